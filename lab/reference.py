@@ -256,7 +256,6 @@ soak_s = 3
 health_s = 15
 probe_s = 20
 sample_wait_s = 0
-stop_s = 2
 """
 
 

@@ -16,16 +16,31 @@ from pathlib import Path
 import websockets
 
 MODE = Path("/run/mcp-mode")
-ARCHIVE = {"storage_location": {"archive_name": "VRI"}, "digitization_info": {"date": "2025-01-15"},
-           "access_level": "public"}
+ARCHIVE = {
+    "storage_location": {"archive_name": "VRI"},
+    "digitization_info": {"date": "2025-01-15"},
+    "access_level": "public",
+}
 RICH = {
-    "extract_document_type": {"document_type": "letter", "confidence": 0.95, "id": "doc-x",
-                              "collection_id": "goenka_letters", **ARCHIVE},
-    "extract_people": {"people": [{"name": "S.N. Goenka", "role": "sender"}], "organizations": [{"name": "VIA"}],
-                       "locations": [{"name": "Igatpuri"}]},
-    "parse_letter_body": {"salutation": "Dear Friend,", "body": ["I am pleased to inform you ..."],
-                          "closing": "With metta,", "signature": "S.N. Goenka",
-                          "correspondence": {"sender": {"name": "S.N. Goenka"}}},
+    "extract_document_type": {
+        "document_type": "letter",
+        "confidence": 0.95,
+        "id": "doc-x",
+        "collection_id": "goenka_letters",
+        **ARCHIVE,
+    },
+    "extract_people": {
+        "people": [{"name": "S.N. Goenka", "role": "sender"}],
+        "organizations": [{"name": "VIA"}],
+        "locations": [{"name": "Igatpuri"}],
+    },
+    "parse_letter_body": {
+        "salutation": "Dear Friend,",
+        "body": ["I am pleased to inform you ..."],
+        "closing": "With metta,",
+        "signature": "S.N. Goenka",
+        "correspondence": {"sender": {"name": "S.N. Goenka"}},
+    },
     "generate_summary": {"summary": "A 10-day course is announced."},
     "extract_keywords": {"keywords": ["Vipassana", "course"]},
     "classify_subjects": {"subjects": ["event_invitation"]},
@@ -51,8 +66,12 @@ ANSWERS = {
     "rich": RICH.__getitem__,
     "partial": partial,
     "blank": blank,
-    "envelope": lambda _tool: {"success": False, "error": "Tool 'undefined' not found", "agentId": "",
-                               "traceId": "trc-lab"},
+    "envelope": lambda _tool: {
+        "success": False,
+        "error": "Tool 'undefined' not found",
+        "agentId": "",
+        "traceId": "trc-lab",
+    },
 }
 
 

@@ -16,7 +16,9 @@ def make_user():
     client = pymongo.MongoClient("127.0.0.1", serverSelectionTimeoutMS=200)
     while True:
         try:
-            client.admin.command("createUser", os.environ["MONGO_USER"], pwd=os.environ["MONGO_PASSWORD"], roles=["root"])
+            client.admin.command(
+                "createUser", os.environ["MONGO_USER"], pwd=os.environ["MONGO_PASSWORD"], roles=["root"]
+            )
             return
         except ServerSelectionTimeoutError:
             time.sleep(0.05)
@@ -25,7 +27,20 @@ def make_user():
 
 
 os.makedirs(DATA, exist_ok=True)
-server = subprocess.Popen(["mongod", "--auth", "--bind_ip_all", "--dbpath", DATA, "--quiet", "--nounixsocket",
-                           "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"])
+server = subprocess.Popen(
+    [
+        "mongod",
+        "--auth",
+        "--bind_ip_all",
+        "--dbpath",
+        DATA,
+        "--quiet",
+        "--nounixsocket",
+        "--wiredTigerCacheSizeGB",
+        "0.25",
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+    ]
+)
 make_user()
 sys.exit(server.wait())

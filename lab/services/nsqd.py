@@ -82,10 +82,16 @@ class Client:
         self.writer.write(struct.pack(">ll", len(data) + 4, kind) + data)
 
     def stats(self):
-        return {"client_id": self.identity.get("client_id", ""), "hostname": self.identity.get("hostname", ""),
-                "remote_address": "{}:{}".format(*self.writer.get_extra_info("peername")[:2]), "state": 3,
-                "ready_count": self.rdy, "finish_count": self.finished, "connect_ts": int(self.since),
-                "user_agent": self.identity.get("user_agent", "")}
+        return {
+            "client_id": self.identity.get("client_id", ""),
+            "hostname": self.identity.get("hostname", ""),
+            "remote_address": "{}:{}".format(*self.writer.get_extra_info("peername")[:2]),
+            "state": 3,
+            "ready_count": self.rdy,
+            "finish_count": self.finished,
+            "connect_ts": int(self.since),
+            "user_agent": self.identity.get("user_agent", ""),
+        }
 
 
 class Nsqd:
@@ -164,12 +170,14 @@ class Nsqd:
         try:
             method, target, _ = (await reader.readline()).decode().split()
             headers = {}
-            while (line := (await reader.readline()).decode().strip()):
+            while line := (await reader.readline()).decode().strip():
                 key, _, value = line.partition(":")
                 headers[key.lower()] = value.strip()
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             status, answer = self.handle(method, urlsplit(target), body)
-            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n".encode() + answer)
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n".encode() + answer
+            )
             await writer.drain()
         except (ValueError, asyncio.IncompleteReadError, OSError):
             pass
@@ -190,15 +198,34 @@ class Nsqd:
         return "404 Not Found", b'{"message":"NOT_FOUND"}'
 
     def stats(self):
-        return {"version": "1.2.1", "health": "OK", "start_time": int(self.started), "topics": [
-            {"topic_name": name, "message_count": topic.count, "depth": len(topic.waiting), "backend_depth": 0,
-             "channels": [
-                 {"channel_name": channel_name, "depth": len(channel.ready), "backend_depth": 0,
-                  "in_flight_count": len(channel.in_flight), "deferred_count": 0,
-                  "requeue_count": channel.requeued, "timeout_count": channel.timed_out,
-                  "client_count": len(channel.clients), "clients": [client.stats() for client in channel.clients]}
-                 for channel_name, channel in topic.channels.items()]}
-            for name, topic in self.topics.items()]}
+        return {
+            "version": "1.2.1",
+            "health": "OK",
+            "start_time": int(self.started),
+            "topics": [
+                {
+                    "topic_name": name,
+                    "message_count": topic.count,
+                    "depth": len(topic.waiting),
+                    "backend_depth": 0,
+                    "channels": [
+                        {
+                            "channel_name": channel_name,
+                            "depth": len(channel.ready),
+                            "backend_depth": 0,
+                            "in_flight_count": len(channel.in_flight),
+                            "deferred_count": 0,
+                            "requeue_count": channel.requeued,
+                            "timeout_count": channel.timed_out,
+                            "client_count": len(channel.clients),
+                            "clients": [client.stats() for client in channel.clients],
+                        }
+                        for channel_name, channel in topic.channels.items()
+                    ],
+                }
+                for name, topic in self.topics.items()
+            ],
+        }
 
 
 async def main():

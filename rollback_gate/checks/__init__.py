@@ -1,0 +1,1 @@
+"""The judge: one module per check, readings in, claims out; and the verdict."""

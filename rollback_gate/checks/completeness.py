@@ -1,0 +1,162 @@
+"""Check 4: completeness back to normal (runbook, Verify, Check 4). Over documents since the boundary only."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rollback_gate.checks import new_behaviour
+from rollback_gate.evidence.readings import Readings
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.profile.schema import Completeness, Profile
+
+_NEAR = 0.005
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Scores as shares 0..1. `low`, `high`: the confidence interval of the mean, within 0..1."""
+
+    scores: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"mean {self.mean:.1%} of {len(self.scores)} documents ({self.low:.1%} to {self.high:.1%})"
+
+
+def sample_of(scores: Sequence[float], confidence: float) -> Sample:
+    """Mean and its confidence interval, by Student's t. Raises ValueError for fewer than two scores."""
+    if len(scores) < 2:
+        raise ValueError("an interval needs two scores at least")
+    mean = statistics.fmean(scores)
+    half = _t_quantile(0.5 + confidence / 2, len(scores) - 1) * statistics.stdev(scores) / math.sqrt(len(scores))
+    return Sample(tuple(scores), mean, max(0.0, mean - half), min(1.0, mean + half))
+
+
+def readable_scores(readings: Readings) -> Claim:
+    """Every document has a score, and every score is a share between 0 and 1."""
+    documents = readings.documents
+    if isinstance(documents, Unmeasured):
+        return inconclusive("scores", documents)
+    missing = [d.id for d in documents.documents if d.score is None]
+    outside = [f"{d.id}: {d.score}" for d in documents.documents if d.score is not None and not 0 <= d.score <= 1]
+    if outside:
+        return inconclusive(
+            "scores", f"{len(outside)} of {len(documents.documents)} are not between 0 and 1", *outside[:5]
+        )
+    if missing:
+        return inconclusive("scores", f"{len(missing)} of {len(documents.documents)} documents have none", *missing[:5])
+    if not documents.documents:
+        return inconclusive("scores", "no document was written since the boundary")
+    return passed(
+        "scores", f"{len(documents.documents)} documents, each with a score between 0 and 1", Evidence.DOCUMENT
+    )
+
+
+def clock(readings: Readings, profile: Profile) -> Claim:
+    """The worker's clock is the engine's: otherwise documents cannot be told apart by when they were created."""
+    limit = profile.limits.clock_skew_s
+    if isinstance(readings.probes, Unmeasured):
+        return inconclusive("clock", readings.probes)
+    skews = [
+        abs(p.document.created_at.seconds_since(p.completed_at))
+        for p in readings.probes.probes
+        if p.completed_at and p.document and p.document.created_at
+    ]
+    if not skews:
+        return inconclusive(
+            "clock", "no probe was both saved and seen in a log, so worker and engine cannot be compared"
+        )
+    if max(skews) > limit:
+        return inconclusive("clock", f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
+                            "documents since the boundary cannot be told from older ones")  # fmt: skip
+    return passed("clock", f"worker and engine agree within {max(skews):.1f} s", Evidence.DOCUMENT)
+
+
+def mean_in_band(readings: Readings, profile: Profile) -> Claim:
+    """The mean lies in the band, judged with its confidence interval and a minimum sample."""
+    documents = readings.documents
+    if isinstance(documents, Unmeasured):
+        return inconclusive("completeness", documents)
+    normal = profile.completeness
+    scores = [d.score for d in documents.documents if d.score is not None]
+    if any(not 0 <= score <= 1 for score in scores):
+        return inconclusive("completeness", "some scores are not between 0 and 1, so no mean can be trusted")
+    if len(scores) < normal.minimum_sample:
+        more = normal.minimum_sample - len(scores)
+        return inconclusive(
+            "completeness", f"{len(scores)} documents since the boundary are too few: {more} more are needed"
+        )
+    sample = sample_of(scores, normal.confidence)
+    probes = sum(d.is_probe for d in documents.documents)
+    details = (f"{len(scores) - probes} organic documents, {probes} probes",
+               f"band {normal.low:.1%} to {normal.high:.1%}, normal {normal.expected:.1%}",
+               _tells_apart(sample, normal))  # fmt: skip
+    return _judge(sample, readings, profile, details)
+
+
+def _judge(sample: Sample, readings: Readings, profile: Profile, details: tuple[str, ...]) -> Claim:
+    normal = profile.completeness
+    says = str(sample)
+    if sample.mean < normal.critical:
+        return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
+    if abs(sample.mean - normal.changed) <= normal.changed_tolerance:
+        return failed(
+            "completeness", f"{says}: near the changed behaviour's {normal.changed:.0%}", Evidence.AVERAGE, *details
+        )
+    if _is_mixture(sample, normal):
+        return failed(
+            "completeness", f"{says}: a mixture of the normal and the changed level", Evidence.AVERAGE, *details
+        )
+    if sample.mean > normal.high and new_behaviour.shows_new(readings, profile):
+        return failed(
+            "completeness", f"{says}: above the band, and there are signs of the new code", Evidence.AVERAGE, *details
+        )
+    if normal.low <= sample.mean <= normal.high:
+        return _in_band(sample, normal, details)
+    cause = "better" if sample.mean > normal.high else "worse"
+    mcp = "" if readings.mcp.answers else f"; {readings.mcp.says}"
+    proof = ("checks on the code prove the old code" if new_behaviour.is_proven_old(readings)
+             else "the old code is not proven either")  # fmt: skip
+    return inconclusive("completeness", f"{says}: outside the band, while {proof}; the likely cause is an MCP server "
+                        f"that answers {cause} than when normal was measured{mcp}", *details)  # fmt: skip
+
+
+def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:
+    """The interval may leave the band, but must not reach what would be NO-GO."""
+    if sample.low < normal.critical or sample.high > normal.changed - normal.changed_tolerance:
+        return inconclusive("completeness", f"{sample}: in the band, but scattered too widely to be sure; more "
+                            "documents are needed", *details)  # fmt: skip
+    return passed("completeness", f"{sample}: in the band", Evidence.AVERAGE, *details)
+
+
+def _is_mixture(sample: Sample, normal: Completeness) -> bool:
+    count = len(sample.scores)
+    changed = sum(abs(score - normal.changed) <= normal.changed_tolerance for score in sample.scores)
+    usual = sum(normal.low <= score <= normal.high for score in sample.scores)
+    return min(changed, usual) >= normal.mixture_share * count
+
+
+def _tells_apart(sample: Sample, normal: Completeness) -> str:
+    """Whether these scores tell old from new code (FACTS: 27.8 % occurs under both)."""
+    shared = sum(any(abs(score - known) <= _NEAR for known in normal.ambiguous) for score in sample.scores)
+    if shared == len(sample.scores):
+        return "does not tell old from new code here: both give these scores; stands on check 1 for that"
+    return f"{shared} of {len(sample.scores)} scores are known to occur under old and new code alike"
+
+
+def _t_quantile(probability: float, degrees: int) -> float:
+    """Student's t, by Hill's expansion around the normal quantile; for 1 and 2 degrees in closed form."""
+    if degrees == 1:
+        return math.tan(math.pi * (probability - 0.5))
+    if degrees == 2:
+        return (2 * probability - 1) * math.sqrt(2 / (4 * probability * (1 - probability)))
+    z = statistics.NormalDist().inv_cdf(probability)
+    g1 = (z**3 + z) / 4
+    g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    g3 = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + g1 / degrees + g2 / degrees**2 + g3 / degrees**3

@@ -1,0 +1,147 @@
+"""Check 1: no new behaviour (runbook, Verify, Check 1: No New Error Handling).
+
+Stands on the code in the container together with its process's start, then on fresh documents, then on the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import CodeReading, FileReading, Readings, ReplicaReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
+from rollback_gate.profile.schema import Profile
+
+
+def restored_files(readings: Readings, replica: ReplicaReading) -> Claim:
+    """In this replica each restored file is the source's, byte for byte; without a source, old by its content."""
+    if isinstance(replica.code, Unmeasured):
+        return inconclusive(replica.label, replica.code)
+    sources = readings.source_digests
+    wrong = [text for file in replica.code.files for text in _wrong_with(file, sources)]
+    if wrong:
+        return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
+    details = [f"{file.path}: sha256 {file.digest[:16]}" for file in replica.code.files]
+    unsure = [file.path for file in replica.code.files if not file.old]
+    if isinstance(sources, Unmeasured):
+        if unsure:
+            return inconclusive(replica.label, f"{sources}; content shows neither old nor new code", *details)
+        return passed(
+            replica.label, "holds old code by its content (no source to compare with)", Evidence.CODE, *details
+        )
+    return passed(replica.label, "holds the source's files, byte for byte", Evidence.CODE, *details)
+
+
+def _wrong_with(file: FileReading, sources: dict[str, str] | Unmeasured) -> list[str]:
+    if not file.exists:
+        return [f"{file.path} does not exist"]
+    if file.is_link:
+        return [f"{file.path} is a symbolic link"]
+    if file.new:
+        return [f"{file.path} holds new code: {', '.join(file.new)}"]
+    if not isinstance(sources, Unmeasured) and sources.get(file.path) != file.digest:
+        expected = sources.get(file.path, "")[:16] or "none"
+        return [f"{file.path} is not the source's: sha256 {file.digest[:16]}, expected {expected}"]
+    return []
+
+
+def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
+    """What the rollback removes is gone from this replica (runbook, Option 1, step 4)."""
+    if isinstance(replica.code, Unmeasured):
+        return inconclusive(replica.label, replica.code)
+    if replica.code.still_there:
+        return failed(replica.label, "still has modules of the change", Evidence.CODE, *replica.code.still_there)
+    return passed(replica.label, f"has none of the {len(profile.code.remove)} removed modules", Evidence.CODE)
+
+
+def process_start(replica: ReplicaReading) -> Claim:
+    """The process started after its files were restored: Python keeps old modules in memory."""
+    if isinstance(replica.code, Unmeasured):
+        return inconclusive(replica.label, replica.code)
+    if not isinstance(replica.before, Replica) or replica.before.started_at is None:
+        return inconclusive(replica.label, "no process is running whose start could be compared")
+    started = replica.before.started_at
+    files = [file for file in replica.code.files if file.exists]
+    newest = max((file.modified_at for file in files if file.modified_at), default=None)
+    changed = max((file.changed_at for file in files if file.changed_at), default=None)
+    if newest and _older(started, newest):
+        return failed(replica.label, f"process of {started.short} is older than the restored file of {newest.short}",
+                      Evidence.PROCESS, "the process still has the code in memory that was there at its start")  # fmt: skip
+    if replica.by_run and started < replica.by_run.started_at:
+        return failed(replica.label, "process is older than the run that restored the files", Evidence.PROCESS)
+    if changed and _older(started, changed):
+        return inconclusive(replica.label, f"a restored file was touched at {changed.short}, after the process started"
+                            f" at {started.short}: restart the worker to be sure")  # fmt: skip
+    return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
+
+
+def _older(started: Instant, file_time: Instant) -> bool:
+    """Some containers' `stat` cuts file times to whole seconds: those are compared as such."""
+    cut_to_seconds = file_time.ns % 10**9 == 0
+    return started.ns // 10**9 < file_time.ns // 10**9 if cut_to_seconds else started < file_time
+
+
+def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
+    """Since the boundary the log shows none of the new code's lines, and could have shown them.
+
+    Where it could not (its level or driver hides them, or no document was finished) it is no evidence: the claim
+    then stands on the code in this replica and on a fresh document, if they prove the old code.
+    """
+    log = replica.log
+    if isinstance(log, LogSummary) and log.new:
+        seen = [f"{s.kind}: {s.count} × {s.name}, first {s.first_at.short}: {s.sample[:300]}" for s in log.new]
+        names = ", ".join(sorted({s.kind for s in log.new}))
+        return failed(replica.label, f"logged {names} since the boundary", Evidence.LOG, *seen)
+    if isinstance(log, LogSummary) and log.documents_finished and any(f.every_document for f in profile.logs.new):
+        says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
+        return passed(replica.label, says, Evidence.LOG)
+    why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
+    if code_is_old(readings, replica) and fresh_documents(readings).passed:
+        says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
+        return passed(replica.label, says, Evidence.CODE)
+    return inconclusive(replica.label, f"the log proves nothing here: {why}")
+
+
+def code_is_old(readings: Readings, replica: ReplicaReading) -> bool:
+    """The strongest evidence: the files in the container and the start of the process."""
+    if not isinstance(replica.code, CodeReading) or replica.code.still_there:
+        return False
+    return restored_files(readings, replica).passed and process_start(replica).passed
+
+
+def fresh_documents(readings: Readings) -> Claim:
+    """No document written since the boundary carries the mark that only the new code writes."""
+    documents = readings.documents
+    if isinstance(documents, Unmeasured):
+        return inconclusive("documents", documents)
+    marked = [document for document in documents.documents if document.marked]
+    count = len(documents.documents)
+    if marked:
+        ids = [f"{d.id}, created {d.created_at.short if d.created_at else 'at an unknown time'}" for d in marked[:5]]
+        return failed("documents", f"{len(marked)} of {count} since the boundary carry the new code's mark",
+                      Evidence.DOCUMENT, *ids)  # fmt: skip
+    if not count:
+        return inconclusive("documents", "none was written since the boundary, so none could show the mark")
+    return passed("documents", f"none of {count} since the boundary carries the new code's mark", Evidence.DOCUMENT)
+
+
+def is_proven_old(readings: Readings) -> bool:
+    """Every replica's code is old and fresh documents agree: other checks lean on this."""
+    replicas = readings.replicas
+    return bool(replicas) and all(code_is_old(readings, r) for r in replicas) and fresh_documents(readings).passed
+
+
+def shows_new(readings: Readings, profile: Profile) -> bool:
+    """Any sign of the new code at all."""
+    return worst(_all(readings, profile)) is Outcome.FAILED
+
+
+def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
+    yield fresh_documents(readings).outcome
+    for replica in readings.replicas:
+        yield restored_files(readings, replica).outcome
+        yield removed_modules(replica, profile).outcome
+        yield process_start(replica).outcome
+        yield log_lines(readings, replica, profile).outcome

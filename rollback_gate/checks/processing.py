@@ -1,0 +1,125 @@
+"""Check 3: processing works (runbook, Verify, Check 3: Processing Works)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rollback_gate.checks import new_behaviour
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+
+
+def probe_on_every_replica(readings: Readings) -> Claim:
+    """A probe went through the queue and came out of each replica, saved, within the time limit."""
+    probes = readings.probes
+    if isinstance(probes, Unmeasured):
+        return inconclusive("probes", probes)
+    stuck = [p for p in probes.probes if p.replica and not p.finished]
+    lost = [p for p in probes.probes if not p.replica and not p.finished]
+    if stuck:
+        return _blame(readings, f"{len(stuck)} of {len(probes.probes)} picked up and not finished within "
+                      f"{probes.limit_s:.0f} s", _evidence(stuck))  # fmt: skip
+    if lost:
+        return _not_reached(readings, lost, probes)
+    return _coverage(readings, probes)
+
+
+def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
+    if not probes.probes:
+        return inconclusive("probes", "none was sent")
+    by_replica = {p.replica for p in probes.probes}
+    missing = [r.label for r in readings.replicas if r.slot not in by_replica]
+    times = [f"{p.document_id} on {p.replica or 'an unknown replica'}: "
+             + (f"{p.seconds:.1f} s" if p.seconds is not None else "saved") for p in probes.probes]  # fmt: skip
+    if missing:
+        return inconclusive(
+            "probes", f"{len(probes.probes)} probes were finished, none seen in {', '.join(missing)}", *times
+        )
+    slow = [p for p in probes.probes if p.seconds is not None and p.seconds > probes.limit_s]
+    if slow:
+        return _blame(readings, f"{len(slow)} took longer than {probes.limit_s:.0f} s", times)
+    return passed("probes", f"{len(probes.probes)} went in through the queue and came out, on every replica",
+                  Evidence.DOCUMENT, *times)  # fmt: skip
+
+
+def _not_reached(readings: Readings, lost: list[ProbeReading], probes: ProbesReading) -> Claim:
+    """Nobody picked the probe up: behind a backlog that moves that says nothing; otherwise nothing is consumed."""
+    says = f"{len(lost)} of {len(probes.probes)} were not picked up within {probes.limit_s:.0f} s"
+    before, after = readings.queue_before, readings.queue_after
+    if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
+        return inconclusive("probes", f"{says}, and the queue could not be asked why")
+    moved = after.finished > before.finished or any(p.finished for p in probes.probes)
+    depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
+    if moved:
+        return inconclusive("probes", f"{says}: they wait behind a backlog that moves ({depth}); verify again later")
+    return _blame(readings, f"{says} and nothing else is finished either ({depth})", [])
+
+
+def metrics(readings: Readings) -> Claim:
+    """Each finished probe was saved with its quality metrics."""
+    probes = readings.probes
+    if isinstance(probes, Unmeasured):
+        return inconclusive("probes", probes)
+    saved = [p for p in probes.probes if p.document is not None]
+    without = [p for p in saved if p.document is not None and p.document.score is None]
+    if without:
+        return failed("probes", f"{len(without)} of {len(saved)} were saved without metrics", Evidence.DOCUMENT,
+                      *_evidence(without))  # fmt: skip
+    if not saved:
+        return inconclusive("probes", "none was saved, so none could show its metrics")
+    return passed("probes", f"all {len(saved)} were saved with their metrics", Evidence.DOCUMENT)
+
+
+def no_strangers(readings: Readings) -> Claim:
+    """Only our replicas consume the channel: a stranger's code would write documents too."""
+    strangers = readings.strangers
+    if isinstance(strangers, Unmeasured):
+        return inconclusive("queue", strangers)
+    if not strangers:
+        return passed("queue", "only the replicas of this deployment consume the channel", Evidence.PROCESS)
+    says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
+    if new_behaviour.fresh_documents(readings).outcome == "failed":
+        return failed("queue", f"{says}, and fresh documents carry the new code's mark", Evidence.DOCUMENT)
+    return inconclusive("queue", f"{says}; find out what they run")
+
+
+def organic_documents(readings: Readings) -> Claim:
+    """The worker's own documents since the boundary. None, with an empty queue, is information and no more."""
+    documents = readings.documents
+    if isinstance(documents, Unmeasured):
+        return inconclusive("documents", documents)
+    count = len(documents.organic)
+    if count:
+        return passed("documents", f"{count} organic documents were saved since the boundary", Evidence.DOCUMENT)
+    before, after = readings.queue_before, readings.queue_after
+    if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
+        return inconclusive("queue", before if isinstance(before, Unmeasured) else after)  # type: ignore[arg-type]
+    finished_probe = isinstance(readings.probes, ProbesReading) and any(p.finished for p in readings.probes.probes)
+    if before.depth and after.depth and not finished_probe:
+        return _blame(readings, f"no document is finished although {after.depth} tasks wait in the queue", [])
+    says = f"no organic documents since the boundary; {after.depth} tasks wait in the queue (information only)"
+    return passed("documents", says, Evidence.DOCUMENT)
+
+
+def leaves_no_trace(readings: Readings) -> Claim:
+    """Every trace of the probes was removed."""
+    probes = readings.probes
+    if isinstance(probes, Unmeasured):
+        return inconclusive("probes", probes)
+    swept = f"; {probes.swept} left by earlier ones were swept" if probes.swept else ""
+    if probes.leftovers:
+        return inconclusive("probes", f"not every trace could be removed{swept}", *probes.leftovers)
+    return passed("probes", f"every trace was removed{swept}", Evidence.DOCUMENT)
+
+
+def _blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
+    """A failure of the worker, unless the MCP server that it needs does not answer."""
+    if not readings.mcp.answers:
+        return inconclusive(
+            "probes", f"{says}; the MCP server does not answer, fix it first: {readings.mcp.says}", *details
+        )
+    return failed("probes", says, Evidence.DOCUMENT, *details)
+
+
+def _evidence(probes: Iterable[ProbeReading]) -> list[str]:
+    return [line for p in probes for line in (f"{p.document_id} on {p.replica or 'no replica'}:", *p.log_lines[-8:])]

@@ -1,0 +1,164 @@
+"""Check 2: the worker is running (runbook, Verify, Check 2: Worker Is Running)."""
+
+from __future__ import annotations
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import DependentReading, Readings, ReplicaReading
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.profile.schema import Profile
+
+
+def expected_number(readings: Readings) -> Claim:
+    """As many replicas as are normal, all of them running."""
+    expected = readings.expected_replicas
+    states = [r.before for r in readings.replicas]
+    found = [state for state in states if isinstance(state, Replica)]
+    running = [state for state in found if state.is_running]
+    details = [f"{state.name}: {state.condition}" for state in found]
+    if len(running) < expected:
+        return failed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+    if len(found) > expected:
+        return inconclusive("worker", f"{len(found)} replicas exist, {expected} are expected: if that is right, "
+                            f"set deployment.replicas={len(found)}", *details)  # fmt: skip
+    return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+
+
+def state(replica: ReplicaReading) -> Claim:
+    """Running, not restarting or paused; healthy where there is a health check."""
+    now = replica.before
+    if isinstance(now, Unmeasured):
+        return inconclusive(replica.label, now)
+    if now is None:
+        return failed(replica.label, "does not exist", Evidence.PROCESS)
+    if not now.is_running:
+        return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
+    latest = replica.after if isinstance(replica.after, Replica) else now
+    return _health(replica.label, latest.health)
+
+
+def _health(subject: str, health: str) -> Claim:
+    if health == "unhealthy":
+        return failed(subject, "is running and unhealthy", Evidence.PROCESS)
+    if health == "starting":
+        return inconclusive(subject, "its health check has not spoken within limits.health_s")
+    says = "is running and healthy" if health == "healthy" else "is running (it has no health check)"
+    return passed(subject, says, Evidence.PROCESS)
+
+
+def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
+    """The same process over the soak window. Restarting is a failure; being replaced by someone is not our doing."""
+    before, after = replica.before, replica.after
+    for reading in (before, after):
+        if isinstance(reading, Unmeasured):
+            return inconclusive(replica.label, reading)
+    if not isinstance(before, Replica):
+        return inconclusive(replica.label, "does not exist, so nothing could be watched")
+    if after is None:
+        return inconclusive(replica.label, "was removed while the checks ran: verify again")
+    assert isinstance(after, Replica)
+    window = f"over {readings.soak_s:.0f} s"
+    if after.restart_count > before.restart_count:
+        return failed(replica.label, f"restarted {after.restart_count - before.restart_count} times {window}",
+                      Evidence.PROCESS)  # fmt: skip
+    if not after.is_running:
+        return failed(replica.label, f"was {before.condition} and is now {after.condition}", Evidence.PROCESS)
+    if after.started_at != before.started_at:
+        return inconclusive(replica.label, "was restarted by someone while the checks ran: verify again")
+    if replica.by_run and after.started_at and after.started_at > replica.by_run.started_at and after.restart_count:
+        return failed(replica.label, f"restarted by itself since the rollback ({after.restart_count} times)",
+                      Evidence.PROCESS)  # fmt: skip
+    return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)
+
+
+def clean_start(replica: ReplicaReading) -> Claim:
+    """It reported that it consumes and is connected, with no error before that (runbook: no startup errors)."""
+    log = replica.log
+    if isinstance(log, Unmeasured):
+        if replica.in_queue is True:
+            return passed(replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})",
+                          Evidence.PROCESS)  # fmt: skip
+        return inconclusive(replica.label, log)
+    if log.startup_errors:
+        return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
+    if replica.in_queue is True:
+        seen = f"consuming since {log.consuming_at.short}" if log.consuming_at else "a consumer of the queue"
+        return passed(replica.label, f"started without errors, {seen}", Evidence.PROCESS)
+    return _without_queue(replica, log)
+
+
+def _without_queue(replica: ReplicaReading, log: LogSummary) -> Claim:
+    if replica.in_queue is False:
+        return failed(
+            replica.label, "is not connected to the queue: it is no consumer of the channel", Evidence.PROCESS
+        )
+    if log.consuming_at and log.connected_at:
+        return passed(replica.label, f"logged that it is connected, {log.connected_at.short}", Evidence.LOG)
+    return inconclusive(replica.label, f"has not logged that it consumes, and {replica.in_queue}")
+
+
+def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
+    """Error lines since the boundary, known noise of the old code not counted (runbook, Production, Step 4)."""
+    log = replica.log
+    if isinstance(log, Unmeasured):
+        return inconclusive(replica.label, log)
+    noise = [f"known noise, not counted: {s.count} × {s.name}" for s in log.noise]
+    limit = profile.limits.errors
+    if log.errors > limit:
+        return failed(replica.label, f"{log.errors} error lines since the boundary, more than {limit}",
+                      Evidence.LOG, *log.error_samples, *noise)  # fmt: skip
+    return passed(replica.label, f"{log.errors} error lines since the boundary (limit {limit})", Evidence.LOG,
+                  *log.error_samples, *noise)  # fmt: skip
+
+
+def image_and_configuration(replica: ReplicaReading) -> Claim:
+    """Started from the image and the configuration that the run intended; without a run, from the tag's image."""
+    now = replica.before
+    if not isinstance(now, Replica):
+        return inconclusive(replica.label, "does not exist, so its image could not be compared")
+    if isinstance(replica.image_of_tag, Unmeasured):
+        return inconclusive(replica.label, replica.image_of_tag)
+    details = (f"image {now.image_id[:19]}", f"configuration {now.config_hash[:12]}")
+    run = replica.by_run
+    if run and (run.image_id, run.config_hash) != (now.image_id, now.config_hash):
+        return failed(replica.label, "is not the container configuration that the rollback started", Evidence.PROCESS,
+                      *details)  # fmt: skip
+    if replica.image_of_tag != now.image_id:
+        return failed(replica.label, f"does not run the image that {now.image_name} names now", Evidence.PROCESS,
+                      *details, f"{now.image_name} is {str(replica.image_of_tag)[:19]}")  # fmt: skip
+    return passed(replica.label, f"runs {now.image_name} as intended", Evidence.PROCESS, *details)
+
+
+def dependents(readings: Readings) -> Claim:
+    """Every dependent runs, stays up and is healthy (runbook, Quick Reference: containers to restart)."""
+    problems: list[Claim] = []
+    for reading in readings.dependents:
+        problems += [claim for claim in _dependent(reading) if not claim.passed]
+    names = ", ".join(reading.service for reading in readings.dependents) or "none"
+    for claim in sorted(problems, key=lambda c: c.outcome.value):  # "failed" sorts before "inconclusive"
+        return Claim(claim.outcome, "dependents", f"{claim.subject} {claim.says}", claim.stands_on, claim.details)
+    return passed("dependents", f"running and staying up: {names}", Evidence.PROCESS)
+
+
+def _dependent(reading: DependentReading) -> list[Claim]:
+    if isinstance(reading.before, Unmeasured) or isinstance(reading.after, Unmeasured):
+        unmeasured = reading.before if isinstance(reading.before, Unmeasured) else reading.after
+        assert isinstance(unmeasured, Unmeasured)
+        return [inconclusive(reading.service, unmeasured)]
+    if not reading.before:
+        return [failed(reading.service, "has no container", Evidence.PROCESS)]
+    after = {replica.id: replica for replica in reading.after}
+    return [_dependent_container(before, after.get(before.id)) for before in reading.before]
+
+
+def _dependent_container(before: Replica, after: Replica | None) -> Claim:
+    if after is None:
+        return inconclusive(before.name, "was removed while the checks ran: verify again")
+    for replica in (before, after):
+        if not replica.is_running:
+            return failed(before.name, f"is {replica.condition}", Evidence.PROCESS)
+    if after.restart_count > before.restart_count:
+        return failed(before.name, "restarted while the checks ran", Evidence.PROCESS)
+    if after.started_at != before.started_at:
+        return inconclusive(before.name, "was restarted by someone while the checks ran: verify again")
+    return _health(before.name, after.health)

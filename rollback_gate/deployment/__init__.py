@@ -1,0 +1,1 @@
+"""What runs where: engine, Compose project, replicas, strategy."""

@@ -1,0 +1,101 @@
+"""One container as `docker inspect` shows it. Pure: from the engine's JSON to what the checks compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.instant import Instant
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+ONEOFF_LABEL = "com.docker.compose.oneoff"
+VERSION_LABEL = "com.docker.compose.version"
+CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Mount:
+    kind: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """State of a container at one moment. `health` is "" where there is no health check."""
+
+    id: str
+    name: str
+    service: str
+    status: str
+    restarting: bool
+    paused: bool
+    oom_killed: bool
+    exit_code: int
+    restart_count: int
+    created_at: Instant
+    started_at: Instant | None
+    health: str
+    image_id: str
+    image_name: str
+    config_hash: str
+    compose_version: str
+    hostname: str
+    addresses: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    log_driver: str
+    stop_timeout_s: int
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:12]
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == "running" and not self.restarting and not self.paused
+
+    @property
+    def condition(self) -> str:
+        """In words, for messages."""
+        words = [self.status]
+        if self.status == "exited":
+            words.append(f"with status {self.exit_code}")
+        if self.oom_killed:
+            words.append("(out of memory)")
+        if self.restart_count:
+            words.append(f"(restarted {self.restart_count} times)")
+        return " ".join(words)
+
+
+def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
+    """From the JSON of GET /containers/ID/json."""
+    state, config, host = attrs["State"], attrs["Config"], attrs["HostConfig"]
+    labels = config.get("Labels") or {}
+    started = state.get("StartedAt") or _NEVER
+    networks = (attrs.get("NetworkSettings") or {}).get("Networks") or {}
+    return Replica(
+        id=attrs["Id"],
+        name=attrs["Name"].lstrip("/"),
+        service=labels.get(SERVICE_LABEL, ""),
+        status=state["Status"],
+        restarting=bool(state.get("Restarting")),
+        paused=bool(state.get("Paused")),
+        oom_killed=bool(state.get("OOMKilled")),
+        exit_code=int(state.get("ExitCode") or 0),
+        restart_count=int(attrs.get("RestartCount") or 0),
+        created_at=Instant.parse(attrs["Created"]),
+        started_at=None if started == _NEVER else Instant.parse(started),
+        health=(state.get("Health") or {}).get("Status", ""),
+        image_id=attrs["Image"],
+        image_name=config.get("Image", ""),
+        config_hash=labels.get(CONFIG_HASH_LABEL, ""),
+        compose_version=labels.get(VERSION_LABEL, ""),
+        hostname=config.get("Hostname", ""),
+        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+        mounts=tuple(Mount(m["Type"], m.get("Source", ""), m["Destination"]) for m in attrs.get("Mounts") or ()),
+        log_driver=(host.get("LogConfig") or {}).get("Type", ""),
+        stop_timeout_s=int(config.get("StopTimeout") or 10),
+    )

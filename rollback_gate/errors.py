@@ -1,0 +1,56 @@
+"""What can go wrong, few types. Each holds its evidence, says what to do next and knows the exit code."""
+
+from __future__ import annotations
+
+from rollback_gate.model import ExitCode
+
+
+class RollbackGateError(Exception):
+    """Base: `message` names the thing, `remedy` what to do next."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
+
+
+class WrongSetting(RollbackGateError):
+    """Profile, environment or command line hold something that cannot be right."""
+
+    exit_code = ExitCode.WRONG_SETTING
+
+
+class Refused(RollbackGateError):
+    """Preflight found a reason not to begin. Nothing was touched."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class Locked(RollbackGateError):
+    """Another run holds the deployment's lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class RollbackFailed(RollbackGateError):
+    """A step failed after something had been touched; the record says in what state the service is."""
+
+    exit_code = ExitCode.ROLLBACK_FAILED
+
+
+class Unreachable(RollbackGateError):
+    """Docker, Compose, the queue or the database did not answer as needed."""
+
+
+class CommandFailed(RollbackGateError):
+    """A command exited with another status than 0, or not in time."""
+
+    def __init__(self, argv: tuple[str, ...], status: str, output: str, remedy: str = "") -> None:
+        self.argv, self.status, self.output = argv, status, output
+        last = "\n".join(output.strip().splitlines()[-8:])
+        super().__init__(f"`{' '.join(argv)}` {status}" + (f":\n{last}" if last else ""), remedy)

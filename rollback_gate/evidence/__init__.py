@@ -1,0 +1,1 @@
+"""Readings of the live system. Queries and pure parsing are apart."""

@@ -1,0 +1,126 @@
+"""Stored documents: the query, and the pure reading of what it returns."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from pydantic import SecretStr
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence.readings import DocumentReading, DocumentsReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.schema import Profile
+
+PROBE_PREFIX = "rollback-probe-"
+MOST = 5000
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The deployment's database, with time limits on every call."""
+
+    client: pymongo.MongoClient[dict[str, Any]]
+    profile: Profile
+
+    def since(self, boundary: Instant) -> DocumentsReading | Unmeasured:
+        """Documents created at or after the boundary, newest first."""
+        column = self.profile.database.created_at
+        try:
+            with _answering(self.profile):
+                found = self._collection().find({column: {"$gte": boundary.to_datetime()}}, self._projection())
+                rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1))
+        except Unreachable as error:
+            return Unmeasured("documents since the boundary", error.message)
+        readings = tuple(parse(row, self.profile) for row in rows[:MOST])
+        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST)
+
+    def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
+        """Those of these documents that are stored. Raises Unreachable."""
+        with _answering(self.profile):
+            rows = list(self._collection().find({"_id": {"$in": list(ids)}}, self._projection()))
+        return {row["_id"]: parse(row, self.profile) for row in rows}
+
+    def sweep_probes(self) -> int:
+        """Remove every trace of every probe; how many were removed. Raises Unreachable."""
+        removed = 0
+        with _answering(self.profile):
+            for trace in self.profile.probe.traces:
+                named = {trace.field: {"$regex": f"^{re.escape(PROBE_PREFIX)}"}}
+                removed += self._database()[trace.collection].delete_many(named).deleted_count
+        return removed
+
+    def ping(self) -> None:
+        """Reachable, and the user may read the collection. Raises Unreachable."""
+        with _answering(self.profile):
+            self._collection().find_one({}, {"_id": 1})
+
+    def _database(self) -> Any:
+        return self.client[self.profile.database.name]
+
+    def _collection(self) -> Any:
+        return self._database()[self.profile.database.collection]
+
+    def _projection(self) -> dict[str, int]:
+        database = self.profile.database
+        return {"_id": 1, database.created_at: 1, database.score: 1, database.new_mark: 1}
+
+
+def connect(profile: Profile, password: SecretStr) -> Documents:
+    """Does not connect yet: the first call does."""
+    host, _, port = profile.database.address.rpartition(":")
+    limit_ms = int(profile.limits.answer_s * 1000)
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        host, int(port), username=profile.database.user, password=password.get_secret_value(),
+        authSource=profile.database.auth_source, appname="rollback-gate", directConnection=True,
+        timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
+    )  # fmt: skip
+    return Documents(client, profile)
+
+
+def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
+    """One document as stored."""
+    database = profile.database
+    created = _field(row, database.created_at)
+    score = _field(row, database.score)
+    is_number = isinstance(score, int | float) and not isinstance(score, bool)
+    return DocumentReading(
+        id=str(row["_id"]),
+        created_at=Instant.from_datetime(created) if isinstance(created, datetime.datetime) else None,
+        score=float(score) if is_number else None,
+        marked=_field(row, database.new_mark) is not _ABSENT,
+        is_probe=str(row["_id"]).startswith(PROBE_PREFIX),
+    )
+
+
+def _field(row: Any, path: str) -> Any:
+    for part in path.split("."):
+        if not isinstance(row, Mapping) or part not in row:
+            return _ABSENT
+        row = row[part]
+    return row
+
+
+@contextmanager
+def _answering(profile: Profile) -> Iterator[None]:
+    address = profile.database.address
+    try:
+        yield
+    except OperationFailure as error:
+        remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
+        raise Unreachable(f"MongoDB at {address} refused: {_first_line(error)}", remedy) from error
+    except (PyMongoError, ConfigurationError, OSError) as error:
+        raise Unreachable(f"MongoDB at {address} does not answer: {_first_line(error)}",
+                          f"check that it runs and that {address} is where it can be reached from here") from error  # fmt: skip
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split(", full error")[0].split(", Timeout:")[0][:200]

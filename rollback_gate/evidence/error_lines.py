@@ -1,0 +1,81 @@
+"""Which error lines a log holds, and which of them are known noise. Pure, line by line.
+
+A traceback belongs to the line right before it: one that follows known noise is noise, one that follows an error
+line is that error, and one on its own is an error named by its last line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from rollback_gate.profile.schema import LinePattern, Logs
+
+_HEADING = "Traceback (most recent call last)"
+_CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
+MOST_SAMPLES = 5
+
+
+class _Record(Enum):
+    PLAIN = auto()
+    NOISE = auto()
+    ERROR = auto()
+
+
+@dataclass
+class ErrorLines:
+    """`at_start`: errors before the worker reported that it consumes."""
+
+    forms: Logs
+    count: int = 0
+    samples: list[str] = field(default_factory=list)
+    at_start: list[str] = field(default_factory=list)
+    _last: _Record = _Record.PLAIN
+    _in_traceback: bool = False
+    _after_traceback: bool = False
+
+    def feed(self, text: str, consuming: bool) -> list[LinePattern]:
+        """The forms of noise that this line shows."""
+        if not text or text[0].isspace():
+            return []
+        if text.startswith(_CHAIN):
+            self._after_traceback = False
+            return []
+        if text.startswith(_HEADING):
+            self._last = _Record.PLAIN if self._after_traceback else self._last
+            self._in_traceback, self._after_traceback = True, False
+            return []
+        noise = [form for form in self.forms.noise if form.pattern.search(text)]
+        if self._in_traceback:
+            self._in_traceback, self._after_traceback = False, True
+            self._end_traceback(text, bool(noise), consuming)
+            return noise
+        self._after_traceback = False
+        if noise:
+            self._last = _Record.NOISE
+        elif self.forms.error.search(text):
+            self._last = _Record.ERROR
+            self._keep(text, consuming)
+        else:
+            self._last = _Record.PLAIN
+        return noise
+
+    def close(self, consuming: bool) -> None:
+        """A log that ends inside a traceback: the process is gone, and the heading is all there is."""
+        if self._in_traceback and self._last is _Record.PLAIN:
+            self._keep(_HEADING, consuming)
+        self._in_traceback = False
+
+    def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
+        if self._last is not _Record.PLAIN:
+            return
+        self._last = _Record.NOISE if noise else _Record.ERROR
+        if not noise:
+            self._keep(text, consuming)
+
+    def _keep(self, text: str, consuming: bool) -> None:
+        self.count += 1
+        if len(self.samples) < MOST_SAMPLES:
+            self.samples.append(text)
+        if not consuming and len(self.at_start) < MOST_SAMPLES:
+            self.at_start.append(text)

@@ -1,0 +1,176 @@
+"""What the lines of a replica's log say. Pure, and streaming: memory does not grow with the log.
+
+The forms of lines come from the profile. A line is `<RFC 3339 timestamp> <text>`, as the engine gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rollback_gate.evidence.error_lines import ErrorLines
+from rollback_gate.instant import Instant
+from rollback_gate.profile.schema import Logs
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_LONGEST_LINE = 4096
+_MOST_DOCUMENTS = 10_000
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """How often a form of line was seen, and the first one."""
+
+    name: str
+    kind: str
+    count: int
+    first_at: Instant
+    sample: str
+
+
+@dataclass(frozen=True)
+class LogSummary:
+    """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
+
+    `finished`: seconds from pick-up to completion by the engine's clock, by document; `unfinished`: picked up only.
+    """
+
+    since: Instant
+    lines: int
+    size_bytes: int
+    consuming_at: Instant | None
+    connected_at: Instant | None
+    new: tuple[Sighting, ...]
+    noise: tuple[Sighting, ...]
+    errors: int
+    error_samples: tuple[str, ...]
+    startup_errors: tuple[str, ...]
+    finished: dict[str, float]
+    finished_at: dict[str, Instant]
+    unfinished: tuple[str, ...]
+    unreadable_lines: int = 0
+
+    @property
+    def documents_finished(self) -> int:
+        return len(self.finished)
+
+
+def split_timestamp(line: str) -> tuple[Instant, str] | None:
+    """The engine's timestamp and the text, without colours; None for a line that has no timestamp."""
+    stamp, _, text = line.partition(" ")
+    try:
+        return Instant.parse(stamp), _ANSI.sub("", text.rstrip("\r\n"))[:_LONGEST_LINE]
+    except ValueError:
+        return None
+
+
+def message_of(text: str) -> str:
+    """The message of a line that is a JSON object (one entry point of the worker logs so), else the line."""
+    if not text.startswith("{"):
+        return text
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return text
+    message = record.get("message") if isinstance(record, dict) else None
+    return f"{message}\n{record.get('exc_info', '')}".rstrip() if isinstance(message, str) else text
+
+
+@dataclass
+class LogReader:
+    """Fed line by line; `summary()` at the end. Lines older than `since` are not counted."""
+
+    forms: Logs
+    since: Instant
+    _lines: int = 0
+    _size: int = 0
+    _unreadable: int = 0
+    _consuming_at: Instant | None = None
+    _connected_at: Instant | None = None
+    _new: dict[str, Sighting] = field(default_factory=dict)
+    _noise: dict[str, Sighting] = field(default_factory=dict)
+    _started: dict[str, Instant] = field(default_factory=dict)
+    _finished: dict[str, float] = field(default_factory=dict)
+    _finished_at: dict[str, Instant] = field(default_factory=dict)
+    _errors: ErrorLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._errors = ErrorLines(self.forms)
+
+    def feed(self, line: str) -> None:
+        parts = split_timestamp(line)
+        if parts is None:
+            self._unreadable += bool(line.strip())
+            return
+        at, text = parts
+        if at < self.since:
+            return
+        self._lines += 1
+        self._size += len(line)
+        message = message_of(text)
+        self._note_progress(at, message)
+        self._note_new(at, message)
+        for form in self._errors.feed(message, self._consuming_at is not None):
+            _count(self._noise, form.name, "", at, message)
+
+    def _note_progress(self, at: Instant, text: str) -> None:
+        if self._consuming_at is None and self.forms.consuming.search(text):
+            self._consuming_at = at
+        elif self._connected_at is None and self.forms.connected.search(text):
+            self._connected_at = at
+        elif picked_up := self.forms.picked_up.search(text):
+            if len(self._started) < _MOST_DOCUMENTS:
+                self._started[picked_up["document"]] = at
+        elif completed := self.forms.completed.search(text):
+            self._complete(at, completed["task"])
+
+    def _complete(self, at: Instant, task: str) -> None:
+        """The task's id holds the document's; of several open documents the longest that fits is meant."""
+        fitting = [document for document in self._started if document in task]
+        if fitting:
+            document = max(fitting, key=len)
+            self._finished[document] = at.seconds_since(self._started.pop(document))
+            self._finished_at[document] = at
+
+    def _note_new(self, at: Instant, text: str) -> None:
+        for form in self.forms.new:
+            if form.pattern.search(text):
+                _count(self._new, form.name, form.kind, at, text)
+
+    def summary(self) -> LogSummary:
+        self._errors.close(self._consuming_at is not None)
+        return LogSummary(
+            since=self.since, lines=self._lines, size_bytes=self._size, consuming_at=self._consuming_at,
+            connected_at=self._connected_at, new=tuple(self._new.values()), noise=tuple(self._noise.values()),
+            errors=self._errors.count, error_samples=tuple(self._errors.samples),
+            startup_errors=tuple(self._errors.at_start),
+            finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=tuple(self._started),
+            unreadable_lines=self._unreadable,
+        )  # fmt: skip
+
+
+def summarize(lines: Iterable[str], forms: Logs, since: Instant) -> LogSummary:
+    reader = LogReader(forms, since)
+    for line in lines:
+        reader.feed(line)
+    return reader.summary()
+
+
+def _count(seen: dict[str, Sighting], name: str, kind: str, at: Instant, text: str) -> None:
+    old = seen.get(name)
+    seen[name] = Sighting(name, kind, 1, at, text) if old is None else _again(old)
+
+
+def _again(sighting: Sighting) -> Sighting:
+    return Sighting(sighting.name, sighting.kind, sighting.count + 1, sighting.first_at, sighting.sample)
+
+
+def kinds(sightings: Iterable[Sighting]) -> Counter[str]:
+    """Lines by kind."""
+    totals: Counter[str] = Counter()
+    for sighting in sightings:
+        totals[sighting.kind] += sighting.count
+    return totals

@@ -1,0 +1,149 @@
+"""Probe documents: sent through the queue as the worker's own producers would, watched, and removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import logs, queue
+from rollback_gate.evidence.documents import PROBE_PREFIX, Documents
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import DocumentReading, ProbeReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.schema import Profile
+
+POLL_S = 0.25
+_TELL_EVERY_S = 15
+
+
+def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -> dict[str, Any]:
+    """The profile's task with its blanks filled in."""
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            blanks = {"{document_id}": document_id, "{job_id}": job_id, "{now}": now}
+            for blank, text in blanks.items():
+                value = value.replace(blank, text)
+            return value
+        if isinstance(value, Mapping):
+            return {key: fill(item) for key, item in value.items()}
+        return [fill(item) for item in value] if isinstance(value, list) else value
+
+    filled: dict[str, Any] = fill(template)
+    return filled
+
+
+@dataclass
+class Probes:
+    """The probes of one verify. `replicas`: by slot, those that can pick one up."""
+
+    profile: Profile
+    engine: Engine
+    documents: Documents
+    record_id: str
+    replicas: Mapping[str, Replica]
+    tell: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _sent: dict[str, Instant] = field(default_factory=dict)
+    _deadlines: dict[str, float] = field(default_factory=dict)
+
+    def reach_every_replica(self) -> tuple[ProbeReading, ...]:
+        """Send probes, a round at a time, until each replica has finished one or the bound is reached.
+
+        Raises Unreachable when queue or database cannot be asked.
+        """
+        for _round in range(self.profile.limits.probes_per_replica):
+            seen = {probe.replica for probe in self._wait() if probe.finished} if self._sent else set()
+            if seen >= set(self.replicas) or self._overdue():
+                break
+            self.send(len(self.replicas))
+        return self._wait()
+
+    def fill_up(self, count: int) -> tuple[ProbeReading, ...]:
+        """So many more, for the sample. Raises Unreachable."""
+        self.send(count)
+        return self._wait()
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            document_id = f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + 1}.jpg"
+            now = self.engine.now()
+            filled = task(self.profile.probe.task, document_id, f"{PROBE_PREFIX}job-{self.record_id}", str(now))
+            queue.publish(self.profile, filled)
+            self._sent[document_id] = now
+            self._deadlines[document_id] = self.clock() + self.profile.limits.probe_s
+
+    def _overdue(self) -> bool:
+        return any(self.clock() > deadline for deadline in self._deadlines.values())
+
+    def _wait(self) -> tuple[ProbeReading, ...]:
+        told = self.clock()
+        while True:
+            readings = self._look()
+            late = self.clock() > max(self._deadlines.values(), default=0)
+            if late or all(probe.finished for probe in readings):
+                return self._settled(readings)
+            if self.clock() - told > _TELL_EVERY_S:
+                told = self.clock()
+                self.tell(self._progress(readings))
+            self.sleep(POLL_S)
+
+    def _settled(self, readings: tuple[ProbeReading, ...]) -> tuple[ProbeReading, ...]:
+        """The worker saves a document a moment before it logs that it is done: give that line its moment."""
+        until = self.clock() + 2
+        while self.clock() < until and any(p.finished and p.replica and p.seconds is None for p in readings):
+            self.sleep(POLL_S)
+            readings = self._look()
+        return readings
+
+    def _look(self) -> tuple[ProbeReading, ...]:
+        if not self._sent:
+            return ()
+        since = min(self._sent.values())
+        stored = self.documents.by_id(self._sent)
+        summaries = {
+            slot: logs.read(self.engine, replica, self.profile.logs, since) for slot, replica in self.replicas.items()
+        }
+        return tuple(attribute(i, at, stored.get(i), summaries) for i, at in self._sent.items())
+
+    def _progress(self, readings: Iterable[ProbeReading]) -> str:
+        rows = list(readings)
+        done = sum(probe.finished for probe in rows)
+        picked = sum(probe.replica is not None and not probe.finished for probe in rows)
+        depth = queue.read(self.profile)
+        waiting = "" if isinstance(depth, Unmeasured) else f", {depth.depth} tasks wait in the queue"
+        left = max(self._deadlines.values()) - self.clock()
+        return f"probes: {done} of {len(rows)} done, {picked} in work{waiting}; waiting {left:.0f} s at most"
+
+
+def attribute(
+    document_id: str,
+    sent_at: Instant,
+    document: DocumentReading | None,
+    summaries: Mapping[str, LogSummary | Unmeasured],
+) -> ProbeReading:
+    """Which replica's log shows this document, and how long it took there. Pure."""
+    for slot, summary in summaries.items():
+        if isinstance(summary, Unmeasured):
+            continue
+        if document_id in summary.finished:
+            seconds, at = summary.finished[document_id], summary.finished_at[document_id]
+            return ProbeReading(document_id, sent_at, slot, seconds, at, document)
+        if document_id in summary.unfinished:
+            return ProbeReading(document_id, sent_at, slot, None, None, document)
+    return ProbeReading(document_id, sent_at, None, None, None, document)
+
+
+def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
+    """What the replica logged since it was sent this probe: the evidence for one that did not end well."""
+    try:
+        return tuple(logs.lines(engine, replica.id, probe.sent_at))[-most:]
+    except Unreachable as error:
+        return (f"(the log could not be read: {error.message})",)

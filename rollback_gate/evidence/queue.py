@@ -1,0 +1,74 @@
+"""nsqd's HTTP interface: publishing, and depth, messages in flight and consumers of the worker's channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import requests
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence.readings import Consumer, QueueReading
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.schema import Profile
+
+
+def publish(profile: Profile, task: Mapping[str, Any]) -> None:
+    """Raises Unreachable."""
+    _ask(profile, "POST", "/pub", {"topic": profile.queue.topic}, json.dumps(task).encode())
+
+
+def read(profile: Profile) -> QueueReading | Unmeasured:
+    what = f"the queue's channel {profile.queue.channel}"
+    try:
+        answer = _ask(profile, "GET", "/stats", {"format": "json"})
+        return parse(answer.json(), profile.queue.topic, profile.queue.channel)
+    except Unreachable as error:
+        return Unmeasured(what, error.message)
+    except (ValueError, KeyError, TypeError) as error:
+        return Unmeasured(what, f"nsqd answered something else than its statistics ({error!r})")
+
+
+def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
+    """From nsqd's /stats. A topic or channel that nobody has used yet is empty. Raises KeyError, TypeError."""
+    tree = stats.get("data") or stats  # nsqd before 1.0 wrapped its answer
+    topics = [t for t in tree["topics"] if t["topic_name"] == topic]
+    waiting = sum(t["depth"] for t in topics)
+    channels = [c for t in topics for c in t["channels"] if c["channel_name"] == channel]
+    clients = [client for c in channels for client in c["clients"] or ()]
+    return QueueReading(
+        depth=waiting + sum(c["depth"] for c in channels),
+        in_flight=sum(c["in_flight_count"] for c in channels),
+        consumers=tuple(Consumer(c.get("hostname", ""), c.get("remote_address", "")) for c in clients),
+        finished=sum(int(c.get("finish_count", 0)) for c in clients),
+    )
+
+
+def is_consumer(consumer: Consumer, replica: Replica) -> bool:
+    """By address or by host name, which is the container's short id unless the Compose file sets one."""
+    return consumer.address.rpartition(":")[0] in replica.addresses or consumer.hostname == replica.hostname
+
+
+def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
+    """Consumers of the channel that are none of these replicas."""
+    known = list(replicas)
+    return tuple(
+        f"{consumer.hostname or '?'} at {consumer.address}"
+        for consumer in reading.consumers
+        if not any(is_consumer(consumer, replica) for replica in known)
+    )
+
+
+def _ask(
+    profile: Profile, method: str, path: str, query: Mapping[str, str], body: bytes | None = None
+) -> requests.Response:
+    url = f"http://{profile.queue.address}{path}"
+    try:
+        answer = requests.request(method, url, params=query, data=body, timeout=profile.limits.answer_s)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise Unreachable(f"the queue at {profile.queue.address} does not answer: {type(error).__name__}",
+                          "check queue.address and that nsqd runs") from error  # fmt: skip
+    return answer

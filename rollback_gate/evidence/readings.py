@@ -1,0 +1,171 @@
+"""What the probes of the live system returned: frozen values, the only input of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
+
+    `new`, `old`: which of the profile's texts it holds. Times are the container's; whole seconds where its `stat` cuts them.
+    """
+
+    path: str
+    exists: bool
+    is_link: bool = False
+    digest: str = ""
+    modified_at: Instant | None = None
+    changed_at: Instant | None = None
+    new: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CodeReading:
+    """Restored files and those removed ones that are still there, by asking inside one container."""
+
+    files: tuple[FileReading, ...]
+    still_there: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the judged run started: id, image, configuration and the boundary of one replica."""
+
+    container_id: str
+    started_at: Instant
+    image_id: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class ReplicaReading:
+    """All about one expected replica. `before`, `after`: its state around the checks; None: it does not exist.
+
+    `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
+    """
+
+    slot: str
+    before: Replica | Unmeasured | None
+    after: Replica | Unmeasured | None
+    boundary: Instant | None
+    by_run: Started | None
+    image_of_tag: str | Unmeasured | None
+    code: CodeReading | Unmeasured
+    log: LogSummary | Unmeasured
+    in_queue: bool | Unmeasured
+
+    @property
+    def label(self) -> str:
+        if isinstance(self.before, Replica):
+            return f"{self.slot} ({self.before.name}, {self.before.short_id})"
+        return self.slot
+
+
+@dataclass(frozen=True)
+class DependentReading:
+    service: str
+    before: tuple[Replica, ...] | Unmeasured
+    after: tuple[Replica, ...] | Unmeasured
+
+
+@dataclass(frozen=True)
+class DocumentReading:
+    """One stored document. `score`: as stored, None where the field is missing or null. `marked`: has the new mark."""
+
+    id: str
+    created_at: Instant | None
+    score: float | None
+    marked: bool
+    is_probe: bool
+
+
+@dataclass(frozen=True)
+class DocumentsReading:
+    """Documents created since the boundary, newest first, at most `limit` of them."""
+
+    since: Instant
+    documents: tuple[DocumentReading, ...]
+    truncated: bool = False
+
+    @property
+    def organic(self) -> tuple[DocumentReading, ...]:
+        return tuple(d for d in self.documents if not d.is_probe)
+
+
+@dataclass(frozen=True)
+class ProbeReading:
+    """What became of one probe document. `replica`: the slot that picked it up. Times are the engine's."""
+
+    document_id: str
+    sent_at: Instant
+    replica: str | None
+    seconds: float | None
+    completed_at: Instant | None
+    document: DocumentReading | None
+    log_lines: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        return self.document is not None
+
+
+@dataclass(frozen=True)
+class ProbesReading:
+    """All probes of one verify. `leftovers`: traces that could not be removed, with the reason."""
+
+    probes: tuple[ProbeReading, ...]
+    limit_s: float
+    swept: int = 0
+    leftovers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A client of the channel, as the queue knows it."""
+
+    hostname: str
+    address: str
+
+
+@dataclass(frozen=True)
+class QueueReading:
+    """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together."""
+
+    depth: int
+    in_flight: int
+    consumers: tuple[Consumer, ...]
+    finished: int
+
+
+@dataclass(frozen=True)
+class McpReading:
+    """Whether the MCP server took a WebSocket handshake in time; `says`: what it did instead."""
+
+    answers: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Everything that one verify measured."""
+
+    expected_replicas: int
+    source_digests: dict[str, str] | Unmeasured
+    run_id: str | None
+    replicas: tuple[ReplicaReading, ...]
+    dependents: tuple[DependentReading, ...]
+    mcp: McpReading
+    queue_before: QueueReading | Unmeasured
+    queue_after: QueueReading | Unmeasured
+    strangers: tuple[str, ...] | Unmeasured
+    probes: ProbesReading | Unmeasured
+    documents: DocumentsReading | Unmeasured
+    soak_s: float

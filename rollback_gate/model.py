@@ -1,0 +1,107 @@
+"""The words of the product as frozen values (DESIGN: the words, the verdict)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class Outcome(enum.StrEnum):
+    """What a claim, or a check, came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Verdict(enum.StrEnum):
+    GO = "GO"
+    NO_GO = "NO-GO"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class ExitCode(enum.IntEnum):
+    """The same for every task. 1 is Invoke's own, for wrong usage."""
+
+    GO = 0
+    WRONG_SETTING = 2
+    NO_GO = 10
+    INCONCLUSIVE = 20
+    ROLLBACK_FAILED = 30
+    LOCKED = 40
+    REFUSED = 50
+
+
+EXIT_OF_VERDICT = {
+    Verdict.GO: ExitCode.GO,
+    Verdict.NO_GO: ExitCode.NO_GO,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why something could not be measured. Takes the place of a reading; never an empty reading."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what} could not be measured: {self.reason}"
+
+
+class Evidence(enum.StrEnum):
+    """What a claim stands on, strongest first."""
+
+    CODE = "code in the container"
+    PROCESS = "state of the process"
+    DOCUMENT = "a fresh document"
+    LOG = "log lines since the boundary"
+    AVERAGE = "averages"
+    NOTHING = "nothing measured"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of a check about one subject (a replica, the documents ...), with what was seen."""
+
+    outcome: Outcome
+    subject: str
+    says: str
+    stands_on: Evidence
+    details: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check concludes from its claims."""
+
+    check: str
+    outcome: Outcome
+    reason: str
+    claims: tuple[Claim, ...]
+
+
+def passed(subject: str, says: str, on: Evidence, *details: str) -> Claim:
+    return Claim(Outcome.PASSED, subject, says, on, details)
+
+
+def failed(subject: str, says: str, on: Evidence, *details: str) -> Claim:
+    return Claim(Outcome.FAILED, subject, says, on, details)
+
+
+def inconclusive(subject: str, says: str | Unmeasured, *details: str) -> Claim:
+    return Claim(Outcome.INCONCLUSIVE, subject, str(says), Evidence.NOTHING, details)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """A measured failure wins over everything else; nothing at all is inconclusive."""
+    seen = set(outcomes)
+    if Outcome.FAILED in seen:
+        return Outcome.FAILED
+    return Outcome.PASSED if seen == {Outcome.PASSED} else Outcome.INCONCLUSIVE

@@ -1,0 +1,1 @@
+"""The profile: what is particular to one change."""

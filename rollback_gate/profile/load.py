@@ -1,0 +1,103 @@
+"""Loading a profile with the origin of every setting, and the secrets that it names."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from rollback_gate.errors import WrongSetting
+from rollback_gate.profile import layers
+from rollback_gate.profile.schema import Profile
+
+SECRET_KEYS = ("database.password", "database.uri")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked profile, where each explicit value came from (all others are defaults), and the files read."""
+
+    profile: Profile
+    origins: dict[str, str]
+    files: tuple[Path, ...]
+
+
+def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -> Settings:
+    """The profile at `path`, under what environment and command line set.
+
+    Raises WrongSetting, naming the dotted path of each key that is wrong.
+    """
+    files = _with_extended(path)
+    tables = [layers.from_table(table, f"profile {file}") for file, table in files]
+    merged = layers.merge([*tables, layers.from_environment(environ), layers.from_command_line(settings)])
+    _refuse_secrets(merged.origins)
+    try:
+        profile = Profile.model_validate(merged.values)
+    except ValidationError as error:
+        raise WrongSetting(
+            f"{path}: {_say(error, merged.origins)}", "profiles/phase1.toml explains every key"
+        ) from error
+    return Settings(profile, merged.origins, tuple(file for file, _ in files))
+
+
+def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr:
+    """From the environment variable or the file that the profile names. Raises WrongSetting when neither has it."""
+    database = profile.database
+    if database.password_env in environ:
+        return SecretStr(environ[database.password_env])
+    remedy = f"set {database.password_env}, or name a file in database.password_file"
+    if database.password_file is None:
+        raise WrongSetting("no password for the database", remedy)
+    try:
+        return SecretStr(database.password_file.read_text().rstrip("\n"))
+    except OSError as error:
+        raise WrongSetting(f"password file {database.password_file}: {error.strerror}", remedy) from error
+
+
+def _with_extended(path: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The file and, before it, those that it extends."""
+    chain: list[tuple[Path, dict[str, Any]]] = []
+    current: Path | None = path.absolute()
+    while current is not None:
+        if any(current == seen for seen, _ in chain):
+            raise WrongSetting(f"{path}: extends itself through {current}", "remove one `extends`")
+        table = _read(current)
+        extends = table.pop("extends", None)
+        if extends is not None and not isinstance(extends, str):
+            raise WrongSetting(f"{current}: extends: must be the path of a profile")
+        chain.append((current, table))
+        current = (current.parent / extends).absolute() if extends else None
+    return chain[::-1]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise WrongSetting(
+            f"profile {path}: {error.strerror}", "name one with --profile, or in ROLLBACK_GATE_PROFILE"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongSetting(f"profile {path} is not TOML: {error}") from error
+
+
+def _refuse_secrets(origins: Mapping[str, str]) -> None:
+    for key in SECRET_KEYS:
+        if key in origins:
+            raise WrongSetting(
+                f"{key} (from {origins[key]}): secrets are never settings",
+                "put the password into the variable database.password_env names, or into database.password_file",
+            )
+
+
+def _say(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        origin = next((text for known, text in origins.items() if known == key), "")
+        lines.append(f"{key or 'profile'}: {problem['msg']}" + (f" (from {origin})" if origin else ""))
+    return "; ".join(lines)

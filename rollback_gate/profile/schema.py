@@ -1,0 +1,198 @@
+"""The format of a profile. Every default stands here and nowhere else; profiles/phase1.toml is its manual."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _relative(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError("must be a path inside the project directory, without '..'")
+    return str(pure)
+
+
+def _no_credentials(address: str) -> str:
+    if "@" in address or "//" in address:
+        raise ValueError("must be host:port; credentials come from the environment or a file")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("must be host:port")
+    return address
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Address = Annotated[str, AfterValidator(_no_credentials)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Deployment(Section):
+    project_directory: Path
+    compose_project: Name
+    compose_files: tuple[RelativePath, ...] = ("docker-compose.yml",)
+    worker: Name
+    replicas: int = Field(ge=1, le=1000)
+    dependents: tuple[Name, ...] = ()
+    container_root: str = Field(pattern=r"^/")
+
+    @model_validator(mode="after")
+    def _directory_is_absolute(self) -> Self:
+        if not self.project_directory.is_absolute():
+            raise ValueError("project_directory must be an absolute path: no command depends on where it is called")
+        return self
+
+
+class RestoredFile(Section):
+    path: RelativePath
+    backups: RelativePath
+    stamp: str = "%Y%m%d_%H%M%S"
+
+
+class Code(Section):
+    restore: tuple[RestoredFile, ...] = Field(min_length=1)
+    remove: tuple[RelativePath, ...] = ()
+    new: tuple[str, ...] = Field(min_length=1)
+    old: tuple[str, ...] = Field(min_length=1)
+
+
+class LinePattern(Section):
+    """A form of log line. The example must match: it is the pattern's manual and its first test."""
+
+    name: str = Field(min_length=1)
+    pattern: re.Pattern[str]
+    example: str
+
+    @model_validator(mode="after")
+    def _example_matches(self) -> Self:
+        if not self.pattern.search(self.example):
+            raise ValueError(f"the example of '{self.name}' is not matched by its own pattern")
+        return self
+
+
+class NewLine(LinePattern):
+    """`kind` groups the lines as the runbook does; `every_document`: printed for each document, trouble or not."""
+
+    kind: str
+    every_document: bool = False
+
+
+class Logs(Section):
+    consuming: re.Pattern[str]
+    connected: re.Pattern[str]
+    picked_up: re.Pattern[str]
+    completed: re.Pattern[str]
+    error: re.Pattern[str]
+    noise: tuple[LinePattern, ...] = ()
+    new: tuple[NewLine, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _groups_are_named(self) -> Self:
+        for key, group in (("picked_up", "document"), ("completed", "task")):
+            if group not in getattr(self, key).groupindex:
+                raise ValueError(f"logs.{key} must have a group (?P<{group}>...)")
+        return self
+
+
+class Queue(Section):
+    address: Address
+    topic: Name
+    channel: Name
+
+
+class Database(Section):
+    address: Address
+    name: Name
+    user: str
+    auth_source: Name = "admin"
+    password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
+    password_file: Path | None = None
+    collection: Name
+    created_at: str = "created_at"
+    score: str
+    new_mark: str
+
+
+class Mcp(Section):
+    address: Address
+
+
+class Trace(Section):
+    """Where a probe document leaves something: `field` of `collection` holds the document id, or the job id."""
+
+    collection: Name
+    field: str
+    holds: Literal["document", "job"] = "document"
+
+
+class Probe(Section):
+    task: dict[str, Any]
+    traces: tuple[Trace, ...] = Field(min_length=1)
+
+
+class Completeness(Section):
+    expected: Share
+    low: Share
+    high: Share
+    critical: Share
+    changed: Share
+    changed_tolerance: Share = 0.06
+    mixture_share: Share = 0.2
+    ambiguous: tuple[Share, ...] = ()
+    minimum_sample: int = Field(default=10, ge=2, le=1000)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _band_holds_what_is_expected(self) -> Self:
+        if not self.critical < self.low <= self.expected <= self.high < self.changed:
+            raise ValueError("must be ordered: critical < low <= expected <= high < changed")
+        return self
+
+
+class Limits(Section):
+    start_s: Seconds = 120
+    build_s: Seconds = 1800
+    health_s: Seconds = 120
+    soak_s: Seconds = 60
+    probe_s: Seconds = 400
+    sample_wait_s: Seconds = 60
+    answer_s: Seconds = 5
+    clock_skew_s: Seconds = 5
+    verify_s: Seconds = 3600
+    errors: int = Field(default=5, ge=0)
+    probes_per_replica: int = Field(default=5, ge=1, le=100)
+    free_disk_mb: int = Field(default=200, ge=0)
+
+
+class Titles(Section):
+    """What the checks are called in the record, in the runbook's words."""
+
+    new_behaviour: str
+    worker_running: str
+    processing: str
+    completeness: str
+
+
+class Profile(Section):
+    format: Literal[1]
+    name: Name
+    title: str
+    titles: Titles
+    deployment: Deployment
+    code: Code
+    logs: Logs
+    queue: Queue
+    database: Database
+    mcp: Mcp
+    probe: Probe
+    completeness: Completeness
+    limits: Limits = Limits()

@@ -1,0 +1,1 @@
+"""The record: the HTML report and its machine-readable twin."""

@@ -1,0 +1,1 @@
+"""The actor: plan, steps, sources, journal, lock."""

@@ -1,0 +1,89 @@
+"""Changing files so that a power cut leaves the old or the new one, never half of either."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `data` in place of `path`, which keeps its owner and mode. Raises OSError; then `path` is untouched."""
+    temporary = path.with_name(f".{path.name}.rollback-gate.tmp")
+    try:
+        old = path.stat() if path.exists() else None
+        with temporary.open("wb") as file:
+            file.write(data)
+            if old is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+                os.fchown(file.fileno(), old.st_uid, old.st_gid)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file or folder, across devices by copy and fsync. Raises OSError; an earlier, partial target is redone."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if not _is_cross_device(error):
+            raise
+        _copy_then_remove(source, target)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
+
+
+def write_text(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file of our own, atomically and durably. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A rename is only on disk when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_cross_device(error: OSError) -> bool:
+    return error.errno == errno.EXDEV
+
+
+def _copy_then_remove(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+    for path in [target, *target.rglob("*")] if target.is_dir() else [target]:
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    if source.is_dir():
+        shutil.rmtree(source)
+    else:
+        source.unlink()
