@@ -112,7 +112,7 @@ class Lab:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
         with contextlib.closing(docker.from_env()) as client:
             for image in client.images.list(f"{self.project}-{WORKER}"):
-                client.images.remove(image.id, force=True)
+                client.images.remove(str(image.id), force=True)
         shutil.rmtree(self.directory)
 
     # --- what goes in and what comes out

@@ -29,11 +29,11 @@ def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSu
 def lines(engine: Engine, container_id: str, since: Instant | None) -> Iterator[str]:
     """Lines with the engine's timestamps. Raises Unreachable, for a log driver that cannot be read too.
 
-    `since` goes to the engine as a float: as a datetime it would lose its fraction and return older lines.
+    `follow` is said, because the SDK follows for ever where it is left out. `since` goes to the engine as a float: as a datetime it would lose its fraction and return older lines.
     """
     with answering(f"the log of {container_id[:12]}"):
         chunks = engine.client.api.logs(
-            container_id, stream=True, timestamps=True, since=None if since is None else since.epoch_s
+            container_id, stream=True, follow=False, timestamps=True, since=None if since is None else since.epoch_s
         )
         yield from whole_lines(chunks)
 

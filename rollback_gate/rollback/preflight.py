@@ -156,7 +156,12 @@ class Preflight:
             checklist.warn("database", "not asked (--without-database): verify will be INCONCLUSIVE")
             return
         documents = self.documents
-        checklist.ask("database", lambda: (documents.ping(), f"{self.profile.database.address} answers"))
+
+        def answers() -> tuple[Documents, str]:
+            documents.ping()
+            return documents, f"{self.profile.database.address} answers"
+
+        checklist.ask("database", answers)
 
     def _compose(
         self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist

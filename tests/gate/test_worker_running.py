@@ -1,38 +1,41 @@
 """Check 2 of the runbook: Worker Is Running."""
 
 from rollback_gate.checks import worker_running
+from rollback_gate.evidence.readings import Readings, ReplicaReading
+from rollback_gate.profile.schema import Profile
+from rollback_gate.pytest_plugin import Conclude
 
 
-def test_expected_number_of_replicas_runs(readings, conclude):
+def test_expected_number_of_replicas_runs(readings: Readings, conclude: Conclude) -> None:
     """As many replicas as are normal exist and run."""
     assert conclude(worker_running.expected_number(readings)).passed
 
 
-def test_replica_is_running_and_healthy(replica, conclude):
+def test_replica_is_running_and_healthy(replica: ReplicaReading, conclude: Conclude) -> None:
     """Running, not restarting, not paused, healthy where it has a health check."""
     assert conclude(worker_running.state(replica)).passed
 
 
-def test_replica_stays_up(replica, readings, conclude):
+def test_replica_stays_up(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
     """The same container and process over the soak window, without a restart."""
     assert conclude(worker_running.stays_up(readings, replica)).passed
 
 
-def test_replica_started_without_errors(replica, conclude):
+def test_replica_started_without_errors(replica: ReplicaReading, conclude: Conclude) -> None:
     """No import error or traceback before it reports that it consumes; a consumer of the queue."""
     assert conclude(worker_running.clean_start(replica)).passed
 
 
-def test_replica_logs_few_errors(replica, profile, conclude):
+def test_replica_logs_few_errors(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
     """Error lines since the boundary, known noise of the old code not counted, stay within the limit."""
     assert conclude(worker_running.few_errors(replica, profile)).passed
 
 
-def test_replica_runs_the_intended_image(replica, conclude):
+def test_replica_runs_the_intended_image(replica: ReplicaReading, conclude: Conclude) -> None:
     """Started from the image and configuration that the rollback intended."""
     assert conclude(worker_running.image_and_configuration(replica)).passed
 
 
-def test_dependents_are_running(readings, conclude):
+def test_dependents_are_running(readings: Readings, conclude: Conclude) -> None:
     """The services that depend on the worker run and stay up."""
     assert conclude(worker_running.dependents(readings)).passed

@@ -1,0 +1,121 @@
+"""What a record holds: plain data, ready for JSON. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.checks.verdict import Judgement, Ran, judge
+from rollback_gate.instant import Instant
+from rollback_gate.model import Claim, Evidence, Outcome, Verdict
+from rollback_gate.profile.load import Settings
+from rollback_gate.rollback.store import RunAccount
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed."""
+
+    kind: str
+    record_id: str
+    began: Instant
+    operator: str
+    deployment: Mapping[str, str]
+    settings: tuple[Mapping[str, str], ...]
+    run: Mapping[str, Any] | None
+    titles: Mapping[str, str]
+    change: str
+
+
+def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
+    """The record as it stands until verify has ended: what a killed verify leaves behind."""
+    return _record(heading, Verdict.INCONCLUSIVE, reason, [], {}, [])
+
+
+def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: Mapping[str, Ran],
+           readings: Any, ended: Instant) -> dict[str, Any]:  # fmt: skip
+    """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured."""
+    record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
+    return record | {"ended": str(ended), "readings": plain(readings)}
+
+
+def failed_rollback(heading: Heading, reason: str, remedy: str, state: list[str], ended: Instant) -> dict[str, Any]:
+    """The record of a rollback that failed: never judged, so never GO and never NO-GO."""
+    record = _record(heading, Verdict.INCONCLUSIVE, f"the rollback failed: {reason}", [], {}, [])
+    return record | {"ended": str(ended), "state_of_service": state, "next_step": remedy}
+
+
+def verdict_of(record: Mapping[str, Any]) -> Judgement:
+    """The verdict that follows from a record's own evidence, whatever it says itself. Raises ValueError, KeyError."""
+    ran = {test: _ran(row) for test, row in record["tests"].items()}
+    return judge(record["slots"], ran)
+
+
+def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:
+    """Every setting with its value and where it came from; defaults too."""
+    rows = []
+    for key, value in _flat(settings.profile.model_dump(mode="json")):
+        origin = next(
+            (o for known, o in settings.origins.items() if key == known or key.startswith(f"{known}.")), "default"
+        )
+        rows.append({"key": key, "value": str(value), "origin": origin})
+    return tuple(rows)
+
+
+def run_of(account: RunAccount) -> dict[str, Any]:
+    """The judged run, for the record's timeline."""
+    row: dict[str, Any] = plain({
+        "id": account.id, "outcome": account.outcome, "steps": account.steps, "interruption": account.interruption,
+        "ended_at": account.ended_at, **account.began,
+    })  # fmt: skip
+    return row
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, instants, enums, tuples and paths as JSON knows them; an unmeasured reading says so."""
+    if isinstance(value, Instant | Path):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"unmeasured": fields} if type(value).__name__ == "Unmeasured" else fields
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+def _record(
+    heading: Heading, verdict: Verdict, reason: str, slots: list[str], ran: Mapping[str, Ran], findings: Any
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        **plain(heading),
+        "verdict": verdict.value,
+        "reason": reason,
+        "slots": slots,
+        "findings": findings,
+        "tests": plain(ran),
+    }
+
+
+def _ran(row: Mapping[str, Any]) -> Ran:
+    claim = row["claim"]
+    made = None
+    if claim is not None:
+        made = Claim(Outcome(claim["outcome"]), claim["subject"], claim["says"], Evidence(claim["stands_on"]),
+                     tuple(claim["details"]))  # fmt: skip
+    return Ran(row["call"], row["clean"], made, row["trouble"])
+
+
+def _flat(table: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(table, dict) and table:
+        return [row for key, value in table.items() for row in _flat(value, f"{prefix}.{key}" if prefix else key)]
+    return [(prefix, table)]

@@ -1,0 +1,74 @@
+"""The readable part of a record: static HTML, escaped by the template engine, no JavaScript."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import escape as escape
+
+from rollback_gate.checks.manifest import CHECKS
+from rollback_gate.instant import Instant
+
+TEMPLATES = Path(__file__).parent / "templates"
+SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
+
+
+def fragment(record: Mapping[str, Any], digest: str) -> str:
+    """What stands at the top of the page: verdict, reasons, the full table of checks, identity of what was judged."""
+    return _environment().get_template("record.html.j2").render(**_names(record, digest))
+
+
+def page(record: Mapping[str, Any], digest: str) -> str:
+    """The fragment as a page of its own."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(body=fragment(record, digest), css=css(), title=title(record))
+    )
+
+
+def title(record: Mapping[str, Any]) -> str:
+    what = "rollback failed" if "state_of_service" in record else record["verdict"]
+    return f"{what} · rollback of {record['change']} · {record['record_id']}"
+
+
+def css() -> str:
+    return (TEMPLATES / "record.css").read_text(encoding="utf-8")
+
+
+def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    findings = {finding["check"]: finding for finding in record["findings"]}
+    return {
+        "record": record,
+        "digest": digest,
+        "title": title(record),
+        "verdict_class": record["verdict"].lower(),
+        "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
+        "symbols": SYMBOLS,
+        "replicas": (record.get("readings") or {}).get("replicas", []),
+        "changed_settings": [s for s in record["settings"] if s["origin"] != "default"],
+        "default_settings": [s for s in record["settings"] if s["origin"] == "default"],
+    }
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters["utc"] = _utc
+    environment.filters["local"] = _local
+    return environment
+
+
+def _utc(text: str | None) -> str:
+    return Instant.parse(text).short if text else "unknown"
+
+
+def _local(text: str | None) -> str:
+    """In the time zone of the machine that writes the record, named."""
+    moment = Instant.parse(text).to_datetime().astimezone() if text else None
+    return moment.strftime("%Y-%m-%d %H:%M:%S %Z") if isinstance(moment, datetime.datetime) else "unknown"

@@ -1,0 +1,46 @@
+"""What people see while it runs: colours on a terminal, plain lines elsewhere, redacted everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from rollback_gate.model import Verdict
+from rollback_gate.redaction import Redactor
+
+_STYLES = {"ok": "green", "warning": "yellow", "refused": "bold red", "passed": "green", "failed": "bold red",
+           "inconclusive": "yellow", "GO": "bold green", "NO-GO": "bold red", "INCONCLUSIVE": "bold yellow"}  # fmt: skip
+_MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
+
+
+class Terminal:
+    """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
+
+    def __init__(self, file: TextIO, redactor: Redactor) -> None:
+        self._console = Console(file=file, highlight=False, soft_wrap=True)
+        self.redactor = redactor
+
+    def stage(self, text: str) -> None:
+        self._print(text, "bold")
+
+    def line(self, text: str) -> None:
+        self._print(f"  {text}", "")
+
+    def item(self, outcome: str, name: str, says: str) -> None:
+        self._print(f"  {_MARKS[outcome]} {name}: {says}", _STYLES[outcome] if outcome != "ok" else "")
+
+    def lines(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.line(text)
+
+    def verdict(self, verdict: Verdict, reason: str) -> None:
+        self._print(f"{verdict}: {reason}", _STYLES[verdict.value])
+
+    def error(self, text: str) -> None:
+        self._print(f"error: {text}", "bold red")
+
+    def _print(self, text: str, style: str) -> None:
+        self._console.print(Text(self.redactor.text(text), style=style))

@@ -1,0 +1,312 @@
+"""What a rollback and a verify consist of, as visible lists of stages. Effects come in as arguments."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.commands import Runner, SubprocessRunner
+from rollback_gate.deployment import engine as engines
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.evidence import documents
+from rollback_gate.evidence.collect import Judged
+from rollback_gate.instant import Instant
+from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
+from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.record import build, write
+from rollback_gate.record.build import Heading
+from rollback_gate.request import GateRequest, redactor
+from rollback_gate.rollback import lock, plan, sources, store
+from rollback_gate.rollback.execute import Request, execute
+from rollback_gate.rollback.plan import Plan, Situation, Step
+from rollback_gate.rollback.preflight import Checklist, Preflight
+from rollback_gate.rollback.steps import Context
+from rollback_gate.rollback.store import DeploymentId, RunAccount, Store
+from rollback_gate.suite import run_suite
+from rollback_gate.terminal import Terminal
+
+DIFF_LINES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Call:
+    """What every command is called with. `root`: where this tool is installed; `reports`: where records go."""
+
+    profile_path: Path
+    settings_given: tuple[str, ...]
+    environ: Mapping[str, str]
+    root: Path
+    reports: Path
+    terminal: Terminal
+    with_database: bool = True
+
+    @classmethod
+    def make(cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
+             with_database: bool = True) -> Call:  # fmt: skip
+        path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
+        reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
+        return cls(path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database)
+
+    def load(self) -> Settings:
+        """And from now on the terminal knows the secrets. Raises WrongSetting."""
+        settings = load(self.profile_path, self.environ, self.settings_given)
+        self.terminal.redactor = redactor(settings, self.environ)
+        return settings
+
+    @property
+    def operator(self) -> str:
+        return self.environ.get("SUDO_USER") or getpass.getuser()
+
+    @property
+    def elsewhere(self) -> Path:
+        """State that cannot be in the project directory."""
+        default = (
+            "/var/lib/rollback-gate" if getpass.getuser() == "root" else Path.home() / ".local/state/rollback-gate"
+        )
+        return Path(self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY") or default)
+
+
+def local_now() -> Instant:
+    return Instant.from_epoch_s(time.time())
+
+
+# --- rollback
+
+
+def rollback(call: Call, reason: str, mode: str = "quick") -> None:
+    """Preflight, plan, run (runbook, Option 1). Raises RollbackGateError; a failed run has left a record."""
+    settings = call.load()
+    call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
+    try:
+        engine = engines.connect(call.environ)
+    except Unreachable as error:
+        raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
+    runner = SubprocessRunner(engine.environment)
+    with _lock(call, settings, engine, "rollback"):
+        situation, state = _preflight(call, settings, engine, runner)
+        _show_difference(call.terminal, situation)
+        todo = plan.make(situation)
+        if not todo.steps:
+            call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
+            return
+        _run(
+            call,
+            settings,
+            engine,
+            runner,
+            situation,
+            state,
+            todo,
+            Request(mode, reason, call.operator, _overrides(call)),
+        )
+
+
+def _lock(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
+    """In one place for a deployment, whatever its strategy: rollback and verify exclude each other."""
+    folder = call.elsewhere / "locks" / _deployment(settings, engine).folder_name
+    return lock.held(folder, call.operator, purpose, local_now())
+
+
+def _deployment(settings: Settings, engine: Engine) -> DeploymentId:
+    return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
+
+
+def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner) -> tuple[Situation, Path]:
+    profile = settings.profile
+    database = documents.connect(profile, database_password(profile, call.environ)) if call.with_database else None
+    checklist, situation, state = Preflight(profile, engine, runner, database, call.elsewhere).look()
+    _show(call.terminal, checklist)
+    refusal = checklist.refusal()
+    if refusal or situation is None or state is None:
+        raise refusal or Refused("preflight could not be finished, nothing was touched")
+    return situation, state
+
+
+def _show(terminal: Terminal, checklist: Checklist) -> None:
+    for item in checklist.items:
+        terminal.item(item.outcome, item.name, item.says)
+
+
+def _show_difference(terminal: Terminal, situation: Situation) -> None:
+    """What the restore would change: it may drop other work of the same commits (FACTS)."""
+    for source in situation.restore:
+        path = situation.directory / source.path
+        diff = sources.difference(source, path.read_bytes() if path.exists() else b"")
+        outside = sources.outside_of_change(diff, situation.profile.code)
+        terminal.line(f"{source.path}: the restore changes {len(diff)} lines of diff; it drops {outside} lines that "
+                      "hold none of the change's own marks")  # fmt: skip
+        terminal.lines(f"  {line}" for line in diff[:DIFF_LINES_SHOWN])
+        if len(diff) > DIFF_LINES_SHOWN:
+            terminal.line(f"  ... and {len(diff) - DIFF_LINES_SHOWN} lines more")
+
+
+def _overrides(call: Call) -> tuple[str, ...]:
+    return () if call.with_database else ("--without-database",)
+
+
+def _run(
+    call: Call, settings: Settings, engine: Engine, runner: Runner, situation: Situation, state: Path, todo: Plan,
+    request: Request,
+) -> None:  # fmt: skip
+    run_id = store.new_id(local_now())
+    runs = Store(state, local_now)
+    call.terminal.stage(f"Rollback: run {run_id}, strategy {situation.strategy}, {len(todo.steps)} steps")
+    context = Context(situation, engine, runner, runs.begin(run_id), call.terminal.redactor, time.monotonic, time.sleep)
+
+    def tell(moment: str, step: Step) -> None:
+        if moment == "begin":
+            call.terminal.line(step.says)
+
+    try:
+        measured = execute(todo, context, request, tell)
+    except RollbackFailed as error:
+        _record_failure(call, settings, engine, store.read(run_id, context.run.journal.entries()), error)
+        raise
+    call.terminal.line(f"interruption: {measured.says}")
+
+
+def _record_failure(call: Call, settings: Settings, engine: Engine, account: RunAccount, error: RollbackFailed) -> None:
+    heading = _heading(call, settings, "rollback", engine, account)
+    record = build.failed_rollback(
+        heading, error.message, error.remedy, _state_of_service(settings, engine), local_now()
+    )
+    folder = call.reports / heading.record_id
+    folder.mkdir(parents=True)
+    write.write_page(folder, record, call.terminal.redactor)
+    call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
+
+
+def _state_of_service(settings: Settings, engine: Engine) -> list[str]:
+    deployment = settings.profile.deployment
+    try:
+        found = [r for name in (deployment.worker, *deployment.dependents)
+                 for r in engine.containers(deployment.compose_project, name)]  # fmt: skip
+    except Unreachable as error:
+        return [f"unknown: {error.message}"]
+    return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [
+        "no container of the worker or a dependent exists"
+    ]
+
+
+# --- verify
+
+
+def verify(call: Call, since: str = "") -> ExitCode:
+    """Collect, judge, record. The verdict is derived from the record that was written, never from an exit status.
+
+    `since`: RFC 3339; the boundary where the rollback was done by hand. Raises WrongSetting, Locked.
+    """
+    settings = call.load()
+    call.terminal.stage(f"Verify: {settings.profile.title}")
+    engine = _try_connect(call)
+    if isinstance(engine, Unmeasured):
+        return _verify(call, settings, engine, since)
+    with _lock(call, settings, engine, "verify"):
+        return _verify(call, settings, engine, since)
+
+
+def _try_connect(call: Call) -> Engine | Unmeasured:
+    try:
+        return engines.connect(call.environ)
+    except Unreachable as error:
+        return Unmeasured("the deployment", str(error))
+
+
+def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str) -> ExitCode:
+    account, replicas = _last_run(call, settings, engine)
+    judged = _judged(settings, account, since)
+    heading = _heading(call, settings, "verify", engine, account)
+    folder = call.reports / heading.record_id
+    folder.mkdir(parents=True)
+    write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
+    count = max(settings.profile.deployment.replicas, len(replicas))
+    slots = tuple(f"replica-{number + 1}" for number in range(count))
+    request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
+    environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
+    trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
+    return _conclude(call, folder, heading, trouble)
+
+
+def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> ExitCode:
+    """What the record on disk says. A suite that was killed or broke down has left none of its own."""
+    if trouble:
+        record = build.unfinished(heading, f"verify did not end: {trouble}")
+        write.write_page(folder, record, call.terminal.redactor)
+    record = write.read_json(folder)
+    judgement = build.verdict_of(record)
+    for finding in judgement.findings:
+        title = heading.titles.get(finding.check, finding.check)
+        call.terminal.item(finding.outcome.value, title, finding.reason)
+    reason = record["reason"] if trouble else judgement.reason
+    call.terminal.verdict(judgement.verdict, reason)
+    call.terminal.line(f"record: {folder / write.HTML_NAME}")
+    call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}")
+    return EXIT_OF_VERDICT[judgement.verdict]
+
+
+def _last_run(
+    call: Call, settings: Settings, engine: Engine | Unmeasured
+) -> tuple[RunAccount | None, tuple[Replica, ...]]:
+    """The newest run of this deployment that changed something, wherever its state lives; and the replicas."""
+    if isinstance(engine, Unmeasured):
+        return None, ()
+    deployment = settings.profile.deployment
+    folder_name = _deployment(settings, engine).folder_name
+    places = [deployment.project_directory / store.FOLDER / folder_name, call.elsewhere / folder_name]
+    accounts = [account for place in places if (account := Store(place, local_now).latest_that_changed())]
+    try:
+        replicas = engine.containers(deployment.compose_project, deployment.worker)
+    except Unreachable:
+        replicas = ()  # the suite asks again, and its readings say that nobody answered
+    return max(accounts, key=lambda account: account.id, default=None), replicas
+
+
+def _judged(settings: Settings, account: RunAccount | None, since: str) -> Judged:
+    boundary = _since(since)
+    if account is not None and boundary is None:
+        return Judged(account.id, account.source_digests, account.started)
+    digests = _source_digests(settings)
+    return Judged(account.id if account else None, digests, {}, boundary)
+
+
+def _since(text: str) -> Instant | None:
+    try:
+        return Instant.parse(text) if text else None
+    except ValueError as error:
+        raise WrongSetting(f"--since {text}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
+
+
+def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:
+    """After a rollback by hand: what the newest backup that is old code holds."""
+    profile = settings.profile
+    directory = profile.deployment.project_directory
+    try:
+        found = [sources.newest_old(directory, file, profile.code) for file in profile.code.restore]
+    except (RollbackGateError, OSError) as error:
+        return Unmeasured("the source", error.message if isinstance(error, RollbackGateError) else str(error))
+    return {source.path: source.digest for source in found}
+
+
+def _heading(
+    call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
+) -> Heading:
+    profile = settings.profile
+    engine_id = "unknown engine" if isinstance(engine, Unmeasured) else engine.id
+    deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
+    return Heading(
+        kind=kind,
+        record_id=store.new_id(local_now()),
+        began=local_now(),
+        operator=call.operator,
+        deployment={"id": str(deployment), "engine": engine_id, "directory": str(profile.deployment.project_directory)},
+        settings=build.settings_of(settings),
+        run=build.run_of(account) if account else None,
+        titles=profile.titles.model_dump(),
+        change=profile.title,
+    )
