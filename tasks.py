@@ -81,10 +81,65 @@ def verify(_: Context, since: str = "", profile: str = "", set: list[str] | None
         raise Exit(code=int(code))
 
 
+@task(help={"keep": "leave the demo's deployment running", "variant": "bind, build or single"})
+def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
+    """Deploy a Phase 1 that does not start in a lab, roll it back, verify, and show where the record is."""
+    from lab.tasks import lab_errors
+    from rollback_gate import workflow
+
+    with lab_errors():
+        from lab.reference import Lab
+
+        print(f"demo: starting the lab, variant {variant} (its first start makes images, about a minute)", flush=True)
+        lab = Lab.up(variant, "phase1-broken", "rollback-gate-demo")
+    print("demo: Phase 1 is deployed and crash-loops; now: invoke rollback verify", flush=True)
+    try:
+        with _exit_code():
+            workflow.rollback(_call(str(lab.profile), []), "demo: Phase 1 crash-loops after its deployment")
+            code = workflow.verify(_call(str(lab.profile), []))
+    finally:
+        if keep:
+            print(f"demo: kept running; its profile: {lab.profile}")
+            print("demo: remove it with `invoke lab.down --project rollback-gate-demo`")
+        else:
+            lab.down()
+    if code:
+        raise Exit(code=int(code))
+
+
+@task
+def lint(context: Context) -> None:
+    """ruff (style and format) and mypy (strict)."""
+    for command in ("ruff check --output-format concise .", "ruff format --check .", "mypy"):
+        _run(context, command)
+
+
+@task(pre=[lint], help={"only": "a part of the tests: unit or e2e"})
+def test(context: Context, only: str = "") -> None:
+    """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
+    _run(context, f"pytest -q tests/{only}" if only else "pytest -q")
+
+
+@task
+def bench(_: Context) -> None:
+    """Measure the interruption against a bare `docker restart`, and verify's own time; prints ratios."""
+    from lab.bench import main
+
+    main(ROOT)
+
+
+def _run(context: Context, command: str) -> None:
+    with context.cd(str(ROOT)):
+        context.run(command, echo=True, in_stream=False)
+
+
 def _collection() -> Collection:
     rollback: Any = Collection("rollback")
     rollback.add_task(quick, default=True)
-    namespace: Any = Collection(rollback, verify)
+    import lab.tasks
+
+    reference: Any = Collection.from_module(lab.tasks, name="lab")
+    namespace: Any = Collection(rollback, reference, verify, demo, lint, test, bench)
     return namespace  # type: ignore[no-any-return]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
+import functools
 import json
 import os
 import secrets
@@ -36,6 +36,7 @@ VARIANTS = ("bind", "build", "single")
 DEFAULT_PROJECT = "rollback-gate-lab"
 WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
 ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
+PROJECT_LABEL = "rollback-gate.lab.project"  # on every image that a lab builds, so that `down` finds them all
 CONSUMING = b"connection successful"
 
 
@@ -73,8 +74,7 @@ class Lab:
         lab = cls(project, labs_directory() / project)
         if lab._settings_file.exists():
             raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
-        with contextlib.closing(docker.from_env()) as client:
-            ensure_images(client)
+        ensure_images(lab.engine)
         lab._write_project(variant, compose or default_compose())
         if lab.variant == "bind":
             lab._build_bind_image()
@@ -100,6 +100,20 @@ class Lab:
         else:
             self.wait_consuming()
 
+    def heal(self) -> None:
+        """Undo any break: old files, every service running, the MCP server as at first."""
+        self.mcp("envelope")
+        shutil.rmtree(self.directory / "enrichment_service/errors", ignore_errors=True)
+        (self.directory / "enrichment_service/config/timeouts.py").unlink(missing_ok=True)
+        self.put_files("before")
+        for service in (WORKER, COORDINATOR):
+            for container in self.containers(service):
+                if container.status == "paused":
+                    container.unpause()
+        self.compose("up", "-d", "--no-build", "--no-recreate")
+        self.recreate(WORKER, COORDINATOR)
+        self.wait_consuming()
+
     def put_files(self, release: str) -> None:
         for layer in RELEASES[release]:
             shutil.copytree(HERE / "releases" / layer, self.directory, dirs_exist_ok=True)
@@ -110,10 +124,11 @@ class Lab:
     def down(self) -> None:
         """Leaves nothing of this lab behind: containers, network, worker image, files."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
-        with contextlib.closing(docker.from_env()) as client:
-            for image in client.images.list(f"{self.project}-{WORKER}"):
-                client.images.remove(str(image.id), force=True)
+        if self.engine.images.list(f"{self.project}-{WORKER}"):
+            self.engine.images.remove(f"{self.project}-{WORKER}")
+        self.engine.images.prune({"dangling": True, "label": f"{PROJECT_LABEL}={self.project}"})
         shutil.rmtree(self.directory)
+        self.close()
 
     # --- what goes in and what comes out
 
@@ -123,7 +138,7 @@ class Lab:
         ids = [f"{prefix}-{stamp}-{number}.jpg" for number in range(count)]
         for document_id in ids:
             self.publish(document_id)
-        documents = self.database().enriched_documents
+        documents = self.database.enriched_documents
         self.wait(lambda: documents.count_documents({"_id": {"$in": ids}}) == count, f"{count} documents", wait_s)
         return ids
 
@@ -142,16 +157,31 @@ class Lab:
         server = self.containers("mcp-server")[0]
         server.exec_run(["sh", "-c", f"echo {mode} > /run/mcp-mode"])
 
+    @functools.cached_property
+    def engine(self) -> docker.DockerClient:
+        return docker.from_env()
+
+    @functools.cached_property
     def database(self) -> Any:
-        client: Any = pymongo.MongoClient(
+        return self._mongo["gvpocr"]
+
+    @functools.cached_property
+    def _mongo(self) -> Any:
+        return pymongo.MongoClient(
             "127.0.0.1", int(self.settings["LAB_MONGO_PORT"]), username="gvpocr_admin",
             password=self.settings["LAB_MONGO_PASSWORD"], authSource="admin", timeoutMS=5000,
         )  # fmt: skip
-        return client["gvpocr"]
+
+    def close(self) -> None:
+        """The connections that this object opened; the lab goes on."""
+        for name in ("engine", "_mongo"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        self.__dict__.pop("database", None)
 
     def containers(self, service: str) -> list[Container]:
         labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
-        found: list[Container] = docker.from_env().containers.list(all=True, filters={"label": labels})
+        found: list[Container] = self.engine.containers.list(all=True, filters={"label": labels})
         return sorted(found, key=lambda c: str(c.name))
 
     # --- waiting and commands
@@ -208,15 +238,15 @@ class Lab:
         self._settings_file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._settings_file.chmod(0o600)
         (self.directory / "docker-compose.yml").write_text(compose_file(variant))
-        shutil.copy(HERE / "images" / "worker.Dockerfile", self.directory / "Dockerfile")
+        dockerfile = (HERE / "images" / "worker.Dockerfile").read_text()
+        (self.directory / "Dockerfile").write_text(f"{dockerfile}LABEL {PROJECT_LABEL}={self.project}\n")
         self.put_files("before")
         (self.directory / "mongodb-password").write_text(password)
         (self.directory / "mongodb-password").chmod(0o600)
         self.profile.write_text(profile_text(self.directory, self.project, variant, ports))
 
     def _build_bind_image(self) -> None:
-        with contextlib.closing(docker.from_env()) as client:
-            client.images.build(path=str(self.directory), tag=f"{self.project}-{WORKER}", rm=True)
+        self.engine.images.build(path=str(self.directory), tag=f"{self.project}-{WORKER}", rm=True)
 
 
 def compose_file(variant: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -73,9 +74,12 @@ def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
     """All readings. Raises Unreachable when there is no engine, WrongSetting for a profile that changed meanwhile."""
     profile = request.settings().profile
-    engine = engines.connect(os.environ)
-    collector = Collector(profile, engine, _documents(request), request.judged, request.heading.record_id, _ask, tell)
-    return collector.collect()
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
+        found = _documents(request)
+        if isinstance(found, Documents):
+            stack.enter_context(contextlib.closing(found))
+        return Collector(profile, engine, found, request.judged, request.heading.record_id, _ask, tell).collect()
 
 
 def _documents(request: GateRequest) -> Documents | Unmeasured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import time
 from collections.abc import Iterable, Mapping
@@ -88,7 +89,7 @@ def rollback(call: Call, reason: str, mode: str = "quick") -> None:
     except Unreachable as error:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
     runner = SubprocessRunner(engine.environment)
-    with _lock(call, settings, engine, "rollback"):
+    with contextlib.closing(engine), _lock(call, settings, engine, "rollback"):
         situation, state = _preflight(call, settings, engine, runner)
         _show_difference(call.terminal, situation)
         todo = plan.make(situation)
@@ -119,8 +120,12 @@ def _deployment(settings: Settings, engine: Engine) -> DeploymentId:
 
 def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner) -> tuple[Situation, Path]:
     profile = settings.profile
-    database = documents.connect(profile, database_password(profile, call.environ)) if call.with_database else None
-    checklist, situation, state = Preflight(profile, engine, runner, database, call.elsewhere).look()
+    with contextlib.ExitStack() as stack:
+        database = None
+        if call.with_database:
+            connected = documents.connect(profile, database_password(profile, call.environ))
+            database = stack.enter_context(contextlib.closing(connected))
+        checklist, situation, state = Preflight(profile, engine, runner, database, call.elsewhere).look()
     _show(call.terminal, checklist)
     refusal = checklist.refusal()
     if refusal or situation is None or state is None:
@@ -207,7 +212,7 @@ def verify(call: Call, since: str = "") -> ExitCode:
     engine = _try_connect(call)
     if isinstance(engine, Unmeasured):
         return _verify(call, settings, engine, since)
-    with _lock(call, settings, engine, "verify"):
+    with contextlib.closing(engine), _lock(call, settings, engine, "verify"):
         return _verify(call, settings, engine, since)
 
 

@@ -57,6 +57,9 @@ class Engine:
         with answering("the engine's time"):
             return Instant.parse(self.client.api.info()["SystemTime"])
 
+    def close(self) -> None:
+        self.client.close()
+
     def image_id(self, name: str) -> str | None:
         """What this image name points to now; None when there is no such image. Raises Unreachable."""
         with answering(f"image {name}"):

@@ -63,6 +63,9 @@ class Documents:
         with _answering(self.profile):
             self._collection().find_one({}, {"_id": 1})
 
+    def close(self) -> None:
+        self.client.close()
+
     def _database(self) -> Any:
         return self.client[self.profile.database.name]
 

@@ -1,0 +1,80 @@
+"""`invoke bench`: both sides in one run, on this machine, as ratios. No test depends on these times."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from lab.reference import COORDINATOR, WORKER, Lab
+from rollback_gate.instant import Instant
+
+ROUNDS = 5
+
+
+def main(root: Path) -> None:
+    bare = _bare_restarts()
+    ours = _interruptions(root)
+    print("\ninterruption, variant single, from the old process's end to the new one's start (engine's clock)")
+    print(f"  bare docker restart     median {statistics.median(bare):.3f} s of {_listed(bare)}")
+    print(f"  invoke rollback         median {statistics.median(ours):.3f} s of {_listed(ours)}")
+    print(f"  ratio                   {statistics.median(ours) / statistics.median(bare):.2f} (goal: 1.5)")
+
+
+def _bare_restarts() -> list[float]:
+    lab = Lab.up("single", "before", "rollback-gate-bench")
+    try:
+        return [_gap(lab, lambda c=lab.containers(WORKER)[0]: _restart(c)) for _ in range(ROUNDS)]  # type: ignore[misc]
+    finally:
+        lab.down()
+
+
+def _restart(container: Container) -> None:
+    container.restart(timeout=1)
+
+
+def _interruptions(root: Path) -> list[float]:
+    gaps = []
+    for _ in range(ROUNDS):
+        lab = Lab.up("single", "phase1", "rollback-gate-bench")
+        try:
+            gaps.append(_gap(lab, lambda lab=lab: _rollback(root, lab)))  # type: ignore[misc]
+        finally:
+            lab.down()
+    return gaps
+
+
+def _rollback(root: Path, lab: Lab) -> None:
+    environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile)}
+    command = [sys.executable, "-m", "invoke", "--search-root", str(root), "rollback"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _gap(lab: Lab, act: object) -> float:
+    """From the worker's last `die` to its next start."""
+    began = time.time()
+    assert callable(act)  # noqa: S101
+    act()
+    worker = lab.containers(WORKER)[0]
+    started = Instant.parse(worker.attrs["State"]["StartedAt"])
+    events = lab.engine.events(since=int(began), until=int(time.time()) + 1, decode=True, filters={"event": "die"})
+    died = [Instant(int(e["timeNano"])) for e in events if _is_worker(e, lab)]
+    return started.seconds_since(max(at for at in died if at < started))
+
+
+def _is_worker(event: dict[str, dict[str, dict[str, str]]], lab: Lab) -> bool:
+    labels = event["Actor"]["Attributes"]
+    wanted = (lab.project, WORKER)
+    return (labels.get("com.docker.compose.project"), labels.get("com.docker.compose.service")) == wanted
+
+
+def _listed(values: list[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in sorted(values))
+
+
+__all__ = ["COORDINATOR", "main"]

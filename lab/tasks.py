@@ -1,0 +1,95 @@
+"""`invoke lab.*`: a reference deployment to try things on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+PROJECT = "which lab, where there are several (default: rollback-gate-lab)"
+DEFAULT = "rollback-gate-lab"
+
+
+@contextmanager
+def lab_errors() -> Iterator[None]:
+    from lab.images import LabError
+
+    try:
+        yield
+    except LabError as error:
+        raise Exit(f"error: {error}", code=2) from error
+
+
+@task(
+    help={
+        "variant": "bind (as the real deployment), build, or single (as the runbook imagines it)",
+        "release": "before, phase1, or phase1-broken (does not start, as the real one)",
+        "compose": "the docker-compose to use (default: the v5 of this environment)",
+        "project": PROJECT,
+    }
+)
+def up(_: Context, variant: str = "bind", release: str = "before", compose: str = "", project: str = DEFAULT) -> None:
+    """Start a lab and wait until its workers consume (or crash-loop, with phase1-broken)."""
+    from lab.reference import Lab
+
+    with lab_errors():
+        lab = Lab.up(variant, release, project, compose)
+    print(f"lab {project} is up: variant {variant}, release {release}")
+    print(f"  its profile: --profile {lab.profile}")
+
+
+@task(help={"release": "phase1 or phase1-broken", "project": PROJECT})
+def deploy(_: Context, release: str = "phase1", project: str = DEFAULT) -> None:
+    """Deploy a release as the team does: timestamped backup, new modules, rebuild."""
+    from lab.reference import Lab
+
+    with lab_errors():
+        Lab.open(project).deploy(release)
+
+
+@task(help={"count": "how many documents", "project": PROJECT})
+def load(_: Context, count: int = 10, project: str = DEFAULT) -> None:
+    """Send documents through the queue and wait until they are saved."""
+    from lab.reference import Lab
+
+    with lab_errors():
+        Lab.open(project).load(count)
+
+
+@task(name="break", positional=["name"], help={"name": "what to break; without it, the list", "project": PROJECT})
+def break_(_: Context, name: str = "", project: str = DEFAULT) -> None:
+    """Break the lab in one named way, to see how the gate judges it."""
+    from lab.breaks import BREAKS
+    from lab.reference import Lab
+
+    if name not in BREAKS:
+        listed = "\n".join(f"  {key:22} {entry.says}" for key, entry in BREAKS.items())
+        print(f"invoke lab.break NAME, one of:\n{listed}")
+        if name:
+            raise Exit(f"error: there is no break '{name}'", code=2)
+        return
+    with lab_errors():
+        BREAKS[name].apply(Lab.open(project))
+
+
+@task(
+    positional=["mode"], help={"mode": "rich, partial, envelope, blank, errors, slow, refused ...", "project": PROJECT}
+)
+def mcp(_: Context, mode: str, project: str = DEFAULT) -> None:
+    """Switch what the lab's MCP server answers."""
+    from lab.reference import Lab
+
+    with lab_errors():
+        Lab.open(project).mcp(mode)
+
+
+@task(help={"project": PROJECT})
+def down(_: Context, project: str = DEFAULT) -> None:
+    """Remove the lab: containers, network, worker image, files."""
+    from lab.reference import Lab
+
+    with lab_errors():
+        Lab.open(project).down()

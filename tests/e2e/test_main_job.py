@@ -1,0 +1,90 @@
+"""`invoke rollback verify` on a live deployment, for each variant and both Compose generations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COMPOSE_V1, OTHERS, Operator, finding, identities, running_lab
+
+CASES = {
+    "bind": ("bind", ""),
+    "build": ("build", ""),
+    "single": ("single", ""),
+    "bind-compose-v1": ("bind", COMPOSE_V1),
+    "build-compose-v1": ("build", COMPOSE_V1),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def operator(
+    request: pytest.FixtureRequest, labs_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """A deployment on which Phase 1 runs and has processed documents."""
+    variant, compose = CASES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_lab(variant, "phase1", f"e2e-{request.param}", folder, compose) as started:
+        started.lab.load(4)
+        yield started
+
+
+def test_without_a_rollback_verify_is_no_go(operator: Operator) -> None:
+    """Check 1 is red and names what it saw, in which replica."""
+    ended = operator.verify()
+    assert ended.status == 10, ended.output
+    record = operator.newest_record()
+    assert record["verdict"] == "NO-GO"
+    claims = [c for c in finding(record, "new_behaviour")["claims"] if c["outcome"] == "failed"]
+    replicas = {c["subject"] for c in claims if "enrichment-worker" in c["subject"]}
+    assert len(replicas) == len(operator.lab.containers("enrichment-worker"))
+    seen = " ".join(detail for c in claims for detail in (c["says"], *c["details"]))
+    assert "enrichment_service/errors" in seen
+    assert "get_tool_timeout" in seen
+    assert "carry the new code's mark" in seen
+
+
+def test_rollback_verify_is_go(operator: Operator) -> None:
+    """The chained tasks roll back and judge: GO, with the run, and without touching other services."""
+    others = identities(operator.lab, OTHERS)
+    ended = operator.invoke("rollback", "--reason", "e2e", "verify", "--set", "limits.soak_s=1")
+    assert ended.status == 0, ended.output
+    record = operator.newest_record()
+    assert record["verdict"] == "GO"
+    assert record["run"]["reason"] == "e2e"
+    assert record["run"]["interruption"]["seconds"] is not None
+    assert [f["outcome"] for f in record["findings"]] == ["passed"] * 4
+    assert {path.name for path in record["folder"].iterdir()} == {
+        "report.html", "report.json", "junit.xml", "pytest.log",
+    }  # fmt: skip
+    assert identities(operator.lab, OTHERS) == others
+
+
+def test_a_second_rollback_changes_nothing_and_says_why(operator: Operator) -> None:
+    """Idempotent: no container is touched, and verify still finds the first run."""
+    before = identities(operator.lab, ("enrichment-worker", "enrichment-coordinator"))
+    ended = operator.rollback()
+    assert ended.status == 0, ended.output
+    assert "nothing to do, nothing was changed" in ended.output
+    assert identities(operator.lab, ("enrichment-worker", "enrichment-coordinator")) == before
+
+
+def test_the_probe_leaves_nothing_behind(operator: Operator) -> None:
+    """After the verifies above no trace of a probe is in any collection."""
+    database = operator.lab.database
+    for collection, field in (
+        ("enriched_documents", "_id"),
+        ("review_queue", "document_id"),
+        ("enrichment_jobs", "_id"),
+    ):
+        assert database[collection].count_documents({field: {"$regex": "^rollback-probe-"}}) == 0
+
+
+def test_the_password_is_in_no_record(operator: Operator) -> None:
+    """Neither as it is nor in a URL's form."""
+    secrets = {operator.lab.settings["LAB_MONGO_PASSWORD"], operator.lab.settings["LAB_MONGO_PASSWORD_QUOTED"]}
+    files = [path for path in operator.reports.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert not any(secret in path.read_text() for secret in secrets), path
