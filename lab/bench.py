@@ -7,11 +7,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from docker.models.containers import Container
 
-from lab.reference import COORDINATOR, WORKER, Lab
+from lab.reference import WORKER, Lab
 from rollback_gate.instant import Instant
 
 ROUNDS = 5
@@ -29,7 +32,7 @@ def main(root: Path) -> None:
 def _bare_restarts() -> list[float]:
     lab = Lab.up("single", "before", "rollback-gate-bench")
     try:
-        return [_gap(lab, lambda c=lab.containers(WORKER)[0]: _restart(c)) for _ in range(ROUNDS)]  # type: ignore[misc]
+        return [_gap(lab, partial(_restart, lab.containers(WORKER)[0])) for _ in range(ROUNDS)]
     finally:
         lab.down()
 
@@ -43,7 +46,7 @@ def _interruptions(root: Path) -> list[float]:
     for _ in range(ROUNDS):
         lab = Lab.up("single", "phase1", "rollback-gate-bench")
         try:
-            gaps.append(_gap(lab, lambda lab=lab: _rollback(root, lab)))  # type: ignore[misc]
+            gaps.append(_gap(lab, partial(_rollback, root, lab)))
         finally:
             lab.down()
     return gaps
@@ -55,10 +58,9 @@ def _rollback(root: Path, lab: Lab) -> None:
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def _gap(lab: Lab, act: object) -> float:
+def _gap(lab: Lab, act: Callable[[], None]) -> float:
     """From the worker's last `die` to its next start."""
     began = time.time()
-    assert callable(act)  # noqa: S101
     act()
     worker = lab.containers(WORKER)[0]
     started = Instant.parse(worker.attrs["State"]["StartedAt"])
@@ -67,7 +69,7 @@ def _gap(lab: Lab, act: object) -> float:
     return started.seconds_since(max(at for at in died if at < started))
 
 
-def _is_worker(event: dict[str, dict[str, dict[str, str]]], lab: Lab) -> bool:
+def _is_worker(event: Any, lab: Lab) -> bool:
     labels = event["Actor"]["Attributes"]
     wanted = (lab.project, WORKER)
     return (labels.get("com.docker.compose.project"), labels.get("com.docker.compose.service")) == wanted
@@ -75,6 +77,3 @@ def _is_worker(event: dict[str, dict[str, dict[str, str]]], lab: Lab) -> bool:
 
 def _listed(values: list[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in sorted(values))
-
-
-__all__ = ["COORDINATOR", "main"]

@@ -68,7 +68,7 @@ BREAKS: dict[str, Break] = {
     "queue-down": Break("processing", "nsqd is stopped", lambda lab: lab.containers("nsqd")[0].stop(timeout=1)),
     "database-down": Break("processing", "mongod is stopped", lambda lab: lab.containers("mongodb")[0].stop(timeout=1)),
     "stuck": Break("processing", "documents are picked up and never finished", lambda lab: lab.mcp("slow")),
-    "mcp-refused": Break("processing", "the MCP server refuses connections", lambda lab: lab.mcp("refused")),
+    "mcp-refused": Break("completeness", "the MCP server refuses connections", lambda lab: lab.mcp("refused")),
     "mcp-partial": Break("completeness", "documents score 61 %", lambda lab: lab.mcp("partial")),
     "mcp-rich": Break("completeness", "documents score 78 %", lambda lab: lab.mcp("rich")),
     "mcp-blank": Break("completeness", "documents score 17 %", lambda lab: lab.mcp("blank")),

@@ -123,6 +123,7 @@ class Lab:
 
     def down(self) -> None:
         """Leaves nothing of this lab behind: containers, network, worker image, files."""
+        self.close()  # before the database goes: a client would wait for it to end its sessions
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
         if self.engine.images.list(f"{self.project}-{WORKER}"):
             self.engine.images.remove(f"{self.project}-{WORKER}")

@@ -113,7 +113,7 @@ class Gate:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         claim = item.stash.get(_CLAIM, None)
-        test = manifest.test_id(item.nodeid)
+        test = manifest.gate_id(item.nodeid)
         self._ran[test] = _after_phase(self._ran.get(test), report, claim, self._trouble(call))
         if report.when == "call" and claim is not None:
             report.user_properties.append(("claim", _in_words(claim)))

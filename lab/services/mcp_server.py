@@ -78,9 +78,8 @@ ANSWERS = {
 async def serve(socket, _path=None):
     async for text in socket:
         request = json.loads(text)
-        now = mode()
-        if now == "slow":
-            await asyncio.sleep(3600)
+        while (now := mode()) == "slow":
+            await asyncio.sleep(0.1)
         answer = {"jsonrpc": "2.0", "id": request["id"]}
         if now in ERRORS:
             code, message = ERRORS[now]
@@ -96,7 +95,6 @@ async def main():
         if mode() == "refused":
             if server:
                 server.close()
-                await server.wait_closed()
                 server = None
         elif server is None:
             server = await websockets.serve(serve, "0.0.0.0", 3003)

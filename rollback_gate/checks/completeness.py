@@ -118,12 +118,19 @@ def _judge(sample: Sample, readings: Readings, profile: Profile, details: tuple[
         )
     if normal.low <= sample.mean <= normal.high:
         return _in_band(sample, normal, details)
-    cause = "better" if sample.mean > normal.high else "worse"
-    mcp = "" if readings.mcp.answers else f"; {readings.mcp.says}"
-    proof = ("checks on the code prove the old code" if new_behaviour.is_proven_old(readings)
-             else "the old code is not proven either")  # fmt: skip
-    return inconclusive("completeness", f"{says}: outside the band, while {proof}; the likely cause is an MCP server "
-                        f"that answers {cause} than when normal was measured{mcp}", *details)  # fmt: skip
+    proof = (
+        "checks on the code prove the old code"
+        if new_behaviour.is_proven_old(readings)
+        else "the old code is not proven either"
+    )
+    says = f"{sample}: outside the band, while {proof}; likely cause: {_likely_cause(sample, normal, readings)}"
+    return inconclusive("completeness", says, *details)
+
+
+def _likely_cause(sample: Sample, normal: Completeness, readings: Readings) -> str:
+    if not readings.mcp.answers:
+        return f"the MCP server does not answer ({readings.mcp.says})"
+    return f"the MCP server answers {'better' if sample.mean > normal.high else 'worse'} than when normal was measured"
 
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:

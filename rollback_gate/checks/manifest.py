@@ -53,7 +53,7 @@ def required_ids(slots: Iterable[str]) -> dict[str, str]:
     return {test_id: required.check for required in MANIFEST for test_id in required.ids(names)}
 
 
-def test_id(nodeid: str) -> str:
+def gate_id(nodeid: str) -> str:
     """From pytest's node id: `tests/gate/test_x.py::test_y[replica-1]` is `test_x::test_y[replica-1]`."""
     path, _, rest = nodeid.partition("::")
     return f"{path.rpartition('/')[2].removesuffix('.py')}::{rest}"

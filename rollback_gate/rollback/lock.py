@@ -33,8 +33,10 @@ def held(folder: Path, operator: str, purpose: str, now: Instant) -> Iterator[No
                   "since": str(now), "purpose": purpose}  # fmt: skip
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        yield
-        os.ftruncate(descriptor, 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

@@ -159,18 +159,19 @@ def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
 
 
 def _not_yet(replica: Replica, context: Context) -> str:
-    """ "" once it consumes; else what it does instead."""
-    if not replica.is_running or replica.started_at is None:
+    """ "" once it consumes; else what it does instead, with the last error of its start."""
+    if replica.started_at is None:
         return f"{replica.name} is {replica.condition}"
+    if replica.log_driver == "none":  # its state is all there is to see; verify judges the rest
+        return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     forms = context.situation.profile.logs
-    if replica.log_driver == "none":
-        return ""  # its state is all there is to see; verify judges the rest
     summary = summarize(logs.lines(context.engine, replica.id, replica.started_at), forms, replica.started_at)
-    if summary.consuming_at is None or summary.connected_at is None:
-        said = f"; it logged: {summary.startup_errors[-1]}" if summary.startup_errors else ""
-        return f"{replica.name} has not logged that it consumes{said}"
-    context.consuming_at[replica.id] = summary.consuming_at
-    return ""
+    if replica.is_running and summary.consuming_at and summary.connected_at:
+        context.consuming_at[replica.id] = summary.consuming_at
+        return ""
+    said = f"; it logged: {summary.startup_errors[-1]}" if summary.startup_errors else ""
+    state = "has not logged that it consumes" if replica.is_running else f"is {replica.condition}"
+    return f"{replica.name} {state}{said}"
 
 
 def _wait_running(step: Step, context: Context) -> str:

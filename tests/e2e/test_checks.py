@@ -34,7 +34,7 @@ EXPECTED = {
     "queue-down": Expected("INCONCLUSIVE", "processing", "inconclusive", "queue"),
     "database-down": Expected("INCONCLUSIVE", "processing", "inconclusive", "MongoDB"),
     "stuck": Expected("NO-GO", "processing", "failed", "picked up and not finished"),
-    "mcp-refused": Expected("INCONCLUSIVE", "processing", "inconclusive", "MCP server does not answer"),
+    "mcp-refused": Expected("INCONCLUSIVE", "completeness", "inconclusive", "MCP server does not answer"),
     "mcp-partial": Expected("NO-GO", "completeness", "failed", "near the changed behaviour"),
     "mcp-rich": Expected("INCONCLUSIVE", "completeness", "inconclusive", "outside the band"),
     "mcp-blank": Expected("NO-GO", "completeness", "failed", "below 20%"),

@@ -1,0 +1,92 @@
+"""The gate itself cannot be talked out of its verdict by the environment, by being killed, or by an old report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Operator, finding, running_lab
+
+
+@pytest.fixture(scope="module")
+def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Phase 1 runs: every verdict here must be NO-GO or INCONCLUSIVE."""
+    with running_lab("single", "phase1", "e2e-gate", tmp_path_factory.mktemp("gate")) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"PYTEST_ADDOPTS": "-k nothing"},
+        {"PYTEST_ADDOPTS": "--collect-only"},
+        {"PYTEST_PLUGINS": "does_not_exist"},
+        {"PYTHONOPTIMIZE": "2"},
+    ],
+)
+def test_the_environment_deselects_nothing(operator: Operator, environ: dict[str, str]) -> None:
+    """What makes plain pytest exit 0 without a test changes nothing here: all checks run, and it is NO-GO."""
+    ended = operator.verify(**environ)
+    assert ended.status == 10, ended.output
+    assert len(operator.newest_record()["tests"]) == 20
+
+
+def test_without_a_request_the_gate_refuses_to_run(operator: Operator) -> None:
+    """`pytest tests/gate` would judge nothing: it says what to do instead."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/gate"], cwd=ROOT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 4, done.stdout
+    assert "run `invoke verify`" in done.stdout + done.stderr
+
+
+def test_killed_in_the_middle_it_leaves_an_inconclusive_record(operator: Operator) -> None:
+    """SIGKILL to the suite: the record that was there from the beginning says that verify did not end."""
+    before = set(operator.reports.iterdir())
+    environ = {
+        **os.environ, "ROLLBACK_GATE_PROFILE": str(operator.lab.profile), "ROLLBACK_GATE_REPORTS": str(operator.reports),
+        "ROLLBACK_GATE_STATE_DIRECTORY": str(operator.reports.parent / "state"),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "verify", "--set", "limits.soak_s=60"]
+    with subprocess.Popen(command, env=environ, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as verify:
+        suite = _wait_for_suite(verify.pid)
+        os.kill(suite, signal.SIGKILL)
+        output = verify.communicate(timeout=60)[0].decode()
+    assert verify.returncode == 20, output
+    assert "it was killed by signal 9" in output
+    folder = (set(operator.reports.iterdir()) - before).pop()
+    page = (folder / "report.html").read_text()
+    assert "killed by signal 9" in page
+    assert ">GO<" not in page
+
+
+def _wait_for_suite(parent: int) -> int:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        listed = subprocess.run(["pgrep", "-P", str(parent), "-f", "gate-request"], capture_output=True, text=True,
+                                check=False)  # fmt: skip
+        if listed.stdout.strip():
+            return int(listed.stdout.split()[0])
+        time.sleep(0.05)
+    raise AssertionError("the suite was never started")
+
+
+def test_out_of_time_is_inconclusive(operator: Operator) -> None:
+    """The global deadline ends a verify that hangs; what it did not measure is not a result."""
+    ended = operator.invoke("verify", "--set", "limits.verify_s=2", "--set", "limits.soak_s=60")
+    assert ended.status == 20, ended.output
+    assert "stopped after limits.verify_s" in ended.output
+
+
+def test_without_the_database_it_is_never_go(operator: Operator) -> None:
+    """--without-database leaves documents unmeasured, and says so in every claim about them."""
+    operator.verify("--without-database")
+    record = operator.newest_record()
+    assert finding(record, "completeness")["outcome"] == "inconclusive"
+    assert "--without-database" in finding(record, "completeness")["reason"]

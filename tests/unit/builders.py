@@ -1,0 +1,108 @@
+"""A healthy world as readings, of which a test changes one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.log_lines import LogSummary, Sighting
+from rollback_gate.evidence.readings import (
+    CodeReading,
+    DependentReading,
+    DocumentReading,
+    DocumentsReading,
+    FileReading,
+    McpReading,
+    ProbeReading,
+    ProbesReading,
+    QueueReading,
+    Readings,
+    ReplicaReading,
+    Started,
+)
+from rollback_gate.instant import Instant
+from rollback_gate.profile.load import load
+from rollback_gate.profile.schema import Profile
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTURES = ROOT / "tests" / "captures"
+ORCHESTRATOR = "enrichment_service/workers/agent_orchestrator.py"
+DIGEST = "d" * 64
+RESTORED = Instant.parse("2026-11-23T12:00:00.5Z")
+STARTED = RESTORED.plus(1.25)
+
+
+def phase1(*settings: str) -> Profile:
+    return load(ROOT / "profiles" / "phase1.toml", {}, settings).profile
+
+
+def replica(**changes: Any) -> Replica:
+    healthy = Replica(
+        id="c" * 64, name="p-enrichment-worker-1", service="enrichment-worker", status="running", restarting=False,
+        paused=False, oom_killed=False, exit_code=0, restart_count=0, created_at=RESTORED.plus(-3600),
+        started_at=STARTED, health="healthy", image_id="sha256:" + "1" * 64, image_name="p-enrichment-worker",
+        config_hash="abc", compose_version="5.6.1", hostname="c" * 12, addresses=("172.18.0.5",), mounts=(),
+        log_driver="json-file", stop_timeout_s=1,
+    )  # fmt: skip
+    return replace(healthy, **changes)
+
+
+def file_reading(**changes: Any) -> FileReading:
+    old = FileReading(ORCHESTRATOR, True, False, DIGEST, RESTORED, RESTORED, (), phase1().code.old)
+    return replace(old, **changes)
+
+
+def log(**changes: Any) -> LogSummary:
+    quiet = LogSummary(
+        since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
+        new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={"a.jpg": 0.2},
+        finished_at={"a.jpg": STARTED.plus(5)}, unfinished=(),
+    )  # fmt: skip
+    return replace(quiet, **changes)
+
+
+def new_line(kind: str = "error classification") -> Sighting:
+    return Sighting(
+        "failure with its type", kind, 3, STARTED.plus(2), "WARNING:x:Agent a tool t failed with timeout: ..."
+    )
+
+
+def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
+    one = replica(id=f"{number}" * 64, name=f"p-enrichment-worker-{number}")
+    healthy = ReplicaReading(
+        slot=f"replica-{number}", before=one, after=one, boundary=STARTED,
+        by_run=Started(one.id, STARTED, one.image_id, one.config_hash), image_of_tag=one.image_id,
+        code=CodeReading((file_reading(),), ()), log=log(), in_queue=True,
+    )  # fmt: skip
+    return replace(healthy, **changes)
+
+
+def document(name: str = "a.jpg", score: float | None = 0.2778, **changes: Any) -> DocumentReading:
+    return replace(DocumentReading(name, STARTED.plus(5), score, False, name.startswith("rollback-probe-")), **changes)
+
+
+def documents(*scores: float | None, marked: bool = False) -> DocumentsReading:
+    rows = tuple(document(f"{n}.jpg", score, marked=marked) for n, score in enumerate(scores))
+    return DocumentsReading(STARTED, rows)
+
+
+def probe(number: int = 1, **changes: Any) -> ProbeReading:
+    name = f"rollback-probe-x-{number}.jpg"
+    done = ProbeReading(name, STARTED.plus(4), f"replica-{number}", 0.3, STARTED.plus(5), document(name))
+    return replace(done, **changes)
+
+
+def readings(**changes: Any) -> Readings:
+    """Two healthy replicas that run old code, probes done, ten documents at 27.8 %."""
+    coordinator = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
+    healthy = Readings(
+        expected_replicas=2, source_digests={ORCHESTRATOR: DIGEST}, run_id="20261123T120000Z-abcd",
+        replicas=(replica_reading(1), replica_reading(2)),
+        dependents=(DependentReading("enrichment-coordinator", (coordinator,), (coordinator,)),),
+        mcp=McpReading(True, "localhost:3003 takes WebSocket connections"),
+        queue_before=QueueReading(0, 0, (), 0), queue_after=QueueReading(0, 0, (), 2), strangers=(),
+        probes=ProbesReading((probe(1), probe(2)), 400), documents=documents(*[0.2778] * 10), soak_s=60,
+    )  # fmt: skip
+    return replace(healthy, **changes)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback_gate.checks import completeness
+from rollback_gate.evidence.readings import McpReading, ProbesReading
+from rollback_gate.model import Outcome, Unmeasured
+from tests.unit.builders import STARTED, documents, log, new_line, phase1, probe, readings, replica_reading
+
+PROFILE = phase1()
+
+
+def outcome_of(*scores: float | None) -> Outcome:
+    return completeness.mean_in_band(readings(documents=documents(*scores)), PROFILE).outcome
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcome"),
+    [
+        ([0.2778] * 10, Outcome.PASSED),
+        ([0.25] * 10, Outcome.PASSED),
+        ([0.30] * 10, Outcome.PASSED),
+        ([0.228] * 10, Outcome.PASSED),
+        ([0.328] * 10, Outcome.PASSED),
+        ([0.60] * 10, Outcome.FAILED),
+        ([0.6111] * 10, Outcome.FAILED),
+        ([0.15] * 10, Outcome.FAILED),
+        ([0.2778] * 5 + [0.6111] * 5, Outcome.FAILED),
+        ([0.2778] * 8 + [0.6111] * 2, Outcome.FAILED),
+        ([0.7778] * 10, Outcome.INCONCLUSIVE),
+        ([0.3889] * 10, Outcome.INCONCLUSIVE),
+        ([0.21] * 10, Outcome.INCONCLUSIVE),
+        ([0.2778] * 9, Outcome.INCONCLUSIVE),
+        ([], Outcome.INCONCLUSIVE),
+        ([0.05] * 5 + [0.5] * 5, Outcome.INCONCLUSIVE),
+        ([27.78] * 10, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_the_mean(scores: list[float], outcome: Outcome) -> None:
+    """DESIGN's table, row by row, while everything else proves old code."""
+    assert outcome_of(*scores) is outcome
+
+
+def test_above_the_band_with_a_sign_of_the_change_is_red() -> None:
+    """The same 78 % that is inconclusive on proven old code."""
+    world = readings(
+        documents=documents(*[0.7778] * 10),
+        replicas=(replica_reading(1, log=log(new=(new_line(),))), replica_reading(2)),
+    )
+    assert completeness.mean_in_band(world, PROFILE).outcome is Outcome.FAILED
+
+
+def test_too_few_says_how_many_more() -> None:
+    claim = completeness.mean_in_band(readings(documents=documents(0.3, 0.3, 0.3)), PROFILE)
+    assert "7 more are needed" in claim.says
+
+
+def test_it_says_that_these_scores_do_not_tell_old_from_new() -> None:
+    claim = completeness.mean_in_band(readings(), PROFILE)
+    assert "does not tell old from new code" in claim.details[-1]
+
+
+def test_a_silent_mcp_server_is_named_as_the_likely_cause() -> None:
+    world = readings(documents=documents(*[0.3889] * 10), mcp=McpReading(False, "no answer at localhost:3003"))
+    assert "no answer at localhost:3003" in completeness.mean_in_band(world, PROFILE).says
+
+
+def test_scores_must_be_shares() -> None:
+    assert completeness.readable_scores(readings()).passed
+    for bad in (documents(27.8), documents(None), documents(), Unmeasured("documents", "down")):
+        assert completeness.readable_scores(readings(documents=bad)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_clock_skew_is_inconclusive() -> None:
+    """A worker ten minutes off writes documents that fall on the wrong side of the boundary."""
+    assert completeness.clock(readings(), PROFILE).passed
+    off = ProbesReading((probe(1, completed_at=STARTED.plus(605)),), 400)
+    assert completeness.clock(readings(probes=off), PROFILE).outcome is Outcome.INCONCLUSIVE
+    unseen = ProbesReading((probe(1, completed_at=None),), 400)
+    assert completeness.clock(readings(probes=unseen), PROFILE).outcome is Outcome.INCONCLUSIVE
+    assert completeness.clock(readings(probes=Unmeasured("p", "x")), PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=50))
+def test_the_interval_holds_the_mean(scores: list[float]) -> None:
+    sample = completeness.sample_of(scores, 0.95)
+    assert sample.low - 1e-9 <= sample.mean <= sample.high + 1e-9
+
+
+@pytest.mark.parametrize(("degrees", "table"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (29, 2.045)])
+def test_students_t_agrees_with_the_table(degrees: int, table: float) -> None:
+    """Mean 0.5 with a spread chosen so that the half width is t itself, scaled by a thousandth."""
+    scores = [0.5 + (0.001 if n % 2 else -0.001) for n in range(degrees + 1)]
+    sample = completeness.sample_of(scores, 0.95)
+    import statistics
+
+    expected = table * statistics.stdev(scores) / len(scores) ** 0.5
+    assert sample.high - sample.mean == pytest.approx(expected, rel=0.01)
+
+
+@given(st.lists(st.floats(0.59, 0.62), min_size=10, max_size=30))
+def test_the_changed_level_is_never_passed(scores: list[float]) -> None:
+    assert outcome_of(*scores) is Outcome.FAILED

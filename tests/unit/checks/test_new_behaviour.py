@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollback_gate.checks import new_behaviour
+from rollback_gate.evidence.readings import CodeReading, DocumentsReading
+from rollback_gate.model import Evidence, Outcome, Unmeasured
+from tests.unit.builders import (
+    STARTED,
+    documents,
+    file_reading,
+    log,
+    new_line,
+    phase1,
+    readings,
+    replica,
+    replica_reading,
+)
+
+UNMEASURED = Unmeasured("the code", "planted")
+
+
+def with_file(**changes: Any) -> CodeReading:
+    return CodeReading((file_reading(**changes),), ())
+
+
+def test_old_code_passes_and_shows_its_digest() -> None:
+    """A replica with the source's file passes, on the strongest evidence."""
+    claim = new_behaviour.restored_files(readings(), replica_reading())
+    assert (claim.outcome, claim.stands_on) == (Outcome.PASSED, Evidence.CODE)
+    assert "dddddddd" in claim.details[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"digest": "e" * 64}, "is not the source's"),
+        ({"new": ("get_tool_timeout",)}, "holds new code: get_tool_timeout"),
+        ({"exists": False, "digest": ""}, "does not exist"),
+        ({"is_link": True, "digest": ""}, "symbolic link"),
+    ],
+)
+def test_anything_but_the_source_is_red(changes: dict[str, Any], seen: str) -> None:
+    """Another digest, new code, no file, a link: each is NO-GO and named."""
+    claim = new_behaviour.restored_files(readings(), replica_reading(code=with_file(**changes)))
+    assert claim.outcome is Outcome.FAILED
+    assert seen in claim.details[0]
+
+
+def test_without_a_source_content_decides() -> None:
+    """Old texts pass, new texts fail, neither is inconclusive."""
+    unknown = readings(source_digests=Unmeasured("the source", "no backup"))
+    assert new_behaviour.restored_files(unknown, replica_reading()).passed
+    neither = replica_reading(code=with_file(old=()))
+    assert new_behaviour.restored_files(unknown, neither).outcome is Outcome.INCONCLUSIVE
+    new = replica_reading(code=with_file(new=("get_error_type",)))
+    assert new_behaviour.restored_files(unknown, new).outcome is Outcome.FAILED
+
+
+def test_removed_modules() -> None:
+    """Gone passes, still there fails and is named."""
+    assert new_behaviour.removed_modules(replica_reading(), phase1()).passed
+    left = replica_reading(code=CodeReading((file_reading(),), ("enrichment_service/errors",)))
+    claim = new_behaviour.removed_modules(left, phase1())
+    assert claim.outcome is Outcome.FAILED
+    assert claim.details == ("enrichment_service/errors",)
+
+
+def test_process_older_than_its_file_is_red() -> None:
+    """Files restored, worker not restarted: the new code goes on in memory."""
+    assert new_behaviour.process_start(replica_reading()).passed
+    late = replica_reading(code=with_file(modified_at=STARTED.plus(0.001), changed_at=STARTED.plus(0.001)))
+    assert new_behaviour.process_start(late).outcome is Outcome.FAILED
+
+
+def test_whole_second_file_times_are_compared_as_such() -> None:
+    """A `stat` that cuts to seconds must not make the same second look older; the second after is."""
+    same = STARTED.ns // 10**9 * 10**9
+    cut = replica_reading(code=with_file(modified_at=replace(STARTED, ns=same), changed_at=replace(STARTED, ns=same)))
+    assert new_behaviour.process_start(cut).passed
+    later = replace(STARTED, ns=same + 10**9)
+    assert new_behaviour.process_start(replica_reading(code=with_file(modified_at=later))).outcome is Outcome.FAILED
+
+
+def test_file_touched_after_the_start_is_inconclusive() -> None:
+    """Only the change time is later: content may be the same, but that cannot be told."""
+    touched = replica_reading(code=with_file(changed_at=STARTED.plus(60)))
+    assert new_behaviour.process_start(touched).outcome is Outcome.INCONCLUSIVE
+
+
+def test_new_lines_in_the_log_are_red() -> None:
+    """Each kind is named, with a sample."""
+    claim = new_behaviour.log_lines(readings(), replica_reading(log=log(new=(new_line(),))), phase1())
+    assert claim.outcome is Outcome.FAILED
+    assert "error classification" in claim.says
+    assert "failed with timeout" in claim.details[0]
+
+
+def test_a_log_that_could_have_shown_it_is_evidence() -> None:
+    """At least one finished document: the new code would have left its line."""
+    claim = new_behaviour.log_lines(readings(), replica_reading(), phase1())
+    assert (claim.outcome, claim.stands_on) == (Outcome.PASSED, Evidence.LOG)
+
+
+@pytest.mark.parametrize("hidden", [log(finished={}, finished_at={}), Unmeasured("the log", "driver none")])
+def test_a_log_that_hides_it_stands_on_code_and_document(hidden: Any) -> None:
+    """With proof elsewhere it passes and says on what it stands; without, it is inconclusive."""
+    silent = replica_reading(log=hidden)
+    claim = new_behaviour.log_lines(readings(), silent, phase1())
+    assert (claim.outcome, claim.stands_on) == (Outcome.PASSED, Evidence.CODE)
+    assert "proves nothing" in claim.says
+    unproven = readings(documents=Unmeasured("documents", "planted"))
+    assert new_behaviour.log_lines(unproven, silent, phase1()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_fresh_documents() -> None:
+    """Unmarked passes, one marked fails, none is inconclusive: no document could have shown the mark."""
+    assert new_behaviour.fresh_documents(readings()).passed
+    assert new_behaviour.fresh_documents(readings(documents=documents(0.3, marked=True))).outcome is Outcome.FAILED
+    empty = readings(documents=DocumentsReading(STARTED, ()))
+    assert new_behaviour.fresh_documents(empty).outcome is Outcome.INCONCLUSIVE
+
+
+def test_unmeasured_code_is_never_a_pass() -> None:
+    """Every claim about the code is inconclusive when it could not be read."""
+    blind = replica_reading(code=UNMEASURED)
+    for claim in (
+        new_behaviour.restored_files(readings(), blind),
+        new_behaviour.removed_modules(blind, phase1()),
+        new_behaviour.process_start(blind),
+    ):
+        assert claim.outcome is Outcome.INCONCLUSIVE
+        assert "planted" in claim.says
+
+
+def test_old_code_is_proven_only_by_every_replica() -> None:
+    """One blind replica, or no replica at all, proves nothing."""
+    assert new_behaviour.is_proven_old(readings())
+    assert not new_behaviour.is_proven_old(readings(replicas=(replica_reading(1), replica_reading(2, code=UNMEASURED))))
+    assert not new_behaviour.is_proven_old(readings(replicas=()))
+
+
+def test_a_process_older_than_the_run_is_red() -> None:
+    """The run journaled a later start than the process has: it cannot be the run's process."""
+    old = replica_reading(before=replica(id="1" * 64, started_at=STARTED.plus(-0.5)))
+    assert new_behaviour.process_start(old).outcome is Outcome.FAILED

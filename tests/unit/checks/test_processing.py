@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollback_gate.checks import processing
+from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, QueueReading
+from rollback_gate.model import Outcome, Unmeasured
+from tests.unit.builders import STARTED, document, documents, probe, readings
+
+SILENT = McpReading(False, "no answer at localhost:3003")
+DOWN = Unmeasured("the queue", "down")
+
+
+def with_probes(*probes: Any, **changes: Any) -> Any:
+    return readings(probes=ProbesReading(tuple(probes), 400, **changes))
+
+
+def test_a_probe_from_every_replica_passes() -> None:
+    assert processing.probe_on_every_replica(readings()).passed
+
+
+def test_a_replica_that_no_probe_reached_is_inconclusive() -> None:
+    """Nothing was measured on it; GO needs every replica."""
+    claim = processing.probe_on_every_replica(with_probes(probe(1), probe(1)))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "replica-2" in claim.says
+
+
+def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() -> None:
+    """The worker's failure; or, when what it needs does not answer, not its own."""
+    stuck = probe(2, document=None, seconds=None, log_lines=("line of that document",))
+    claim = processing.probe_on_every_replica(with_probes(probe(1), stuck))
+    assert claim.outcome is Outcome.FAILED
+    assert "line of that document" in claim.details
+    blamed = readings(probes=ProbesReading((probe(1), stuck), 400), mcp=SILENT)
+    assert processing.probe_on_every_replica(blamed).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        (QueueReading(50, 2, (), 10), QueueReading(30, 2, (), 30), Outcome.INCONCLUSIVE),
+        (QueueReading(50, 0, (), 10), QueueReading(51, 0, (), 10), Outcome.FAILED),
+        (DOWN, DOWN, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome) -> None:
+    """Behind a backlog that moves it says nothing; in a queue that stands still nothing is consumed."""
+    lost = probe(1, replica=None, document=None, seconds=None)
+    world = readings(probes=ProbesReading((lost,), 400), queue_before=before, queue_after=after)
+    assert processing.probe_on_every_replica(world).outcome is outcome
+
+
+def test_too_slow_fails() -> None:
+    """Finished, but beyond the runbook's 400 seconds by the engine's clock."""
+    assert processing.probe_on_every_replica(with_probes(probe(1), probe(2, seconds=401))).outcome is Outcome.FAILED
+
+
+def test_no_probe_at_all_is_inconclusive() -> None:
+    assert processing.probe_on_every_replica(with_probes()).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(with_probes()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_saved_without_metrics_fails() -> None:
+    assert processing.metrics(readings()).passed
+    bare = probe(1, document=document("rollback-probe-1", None))
+    assert processing.metrics(with_probes(bare)).outcome is Outcome.FAILED
+
+
+def test_unmeasured_probes_are_inconclusive() -> None:
+    world = readings(probes=Unmeasured("probes", "MongoDB is down"))
+    for rule in (processing.probe_on_every_replica, processing.metrics, processing.leaves_no_trace):
+        assert rule(world).outcome is Outcome.INCONCLUSIVE
+
+
+def test_strangers_on_the_channel() -> None:
+    """Inconclusive; NO-GO when a fresh document carries the mark; unknown when the queue is down."""
+    assert processing.no_strangers(readings()).passed
+    assert processing.no_strangers(readings(strangers=("x at 1.2.3.4:5",))).outcome is Outcome.INCONCLUSIVE
+    marked = readings(strangers=("x at 1.2.3.4:5",), documents=documents(0.3, marked=True))
+    assert processing.no_strangers(marked).outcome is Outcome.FAILED
+    assert processing.no_strangers(readings(strangers=DOWN)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_organic_documents() -> None:
+    """None with an empty queue is information; none while tasks wait and nothing ends is a failure."""
+    assert processing.organic_documents(readings()).passed
+    empty = DocumentsReading(STARTED, ())
+    assert processing.organic_documents(readings(documents=empty)).passed
+    waiting = QueueReading(5, 0, (), 0)
+    stuck = ProbesReading((probe(1, document=None),), 400)
+    world = readings(documents=empty, queue_before=waiting, queue_after=waiting, probes=stuck)
+    assert processing.organic_documents(world).outcome is Outcome.FAILED
+    blind = readings(documents=empty, queue_after=DOWN)
+    assert processing.organic_documents(blind).outcome is Outcome.INCONCLUSIVE
+    assert processing.organic_documents(readings(documents=DOWN)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_traces() -> None:
+    assert processing.leaves_no_trace(readings()).passed
+    assert processing.leaves_no_trace(with_probes(probe(1), leftovers=("x",))).outcome is Outcome.INCONCLUSIVE

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback_gate.checks.manifest import MANIFEST, gate_id, required_ids
+from rollback_gate.checks.verdict import Ran, judge
+from rollback_gate.model import Claim, Evidence, Outcome, Verdict, failed, inconclusive, passed
+from tests.unit.builders import ROOT
+
+SLOTS = ("replica-1", "replica-2")
+GOOD = Ran("passed", True, passed("x", "holds", Evidence.CODE))
+BAD = Ran("failed", True, failed("x", "does not hold", Evidence.CODE))
+ALL = tuple(required_ids(SLOTS))
+
+
+def all_good() -> dict[str, Ran]:
+    return dict.fromkeys(ALL, GOOD)
+
+
+def test_go_needs_everything() -> None:
+    judgement = judge(SLOTS, all_good())
+    assert judgement.verdict is Verdict.GO
+    assert [f.outcome for f in judgement.findings] == [Outcome.PASSED] * 4
+
+
+@given(st.sampled_from(ALL))
+def test_a_missing_test_is_never_go(missing: str) -> None:
+    """Deselected, renamed, skipped at collection: whatever did not run."""
+    ran = all_good()
+    del ran[missing]
+    assert judge(SLOTS, ran).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "ran",
+    [
+        Ran("", False, None, "setup failed"),
+        Ran("passed", True, None),
+        Ran("passed", False, GOOD.claim, "teardown failed"),
+        Ran("skipped", True, GOOD.claim),
+        Ran("skipped (xfail)", True, GOOD.claim),
+        Ran("passed (xfail)", True, GOOD.claim),
+        Ran("failed", True, GOOD.claim),
+        Ran("failed", True, None, "AssertionError of a library"),
+        Ran("failed", True, inconclusive("x", "unknown")),
+    ],
+)
+def test_anything_but_a_clean_pass_is_inconclusive(ran: Ran) -> None:
+    """Also an AssertionError that no claim stands behind: a dead daemon raises those."""
+    for test in (ALL[0], ALL[-1]):
+        assert judge(SLOTS, {**all_good(), test: ran}).verdict is Verdict.INCONCLUSIVE
+
+
+@given(st.dictionaries(st.sampled_from(ALL), st.sampled_from([GOOD, BAD, Ran("", False, None)])), st.sampled_from(ALL))
+def test_a_measured_failure_wins(others: dict[str, Ran], failing: str) -> None:
+    assert judge(SLOTS, {**others, failing: BAD}).verdict is Verdict.NO_GO
+
+
+def test_zero_replicas_are_never_go() -> None:
+    assert judge((), dict.fromkeys(required_ids(()), GOOD)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_unexpected_replica_without_tests_is_never_go() -> None:
+    """A third replica turned up after collection: its tests are required and did not run."""
+    assert judge((*SLOTS, "replica-3"), all_good()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_reason_is_the_deciding_claim() -> None:
+    claim = Claim(Outcome.FAILED, "replica-1", "runs the new code", Evidence.CODE)
+    judgement = judge(SLOTS, {**all_good(), ALL[0]: Ran("failed", True, claim)})
+    assert judgement.reason == "replica-1: runs the new code"
+
+
+def test_the_manifest_is_what_the_gate_collects() -> None:
+    """Renaming, adding or removing a test of tests/gate without the manifest is seen here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-c", "tests/gate/gate.ini",
+         "-p", "tests.unit.collect_gate", "--noconftest", "tests/gate"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = {gate_id(line) for line in done.stdout.splitlines() if "::" in line}
+    assert found == set(required_ids(("one",))), done.stdout + done.stderr
+    assert len(found) == len(MANIFEST)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollback_gate.checks import worker_running
+from rollback_gate.evidence.log_lines import Sighting
+from rollback_gate.evidence.readings import DependentReading, Started
+from rollback_gate.model import Outcome, Unmeasured
+from tests.unit.builders import STARTED, log, phase1, readings, replica, replica_reading
+
+ONE = replica(id="1" * 64)
+GONE = Unmeasured("the log", "driver none")
+
+
+def test_expected_number() -> None:
+    """Two of two pass; one of two fails; three of two is a surprise that GO must not cover."""
+    assert worker_running.expected_number(readings()).passed
+    missing = readings(replicas=(replica_reading(1), replica_reading(2, before=None, after=None)))
+    assert worker_running.expected_number(missing).outcome is Outcome.FAILED
+    extra = readings(replicas=tuple(replica_reading(n) for n in (1, 2, 3)))
+    assert worker_running.expected_number(extra).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({}, Outcome.PASSED),
+        ({"health": ""}, Outcome.PASSED),
+        ({"health": "unhealthy"}, Outcome.FAILED),
+        ({"health": "starting"}, Outcome.INCONCLUSIVE),
+        ({"status": "exited"}, Outcome.FAILED),
+        ({"status": "restarting", "restarting": True}, Outcome.FAILED),
+        ({"status": "paused", "paused": True}, Outcome.FAILED),
+        ({"status": "created"}, Outcome.FAILED),
+    ],
+)
+def test_state(changes: dict[str, Any], outcome: Outcome) -> None:
+    """Only a running, not unhealthy container passes."""
+    now = replica(**changes)
+    assert worker_running.state(replica_reading(before=now, after=now)).outcome is outcome
+
+
+def test_a_replica_that_does_not_exist_fails() -> None:
+    assert worker_running.state(replica_reading(before=None)).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [
+        (ONE, Outcome.PASSED),
+        (replace(ONE, restart_count=1, started_at=STARTED.plus(20)), Outcome.FAILED),
+        (replace(ONE, status="exited"), Outcome.FAILED),
+        (replace(ONE, started_at=STARTED.plus(20)), Outcome.INCONCLUSIVE),
+        (None, Outcome.INCONCLUSIVE),
+        (Unmeasured("after", "engine lost"), Outcome.INCONCLUSIVE),
+    ],
+)
+def test_stays_up(after: Any, outcome: Outcome) -> None:
+    """A rising restart count is the worker's failure; being replaced by someone is not."""
+    assert worker_running.stays_up(readings(), replica_reading(before=ONE, after=after)).outcome is outcome
+
+
+def test_automatic_restart_since_the_run_fails() -> None:
+    """The run started it once; since then it has restarted by itself."""
+    restarted = replace(ONE, restart_count=2, started_at=STARTED.plus(100))
+    by_run = Started(ONE.id, STARTED, ONE.image_id, ONE.config_hash)
+    claim = worker_running.stays_up(readings(), replica_reading(before=restarted, after=restarted, by_run=by_run))
+    assert claim.outcome is Outcome.FAILED
+
+
+def test_old_restart_count_without_new_restarts_passes() -> None:
+    """A high count from before, on a process that stayed, is history."""
+    veteran = replace(ONE, restart_count=40)
+    assert worker_running.stays_up(readings(), replica_reading(before=veteran, after=veteran)).passed
+
+
+def test_clean_start() -> None:
+    """Errors before "consuming" fail; a replica that is no consumer of the queue fails."""
+    assert worker_running.clean_start(replica_reading()).passed
+    broken = replica_reading(log=log(startup_errors=("ModuleNotFoundError: x",)))
+    assert worker_running.clean_start(broken).outcome is Outcome.FAILED
+    deaf = replica_reading(in_queue=False)
+    assert worker_running.clean_start(deaf).outcome is Outcome.FAILED
+
+
+def test_clean_start_without_queue_or_log() -> None:
+    """Without the queue the log decides; without both nothing does."""
+    queue_gone = Unmeasured("the queue", "down")
+    assert worker_running.clean_start(replica_reading(in_queue=queue_gone)).passed
+    silent = replica_reading(in_queue=queue_gone, log=log(consuming_at=None))
+    assert worker_running.clean_start(silent).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.clean_start(replica_reading(log=GONE)).passed
+    assert worker_running.clean_start(replica_reading(log=GONE, in_queue=queue_gone)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_errors_are_limited_and_noise_is_not_counted() -> None:
+    """The limit itself is still allowed; noise is shown."""
+    noise = (Sighting("listener of a second connection", "", 9, STARTED, "x"),)
+    limit = phase1().limits.errors
+    within = worker_running.few_errors(replica_reading(log=log(errors=limit, noise=noise)), phase1())
+    assert within.passed
+    assert "known noise, not counted: 9 ×" in within.details[-1]
+    above = worker_running.few_errors(replica_reading(log=log(errors=limit + 1)), phase1())
+    assert above.outcome is Outcome.FAILED
+    assert worker_running.few_errors(replica_reading(log=GONE), phase1()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_image_and_configuration() -> None:
+    """The run's image and configuration, and what the tag names now."""
+    assert worker_running.image_and_configuration(replica_reading()).passed
+    assert worker_running.image_and_configuration(replica_reading(by_run=None)).passed
+    for wrong in (
+        replica_reading(image_of_tag="sha256:other"),
+        replica_reading(image_of_tag=None),
+        replica_reading(by_run=Started(ONE.id, STARTED, "sha256:other", "abc")),
+        replica_reading(by_run=Started(ONE.id, STARTED, ONE.image_id, "other")),
+    ):
+        assert worker_running.image_and_configuration(wrong).outcome is Outcome.FAILED
+    blind = replica_reading(image_of_tag=Unmeasured("image", "planted"))
+    assert worker_running.image_and_configuration(blind).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        ((ONE,), (ONE,), Outcome.PASSED),
+        ((), (), Outcome.FAILED),
+        ((ONE,), (replace(ONE, status="exited"),), Outcome.FAILED),
+        ((ONE,), (replace(ONE, restart_count=1),), Outcome.FAILED),
+        ((ONE,), (replace(ONE, health="unhealthy"),), Outcome.FAILED),
+        ((ONE,), (replace(ONE, started_at=STARTED.plus(9)),), Outcome.INCONCLUSIVE),
+        ((ONE,), (), Outcome.INCONCLUSIVE),
+        (Unmeasured("d", "x"), (ONE,), Outcome.INCONCLUSIVE),
+        ((ONE,), Unmeasured("d", "x"), Outcome.INCONCLUSIVE),
+    ],
+)
+def test_dependents(before: Any, after: Any, outcome: Outcome) -> None:
+    """Every dependent runs and stays up."""
+    claim = worker_running.dependents(readings(dependents=(DependentReading("coordinator", before, after),)))
+    assert claim.outcome is outcome
+
+
+def test_a_failed_dependent_wins_over_an_inconclusive_one() -> None:
+    rows = (DependentReading("a", (ONE,), ()), DependentReading("b", (), ()))
+    assert worker_running.dependents(readings(dependents=rows)).outcome is Outcome.FAILED
