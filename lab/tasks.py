@@ -59,18 +59,17 @@ def load(_: Context, count: int = 10, project: str = DEFAULT) -> None:
         Lab.open(project).load(count)
 
 
-@task(name="break", positional=["name"], help={"name": "what to break; without it, the list", "project": PROJECT})
-def break_(_: Context, name: str = "", project: str = DEFAULT) -> None:
+@task(
+    name="break", positional=["name"], help={"name": "what to break; any other word shows the list", "project": PROJECT}
+)
+def break_(_: Context, name: str, project: str = DEFAULT) -> None:
     """Break the lab in one named way, to see how the gate judges it."""
     from lab.breaks import BREAKS
     from lab.reference import Lab
 
     if name not in BREAKS:
-        listed = "\n".join(f"  {key:22} {entry.says}" for key, entry in BREAKS.items())
-        print(f"invoke lab.break NAME, one of:\n{listed}")
-        if name:
-            raise Exit(f"error: there is no break '{name}'", code=2)
-        return
+        listed = "\n".join(f"  {key:18} {entry.says}" for key, entry in BREAKS.items())
+        raise Exit(f"error: there is no break '{name}'; there are\n{listed}", code=2)
     with lab_errors():
         BREAKS[name].apply(Lab.open(project))
 

@@ -64,7 +64,7 @@ def _finding(check: str, claims: list[Claim]) -> Finding:
     deciding = [claim for claim in claims if claim.outcome is outcome]
     reason = "; ".join(f"{claim.subject}: {claim.says}" for claim in deciding[:3]) if deciding else "nothing ran"
     if outcome is Outcome.PASSED:
-        reason = f"all {len(claims)} assertions hold"
+        reason = f"all {len(claims)} assertions hold, first of them: {claims[0].subject} {claims[0].says}"
     more = len(deciding) - 3
     if outcome is not Outcome.PASSED and more > 0:
         reason += f"; and {more} more"

@@ -30,7 +30,7 @@ def execute(plan: Plan, context: Context, request: Request, tell: Callable[[str,
     journal.write(
         "run.begin", run=context.run.id, mode=request.mode, reason=request.reason, operator=request.operator,
         overrides=list(request.overrides), strategy=situation.strategy.value, profile=situation.profile.name,
-        compose=situation.compose.version, engine_time=str(began),
+        compose=situation.compose.version, folder=str(context.run.folder), engine_time=str(began),
         source_digests=_all_digests(context), sources={s.path: s.origin for s in situation.restore},
         plan=[step.id for step in plan.steps],
     )  # fmt: skip

@@ -89,7 +89,7 @@ def _files(situation: Situation) -> list[Step]:
     quote = shlex.quote
     steps = [
         Step(f"restore:{s.path}", Kind.RESTORE, f"restore {s.path} from {s.kind} {s.origin}", (s.path,),
-             f"cp {quote(s.origin)} {quote(str(situation.directory / s.path))}")
+             f"cp {quote(str(situation.directory / s.origin))} {quote(str(situation.directory / s.path))}")
         for s in situation.restore
     ]  # fmt: skip
     return steps + [

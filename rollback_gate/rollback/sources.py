@@ -37,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Source:
-    """What is restored to `path` (relative to the project directory), from where."""
+    """What is restored to `path`, from where; both relative to the project directory."""
 
     path: str
     kind: str
@@ -69,7 +69,9 @@ def newest_old(directory: Path, restored: RestoredFile, code: Code) -> Source:
     found = candidates(directory, restored, code)
     for candidate in found:
         if candidate.content is Content.OLD and candidate.data is not None:
-            return Source(restored.path, "backup", str(candidate.path), candidate.data, candidate.digest)
+            return Source(
+                restored.path, "backup", str(candidate.path.relative_to(directory)), candidate.data, candidate.digest
+            )
     if not found:
         raise Refused(f"no backup of {restored.path} (looked for {directory / restored.backups})",
                       "put a backup of the old file there, or correct code.restore.backups")  # fmt: skip

@@ -50,7 +50,7 @@ def _save_evidence(step: Step, context: Context) -> str:
     context.run.saved.mkdir(mode=0o700, exist_ok=True)
     with ThreadPoolExecutor(max_workers=4) as pool:
         sizes = list(pool.map(lambda container_id: _save_container(container_id, context), step.targets))
-    return f"{len(sizes)} containers, {sum(sizes)} bytes of log, in {context.run.saved}"
+    return f"{len(sizes)} containers, {sum(sizes)} bytes of log, kept in the run's folder"
 
 
 def _save_container(container_id: str, context: Context) -> int:
@@ -97,7 +97,7 @@ def _quarantine(step: Step, context: Context) -> str:
     if not path.exists() and not path.is_symlink():
         return f"{step.targets[0]} is already gone"
     files.move(path, target)
-    return f"moved to {target}"
+    return f"moved to the run's folder, {target.relative_to(context.run.folder)}"
 
 
 def _build(step: Step, context: Context) -> str:
