@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import markupsafe
+
 MASK = "[redacted]"
 # user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
 # The password part may itself hold @ and /: everything up to the last @ before white space or a quote is taken.
@@ -47,6 +49,7 @@ def _forms(secret: str) -> set[str]:
         quote(secret, safe=""),
         quote_plus(secret),
         html.escape(secret),
+        str(markupsafe.escape(secret)),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],

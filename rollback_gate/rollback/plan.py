@@ -123,12 +123,13 @@ def _recreate_worker(situation: Situation) -> list[Step]:
 
 
 def _restart_worker(situation: Situation) -> list[Step]:
-    """In turn while someone consumes, so that the service goes on; all at once when nobody does anyway."""
+    """Only what is stale. In turn while someone consumes, so that the service goes on; else all at once."""
     worker = situation.profile.deployment.worker
     steps: list[Step] = []
+    stale = situation.stale_replicas
     in_turn = bool(situation.consuming) and len(situation.replicas) > 1
-    groups = [(r,) for r in situation.replicas] if in_turn else [situation.replicas]
-    for group in groups:
+    groups = [(replica,) for replica in stale] if in_turn else [stale]
+    for group in filter(None, groups):
         names = ", ".join(r.name for r in group)
         suffix = group[0].name if in_turn else "worker"
         steps.append(Step(f"restart:{suffix}", Kind.RESTART, f"restart {names}", tuple(r.id for r in group),

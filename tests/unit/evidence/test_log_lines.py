@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.evidence.log_lines import LogReader, LogSummary, kinds, summarize
+from rollback_gate.evidence.logs import whole_lines
+from rollback_gate.instant import Instant
+from tests.unit.builders import CAPTURES, phase1
+
+FORMS = phase1().logs
+LOGS = sorted((CAPTURES / "logs").glob("*.log"))
+# No line of these could show the change: no document was finished, and no MCP trouble was classified.
+SHOWS_NOTHING = {"phase1-startup.log", "phase1-crash-loop.log", "phase1-import-error.log", "phase1-real-mcp-server.log"}
+
+
+def stamped(*texts: str) -> list[str]:
+    return [f"2026-11-23T12:00:00.{number:09d}Z {text}" for number, text in enumerate(texts)]
+
+
+def capture(path: Path) -> LogSummary:
+    lines = path.read_text().splitlines()
+    return summarize(lines if "timestamped" in path.name else stamped(*lines), FORMS, Instant(0))
+
+
+def test_there_are_captures() -> None:
+    assert len(LOGS) == 18
+
+
+@pytest.mark.parametrize("path", [p for p in LOGS if p.name.startswith("before-")], ids=lambda p: p.stem)
+def test_old_code_shows_no_sign_of_the_change(path: Path) -> None:
+    """Also with timeouts, errors and a refused MCP server; its own error lines are noise, not errors."""
+    summary = capture(path)
+    assert summary.new == ()
+    if "schema-missing" not in path.name:
+        assert summary.errors == 0, summary.error_samples
+
+
+@pytest.mark.parametrize("path", [p for p in LOGS if p.name.startswith("phase1-")], ids=lambda p: p.stem)
+def test_the_change_shows_where_it_can(path: Path) -> None:
+    """And where nothing could show it, no finished document makes the log look like evidence."""
+    summary = capture(path)
+    assert bool(summary.new) is (path.name not in SHOWS_NOTHING)
+    if path.name in SHOWS_NOTHING:
+        assert summary.documents_finished == 0
+
+
+def test_kinds_are_the_runbooks() -> None:
+    found = kinds(capture(CAPTURES / "logs" / "phase1-mcp-timeout.log").new)
+    assert found == {"adaptive timeout": 36, "error classification": 58, "new merging of OCR": 1}
+
+
+def test_only_lines_since_the_boundary_count() -> None:
+    """The same container ran Phase 1 first: its old lines are in the same log."""
+    path = CAPTURES / "logs" / "phase1-timestamped-docker.log"
+    lines = path.read_text().splitlines()
+    start = next(line for line in reversed(lines) if "__main__:✓ MongoDB connected" in line)
+    boundary = Instant.parse(start.partition(" ")[0])
+    assert summarize(lines, FORMS, Instant(0)).new
+    assert summarize(lines, FORMS, boundary).new == ()
+
+
+def test_a_crash_loop_counts_each_failing_start() -> None:
+    lines = ["Traceback (most recent call last):", '  File "x"', "ModuleNotFoundError: No module named 'y'"]
+    summary = summarize(stamped(*lines * 3), FORMS, Instant(0))
+    assert summary.errors == 3
+    assert summary.startup_errors == ("ModuleNotFoundError: No module named 'y'",) * 3
+    assert summary.consuming_at is None
+
+
+def test_a_traceback_belongs_to_the_line_before_it() -> None:
+    """After noise it is noise, after an error it is that error, chained ones are one."""
+    trace = ["Traceback (most recent call last):", "  File", "RuntimeError: x"]
+    noise = "ERROR:c:Connection lost: cannot call recv while another coroutine is already running recv"
+    assert summarize(stamped(noise, *trace), FORMS, Instant(0)).errors == 0
+    assert summarize(stamped("ERROR:c:broken", *trace), FORMS, Instant(0)).errors == 1
+    chained = [*trace, "", "During handling of the above exception, another exception occurred:", "", *trace]
+    assert summarize(stamped(*chained), FORMS, Instant(0)).errors == 1
+    assert summarize(stamped("Traceback (most recent call last):", "  File"), FORMS, Instant(0)).errors == 1
+
+
+def test_processing_time_is_the_engines() -> None:
+    lines = [
+        "2026-11-23T12:00:00Z INFO:o:Starting enrichment for document a.jpg",
+        "2026-11-23T12:00:01Z INFO:o:Starting enrichment for document b.jpg",
+        "2026-11-23T12:00:02.5Z INFO:w:✓ Task task_job_a.jpg completed successfully",
+    ]
+    summary = summarize(lines, FORMS, Instant(0))
+    assert summary.finished == {"a.jpg": 2.5}
+    assert summary.unfinished == ("b.jpg",)
+
+
+def test_colours_long_lines_and_rubbish() -> None:
+    """ANSI codes hide nothing, a megabyte line is cut, bytes that are no text are replaced."""
+    coloured = "\x1b[33mWARNING\x1b[0m:o:Agent a tool t failed with \x1b[1mtimeout: x"
+    assert summarize(stamped(coloured), FORMS, Instant(0)).new
+    chunks = [b"2026-11-23T12:00:00Z \xff\xfe", b"x" * (3 << 20), b"\n2026-11-23T12:00:01Z end\nno timestamp"]
+    lines = list(whole_lines(chunks))
+    assert len(lines) == 3
+    assert summarize(lines, FORMS, Instant(0)).unreadable_lines == 1
+
+
+def test_memory_does_not_grow_with_the_log() -> None:
+    """A million lines leave a summary of a few kilobytes."""
+    reader = LogReader(FORMS, Instant(0))
+    lines = stamped("INFO:o:nothing", "ERROR:o:bad", "WARNING:o:Agent a tool t failed with timeout: x")
+    reader.feed(lines[0])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(10_000):
+        for line in lines:
+            reader.feed(line)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 100_000

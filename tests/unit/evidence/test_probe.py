@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from rollback_gate.evidence import boundary
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.probe import attribute, task
+from rollback_gate.evidence.readings import Started
+from rollback_gate.model import Unmeasured
+from tests.unit.builders import STARTED, document, log, phase1, replica
+
+
+def test_a_probe_is_what_the_producers_send() -> None:
+    """Required fields of the queue's task are there, blanks are filled at every depth."""
+    filled = task(phase1().probe.task, "rollback-probe-1.jpg", "job-1", "now")
+    assert filled["document_id"] == "rollback-probe-1.jpg"
+    assert filled["enrichment_job_id"] == "job-1"
+    assert filled["task_id"] == "task_job-1_rollback-probe-1.jpg"
+    assert filled["ocr_data"]["file"] == "rollback-probe-1.jpg"
+    assert filled["ocr_data"]["text"]
+    assert not any("{" in value for value in filled.values() if isinstance(value, str))
+
+
+def test_a_probe_belongs_to_the_replica_whose_log_shows_it() -> None:
+    summaries: dict[str, LogSummary | Unmeasured] = {
+        "replica-1": Unmeasured("log", "driver none"),
+        "replica-2": log(finished={"p": 0.4}, finished_at={"p": STARTED}),
+        "replica-3": log(finished={}, unfinished=("q",)),
+    }
+    done = attribute("p", STARTED, document("p"), summaries)
+    assert (done.replica, done.seconds, done.finished) == ("replica-2", 0.4, True)
+    stuck = attribute("q", STARTED, None, summaries)
+    assert (stuck.replica, stuck.seconds, stuck.finished) == ("replica-3", None, False)
+    assert attribute("r", STARTED, None, summaries).replica is None
+
+
+def test_boundary_is_the_runs_then_the_containers_own() -> None:
+    """A later automatic restart does not move it; `since` given by hand wins; never started has none."""
+    restarted = replica(started_at=STARTED.plus(100), restart_count=1)
+    run = {restarted.id: Started(restarted.id, STARTED, "i", "c")}
+    assert boundary.of_replica(restarted, run, None) == STARTED
+    assert boundary.of_replica(restarted, {}, None) == STARTED.plus(100)
+    assert boundary.of_replica(restarted, run, STARTED.plus(-5)) == STARTED.plus(-5)
+    assert boundary.of_replica(replica(started_at=None), {}, None) is None
+    assert boundary.of_documents([STARTED, None, STARTED.plus(1)]) == STARTED.plus(1)
+    assert boundary.of_documents([None]) is None

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rollback_gate.evidence import queue
+from rollback_gate.evidence.readings import QueueReading
+from rollback_gate.model import Unmeasured
+from tests.unit.builders import phase1, replica
+
+# From nsqd 1.2.1, cut to what is read.
+STATS: dict[str, Any] = json.loads("""
+{"version": "1.2.1", "health": "OK", "topics": [
+  {"topic_name": "other", "depth": 9, "channels": []},
+  {"topic_name": "enrichment", "depth": 1, "channels": [
+    {"channel_name": "enrichment_worker", "depth": 4, "in_flight_count": 2, "clients": [
+      {"client_id": "a", "hostname": "cccccccccccc", "remote_address": "172.18.0.9:4711", "finish_count": 7},
+      {"client_id": "b", "hostname": "laptop", "remote_address": "10.1.2.3:50000", "finish_count": 1}]},
+    {"channel_name": "audit", "depth": 100, "in_flight_count": 0, "clients": null}]}]}
+""")
+
+
+def test_the_workers_channel_only() -> None:
+    reading = queue.parse(STATS, "enrichment", "enrichment_worker")
+    assert (reading.depth, reading.in_flight, reading.finished) == (5, 2, 8)
+
+
+def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:
+    reading = queue.parse(STATS, "enrichment", "enrichment_worker")
+    assert queue.strangers(reading, [replica()]) == ("laptop at 10.1.2.3:50000",)
+    by_address = replica(hostname="custom", addresses=("172.18.0.9",))
+    assert queue.strangers(reading, [by_address]) == ("laptop at 10.1.2.3:50000",)
+
+
+def test_a_topic_that_nobody_used_is_empty() -> None:
+    assert queue.parse({"topics": []}, "enrichment", "c") == QueueReading(0, 0, (), 0)
+
+
+def test_a_dead_port_is_unmeasured_not_empty() -> None:
+    reading = queue.read(phase1("queue.address=127.0.0.1:1", "limits.answer_s=1"))
+    assert isinstance(reading, Unmeasured)
+    assert "127.0.0.1:1 does not answer" in reading.reason
+
+
+@pytest.mark.parametrize("stats", [{}, {"topics": [{"topic_name": "enrichment"}]}])
+def test_something_else_than_statistics(stats: dict[str, Any]) -> None:
+    with pytest.raises(KeyError):
+        queue.parse(stats, "enrichment", "enrichment_worker")

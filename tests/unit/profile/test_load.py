@@ -1,0 +1,135 @@
+"""Whole messages are pinned: they are what the operator sees at three in the morning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.errors import WrongSetting
+from rollback_gate.profile.load import database_password, load
+from tests.unit.builders import ROOT, phase1
+
+PHASE1 = ROOT / "profiles" / "phase1.toml"
+HELP = "\n  → profiles/phase1.toml explains every key"
+
+
+def message(*settings: str, environ: dict[str, str] | None = None, path: Path = PHASE1) -> str:
+    with pytest.raises(WrongSetting) as caught:
+        load(path, environ or {}, settings)
+    return str(caught.value)
+
+
+def test_the_annotated_profile_is_valid() -> None:
+    assert phase1().name == "phase1"
+
+
+def test_the_annotated_profile_names_every_setting() -> None:
+    """It is the manual of the format: a key that it does not mention does not exist for its reader."""
+    text = PHASE1.read_text()
+    for section, model in (("limits", phase1().limits), ("completeness", phase1().completeness),
+                           ("database", phase1().database), ("deployment", phase1().deployment)):  # fmt: skip
+        for name in type(model).model_fields:
+            assert f"\n{name} = " in text or f"\n# {name} = " in text, f"{section}.{name}"
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in PHASE1.read_text().splitlines() if line.startswith("# ") and " = " in line]
+)
+def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
+    """The commented defaults say what the code does."""
+    import tomllib
+
+    try:
+        ((key, value),) = tomllib.loads(line[2:]).items()
+    except tomllib.TOMLDecodeError:
+        return  # prose
+    sections = [
+        phase1().limits,
+        phase1().completeness,
+        phase1().database,
+        phase1().deployment,
+        phase1().code.restore[0],
+    ]
+    known = [type(s).model_fields[key].default for s in sections if key in type(s).model_fields]
+    if key != "password_file":
+        assert value in [list(d) if isinstance(d, tuple) else d for d in known]
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("limits.nope=1", "limits.nope: Extra inputs are not permitted (from command line)"),
+        ("deployment.replicas=0", "deployment.replicas: Input should be greater than or equal to 1 (from command line)"),
+        ("deployment.project_directory=here", "deployment: Value error, project_directory must be an absolute path: "
+         "no command depends on where it is called"),
+        ("queue.address=http://x:1", "queue.address: Value error, must be host:port; credentials come from the "
+         "environment or a file (from command line)"),
+        ("code.remove=['/etc']", "code.remove.0: Value error, must be a path inside the project directory, without '..'"),
+        ("completeness.low=0.9", "completeness: Value error, must be ordered: critical < low <= expected <= high < changed"),
+        ("logs.completed='x'", "logs: Value error, logs.completed must have a group (?P<task>...)"),
+        ("logs.consuming='('", "logs.consuming: Input should be a valid regular expression (from command line)"),
+    ],
+)  # fmt: skip
+def test_messages_name_the_key(setting: str, expected: str) -> None:
+    assert message(setting) == f"{PHASE1}: {expected}{HELP}"
+
+
+def test_an_example_that_its_pattern_does_not_match_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    noise = '[[logs.noise]]\nname = "n"\npattern = "a"\nexample = "b"'
+    path.write_text(f'format = 1\nextends = "{PHASE1}"\n{noise}\n')
+    assert "the example of 'n' is not matched by its own pattern" in message(path=path)
+
+
+@pytest.mark.parametrize("key", ["database.password", "database.uri"])
+def test_secrets_are_never_settings(key: str) -> None:
+    """And what was given is not repeated in the message."""
+    text = message(f"{key}=hunter22")
+    assert f"{key} (from command line): secrets are never settings" in text
+    assert "hunter22" not in text
+
+
+def test_layers_and_origins(tmp_path: Path) -> None:
+    """Extended profile, profile, environment, command line: the later wins and is remembered."""
+    path = tmp_path / "p.toml"
+    path.write_text(f'extends = "{PHASE1}"\n[limits]\nsoak_s = 1\nprobe_s = 1\nstart_s = 1\n[queue]\naddress = "q:1"\n')
+    environ = {
+        "ROLLBACK_GATE__LIMITS__PROBE_S": "2",
+        "ROLLBACK_GATE__LIMITS__START_S": "2",
+        "ROLLBACK_GATE_PROFILE": "x",
+    }
+    settings = load(path, environ, ["limits.start_s=3"])
+    limits = settings.profile.limits
+    assert (limits.soak_s, limits.probe_s, limits.start_s) == (1, 2, 3)
+    assert settings.origins["limits.soak_s"] == f"profile {path}"
+    assert settings.origins["limits.probe_s"] == "environment ROLLBACK_GATE__LIMITS__PROBE_S"
+    assert settings.origins["limits.start_s"] == "command line"
+    assert settings.origins["queue.topic"] == f"profile {PHASE1}"
+    assert settings.files == (PHASE1, path)
+
+
+def test_a_profile_that_extends_itself(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text('extends = "p.toml"\n')
+    assert "extends itself" in message(path=path)
+
+
+def test_a_missing_file_and_a_setting_without_value(tmp_path: Path) -> None:
+    assert message(path=tmp_path / "none") == (
+        f"profile {tmp_path}/none: No such file or directory\n  → name one with --profile, or in ROLLBACK_GATE_PROFILE"
+    )
+    assert message("limits.soak_s") == (
+        "--set limits.soak_s: not of the form key=value\n  → for example --set limits.soak_s=30"
+    )
+
+
+def test_password_from_environment_then_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from-file\n")
+    profile = phase1(f"database.password_file={file}")
+    assert database_password(profile, {}).get_secret_value() == "from-file"
+    environ = {"ROLLBACK_GATE_DATABASE_PASSWORD": "from-env"}
+    assert database_password(profile, environ).get_secret_value() == "from-env"
+    with pytest.raises(WrongSetting, match="no password for the database"):
+        database_password(phase1(), {})

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.checks.manifest import required_ids
+from rollback_gate.checks.verdict import Ran, judge
+from rollback_gate.instant import Instant
+from rollback_gate.model import Evidence, Unmeasured, Verdict, failed, passed
+from rollback_gate.profile.load import load
+from rollback_gate.record import build, html, write
+from rollback_gate.record.build import Heading
+from rollback_gate.redaction import MASK, Redactor
+from tests.unit.builders import ROOT, phase1, readings
+
+NOW = Instant.parse("2026-11-23T12:00:00Z")
+SLOTS = ("replica-1", "replica-2")
+EVIL = "<script>alert(1)</script>"
+
+
+def heading(**changes: Any) -> Heading:
+    values: dict[str, Any] = {
+        "kind": "verify", "record_id": "20261123T120000Z-abcd", "began": NOW, "operator": "kim",
+        "deployment": {"id": "e/p/phase1", "engine": "e", "directory": "/srv/p"}, "settings": (), "run": None,
+        "titles": phase1().titles.model_dump(), "change": phase1().title,
+    }  # fmt: skip
+    return Heading(**{**values, **changes})
+
+
+def record(**ran: Ran) -> dict[str, Any]:
+    tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
+    return build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW)
+
+
+def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:
+    """Through JSON and back, whatever the record's own word is."""
+    write.write_json(tmp_path, record(), Redactor([]))
+    again = write.read_json(tmp_path)
+    assert build.verdict_of(again).verdict is Verdict.GO
+    again["tests"].popitem()
+    assert build.verdict_of(again | {"verdict": "GO"}).verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_unfinished_record_is_inconclusive() -> None:
+    """What a killed verify leaves behind."""
+    left = build.unfinished(heading(), "verify has begun and has not ended")
+    assert left["verdict"] == "INCONCLUSIVE"
+    assert build.verdict_of(left).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_failed_rollback_leads_with_state_and_next_step() -> None:
+    made = build.failed_rollback(heading(kind="rollback"), "step x failed", "do y", ["worker: w-1 is exited"], NOW)
+    page = html.page(made, "0" * 64)
+    assert page.index("ROLLBACK FAILED") < page.index("worker: w-1 is exited") < page.index("The four checks")
+    assert "do y" in page
+    assert made["verdict"] == "INCONCLUSIVE"
+
+
+def test_everything_is_escaped() -> None:
+    """Log lines and reasons come from a broken system."""
+    bad = Ran("failed", True, failed(EVIL, EVIL, Evidence.LOG, EVIL))
+    page = html.page(record(**{"test_new_behaviour::test_fresh_documents_carry_no_mark": bad}), "0" * 64)
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_verdict_reasons_and_all_checks_are_static() -> None:
+    """Readable where JavaScript is not allowed: no script at all in our part."""
+    page = html.fragment(record(), "0" * 64)
+    for text in ("GO", *phase1().titles.model_dump().values(), "all 9 assertions hold", "SHA-256 of report.json"):
+        assert text in page
+    assert "<script" not in page
+
+
+def test_secrets_are_cleaned_from_json_and_page(tmp_path: Path) -> None:
+    secret = "p@ss/'\"zebra"
+    bad = Ran("failed", True, failed("x", f"saw {secret}", Evidence.LOG, json.dumps(secret)))
+    write.write_page(tmp_path, record(**{"test_processing::test_probes_leave_no_trace": bad}), Redactor([secret]))
+    for path in tmp_path.iterdir():
+        text = path.read_text()
+        assert "zebra" not in text, path
+        assert MASK in text
+
+
+def test_settings_show_where_they_came_from() -> None:
+    settings = load(ROOT / "profiles" / "phase1.toml", {}, ["limits.soak_s=5"])
+    rows = {row["key"]: row for row in build.settings_of(settings)}
+    assert rows["limits.soak_s"] == {"key": "limits.soak_s", "value": "5.0", "origin": "command line"}
+    assert rows["limits.probe_s"]["origin"] == "default"
+    assert rows["deployment.worker"]["origin"].startswith("profile ")
+
+
+def test_unmeasured_says_so_in_json() -> None:
+    assert build.plain(Unmeasured("x", "why")) == {"unmeasured": {"what": "x", "reason": "why"}}

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.errors import Locked
+from rollback_gate.instant import Instant
+from rollback_gate.rollback import files, lock
+
+NOW = Instant(0)
+
+
+def test_a_replaced_file_keeps_owner_and_mode(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    path.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(path, 1234, 4321)
+    before = path.stat()
+    files.replace_file(path, b"new")
+    after = path.stat()
+    assert path.read_bytes() == b"new"
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong before the rename: the old content is there and no temporary file."""
+    path = tmp_path / "f"
+    path.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.replace_file(path, b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("cross_device", [False, True])
+def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cross_device: bool) -> None:
+    """Folders with their content and links, also across devices, also over a partial earlier try."""
+    source, target = tmp_path / "a/errors", tmp_path / "q/errors"
+    source.mkdir(parents=True)
+    (source / "x.py").write_text("x")
+    (source / "link").symlink_to("x.py")
+    if cross_device:
+        target.mkdir(parents=True)
+        (target / "half").write_text("of an earlier try")
+
+        def elsewhere(self: Path, other: Path) -> Path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr(Path, "rename", elsewhere)
+    files.move(source, target)
+    assert not source.exists()
+    assert sorted(p.name for p in target.iterdir()) == ["link", "x.py"]
+    assert (target / "link").is_symlink()
+
+
+def test_the_lock_excludes_and_names_its_holder(tmp_path: Path) -> None:
+    with (
+        lock.held(tmp_path, "kim", "rollback", NOW),
+        pytest.raises(Locked, match=f"kim on .*, process {os.getpid()}, rollback"),
+        lock.held(tmp_path, "lee", "verify", NOW),
+    ):
+        raise AssertionError("two holders")
+
+
+def test_the_lock_is_free_after_its_holder_even_when_that_one_died(tmp_path: Path) -> None:
+    """The kernel gives it back: a name that a dead holder left in the file holds nobody up."""
+    (tmp_path / "lock").write_text('{"operator": "dead"}')
+    with lock.held(tmp_path, "kim", "rollback", NOW):
+        pass
+    with pytest.raises(ZeroDivisionError), lock.held(tmp_path, "kim", "rollback", NOW):
+        raise ZeroDivisionError
+    with lock.held(tmp_path, "kim", "rollback", NOW):
+        assert "kim" in (tmp_path / "lock").read_text()
