@@ -26,14 +26,14 @@ COMMON = {
 
 
 @contextmanager
-def _exit_code() -> Iterator[None]:
-    """Errors of ours become a message and their exit code; a chain of tasks stops there."""
+def _exit_code(call: Call) -> Iterator[Call]:
+    """Errors of ours become a message, without secrets, and their exit code; a chain of tasks stops there."""
     from rollback_gate.errors import RollbackGateError
 
     try:
-        yield
+        yield call
     except RollbackGateError as error:
-        raise Exit(f"error: {error}", code=int(error.exit_code)) from error
+        raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
 
 
 def _call(profile: str, settings: list[str], without_database: bool = False) -> Call:
@@ -58,8 +58,8 @@ def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None
     """Roll the change back: restore files, move new modules away, restart the worker (runbook, Option 1)."""
     from rollback_gate import workflow
 
-    with _exit_code():
-        workflow.rollback(_call(profile, set or [], without_database), reason)
+    with _exit_code(_call(profile, set or [], without_database)) as call:
+        workflow.rollback(call, reason)
 
 
 @task(
@@ -75,8 +75,8 @@ def verify(_: Context, since: str = "", profile: str = "", set: list[str] | None
     """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
     from rollback_gate import workflow
 
-    with _exit_code():
-        code = workflow.verify(_call(profile, set or [], without_database), since)
+    with _exit_code(_call(profile, set or [], without_database)) as call:
+        code = workflow.verify(call, since)
     if code:
         raise Exit(code=int(code))
 
@@ -94,9 +94,9 @@ def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
         lab = Lab.up(variant, "phase1-broken", "rollback-gate-demo")
     print("demo: Phase 1 is deployed and crash-loops; now: invoke rollback verify", flush=True)
     try:
-        with _exit_code():
-            workflow.rollback(_call(str(lab.profile), []), "demo: Phase 1 crash-loops after its deployment")
-            code = workflow.verify(_call(str(lab.profile), []))
+        with _exit_code(_call(str(lab.profile), [])) as call:
+            workflow.rollback(call, "demo: Phase 1 crash-loops after its deployment")
+            code = workflow.verify(call)
     finally:
         if keep:
             print(f"demo: kept running; its profile: {lab.profile}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,18 +35,21 @@ class SubprocessRunner:
 
     def __call__(self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60) -> Completed:
         try:
-            done = subprocess.run(
-                argv, cwd=cwd, env=self._environment, timeout=timeout_s, check=False,
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            process = subprocess.Popen(
+                argv, cwd=cwd, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
             )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailed(argv, f"did not end within {timeout_s:.0f} s", _text(error.stderr)) from error
         except OSError as error:
             raise CommandFailed(argv, f"could not be started ({error.strerror})", "") from error
-        if done.returncode:
-            raise CommandFailed(argv, f"exited with status {done.returncode}", done.stdout + done.stderr)
-        return Completed(argv, done.stdout, done.stderr)
-
-
-def _text(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+        with process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout_s)
+            except BaseException as error:
+                # With its children: a Compose plugin would go on building after its caller had given up.
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise CommandFailed(argv, f"did not end within {timeout_s:.0f} s", "") from error
+                raise
+        if process.returncode:
+            raise CommandFailed(argv, f"exited with status {process.returncode}", stdout + stderr)
+        return Completed(argv, stdout, stderr)

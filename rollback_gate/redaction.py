@@ -14,7 +14,7 @@ import markupsafe
 MASK = "[redacted]"
 # user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
 # The password part may itself hold @ and /: everything up to the last @ before white space or a quote is taken.
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>:/@]+:[^\s\"'<>]*@", re.IGNORECASE)
+_URL_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>:/@]*:[^\s\"'<>]*@", re.IGNORECASE)
 _SHORTEST = 4
 
 

@@ -54,7 +54,9 @@ def run_suite(request: GateRequest, root: Path, environ: Mapping[str, str], limi
             trouble = _run(command(request_file, root, folder), environment(environ), log.fileno(), limit_s)
         return trouble or _publish(request)
     finally:
-        for path in (request_file, style):
+        if (folder / LOG_NAME).exists():
+            publish(folder / LOG_NAME, folder / LOG_NAME, request.redactor())
+        for path in (request_file, style, *folder.glob(f"*{_PARTIAL}")):
             path.unlink(missing_ok=True)
 
 
@@ -78,7 +80,6 @@ def _publish(request: GateRequest) -> str:
     """The pages that pytest wrote, cleaned and under their own names."""
     folder, redactor = request.folder, request.redactor()
     try:
-        publish(folder / LOG_NAME, folder / LOG_NAME, redactor)
         for name in (JUNIT_NAME, HTML_NAME):
             publish(folder / f"{name}{_PARTIAL}", folder / name, redactor)
     except (OSError, RollbackGateError) as error:

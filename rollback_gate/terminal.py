@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -16,11 +17,16 @@ _STYLES = {"ok": "green", "warning": "yellow", "refused": "bold red", "passed": 
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """`| head`, a dying tee: whoever read is gone. rich would end the process, in the middle of a rollback."""
+
+
 class Terminal:
     """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
 
     def __init__(self, file: TextIO, redactor: Redactor) -> None:
-        self._console = Console(file=file, highlight=False, soft_wrap=True)
+        self._console = _Console(file=file, highlight=False, soft_wrap=True)
         self.redactor = redactor
 
     def stage(self, text: str) -> None:
@@ -43,4 +49,5 @@ class Terminal:
         self._print(f"error: {text}", "bold red")
 
     def _print(self, text: str, style: str) -> None:
-        self._console.print(Text(self.redactor.text(text), style=style))
+        with suppress(OSError):
+            self._console.print(Text(self.redactor.text(text), style=style))

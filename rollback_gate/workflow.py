@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import os
+import pwd
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.evidence import documents
+from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.collect import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
@@ -25,7 +28,7 @@ from rollback_gate.record.build import Heading
 from rollback_gate.request import GateRequest, redactor
 from rollback_gate.rollback import lock, plan, sources, store
 from rollback_gate.rollback.execute import Request, execute
-from rollback_gate.rollback.plan import Plan, Situation, Step
+from rollback_gate.rollback.plan import Plan, Situation
 from rollback_gate.rollback.preflight import Checklist, Preflight
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.store import DeploymentId, RunAccount, Store
@@ -62,14 +65,16 @@ class Call:
 
     @property
     def operator(self) -> str:
-        return self.environ.get("SUDO_USER") or getpass.getuser()
+        """Who is there, by the kernel's word; with sudo, who called it. A uid without a name is a name too."""
+        try:
+            return self.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return f"uid {os.getuid()}"
 
     @property
     def elsewhere(self) -> Path:
         """State that cannot be in the project directory."""
-        default = (
-            "/var/lib/rollback-gate" if getpass.getuser() == "root" else Path.home() / ".local/state/rollback-gate"
-        )
+        default = "/var/lib/rollback-gate" if os.geteuid() == 0 else Path.home() / ".local/state/rollback-gate"
         return Path(self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY") or default)
 
 
@@ -109,9 +114,12 @@ def rollback(call: Call, reason: str, mode: str = "quick") -> None:
 
 
 def _lock(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
-    """In one place for a deployment, whatever its strategy: rollback and verify exclude each other."""
-    folder = call.elsewhere / "locks" / _deployment(settings, engine).folder_name
-    return lock.held(folder, call.operator, purpose, local_now())
+    """Rollback and verify exclude each other."""
+    note = Path(tempfile.gettempdir()) / f"rollback-gate-{_deployment(settings, engine).folder_name}.holder"
+    directory = settings.profile.deployment.project_directory
+    if not directory.is_dir():
+        return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
+    return lock.held(directory, note, call.operator, purpose, local_now())
 
 
 def _deployment(settings: Settings, engine: Engine) -> DeploymentId:
@@ -160,18 +168,22 @@ def _run(
     request: Request,
 ) -> None:  # fmt: skip
     run_id = store.new_id(local_now())
-    runs = Store(state, local_now)
+    runs = Store(state, local_now, call.terminal.redactor.value)
     call.terminal.stage(f"Rollback: run {run_id}, strategy {situation.strategy}, {len(todo.steps)} steps")
-    context = Context(situation, engine, runner, runs.begin(run_id), call.terminal.redactor, time.monotonic, time.sleep)
-
-    def tell(moment: str, step: Step) -> None:
-        if moment == "begin":
-            call.terminal.line(step.says)
-
     try:
-        measured = execute(todo, context, request, tell)
+        run = runs.begin(run_id)
+    except OSError as error:
+        raise Refused(
+            f"the run's folder cannot be made, nothing was touched: {error}", "make room, or write access"
+        ) from error
+    context = Context(situation, engine, runner, run, call.terminal.redactor, time.monotonic, time.sleep)
+    try:
+        measured = execute(todo, context, request, lambda step: call.terminal.line(step.says))
     except RollbackFailed as error:
-        _record_failure(call, settings, engine, store.read(run_id, context.run.journal.entries()), error)
+        try:
+            _record_failure(call, settings, engine, store.read(run_id, run.journal.entries()), error)
+        except (RollbackGateError, OSError) as second:
+            call.terminal.error(f"no record of this failure could be written: {second}")
         raise
     call.terminal.line(f"interruption: {measured.says}")
 
@@ -185,6 +197,7 @@ def _record_failure(call: Call, settings: Settings, engine: Engine, account: Run
     folder.mkdir(parents=True)
     write.write_page(folder, record, call.terminal.redactor)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
+    call.terminal.line(f"what the run has done so far is in {account.began.get('folder', 'its journal')}")
 
 
 def _state_of_service(settings: Settings, engine: Engine) -> list[str]:
@@ -225,8 +238,8 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
 
 def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str) -> ExitCode:
     account, replicas = _last_run(call, settings, engine)
-    judged = _judged(settings, account, since)
-    heading = _heading(call, settings, "verify", engine, account)
+    judged = _judged(settings, account, replicas, since)
+    heading = _heading(call, settings, "verify", engine, account if judged.run_id else None)
     folder = call.reports / heading.record_id
     folder.mkdir(parents=True)
     write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
@@ -272,12 +285,14 @@ def _last_run(
     return max(accounts, key=lambda account: account.id, default=None), replicas
 
 
-def _judged(settings: Settings, account: RunAccount | None, since: str) -> Judged:
+def _judged(settings: Settings, account: RunAccount | None, replicas: tuple[Replica, ...], since: str) -> Judged:
+    """The run is judged only while every replica is one that it started; else what is there, as it was found."""
     boundary = _since(since)
-    if account is not None and boundary is None:
-        return Judged(account.id, account.source_digests, account.started)
-    digests = _source_digests(settings)
-    return Judged(account.id if account else None, digests, {}, boundary)
+    started = {replica.id: one for replica in replicas
+               if account and (one := started_by_run(replica, account.started))}  # fmt: skip
+    if account and replicas and boundary is None and len(started) == len(replicas):
+        return Judged(account.id, account.source_digests, started)
+    return Judged(None, _source_digests(settings), started if boundary is None else {}, boundary)
 
 
 def _since(text: str) -> Instant | None:

@@ -120,7 +120,7 @@ def _judge(sample: Sample, readings: Readings, profile: Profile, details: tuple[
         return _in_band(sample, normal, details)
     proof = (
         "checks on the code prove the old code"
-        if new_behaviour.is_proven_old(readings)
+        if new_behaviour.is_proven_old(readings, profile)
         else "the old code is not proven either"
     )
     says = f"{sample}: outside the band, while {proof}; likely cause: {_likely_cause(sample, normal, readings)}"

@@ -15,7 +15,7 @@ from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, in
 from rollback_gate.profile.schema import Profile
 
 
-def restored_files(readings: Readings, replica: ReplicaReading) -> Claim:
+def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
     """In this replica each restored file is the source's, byte for byte; without a source, old by its content."""
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
@@ -24,7 +24,7 @@ def restored_files(readings: Readings, replica: ReplicaReading) -> Claim:
     if wrong:
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
     details = [f"{file.path}: sha256 {file.digest[:16]}" for file in replica.code.files]
-    unsure = [file.path for file in replica.code.files if not file.old]
+    unsure = [file.path for file in replica.code.files if set(file.old) != set(profile.code.old)]
     if isinstance(sources, Unmeasured):
         if unsure:
             return inconclusive(replica.label, f"{sources}; content shows neither old nor new code", *details)
@@ -66,6 +66,7 @@ def process_start(replica: ReplicaReading) -> Claim:
     files = [file for file in replica.code.files if file.exists]
     newest = max((file.modified_at for file in files if file.modified_at), default=None)
     changed = max((file.changed_at for file in files if file.changed_at), default=None)
+    timed = [file for file in files if file.modified_at and file.changed_at]
     if newest and _older(started, newest):
         return failed(replica.label, f"process of {started.short} is older than the restored file of {newest.short}",
                       Evidence.PROCESS, "the process still has the code in memory that was there at its start")  # fmt: skip
@@ -74,6 +75,9 @@ def process_start(replica: ReplicaReading) -> Claim:
     if changed and _older(started, changed):
         return inconclusive(replica.label, f"a restored file was touched at {changed.short}, after the process started"
                             f" at {started.short}: restart the worker to be sure")  # fmt: skip
+    if len(timed) < len(replica.code.files) and not replica.by_run:  # the run restarts what it has restored before
+        return inconclusive(replica.label, "the container cannot tell when its files were changed, so the process's"
+                            " start cannot be compared with it")  # fmt: skip
     return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
 
@@ -98,17 +102,17 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
         says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
         return passed(replica.label, says, Evidence.LOG)
     why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
-    if code_is_old(readings, replica) and fresh_documents(readings).passed:
+    if code_is_old(readings, replica, profile) and fresh_documents(readings).passed:
         says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
         return passed(replica.label, says, Evidence.CODE)
     return inconclusive(replica.label, f"the log proves nothing here: {why}")
 
 
-def code_is_old(readings: Readings, replica: ReplicaReading) -> bool:
+def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -> bool:
     """The strongest evidence: the files in the container and the start of the process."""
     if not isinstance(replica.code, CodeReading) or replica.code.still_there:
         return False
-    return restored_files(readings, replica).passed and process_start(replica).passed
+    return restored_files(readings, replica, profile).passed and process_start(replica).passed
 
 
 def fresh_documents(readings: Readings) -> Claim:
@@ -122,15 +126,20 @@ def fresh_documents(readings: Readings) -> Claim:
         ids = [f"{d.id}, created {d.created_at.short if d.created_at else 'at an unknown time'}" for d in marked[:5]]
         return failed("documents", f"{len(marked)} of {count} since the boundary carry the new code's mark",
                       Evidence.DOCUMENT, *ids)  # fmt: skip
+    if documents.truncated:
+        return inconclusive("documents", f"none of the newest {count} since the boundary carries the mark; there are"
+                            " more than were read: name a later boundary with --since")  # fmt: skip
     if not count:
         return inconclusive("documents", "none was written since the boundary, so none could show the mark")
     return passed("documents", f"none of {count} since the boundary carries the new code's mark", Evidence.DOCUMENT)
 
 
-def is_proven_old(readings: Readings) -> bool:
+def is_proven_old(readings: Readings, profile: Profile) -> bool:
     """Every replica's code is old and fresh documents agree: other checks lean on this."""
     replicas = readings.replicas
-    return bool(replicas) and all(code_is_old(readings, r) for r in replicas) and fresh_documents(readings).passed
+    return (
+        bool(replicas) and all(code_is_old(readings, r, profile) for r in replicas) and fresh_documents(readings).passed
+    )
 
 
 def shows_new(readings: Readings, profile: Profile) -> bool:
@@ -141,7 +150,7 @@ def shows_new(readings: Readings, profile: Profile) -> bool:
 def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
     yield fresh_documents(readings).outcome
     for replica in readings.replicas:
-        yield restored_files(readings, replica).outcome
+        yield restored_files(readings, replica, profile).outcome
         yield removed_modules(replica, profile).outcome
         yield process_start(replica).outcome
         yield log_lines(readings, replica, profile).outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 
 
@@ -14,20 +14,24 @@ def probe_on_every_replica(readings: Readings) -> Claim:
     probes = readings.probes
     if isinstance(probes, Unmeasured):
         return inconclusive("probes", probes)
-    stuck = [p for p in probes.probes if p.replica and not p.finished]
-    lost = [p for p in probes.probes if not p.replica and not p.finished]
+    if not probes.probes:
+        return inconclusive("probes", "none was sent")
+    stuck = [p for p in probes.probes if any(seconds >= probes.limit_s for _, seconds in p.stuck_in)]
+    open_ = [p for p in probes.probes if not p.finished]
     if stuck:
-        return _blame(readings, f"{len(stuck)} of {len(probes.probes)} picked up and not finished within "
+        where = ", ".join(sorted({slot for p in stuck for slot, _ in p.stuck_in}))
+        return _blame(readings, f"{len(stuck)} of {len(probes.probes)} picked up by {where} and not finished within "
                       f"{probes.limit_s:.0f} s", _evidence(stuck))  # fmt: skip
-    if lost:
-        return _not_reached(readings, lost, probes)
+    if any(p.stuck_in for p in open_):
+        return inconclusive("probes", f"{len(open_)} of {len(probes.probes)} are still in work, for less than "
+                            f"{probes.limit_s:.0f} s: verify again", *_evidence(open_))  # fmt: skip
+    if open_:
+        return _not_reached(readings, open_, probes)
     return _coverage(readings, probes)
 
 
 def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
-    if not probes.probes:
-        return inconclusive("probes", "none was sent")
-    by_replica = {p.replica for p in probes.probes}
+    by_replica = {p.replica for p in probes.probes if p.seconds is not None}
     missing = [r.label for r in readings.replicas if r.slot not in by_replica]
     times = [f"{p.document_id} on {p.replica or 'an unknown replica'}: "
              + (f"{p.seconds:.1f} s" if p.seconds is not None else "saved") for p in probes.probes]  # fmt: skip
@@ -43,16 +47,26 @@ def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
 
 
 def _not_reached(readings: Readings, lost: list[ProbeReading], probes: ProbesReading) -> Claim:
-    """Nobody picked the probe up: behind a backlog that moves that says nothing; otherwise nothing is consumed."""
-    says = f"{len(lost)} of {len(probes.probes)} were not picked up within {probes.limit_s:.0f} s"
+    """Nobody is seen to have picked the probe up: only where nothing else is finished either is that a failure."""
+    says = f"{len(lost)} of {len(probes.probes)} were not seen picked up within {probes.limit_s:.0f} s"
     before, after = readings.queue_before, readings.queue_after
     if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
         return inconclusive("probes", f"{says}, and the queue could not be asked why")
-    moved = after.finished > before.finished or any(p.finished for p in probes.probes)
+    if readings.strangers:
+        return inconclusive("probes", f"{says}; other consumers take from the queue, or may: {readings.strangers}")
     depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
-    if moved:
+    if _moves(readings, before, after, probes):
         return inconclusive("probes", f"{says}: they wait behind a backlog that moves ({depth}); verify again later")
     return _blame(readings, f"{says} and nothing else is finished either ({depth})", [])
+
+
+def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes: ProbesReading) -> bool:
+    """Any sign that tasks are finished. A count that fell belongs to connections that were made anew: no sign."""
+    since = min((p.sent_at for p in probes.probes), default=None)
+    documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.organic
+    saved = since is not None and any(d.created_at and d.created_at > since for d in documents)
+    shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
+    return saved or shrank or after.finished > before.finished or any(p.finished for p in probes.probes)
 
 
 def metrics(readings: Readings) -> Claim:
@@ -63,8 +77,7 @@ def metrics(readings: Readings) -> Claim:
     saved = [p for p in probes.probes if p.document is not None]
     without = [p for p in saved if p.document is not None and p.document.score is None]
     if without:
-        return failed("probes", f"{len(without)} of {len(saved)} were saved without metrics", Evidence.DOCUMENT,
-                      *_evidence(without))  # fmt: skip
+        return _blame(readings, f"{len(without)} of {len(saved)} were saved without metrics", _evidence(without))
     if not saved:
         return inconclusive("probes", "none was saved, so none could show its metrics")
     return passed("probes", f"all {len(saved)} were saved with their metrics", Evidence.DOCUMENT)
@@ -76,7 +89,7 @@ def no_strangers(readings: Readings) -> Claim:
     if isinstance(strangers, Unmeasured):
         return inconclusive("queue", strangers)
     if not strangers:
-        return passed("queue", "only the replicas of this deployment consume the channel", Evidence.PROCESS)
+        return passed("queue", "nobody but the replicas of this deployment consumes the channel", Evidence.PROCESS)
     says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
     if new_behaviour.fresh_documents(readings).outcome == "failed":
         return failed("queue", f"{says}, and fresh documents carry the new code's mark", Evidence.DOCUMENT)
@@ -98,7 +111,7 @@ def organic_documents(readings: Readings) -> Claim:
     if before.depth and after.depth and not finished_probe:
         return _blame(readings, f"no document is finished although {after.depth} tasks wait in the queue", [])
     says = f"no organic documents since the boundary; {after.depth} tasks wait in the queue (information only)"
-    return passed("documents", says, Evidence.DOCUMENT)
+    return passed("documents", says, Evidence.PROCESS)
 
 
 def leaves_no_trace(readings: Readings) -> Claim:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import DependentReading, Readings, ReplicaReading
+from rollback_gate.evidence.readings import CodeReading, DependentReading, Readings, ReplicaReading
+from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Profile
 
@@ -24,13 +25,20 @@ def expected_number(readings: Readings) -> Claim:
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
 
 
-def state(replica: ReplicaReading) -> Claim:
+def _running(readings: Readings) -> int:
+    return sum(isinstance(r.before, Replica) and r.before.is_running for r in readings.replicas)
+
+
+def state(readings: Readings, replica: ReplicaReading) -> Claim:
     """Running, not restarting or paused; healthy where there is a health check."""
     now = replica.before
     if isinstance(now, Unmeasured):
         return inconclusive(replica.label, now)
     if now is None:
         return failed(replica.label, "does not exist", Evidence.PROCESS)
+    if not now.is_running and _running(readings) >= readings.expected_replicas:
+        return inconclusive(replica.label, f"is {now.condition}, beside as many running replicas as are expected: "
+                            "remove it if nobody needs it")  # fmt: skip
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
     latest = replica.after if isinstance(replica.after, Replica) else now
@@ -79,11 +87,17 @@ def clean_start(replica: ReplicaReading) -> Claim:
             return passed(replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})",
                           Evidence.PROCESS)  # fmt: skip
         return inconclusive(replica.label, log)
-    if log.startup_errors:
+    if not log.lines:
+        return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
+    if log.startup_errors and (log.consuming_at or replica.in_queue is not True):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
+    if replica.in_queue is True and log.consuming_at:
+        return passed(
+            replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
+        )
     if replica.in_queue is True:
-        seen = f"consuming since {log.consuming_at.short}" if log.consuming_at else "a consumer of the queue"
-        return passed(replica.label, f"started without errors, {seen}", Evidence.PROCESS)
+        return passed(replica.label, "is a consumer of the queue; the lines of its start are not in the log since the"
+                      " boundary", Evidence.PROCESS, *log.startup_errors)  # fmt: skip
     return _without_queue(replica, log)
 
 
@@ -102,11 +116,16 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
     log = replica.log
     if isinstance(log, Unmeasured):
         return inconclusive(replica.label, log)
+    if not log.lines or log.unreadable_lines:
+        return inconclusive(replica.label, f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: "
+                            "its errors cannot be counted")  # fmt: skip
     noise = [f"known noise, not counted: {s.count} × {s.name}" for s in log.noise]
     limit = profile.limits.errors
     if log.errors > limit:
         return failed(replica.label, f"{log.errors} error lines since the boundary, more than {limit}",
                       Evidence.LOG, *log.error_samples, *noise)  # fmt: skip
+    if log.without_level:
+        noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
     return passed(replica.label, f"{log.errors} error lines since the boundary (limit {limit})", Evidence.LOG,
                   *log.error_samples, *noise)  # fmt: skip
 
@@ -123,24 +142,37 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
     if run and (run.image_id, run.config_hash) != (now.image_id, now.config_hash):
         return failed(replica.label, "is not the container configuration that the rollback started", Evidence.PROCESS,
                       *details)  # fmt: skip
+    if run:
+        return passed(
+            replica.label, "runs the image and configuration that the rollback started", Evidence.PROCESS, *details
+        )
+    if replica.image_of_tag is None:
+        return inconclusive(replica.label, f"there is no image {now.image_name} any more to compare with", *details)
     if replica.image_of_tag != now.image_id:
         return failed(replica.label, f"does not run the image that {now.image_name} names now", Evidence.PROCESS,
-                      *details, f"{now.image_name} is {str(replica.image_of_tag)[:19]}")  # fmt: skip
+                      *details, f"{now.image_name} is {replica.image_of_tag[:19]}")  # fmt: skip
     return passed(replica.label, f"runs {now.image_name} as intended", Evidence.PROCESS, *details)
 
 
 def dependents(readings: Readings) -> Claim:
-    """Every dependent runs, stays up and is healthy (runbook, Quick Reference: containers to restart)."""
+    """Every dependent runs, stays up, is healthy and was restarted too (runbook, Quick Reference)."""
     problems: list[Claim] = []
+    restored_at = _restored_at(readings)
     for reading in readings.dependents:
-        problems += [claim for claim in _dependent(reading) if not claim.passed]
+        problems += [claim for claim in _dependent(reading, restored_at) if not claim.passed]
     names = ", ".join(reading.service for reading in readings.dependents) or "none"
     for claim in sorted(problems, key=lambda c: c.outcome.value):  # "failed" sorts before "inconclusive"
         return Claim(claim.outcome, "dependents", f"{claim.subject} {claim.says}", claim.stands_on, claim.details)
     return passed("dependents", f"running and staying up: {names}", Evidence.PROCESS)
 
 
-def _dependent(reading: DependentReading) -> list[Claim]:
+def _restored_at(readings: Readings) -> Instant | None:
+    """When the newest restored file was written, as the replicas see it."""
+    codes = [r.code for r in readings.replicas if isinstance(r.code, CodeReading)]
+    return max((f.modified_at for code in codes for f in code.files if f.modified_at), default=None)
+
+
+def _dependent(reading: DependentReading, restored_at: Instant | None) -> list[Claim]:
     if isinstance(reading.before, Unmeasured) or isinstance(reading.after, Unmeasured):
         unmeasured = reading.before if isinstance(reading.before, Unmeasured) else reading.after
         assert isinstance(unmeasured, Unmeasured)
@@ -148,10 +180,10 @@ def _dependent(reading: DependentReading) -> list[Claim]:
     if not reading.before:
         return [failed(reading.service, "has no container", Evidence.PROCESS)]
     after = {replica.id: replica for replica in reading.after}
-    return [_dependent_container(before, after.get(before.id)) for before in reading.before]
+    return [_dependent_container(before, after.get(before.id), restored_at) for before in reading.before]
 
 
-def _dependent_container(before: Replica, after: Replica | None) -> Claim:
+def _dependent_container(before: Replica, after: Replica | None, restored_at: Instant | None) -> Claim:
     if after is None:
         return inconclusive(before.name, "was removed while the checks ran: verify again")
     for replica in (before, after):
@@ -161,4 +193,7 @@ def _dependent_container(before: Replica, after: Replica | None) -> Claim:
         return failed(before.name, "restarted while the checks ran", Evidence.PROCESS)
     if after.started_at != before.started_at:
         return inconclusive(before.name, "was restarted by someone while the checks ran: verify again")
+    if restored_at and after.started_at and after.started_at < restored_at:
+        return failed(before.name, f"process of {after.started_at.short} is older than the restored file of "
+                      f"{restored_at.short}: it still runs the change's code", Evidence.PROCESS)  # fmt: skip
     return _health(before.name, after.health)

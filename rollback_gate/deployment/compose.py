@@ -82,7 +82,7 @@ def choose(candidates: Iterable[tuple[tuple[str, ...], str]], made_by: str) -> t
 
 def version_warning(version: str, made_by: str) -> str:
     """ "" when the versions go together; else why not (FACTS: switching versions can recreate other services)."""
-    if not made_by or _major(version) == _major(made_by):
+    if _major(made_by) in (-1, _major(version)):
         return ""
     return (
         f"the project was made by Compose {made_by}, only {version} is installed: "
@@ -104,6 +104,15 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
     return parse_config(text)
 
 
+def config_hash(compose: Compose, service: str, runner: Runner, directory: Path) -> str:
+    """What Compose would label a container of this service with now. Raises Refused."""
+    try:
+        answer = runner((*compose.base, "config", "--hash", service), cwd=directory).stdout
+    except CommandFailed as error:
+        raise Refused(f"Compose cannot tell the configuration of {service}: {error.message}") from error
+    return answer.strip().rpartition(" ")[2]
+
+
 def parse_config(text: str) -> dict[str, ComposeService]:
     """From what `config` prints, v1 and v2 alike. Raises Refused when that is not a Compose file."""
     try:
@@ -120,7 +129,7 @@ def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:
 
 
 def _major(version: str) -> int:
-    return _numbers(version)[0] if version else -1
+    return next(iter(_numbers(version)), -1)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

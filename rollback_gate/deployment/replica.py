@@ -13,6 +13,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 ONEOFF_LABEL = "com.docker.compose.oneoff"
 VERSION_LABEL = "com.docker.compose.version"
 CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
+CONFIG_FILES_LABEL = "com.docker.compose.project.config_files"
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -38,10 +39,12 @@ class Replica:
     restart_count: int
     created_at: Instant
     started_at: Instant | None
+    finished_at: Instant | None
     health: str
     image_id: str
     image_name: str
     config_hash: str
+    config_files: str
     compose_version: str
     hostname: str
     addresses: tuple[str, ...]
@@ -75,6 +78,7 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
     state, config, host = attrs["State"], attrs["Config"], attrs["HostConfig"]
     labels = config.get("Labels") or {}
     started = state.get("StartedAt") or _NEVER
+    finished = state.get("FinishedAt") or _NEVER
     networks = (attrs.get("NetworkSettings") or {}).get("Networks") or {}
     return Replica(
         id=attrs["Id"],
@@ -88,10 +92,12 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         restart_count=int(attrs.get("RestartCount") or 0),
         created_at=Instant.parse(attrs["Created"]),
         started_at=None if started == _NEVER else Instant.parse(started),
+        finished_at=None if finished == _NEVER else Instant.parse(finished),
         health=(state.get("Health") or {}).get("Status", ""),
         image_id=attrs["Image"],
         image_name=config.get("Image", ""),
         config_hash=labels.get(CONFIG_HASH_LABEL, ""),
+        config_files=labels.get(CONFIG_FILES_LABEL, ""),
         compose_version=labels.get(VERSION_LABEL, ""),
         hostname=config.get("Hostname", ""),
         addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),

@@ -16,8 +16,20 @@ def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant 
     """
     if since is not None:
         return since
-    by_run = started.get(replica.id)
+    by_run = started_by_run(replica, started)
     return by_run.started_at if by_run else replica.started_at
+
+
+def started_by_run(replica: Replica, started: Mapping[str, Started]) -> Started | None:
+    """What the run made of this container, as long as nobody has restarted it since: only then is it the run's.
+
+    An automatic restart counts up, a restart by hand sets the count to 0 and begins a process of its own.
+    """
+    by_run = started.get(replica.id)
+    if by_run is None or replica.started_at is None:
+        return by_run
+    by_hand = replica.started_at > by_run.started_at and replica.restart_count == 0
+    return None if by_hand else by_run
 
 
 def of_documents(boundaries: Iterable[Instant | None]) -> Instant | None:

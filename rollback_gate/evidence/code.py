@@ -6,6 +6,7 @@ an answer that was cut off must not look like a short one.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from rollback_gate.profile.schema import Profile
 
 LIMIT_S = 20
 _END = "end of reading"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
 gone() { d=$1; while [ ! -e "$d" ]; do d=$(dirname "$d"); done
@@ -25,7 +27,8 @@ gone() { d=$1; while [ ! -e "$d" ]; do d=$(dirname "$d"); done
 file() { if [ -L "$1" ]; then echo "link $1"
   elif [ ! -e "$1" ]; then gone "$1"
   elif [ ! -r "$1" ]; then echo "hidden $1"
-  else set -- "$1" $(sha256sum < "$1") $(stat -c '%.9Y %.9Z' "$1"); echo "file $2 $4 $5 $1"; fi; }
+  else t=$(stat -c '%.9Y %.9Z' "$1"); case $t in *%*) t=$(stat -c '%Y %Z' "$1") ;; esac
+  set -- "$1" $(sha256sum < "$1") $t; echo "file $2 ${4:-?} ${5:-?} $1"; fi; }
 holds() { if grep -qF -e "$3" "$4"; then echo "holds $1 $2"; fi; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
@@ -66,6 +69,9 @@ def parse(profile: Profile, answer: Answer, subject: str) -> CodeReading | Unmea
         said = (answer.stderr.strip() or answer.stdout.strip() or "nothing").splitlines()[-1][:200]
         return Unmeasured(what, f"the script in the container ended with status {answer.status} and said: {said}")
     rows = [_row(line) for line in lines[:-1]]
+    odd = [row for row in rows if row[0] == "file" and (len(row) != 5 or not _DIGEST.fullmatch(row[1]))]
+    if odd:
+        return Unmeasured(what, "sha256sum or stat is missing in the container, or answers in another form")
     hidden = [row[1] for row in rows if row[0] == "hidden"]
     if hidden:
         return Unmeasured(what, f"no permission to read {', '.join(hidden)}")

@@ -55,9 +55,9 @@ class Collector:
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
-        began = self.clock()
         self._wait_for_health()
         before = self._by_slot(self.engine.containers(self._project, self.profile.deployment.worker))
+        began = self.clock()
         dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
         codes = self._codes(before)
         mcp_reading = mcp.read(self.profile)
@@ -74,7 +74,7 @@ class Collector:
                 before=replica,
                 after=self._after(replica),
                 boundary=self._boundary(replica) if replica else None,
-                by_run=self.judged.started.get(replica.id) if replica else None,
+                by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
                 image_of_tag=self._image_of_tag(replica),
                 code=codes[slot],
                 log=summaries[slot],

@@ -120,7 +120,7 @@ def _answering(profile: Profile) -> Iterator[None]:
     except OperationFailure as error:
         remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
         raise Unreachable(f"MongoDB at {address} refused: {_first_line(error)}", remedy) from error
-    except (PyMongoError, ConfigurationError, OSError) as error:
+    except (PyMongoError, ConfigurationError, OSError, ValueError) as error:
         raise Unreachable(f"MongoDB at {address} does not answer: {_first_line(error)}",
                           f"check that it runs and that {address} is where it can be reached from here") from error  # fmt: skip
 

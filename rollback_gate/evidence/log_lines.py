@@ -35,7 +35,8 @@ class Sighting:
 class LogSummary:
     """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
 
-    `finished`: seconds from pick-up to completion by the engine's clock, by document; `unfinished`: picked up only.
+    `finished`: seconds from pick-up to completion by the engine's clock, by document; `unfinished`: when those were
+    picked up that are not complete. `without_level`: lines of a form that has no level, so that errors do not show.
     """
 
     since: Instant
@@ -50,8 +51,9 @@ class LogSummary:
     startup_errors: tuple[str, ...]
     finished: dict[str, float]
     finished_at: dict[str, Instant]
-    unfinished: tuple[str, ...]
+    unfinished: dict[str, Instant]
     unreadable_lines: int = 0
+    without_level: int = 0
 
     @property
     def documents_finished(self) -> int:
@@ -67,16 +69,16 @@ def split_timestamp(line: str) -> tuple[Instant, str] | None:
         return None
 
 
-def message_of(text: str) -> str:
-    """The message of a line that is a JSON object (one entry point of the worker logs so), else the line."""
+def messages_of(text: str) -> list[str]:
+    """The line; of a JSON record (one entry point of the worker logs so) its message and its traceback's lines."""
     if not text.startswith("{"):
-        return text
+        return [text]
     try:
         record = json.loads(text)
     except ValueError:
-        return text
+        return [text]
     message = record.get("message") if isinstance(record, dict) else None
-    return f"{message}\n{record.get('exc_info', '')}".rstrip() if isinstance(message, str) else text
+    return [message, *str(record.get("exc_info") or "").splitlines()] if isinstance(message, str) else [text]
 
 
 @dataclass
@@ -88,6 +90,7 @@ class LogReader:
     _lines: int = 0
     _size: int = 0
     _unreadable: int = 0
+    _without_level: int = 0
     _consuming_at: Instant | None = None
     _connected_at: Instant | None = None
     _new: dict[str, Sighting] = field(default_factory=dict)
@@ -110,11 +113,13 @@ class LogReader:
             return
         self._lines += 1
         self._size += len(line)
-        message = message_of(text)
+        message, *trace = messages_of(text)
+        self._without_level += message is not text
         self._note_progress(at, message)
         self._note_new(at, message)
-        for form in self._errors.feed(message, self._consuming_at is not None):
-            _count(self._noise, form.name, "", at, message)
+        for part in (message, *trace):
+            for form in self._errors.feed(part, self._consuming_at is not None):
+                _count(self._noise, form.name, "", at, part)
 
     def _note_progress(self, at: Instant, text: str) -> None:
         if self._consuming_at is None and self.forms.consuming.search(text):
@@ -147,8 +152,8 @@ class LogReader:
             connected_at=self._connected_at, new=tuple(self._new.values()), noise=tuple(self._noise.values()),
             errors=self._errors.count, error_samples=tuple(self._errors.samples),
             startup_errors=tuple(self._errors.at_start),
-            finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=tuple(self._started),
-            unreadable_lines=self._unreadable,
+            finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=dict(self._started),
+            unreadable_lines=self._unreadable, without_level=self._without_level,
         )  # fmt: skip
 
 

@@ -59,17 +59,26 @@ class Probes:
 
         Raises Unreachable when queue or database cannot be asked.
         """
+        readings: tuple[ProbeReading, ...] = ()
         for _round in range(self.profile.limits.probes_per_replica):
-            seen = {probe.replica for probe in self._wait() if probe.finished} if self._sent else set()
-            if seen >= set(self.replicas) or self._overdue():
+            seen = {p.replica for p in readings if p.seconds is not None}
+            if seen >= set(self.replicas) or not all(p.finished for p in readings):
                 break
             self.send(len(self.replicas))
-        return self._wait()
+            readings = self._wait()
+        return readings
 
     def fill_up(self, count: int) -> tuple[ProbeReading, ...]:
-        """So many more, for the sample. Raises Unreachable."""
-        self.send(count)
-        return self._wait()
+        """So many more, for the sample: one for each replica at a time, so that none waits behind another one.
+
+        Raises Unreachable.
+        """
+        readings = self._look()
+        while count > 0 and all(p.finished for p in readings):
+            self.send(min(count, len(self.replicas)))
+            count -= len(self.replicas)
+            readings = self._wait()
+        return readings
 
     def send(self, count: int) -> None:
         for _ in range(count):
@@ -80,20 +89,24 @@ class Probes:
             self._sent[document_id] = now
             self._deadlines[document_id] = self.clock() + self.profile.limits.probe_s
 
-    def _overdue(self) -> bool:
-        return any(self.clock() > deadline for deadline in self._deadlines.values())
-
     def _wait(self) -> tuple[ProbeReading, ...]:
         told = self.clock()
         while True:
             readings = self._look()
-            late = self.clock() > max(self._deadlines.values(), default=0)
-            if late or all(probe.finished for probe in readings):
+            if all(self._is_decided(probe) for probe in readings):
                 return self._settled(readings)
             if self.clock() - told > _TELL_EVERY_S:
                 told = self.clock()
                 self.tell(self._progress(readings))
             self.sleep(POLL_S)
+
+    def _is_decided(self, probe: ProbeReading) -> bool:
+        """Finished, or out of time: from its sending while it waits, from its pick-up once a replica has it."""
+        if probe.finished:
+            return True
+        if probe.stuck_in:
+            return max(seconds for _, seconds in probe.stuck_in) >= self.profile.limits.probe_s
+        return self.clock() > self._deadlines[probe.document_id]
 
     def _settled(self, readings: tuple[ProbeReading, ...]) -> tuple[ProbeReading, ...]:
         """The worker saves a document a moment before it logs that it is done: give that line its moment."""
@@ -111,7 +124,8 @@ class Probes:
         summaries = {
             slot: logs.read(self.engine, replica, self.profile.logs, since) for slot, replica in self.replicas.items()
         }
-        return tuple(attribute(i, at, stored.get(i), summaries) for i, at in self._sent.items())
+        now = self.engine.now()
+        return tuple(attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
 
     def _progress(self, readings: Iterable[ProbeReading]) -> str:
         rows = list(readings)
@@ -119,8 +133,8 @@ class Probes:
         picked = sum(probe.replica is not None and not probe.finished for probe in rows)
         depth = queue.read(self.profile)
         waiting = "" if isinstance(depth, Unmeasured) else f", {depth.depth} tasks wait in the queue"
-        left = max(self._deadlines.values()) - self.clock()
-        return f"probes: {done} of {len(rows)} done, {picked} in work{waiting}; waiting {left:.0f} s at most"
+        limit = self.profile.limits.probe_s
+        return f"probes: {done} of {len(rows)} done, {picked} in work{waiting}; each may take {limit:.0f} s"
 
 
 def attribute(
@@ -128,17 +142,21 @@ def attribute(
     sent_at: Instant,
     document: DocumentReading | None,
     summaries: Mapping[str, LogSummary | Unmeasured],
+    now: Instant,
 ) -> ProbeReading:
-    """Which replica's log shows this document, and how long it took there. Pure."""
-    for slot, summary in summaries.items():
-        if isinstance(summary, Unmeasured):
-            continue
-        if document_id in summary.finished:
-            seconds, at = summary.finished[document_id], summary.finished_at[document_id]
-            return ProbeReading(document_id, sent_at, slot, seconds, at, document)
-        if document_id in summary.unfinished:
-            return ProbeReading(document_id, sent_at, slot, None, None, document)
-    return ProbeReading(document_id, sent_at, None, None, None, document)
+    """Which replica's log shows this document complete, and where else it hangs (the queue redelivers). Pure."""
+    logs_by_slot = {slot: log for slot, log in summaries.items() if isinstance(log, LogSummary)}
+    hanging = tuple(
+        (slot, now.seconds_since(log.unfinished[document_id]))
+        for slot, log in logs_by_slot.items()
+        if document_id in log.unfinished
+    )
+    for slot, log in logs_by_slot.items():
+        if document_id in log.finished:
+            at = log.finished_at[document_id]
+            return ProbeReading(document_id, sent_at, slot, log.finished[document_id], at, document, hanging)
+    picked_up_by = hanging[0][0] if hanging else None
+    return ProbeReading(document_id, sent_at, picked_up_by, None, None, document, hanging)
 
 
 def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:

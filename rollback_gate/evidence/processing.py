@@ -76,10 +76,11 @@ class Processing:
         """For a probe that did not end well: what its replica logged since it was sent."""
 
         def completed(probe: ProbeReading) -> ProbeReading:
-            ended_well = probe.document is not None and probe.document.score is not None
-            if ended_well or probe.replica is None:
+            ended_well = probe.document is not None and probe.document.score is not None and not probe.stuck_in
+            where = probe.stuck_in[0][0] if probe.stuck_in else probe.replica
+            if ended_well or where is None:
                 return probe
-            return replace(probe, log_lines=lines_about(self.engine, probe, running[probe.replica]))
+            return replace(probe, log_lines=lines_about(self.engine, probe, running[where]))
 
         return tuple(completed(probe) for probe in seen)
 

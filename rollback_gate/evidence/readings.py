@@ -89,7 +89,7 @@ class DocumentReading:
 
 @dataclass(frozen=True)
 class DocumentsReading:
-    """Documents created since the boundary, newest first, at most `limit` of them."""
+    """Documents created since the boundary, newest first. `truncated`: there are more than were read."""
 
     since: Instant
     documents: tuple[DocumentReading, ...]
@@ -102,7 +102,12 @@ class DocumentsReading:
 
 @dataclass(frozen=True)
 class ProbeReading:
-    """What became of one probe document. `replica`: the slot that picked it up. Times are the engine's."""
+    """What became of one probe document. Times are the engine's.
+
+    `replica`: the slot whose log shows its completion, else the one that picked it up. `seconds`: from pick-up to
+    completion in that replica, None while it is not complete there. `stuck_in`: slots that picked it up and have
+    not completed it, with the seconds since.
+    """
 
     document_id: str
     sent_at: Instant
@@ -110,6 +115,7 @@ class ProbeReading:
     seconds: float | None
     completed_at: Instant | None
     document: DocumentReading | None
+    stuck_in: tuple[tuple[str, float], ...] = ()
     log_lines: tuple[str, ...] = ()
 
     @property

@@ -53,7 +53,7 @@ def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr
     if database.password_file is None:
         raise WrongSetting("no password for the database", remedy)
     try:
-        return SecretStr(database.password_file.read_text().rstrip("\n"))
+        return SecretStr(database.password_file.read_text().rstrip("\r\n"))
     except OSError as error:
         raise WrongSetting(f"password file {database.password_file}: {error.strerror}", remedy) from error
 

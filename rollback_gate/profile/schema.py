@@ -52,9 +52,15 @@ class Deployment(Section):
         return self
 
 
+def _glob(pattern: str) -> str:
+    if "**" in pattern:
+        raise ValueError("must be a glob within one folder, without '**'")
+    return _relative(pattern)
+
+
 class RestoredFile(Section):
     path: RelativePath
-    backups: RelativePath
+    backups: Annotated[str, AfterValidator(_glob)]
     stamp: str = "%Y%m%d_%H%M%S"
 
 
@@ -63,6 +69,15 @@ class Code(Section):
     remove: tuple[RelativePath, ...] = ()
     new: tuple[str, ...] = Field(min_length=1)
     old: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _paths_are_apart(self) -> Self:
+        paths = [PurePosixPath(p) for p in (*(file.path for file in self.restore), *self.remove)]
+        for index, path in enumerate(paths):
+            for other in paths[index + 1 :]:
+                if path.is_relative_to(other) or other.is_relative_to(path):
+                    raise ValueError(f"restore and remove overlap: {path} and {other}")
+        return self
 
 
 class LinePattern(Section):
@@ -162,7 +177,7 @@ class Limits(Section):
     start_s: Seconds = 120
     build_s: Seconds = 1800
     health_s: Seconds = 120
-    soak_s: Seconds = 60
+    soak_s: float = Field(default=60, ge=1, le=86_400)
     probe_s: Seconds = 400
     sample_wait_s: Seconds = 60
     answer_s: Seconds = 5

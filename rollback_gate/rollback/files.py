@@ -73,17 +73,30 @@ def _is_cross_device(error: OSError) -> bool:
 
 
 def _copy_then_remove(source: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True)
+    """The source goes only when the copy is whole and on disk, under its final name."""
+    copy = target.with_name(f".{target.name}.rollback-gate.tmp")
+    _remove(copy)
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, copy, symlinks=True)
     else:
-        shutil.copy2(source, target, follow_symlinks=False)
-    for path in [target, *target.rglob("*")] if target.is_dir() else [target]:
-        if path.is_file() and not path.is_symlink():
+        shutil.copy2(source, copy, follow_symlinks=False)
+    for path in [copy, *copy.rglob("*")] if copy.is_dir() else [copy]:
+        original = source / path.relative_to(copy) if path != copy else source
+        status = original.lstat()
+        os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+        if path.is_dir():
+            sync_folder(path)
+        elif not path.is_symlink():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    if source.is_dir():
-        shutil.rmtree(source)
+    _remove(target)
+    copy.rename(target)
+    sync_folder(target.parent)
+    _remove(source)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     else:
-        source.unlink()
+        path.unlink(missing_ok=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
+from rollback_gate.profile.schema import Logs
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Interruption:
 class LastConsumed:
     """Fed a container's whole log: since when its process has not consumed any more."""
 
-    consuming: re.Pattern[str]
-    created_at: Instant
+    forms: Logs
+    replica: Replica
     _ended_at: Instant | None = None
     _consumed: bool = False
 
@@ -32,35 +33,54 @@ class LastConsumed:
         if parts is None:
             return
         at, text = parts
-        if self.consuming.search(text):
+        if any(form.search(text) for form in (self.forms.consuming, self.forms.picked_up, self.forms.completed)):
             self._consumed, self._ended_at = True, None
         elif self._consumed and self._ended_at is None and text.startswith("Traceback (most recent call last)"):
             self._ended_at = at
 
     @property
     def since(self) -> Instant:
-        """The first failing start after it last consumed; if it never did, its container's creation."""
-        return self._ended_at or self.created_at
+        """The first failing start after it last consumed, or its end; if it never did, its container's creation."""
+        if not self._consumed:
+            return self.replica.created_at
+        return self._ended_at or self.replica.finished_at or self.replica.created_at
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A replica that consumed and was stopped by the run. `died_at`, `again_at`: None where that was not seen."""
+
+    died_at: Instant | None
+    again_at: Instant | None
 
 
 def measure(
-    died: Iterable[Instant], consuming_before: bool, nobody_since: Instant | None, began: Iterable[Instant]
+    stops: Sequence[Stop], consumed_on: bool, nobody_since: Instant | None, began: Iterable[Instant]
 ) -> Interruption:
-    """`died`: ends of replicas that had consumed, during the run; `began`: first "consuming" lines after the boundary."""
-    ends, starts = sorted(died), sorted(began)
-    if not starts:
-        return Interruption(None, "nobody consumes yet: the interruption goes on")
-    if not consuming_before:
-        if nobody_since is None:
-            return Interruption(
-                None, f"nobody consumed before the rollback, and no log tells since when; since {starts[0].short} again"
-            )
-        seconds = starts[0].seconds_since(nobody_since)
-        return Interruption(None, f"nobody consumed before the rollback, since {nobody_since.short}: "
-                            f"{seconds:.1f} s until {starts[0].short}")  # fmt: skip
-    if not ends:
-        return Interruption(0.0, "none: no consuming replica was stopped")
-    gap = starts[0].seconds_since(ends[-1])
-    if gap <= 0:
+    """`consumed_on`: some replica consumed before and was not stopped. `began`: all "consuming" lines of the run."""
+    starts = sorted(began)
+    if consumed_on:
+        return Interruption(0.0, "none: a replica that was not stopped consumed all the time")
+    if not stops:
+        return _nobody_before(nobody_since, starts)
+    ends = [stop.died_at for stop in stops if stop.died_at]
+    if len(ends) < len(stops) or not starts:
+        return Interruption(None, "not measured: the engine's events or the logs do not show every stop and start")
+    last = max(ends)
+    if any(stop.died_at != last and stop.again_at and stop.again_at < last for stop in stops):
         return Interruption(0.0, "none: another replica consumed all the time")
-    return Interruption(gap, f"{gap:.1f} s, from {ends[-1]} to {starts[0]}")
+    again = min((at for at in starts if at > last), default=None)
+    if again is None:
+        return Interruption(None, "not measured: no start is seen after the last stop")
+    return Interruption(again.seconds_since(last), f"{again.seconds_since(last):.1f} s, from {last} to {again}")
+
+
+def _nobody_before(since: Instant | None, starts: Sequence[Instant]) -> Interruption:
+    if not starts:
+        return Interruption(None, "nobody consumed before, and no log shows that anybody does now")
+    if since is None:
+        return Interruption(
+            None, f"nobody consumed before the rollback, no log tells since when; again since {starts[0].short}"
+        )
+    return Interruption(None, f"nobody consumed before the rollback, since {since.short}: "
+                        f"{starts[0].seconds_since(since):.1f} s until {starts[0].short}")  # fmt: skip

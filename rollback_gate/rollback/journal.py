@@ -25,18 +25,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Journal:
-    """`now` gives this machine's time: entries are ordered by their place in the file, not by it."""
+    """`now` gives this machine's time: entries are ordered by their place in the file, not by it.
+
+    `clean` takes the secrets out of what is written.
+    """
 
     path: Path
     now: Callable[[], Instant]
+    clean: Callable[[Any], Any] = lambda value: value
 
     def write(self, event: str, **data: Any) -> None:
         """Durable when this returns. Raises OSError."""
         is_new = not self.path.exists()
-        line = json.dumps({"format": FORMAT, "at": str(self.now()), "event": event, **data}, sort_keys=False)
+        line = json.dumps({"format": FORMAT, "at": str(self.now()), "event": event, **self.clean(data)})
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, (_mended(self.path) + line + "\n").encode())
+            left = (_mended(self.path) + line + "\n").encode()
+            while left:  # a disk that fills up takes a part of it without an error
+                left = left[os.write(descriptor, left) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

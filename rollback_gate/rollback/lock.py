@@ -1,4 +1,8 @@
-"""One run at a time per deployment. The kernel holds the lock, so a dead holder's lock is gone with it."""
+"""One run at a time per deployment: the kernel locks the project directory, so a dead holder's lock is gone with it.
+
+The directory is the same for every user of the machine, and nothing has to be written into it. Who holds the lock is
+noted beside it for the message; the note decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,36 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rollback_gate.errors import Locked, Refused
 from rollback_gate.instant import Instant
 
+_UNKNOWN = "its holder has not left a name that this user can read"
+
 
 @contextmanager
-def held(folder: Path, operator: str, purpose: str, now: Instant) -> Iterator[None]:
-    """Hold the deployment's lock, or raise Locked, which names the holder; Refused where no lock can be made."""
-    path = folder / "lock"
+def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant) -> Iterator[None]:
+    """Hold the lock of the deployment in `directory`. Raises Locked, which names the holder, or Refused."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise Refused(f"no lock can be taken in {folder}: {error.strerror}",
-                      "run as a user who may write there, or name another place in ROLLBACK_GATE_STATE_DIRECTORY") from error  # fmt: skip
+        raise Refused(f"project directory {directory}: {error.strerror}, nothing was touched",
+                      "correct deployment.project_directory, or run as a user who may read it") from error  # fmt: skip
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Locked(f"another run holds the lock: {_holder(path)}", "wait for it, or end that process") from error
-        holder = {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(), "boot_id": boot_id(),
-                  "since": str(now), "purpose": purpose}  # fmt: skip
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+            raise Locked(f"another run holds the lock: {_holder(note)}", "wait for it, or end that process") from error
+        _leave_name(note, {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(), "boot_id": boot_id(),
+                           "since": str(now), "purpose": purpose})  # fmt: skip
         try:
             yield
         finally:
-            os.ftruncate(descriptor, 0)
+            with suppress(OSError):
+                note.unlink()
     finally:
         os.close(descriptor)
 
@@ -46,12 +49,17 @@ def boot_id() -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
-def _holder(path: Path) -> str:
+def _leave_name(note: Path, holder: dict[str, object]) -> None:
+    """For the message only: where it cannot be written, the lock still holds."""
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(holder))
+
+
+def _holder(note: Path) -> str:
     try:
-        holder = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return "its holder has not written its name yet"
-    if not isinstance(holder, Mapping):
-        return "its holder has not written its name yet"
-    return (f"{holder.get('operator')} on {holder.get('host')}, process {holder.get('pid')}, "
-            f"{holder.get('purpose')}, since {holder.get('since')}")  # fmt: skip
+        holder = json.loads(note.read_text())
+        return (f"{holder['operator']} on {holder['host']}, process {holder['pid']}, "
+                f"{holder['purpose']}, since {holder['since']}")  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return _UNKNOWN

@@ -41,7 +41,8 @@ class Step:
 class Situation:
     """What preflight found. `restore` and `remove` hold only what still has to be done.
 
-    `sources`: of every restored file. `consuming`: ids of the replicas that consume now.
+    `sources`: of every restored file. `consuming`: ids of the replicas that consume now. `stale_*`: what would go on
+    running something else than old code if it were left alone; dependents by service.
     """
 
     profile: Profile
@@ -55,6 +56,7 @@ class Situation:
     restore: tuple[Source, ...]
     remove: tuple[str, ...]
     stale_replicas: tuple[Replica, ...]
+    stale_dependents: tuple[str, ...]
     consuming: tuple[str, ...]
 
 
@@ -69,13 +71,14 @@ class Plan:
 def make(situation: Situation) -> Plan:
     """The runbook's Option 1, for the strategies bind and build."""
     missing = situation.profile.deployment.replicas - len(situation.replicas)
-    if not situation.restore and not situation.remove and not situation.stale_replicas and missing <= 0:
-        return Plan((), "files hold the old code, removed modules are gone, and every replica's process is younger")
-    steps = [_save_evidence(situation), *_files(situation)]
+    files = _files(situation)
+    if not files and not situation.stale_replicas and not situation.stale_dependents and missing <= 0:
+        return Plan((), "files hold the old code, removed modules are gone, and the processes of every replica and "
+                    "dependent are younger")  # fmt: skip
     if situation.strategy is Strategy.BUILD:
-        steps += [_build(situation), *_recreate_worker(situation)]
+        steps = [*files, _build(situation), _save_evidence(situation), *_recreate_worker(situation)]
     else:
-        steps += _restart_worker(situation)
+        steps = [*files, _save_evidence(situation), *_restart_worker(situation)]
     return Plan((*steps, *_dependents(situation)))
 
 

@@ -52,8 +52,8 @@ class Checklist:
         except RollbackGateError as error:
             self.items.append(Item(name, "refused", error.message, error.remedy))
             return None
-        except OSError as error:
-            self.items.append(Item(name, "refused", str(error)))
+        except (OSError, ValueError, KeyError) as error:  # odd files, odd answers of the engine
+            self.items.append(Item(name, "refused", f"{type(error).__name__}: {error}"))
             return None
         self.items.append(Item(name, "ok", says))
         return value
@@ -98,13 +98,12 @@ class Preflight:
         strategy = checklist.ask("strategy", lambda: self._strategy(worker, services))
         if strategy is None:
             return checklist, None, None
-        if strategy is Strategy.BIND:
-            checklist.ask("same files", lambda: self._same_files(worker, directory))
-        else:
-            checklist.ask("build", lambda: self._buildable(services))
+        checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, restored))
+        if strategy is Strategy.BUILD:
+            checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
         state = self._state(directory, (*worker, *(r for rows in dependents.values() for r in rows)), services)
         checklist.ask("disk", lambda: self._disk(state))
-        checklist.ask("writable", lambda: self._writable(directory))
+        checklist.ask("writable", lambda: self._writable(directory, state))
         if checklist.refusal():
             return checklist, None, None
         situation = checklist.ask(
@@ -185,24 +184,40 @@ class Preflight:
                           "this version rolls back bind-mounted and built services; go back to an image by hand")  # fmt: skip
         return chosen, chosen.value
 
-    def _same_files(self, worker: Iterable[Replica], directory: Path) -> tuple[bool, str]:
-        """The local files are those that the containers see: a remote engine has files of its own."""
-        for replica in worker:
-            for restored in self.profile.code.restore:
-                path = container_path(self.profile, restored.path)
-                covered = covering_mount(replica.mounts, path)
-                seen = digest_in(self.engine, replica.id, path)
-                local = directory / restored.path
-                mine = files.digest(local) if local.is_file() else None
-                if seen != mine:
-                    host_path = covered.host_path if covered else path
-                    raise Refused(f"{replica.name} sees another {restored.path} (mounted from {host_path}) than {local}",
-                                  "correct deployment.project_directory, or run this on the engine's machine")  # fmt: skip
-        return True, "the containers see the files of the project directory"
+    def _same_files(
+        self, worker: Iterable[Replica], directory: Path, strategy: Strategy, restored: tuple[Source, ...]
+    ) -> tuple[bool, str]:
+        """The project directory is the one that the containers were made from: a remote engine has files of its own.
 
-    def _buildable(self, services: dict[str, ComposeService]) -> tuple[bool, str]:
-        names = [n for n in (self.profile.deployment.worker, *self.profile.deployment.dependents) if services[n].builds]
-        return True, f"{', '.join(names)} can be built"
+        An image holds a copy, so under `build` a local file that is the old code already is right as well.
+        """
+        for replica in worker:
+            for source in restored:
+                path = container_path(self.profile, source.path)
+                seen, mine = digest_in(self.engine, replica.id, path), _digest(directory / source.path)
+                if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
+                    continue
+                covered = covering_mount(replica.mounts, path)
+                where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
+                raise Refused(f"{replica.name} sees another {source.path} ({where}) than {directory / source.path}",
+                              "correct deployment.project_directory, or run this on the engine's machine")  # fmt: skip
+        return True, "the containers have the files of the project directory"
+
+    def _same_configuration(
+        self, worker: tuple[Replica, ...], directory: Path, compose: Compose, checklist: Checklist
+    ) -> tuple[bool, str]:
+        """A recreate takes its configuration from the Compose files: they must be those that made the project."""
+        made_from = [Path(name).name for name in worker[0].config_files.split(",") if name]
+        ours = [Path(name).name for name in compose.files]
+        if made_from and made_from != ours:
+            raise Refused(f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
+                          f"set deployment.compose_files to {made_from}")  # fmt: skip
+        if compose.version == worker[0].compose_version:
+            now = composes.config_hash(compose, self.profile.deployment.worker, self.runner, directory)
+            if now != worker[0].config_hash:
+                checklist.warn("configuration", "the Compose file, or variables it uses, have changed since the worker "
+                               "was made: a recreate changes more than its image")  # fmt: skip
+        return True, f"from {', '.join(ours)}, as the project"
 
     def _state(self, directory: Path, containers: Iterable[Replica], services: dict[str, ComposeService]) -> Path:
         contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
@@ -220,13 +235,20 @@ class Preflight:
             )
         return free_mb, f"{free_mb} MB free at {existing}"
 
-    def _writable(self, directory: Path) -> tuple[bool, str]:
-        paths = [*(f.path for f in self.profile.code.restore), *self.profile.code.remove]
-        folders = {(directory / path).parent for path in paths}
-        bad = sorted(str(folder) for folder in folders if folder.exists() and not os.access(folder, os.W_OK | os.X_OK))
+    def _writable(self, directory: Path, state: Path) -> tuple[bool, str]:
+        """Everything that will be replaced or moved, and where the run keeps its files."""
+        removed = [directory / p for path in self.profile.code.remove for p in _with_bytecode(directory, path)]
+        restored = [directory / file.path for file in self.profile.code.restore]
+        existing = next(folder for folder in (state, *state.parents) if folder.exists())
+        folders = (
+            {path.parent for path in (*removed, *restored)} | {path for path in removed if path.is_dir()} | {existing}
+        )
+        bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+        if os.geteuid() != 0:  # only root may give a file back to its owner
+            bad += [str(path) for path in restored if path.exists() and path.stat().st_uid != os.geteuid()]
         if bad:
-            raise Refused(f"no permission to write in {', '.join(bad)}", "run as the owner of the project directory")
-        return True, "the files can be replaced"
+            raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
+        return True, "the files can be replaced, and the run can be kept"
 
     # --- the situation
 
@@ -236,29 +258,41 @@ class Preflight:
     ) -> tuple[Situation, str]:  # fmt: skip
         to_restore = tuple(s for s in found if _digest(directory / s.path) != s.digest)
         to_remove = tuple(p for path in self.profile.code.remove for p in _with_bytecode(directory, path))
-        stale = tuple(r for r in worker if self._is_stale(r, directory, strategy, found))
         consuming = tuple(r.id for r in worker if self._consumes(r))
+        stale = tuple(r for r in worker if r.id not in consuming or self._is_stale(r, directory, strategy, found))
+        stale_dependents = tuple(
+            name for name, rows in dependents.items()
+            if not rows or any(not r.is_running or self._is_stale(r, directory, strategy, found) for r in rows)
+        )  # fmt: skip
         situation = Situation(self.profile, directory, strategy, compose, services, worker, dependents, found,
-                              to_restore, to_remove, stale, consuming)  # fmt: skip
-        says = f"{len(to_restore)} files to restore, {len(to_remove)} paths to remove, {len(stale)} of {len(worker)} replicas stale"
+                              to_restore, to_remove, stale, stale_dependents, consuming)  # fmt: skip
+        says = (f"{len(to_restore)} files to restore, {len(to_remove)} paths to remove, stale: {len(stale)} of "
+                f"{len(worker)} replicas, {len(stale_dependents)} of {len(dependents)} dependents")  # fmt: skip
         return situation, says
 
     def _is_stale(self, replica: Replica, directory: Path, strategy: Strategy, found: Iterable[Source]) -> bool:
-        """Whether this replica would still run something else than old code if it were left alone."""
-        if not replica.is_running or replica.started_at is None:
-            return True
+        """Whether this container has other code than the sources', or started before its files were last touched."""
         if any(exists_in(self.engine, replica.id, container_path(self.profile, p)) for p in self.profile.code.remove):
             return True
         for source in found:
-            if digest_in(self.engine, replica.id, container_path(self.profile, source.path)) != source.digest:
+            seen = digest_in(self.engine, replica.id, container_path(self.profile, source.path))
+            if seen is None and replica.service != self.profile.deployment.worker:
+                continue  # a dependent without this file does not run it
+            if seen != source.digest:
                 return True
-            if strategy is Strategy.BIND and replica.started_at < _touched_at(directory / source.path):
+            if (
+                strategy is Strategy.BIND
+                and replica.started_at
+                and replica.started_at < _touched_at(directory / source.path)
+            ):
                 return True
         return False
 
     def _consumes(self, replica: Replica) -> bool:
-        if not replica.is_running or replica.started_at is None or replica.log_driver == "none":
+        if not replica.is_running or replica.started_at is None:
             return False
+        if replica.log_driver == "none":
+            return True  # nothing else is to be seen
         lines = logs.lines(self.engine, replica.id, replica.started_at)
         return summarize(lines, self.profile.logs, replica.started_at).consuming_at is not None
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rollback_gate.commands import Runner
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.deployment.replica import Replica, parse_inspect
-from rollback_gate.errors import RollbackFailed
+from rollback_gate.errors import RollbackFailed, RollbackGateError
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import summarize
 from rollback_gate.instant import Instant
@@ -28,7 +29,7 @@ _POLL_S = 0.1
 
 @dataclass
 class Context:
-    """What steps work with. `not_consuming_since`, `consuming_at`: by container id, filled in on the way."""
+    """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`: by container id, on the way."""
 
     situation: Situation
     engine: Engine
@@ -39,6 +40,8 @@ class Context:
     sleep: Callable[[float], None]
     not_consuming_since: dict[str, Instant] = field(default_factory=dict)
     consuming_at: dict[str, Instant] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+    journaled: set[str] = field(default_factory=set)
 
 
 def perform(step: Step, context: Context) -> str:
@@ -47,36 +50,42 @@ def perform(step: Step, context: Context) -> str:
 
 
 def _save_evidence(step: Step, context: Context) -> str:
+    """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
     context.run.saved.mkdir(mode=0o700, exist_ok=True)
+
+    def save(container_id: str) -> str:
+        try:
+            return _save_container(container_id, context)
+        except RollbackGateError as error:
+            return f"{container_id[:12]} not saved: {error.message}"
+
     with ThreadPoolExecutor(max_workers=4) as pool:
-        sizes = list(pool.map(lambda container_id: _save_container(container_id, context), step.targets))
-    return f"{len(sizes)} containers, {sum(sizes)} bytes of log, kept in the run's folder"
+        return "; ".join(pool.map(save, step.targets))
 
 
-def _save_container(container_id: str, context: Context) -> int:
-    """Log (capped, with the digest and size of the whole) and inspect output without its environment."""
+def _save_container(container_id: str, context: Context) -> str:
+    """Log (its end, with digest and size of the whole) and those parts of inspect that hold no secrets."""
     with answering(f"container {container_id[:12]}"):
         attrs = context.engine.client.api.inspect_container(container_id)
     replica = parse_inspect(attrs)
-    attrs["Config"].pop("Env", None)
-    profile = context.situation.profile
-    last = LastConsumed(profile.logs.consuming, replica.created_at)
-    sha, size, kept = hashlib.sha256(), 0, bytearray()
-    source = [] if replica.log_driver == "none" else logs.lines(context.engine, container_id, None)
-    for line in source:
+    last = LastConsumed(context.situation.profile.logs, replica)
+    sha, size, kept = hashlib.sha256(), 0, deque[str]()
+    kept_size = 0
+    for line in [] if replica.log_driver == "none" else logs.lines(context.engine, container_id, None):
         last.feed(line)
         raw = f"{line}\n".encode()
         sha.update(raw)
         size += len(raw)
-        kept += raw
-        if len(kept) > 2 * SAVED_LOG_BYTES:
-            del kept[:-SAVED_LOG_BYTES]
+        kept.append(context.redactor.text(line))
+        kept_size += len(raw)
+        while kept_size > SAVED_LOG_BYTES and len(kept) > 1:
+            kept_size -= len(kept.popleft().encode()) + 1
     context.not_consuming_since[container_id] = last.since
-    text = context.redactor.text(bytes(kept[-SAVED_LOG_BYTES:]).decode(errors="replace"))
-    summary = {"sha256": sha.hexdigest(), "size_bytes": size, "kept_bytes": len(text.encode()), "inspect": attrs}
-    files.write_text(context.run.saved / f"{replica.name}.log", text)
+    saved = {key: attrs.get(key) for key in ("Id", "Name", "Created", "Image", "RestartCount", "State", "Mounts")}
+    summary = {"log_sha256": sha.hexdigest(), "log_size_bytes": size, "inspect": saved}
+    files.write_text(context.run.saved / f"{replica.name}.log", "".join(f"{line}\n" for line in kept))
     files.write_text(context.run.saved / f"{replica.name}.json", context.redactor.text(json.dumps(summary, indent=1)))
-    return size
+    return f"{replica.name}: {size} bytes of log"
 
 
 def _restore(step: Step, context: Context) -> str:
@@ -97,7 +106,7 @@ def _quarantine(step: Step, context: Context) -> str:
     if not path.exists() and not path.is_symlink():
         return f"{step.targets[0]} is already gone"
     files.move(path, target)
-    return f"moved to the run's folder, {target.relative_to(context.run.folder)}"
+    return f"moved to {target.relative_to(context.run.folder)} in the run's folder"
 
 
 def _build(step: Step, context: Context) -> str:
@@ -105,6 +114,8 @@ def _build(step: Step, context: Context) -> str:
 
 
 def _recreate(step: Step, context: Context) -> str:
+    if step.id == "recreate:worker":
+        context.stopped.update(replica.id for replica in context.situation.replicas)
     return _compose(step, context, context.situation.profile.limits.start_s)
 
 
@@ -128,6 +139,7 @@ def _restart_one(container_id: str, context: Context) -> None:
             f"container {container_id[:12]} no longer exists", "look with docker ps -a, then roll back again"
         )
     api = context.engine.client.api
+    context.stopped.add(container_id)
     with answering(f"restart of {replica.name}"):
         if replica.paused:
             api.unpause(container_id)
@@ -195,17 +207,21 @@ def _wait_running(step: Step, context: Context) -> str:
         context.sleep(_POLL_S)
 
 
-def deaths(engine: Engine, container_ids: tuple[str, ...], since: Instant, until: Instant) -> tuple[Instant, ...]:
-    """When these containers' processes ended. Raises Unreachable."""
+def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:
+    """When each of these containers' processes ended first in this time, where the engine still knows. Raises Unreachable."""
     if not container_ids:
-        return ()
+        return {}
     with answering("its events"):
         filters = {"event": "die", "container": list(container_ids)}
         stream = engine.client.api.events(
             since=int(since.epoch_s), until=int(until.epoch_s) + 1, filters=filters, decode=True
         )
-        found = tuple(Instant(int(event["timeNano"])) for event in stream)
-    return tuple(at for at in found if since <= at)
+        found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]
+    first: dict[str, Instant] = {}
+    for container_id, at in sorted(found, key=lambda row: row[1]):
+        if at >= since:
+            first.setdefault(container_id, at)
+    return first
 
 
 _HOW: Mapping[Kind, Callable[[Step, Context], str]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.deployment.replica import Mount
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Started
 from rollback_gate.instant import Instant
 from rollback_gate.rollback.journal import Entry, Journal
@@ -75,12 +76,14 @@ class Store:
 
     folder: Path
     now: Callable[[], Instant]
+    clean: Callable[[Any], Any] = lambda value: value
 
     def begin(self, run_id: str) -> Run:
         """Raises OSError."""
         folder = self.folder / "runs" / run_id
-        folder.mkdir(parents=True, mode=0o700)
-        self.folder.chmod(0o700)
+        folder.mkdir(parents=True)
+        for private in (self.folder, self.folder.parent if self.folder.parent.name == FOLDER else self.folder, folder):
+            private.chmod(0o700)
         return self._run(run_id)
 
     def runs(self) -> tuple[Run, ...]:
@@ -90,21 +93,25 @@ class Store:
         return tuple(self._run(name) for name in names)
 
     def latest_that_changed(self) -> RunAccount | None:
-        """The newest run that went to its end and did something. Raises RollbackGateError for a damaged journal."""
-        for run in reversed(self.runs()):
-            account = read(run.id, run.journal.entries())
-            if account.outcome == "done":
-                return account
-        return None
+        """The newest run that did something, whether or not it went to its end.
+
+        Raises RollbackGateError for a damaged journal, or for runs that this user may not read.
+        """
+        try:
+            accounts = (read(run.id, run.journal.entries()) for run in reversed(self.runs()))
+            return next((account for account in accounts if account.changed), None)
+        except OSError as error:
+            raise Unreachable(f"the runs of this deployment cannot be read: {error}",
+                              "run as the user who rolled back") from error  # fmt: skip
 
     def _run(self, run_id: str) -> Run:
         folder = self.folder / "runs" / run_id
-        return Run(run_id, folder, Journal(folder / "journal.jsonl", self.now))
+        return Run(run_id, folder, Journal(folder / "journal.jsonl", self.now, self.clean))
 
 
 @dataclass(frozen=True)
 class RunAccount:
-    """A run as its journal tells it. `outcome`: done, failed, nothing-to-do, or "" when it never ended."""
+    """A run as its journal tells it. `outcome`: done, failed, or "" when it never ended. `changed`: some step was begun."""
 
     id: str
     began: Mapping[str, Any]
@@ -114,6 +121,10 @@ class RunAccount:
     steps: tuple[dict[str, Any], ...]
     interruption: dict[str, Any] | None
     ended_at: Instant | None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps)
 
 
 def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
@@ -136,6 +147,7 @@ def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
                 "outcome": "interrupted",
             }
         elif entry.event == "step.end":
+            steps.setdefault(data["step"], {"id": data["step"], "says": "", "began": str(entry.at)})
             steps[data["step"]] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])

@@ -6,9 +6,11 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.pytest_plugin import Conclude
 
 
-def test_restored_files_are_the_old_code(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
+def test_restored_files_are_the_old_code(
+    replica: ReplicaReading, readings: Readings, profile: Profile, conclude: Conclude
+) -> None:
     """Every restored file in the replica is the source's, byte for byte."""
-    assert conclude(new_behaviour.restored_files(readings, replica)).passed
+    assert conclude(new_behaviour.restored_files(readings, replica, profile)).passed
 
 
 def test_removed_modules_are_gone(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:

@@ -11,9 +11,9 @@ def test_expected_number_of_replicas_runs(readings: Readings, conclude: Conclude
     assert conclude(worker_running.expected_number(readings)).passed
 
 
-def test_replica_is_running_and_healthy(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_replica_is_running_and_healthy(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
     """Running, not restarting, not paused, healthy where it has a health check."""
-    assert conclude(worker_running.state(replica)).passed
+    assert conclude(worker_running.state(readings, replica)).passed
 
 
 def test_replica_stays_up(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:

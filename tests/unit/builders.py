@@ -42,8 +42,8 @@ def replica(**changes: Any) -> Replica:
     healthy = Replica(
         id="c" * 64, name="p-enrichment-worker-1", service="enrichment-worker", status="running", restarting=False,
         paused=False, oom_killed=False, exit_code=0, restart_count=0, created_at=RESTORED.plus(-3600),
-        started_at=STARTED, health="healthy", image_id="sha256:" + "1" * 64, image_name="p-enrichment-worker",
-        config_hash="abc", compose_version="5.6.1", hostname="c" * 12, addresses=("172.18.0.5",), mounts=(),
+        started_at=STARTED, finished_at=None, health="healthy", image_id="sha256:" + "1" * 64, image_name="p-enrichment-worker",
+        config_hash="abc", config_files="", compose_version="5.6.1", hostname="c" * 12, addresses=("172.18.0.5",), mounts=(),
         log_driver="json-file", stop_timeout_s=1,
     )  # fmt: skip
     return replace(healthy, **changes)
@@ -58,7 +58,7 @@ def log(**changes: Any) -> LogSummary:
     quiet = LogSummary(
         since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
         new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={"a.jpg": 0.2},
-        finished_at={"a.jpg": STARTED.plus(5)}, unfinished=(),
+        finished_at={"a.jpg": STARTED.plus(5)}, unfinished={},
     )  # fmt: skip
     return replace(quiet, **changes)
 

@@ -29,7 +29,7 @@ def with_file(**changes: Any) -> CodeReading:
 
 def test_old_code_passes_and_shows_its_digest() -> None:
     """A replica with the source's file passes, on the strongest evidence."""
-    claim = new_behaviour.restored_files(readings(), replica_reading())
+    claim = new_behaviour.restored_files(readings(), replica_reading(), phase1())
     assert (claim.outcome, claim.stands_on) == (Outcome.PASSED, Evidence.CODE)
     assert "dddddddd" in claim.details[0]
 
@@ -45,7 +45,7 @@ def test_old_code_passes_and_shows_its_digest() -> None:
 )
 def test_anything_but_the_source_is_red(changes: dict[str, Any], seen: str) -> None:
     """Another digest, new code, no file, a link: each is NO-GO and named."""
-    claim = new_behaviour.restored_files(readings(), replica_reading(code=with_file(**changes)))
+    claim = new_behaviour.restored_files(readings(), replica_reading(code=with_file(**changes)), phase1())
     assert claim.outcome is Outcome.FAILED
     assert seen in claim.details[0]
 
@@ -53,11 +53,13 @@ def test_anything_but_the_source_is_red(changes: dict[str, Any], seen: str) -> N
 def test_without_a_source_content_decides() -> None:
     """Old texts pass, new texts fail, neither is inconclusive."""
     unknown = readings(source_digests=Unmeasured("the source", "no backup"))
-    assert new_behaviour.restored_files(unknown, replica_reading()).passed
+    assert new_behaviour.restored_files(unknown, replica_reading(), phase1()).passed
+    some = replica_reading(code=with_file(old=("AGENT_TIMEOUT_SECONDS",)))
+    assert new_behaviour.restored_files(unknown, some, phase1()).outcome is Outcome.INCONCLUSIVE
     neither = replica_reading(code=with_file(old=()))
-    assert new_behaviour.restored_files(unknown, neither).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.restored_files(unknown, neither, phase1()).outcome is Outcome.INCONCLUSIVE
     new = replica_reading(code=with_file(new=("get_error_type",)))
-    assert new_behaviour.restored_files(unknown, new).outcome is Outcome.FAILED
+    assert new_behaviour.restored_files(unknown, new, phase1()).outcome is Outcome.FAILED
 
 
 def test_removed_modules() -> None:
@@ -83,6 +85,19 @@ def test_whole_second_file_times_are_compared_as_such() -> None:
     assert new_behaviour.process_start(cut).passed
     later = replace(STARTED, ns=same + 10**9)
     assert new_behaviour.process_start(replica_reading(code=with_file(modified_at=later))).outcome is Outcome.FAILED
+
+
+def test_unknown_file_times_prove_nothing() -> None:
+    """A container whose `stat` cannot say when: the process's start cannot be compared."""
+    code = with_file(modified_at=None, changed_at=None)
+    assert new_behaviour.process_start(replica_reading(code=code, by_run=None)).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.process_start(replica_reading(code=code)).passed, "the run restored before it restarted"
+
+
+def test_more_documents_than_were_read_prove_nothing() -> None:
+    """Marked ones may be among those that were not."""
+    many = replace(documents(0.3), truncated=True)
+    assert new_behaviour.fresh_documents(readings(documents=many)).outcome is Outcome.INCONCLUSIVE
 
 
 def test_file_touched_after_the_start_is_inconclusive() -> None:
@@ -128,7 +143,7 @@ def test_unmeasured_code_is_never_a_pass() -> None:
     """Every claim about the code is inconclusive when it could not be read."""
     blind = replica_reading(code=UNMEASURED)
     for claim in (
-        new_behaviour.restored_files(readings(), blind),
+        new_behaviour.restored_files(readings(), blind, phase1()),
         new_behaviour.removed_modules(blind, phase1()),
         new_behaviour.process_start(blind),
     ):
@@ -138,9 +153,11 @@ def test_unmeasured_code_is_never_a_pass() -> None:
 
 def test_old_code_is_proven_only_by_every_replica() -> None:
     """One blind replica, or no replica at all, proves nothing."""
-    assert new_behaviour.is_proven_old(readings())
-    assert not new_behaviour.is_proven_old(readings(replicas=(replica_reading(1), replica_reading(2, code=UNMEASURED))))
-    assert not new_behaviour.is_proven_old(readings(replicas=()))
+    assert new_behaviour.is_proven_old(readings(), phase1())
+    assert not new_behaviour.is_proven_old(
+        readings(replicas=(replica_reading(1), replica_reading(2, code=UNMEASURED))), phase1()
+    )
+    assert not new_behaviour.is_proven_old(readings(replicas=()), phase1())
 
 
 def test_a_process_older_than_the_run_is_red() -> None:

@@ -30,7 +30,9 @@ def test_a_replica_that_no_probe_reached_is_inconclusive() -> None:
 
 def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() -> None:
     """The worker's failure; or, when what it needs does not answer, not its own."""
-    stuck = probe(2, document=None, seconds=None, log_lines=("line of that document",))
+    stuck = probe(
+        2, document=None, seconds=None, stuck_in=(("replica-2", 401.0),), log_lines=("line of that document",)
+    )
     claim = processing.probe_on_every_replica(with_probes(probe(1), stuck))
     assert claim.outcome is Outcome.FAILED
     assert "line of that document" in claim.details
@@ -49,8 +51,42 @@ def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() ->
 def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome) -> None:
     """Behind a backlog that moves it says nothing; in a queue that stands still nothing is consumed."""
     lost = probe(1, replica=None, document=None, seconds=None)
-    world = readings(probes=ProbesReading((lost,), 400), queue_before=before, queue_after=after)
+    nothing = DocumentsReading(STARTED, ())
+    world = readings(probes=ProbesReading((lost,), 400), queue_before=before, queue_after=after, documents=nothing)
     assert processing.probe_on_every_replica(world).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"documents": documents(0.3)},
+        {"queue_before": QueueReading(50, 0, (), 10), "queue_after": QueueReading(45, 0, (), 3)},
+        {"strangers": ("x at 1.2.3.4:5",)},
+    ],
+)
+def test_signs_that_the_queue_moves_or_that_others_take_from_it(changes: dict[str, Any]) -> None:
+    """Documents saved meanwhile, a depth that falls (counts of new connections begin at 0), a stranger: not our failure."""
+    lost = probe(1, replica=None, document=None, seconds=None)
+    still = QueueReading(50, 0, (), 10)
+    base = {"queue_before": still, "queue_after": still, "documents": DocumentsReading(STARTED, ())}
+    world = readings(probes=ProbesReading((lost,), 400), **{**base, **changes})
+    assert processing.probe_on_every_replica(world).outcome is Outcome.INCONCLUSIVE
+
+
+def test_still_in_work_for_less_than_the_limit_is_inconclusive() -> None:
+    """It waited in the queue most of the time: the worker has not had its 400 seconds."""
+    late = probe(2, document=None, seconds=None, stuck_in=(("replica-2", 12.0),))
+    claim = processing.probe_on_every_replica(with_probes(probe(1), late))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "still in work" in claim.says
+
+
+def test_a_replica_that_hangs_on_a_redelivered_probe_is_not_covered() -> None:
+    """replica-1 picked it up and hangs, replica-2 saved it: replica-1 has finished nothing."""
+    saved_elsewhere = probe(2, stuck_in=(("replica-1", 20.0),))
+    assert processing.probe_on_every_replica(with_probes(saved_elsewhere)).outcome is Outcome.INCONCLUSIVE
+    hanging = probe(2, stuck_in=(("replica-1", 400.0),))
+    assert processing.probe_on_every_replica(with_probes(hanging)).outcome is Outcome.FAILED
 
 
 def test_too_slow_fails() -> None:
@@ -67,6 +103,8 @@ def test_saved_without_metrics_fails() -> None:
     assert processing.metrics(readings()).passed
     bare = probe(1, document=document("rollback-probe-1", None))
     assert processing.metrics(with_probes(bare)).outcome is Outcome.FAILED
+    blamed = readings(probes=ProbesReading((bare,), 400), mcp=SILENT)
+    assert processing.metrics(blamed).outcome is Outcome.INCONCLUSIVE
 
 
 def test_unmeasured_probes_are_inconclusive() -> None:

@@ -9,7 +9,7 @@ from rollback_gate.checks import worker_running
 from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import DependentReading, Started
 from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import STARTED, log, phase1, readings, replica, replica_reading
+from tests.unit.builders import RESTORED, STARTED, log, phase1, readings, replica, replica_reading
 
 ONE = replica(id="1" * 64)
 GONE = Unmeasured("the log", "driver none")
@@ -40,11 +40,19 @@ def test_expected_number() -> None:
 def test_state(changes: dict[str, Any], outcome: Outcome) -> None:
     """Only a running, not unhealthy container passes."""
     now = replica(**changes)
-    assert worker_running.state(replica_reading(before=now, after=now)).outcome is outcome
+    reading = replica_reading(before=now, after=now)
+    assert worker_running.state(readings(replicas=(reading, replica_reading(2))), reading).outcome is outcome
+
+
+def test_a_leftover_beside_enough_running_replicas_is_inconclusive() -> None:
+    """Someone's old container: not GO, but no sign that the rollback failed either."""
+    leftover = replica_reading(3, before=replica(status="exited"))
+    world = readings(replicas=(replica_reading(1), replica_reading(2), leftover))
+    assert worker_running.state(world, leftover).outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_replica_that_does_not_exist_fails() -> None:
-    assert worker_running.state(replica_reading(before=None)).outcome is Outcome.FAILED
+    assert worker_running.state(readings(), replica_reading(before=None)).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,36 @@ def test_clean_start() -> None:
     assert worker_running.clean_start(deaf).outcome is Outcome.FAILED
 
 
+def test_errors_long_after_the_start_are_no_startup_errors() -> None:
+    """The boundary lies after the start, so "consuming" is not in the window; the queue knows the replica."""
+    later = replica_reading(log=log(consuming_at=None, errors=1, startup_errors=("ERROR:o:one",)))
+    assert worker_running.clean_start(later).passed
+    assert worker_running.few_errors(later, phase1()).passed
+
+
+def test_a_log_in_which_nothing_can_be_read_is_no_evidence() -> None:
+    """No lines, or lines that could not be read: neither a clean start nor few errors."""
+    empty = replica_reading(log=log(lines=0, consuming_at=None))
+    assert worker_running.clean_start(empty).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.few_errors(empty, phase1()).outcome is Outcome.INCONCLUSIVE
+    garbled = replica_reading(log=log(unreadable_lines=1))
+    assert worker_running.few_errors(garbled, phase1()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_lines_without_a_level_are_told() -> None:
+    """Where the log has no levels, zero errors is a weaker statement, and says so."""
+    claim = worker_running.few_errors(replica_reading(log=log(without_level=40)), phase1())
+    assert "only errors with a traceback can be seen" in claim.details[-1]
+
+
+def test_a_dependent_that_was_not_restarted_fails() -> None:
+    """It shares the code: its process is older than the restored file, so the change is still in its memory."""
+    old = replace(ONE, started_at=RESTORED.plus(-60))
+    claim = worker_running.dependents(readings(dependents=(DependentReading("coordinator", (old,), (old,)),)))
+    assert claim.outcome is Outcome.FAILED
+    assert "older than the restored file" in claim.says
+
+
 def test_clean_start_without_queue_or_log() -> None:
     """Without the queue the log decides; without both nothing does."""
     queue_gone = Unmeasured("the queue", "down")
@@ -112,9 +150,12 @@ def test_image_and_configuration() -> None:
     """The run's image and configuration, and what the tag names now."""
     assert worker_running.image_and_configuration(replica_reading()).passed
     assert worker_running.image_and_configuration(replica_reading(by_run=None)).passed
+    retagged = replica_reading(image_of_tag="sha256:other")
+    assert worker_running.image_and_configuration(retagged).passed, "the intended image is the run's"
+    untagged = replica_reading(by_run=None, image_of_tag=None)
+    assert worker_running.image_and_configuration(untagged).outcome is Outcome.INCONCLUSIVE
     for wrong in (
-        replica_reading(image_of_tag="sha256:other"),
-        replica_reading(image_of_tag=None),
+        replica_reading(by_run=None, image_of_tag="sha256:other"),
         replica_reading(by_run=Started(ONE.id, STARTED, "sha256:other", "abc")),
         replica_reading(by_run=Started(ONE.id, STARTED, ONE.image_id, "other")),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,23 @@ def test_a_dangling_link_is_still_there(profile: Profile) -> None:
 def test_anything_but_a_whole_answer_is_unmeasured(answer: Answer) -> None:
     """A dead container answers 1, for which testinfra's own `file.exists` would say that the module is gone."""
     assert isinstance(code.parse(phase1(), answer, "replica-1"), Unmeasured)
+
+
+@pytest.mark.parametrize("missing", ["sha256sum", "stat"])
+def test_a_tool_that_is_missing_is_no_wrong_answer(profile: Profile, tmp_path: Path, missing: str) -> None:
+    """Without sha256sum the code is unmeasured, without stat only its times are."""
+    orchestrator(profile).write_text(OLD)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in {"sh", "timeout", "sha256sum", "stat", "grep", "dirname"} - {missing}:
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    reading = code.parse(profile, ask(f"PATH={tools}; {code.script(profile)}"), "replica-1")
+    if missing == "sha256sum":
+        assert isinstance(reading, Unmeasured)
+    else:
+        assert isinstance(reading, CodeReading)
+        assert (reading.files[0].modified_at, reading.files[0].changed_at) == (None, None)
+        assert reading.files[0].old == phase1().code.old
 
 
 def test_no_permission_is_not_gone() -> None:

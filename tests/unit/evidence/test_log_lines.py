@@ -89,7 +89,7 @@ def test_processing_time_is_the_engines() -> None:
     ]
     summary = summarize(lines, FORMS, Instant(0))
     assert summary.finished == {"a.jpg": 2.5}
-    assert summary.unfinished == ("b.jpg",)
+    assert summary.unfinished == {"b.jpg": Instant.parse("2026-11-23T12:00:01Z")}
 
 
 def test_colours_long_lines_and_rubbish() -> None:
@@ -115,3 +115,11 @@ def test_memory_does_not_grow_with_the_log() -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 100_000
+
+
+def test_json_lines_have_no_level_and_say_so() -> None:
+    """One entry point logs so: only its tracebacks show errors."""
+    record = '{"message": "it broke", "exc_info": "Traceback (most recent call last):\\n  File\\nRuntimeError: x"}'
+    summary = summarize(stamped(record, '{"message": "fine"}'), FORMS, Instant(0))
+    assert (summary.errors, summary.without_level) == (1, 2)
+    assert summary.error_samples == ("RuntimeError: x",)

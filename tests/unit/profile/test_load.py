@@ -66,6 +66,9 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         ("queue.address=http://x:1", "queue.address: Value error, must be host:port; credentials come from the "
          "environment or a file (from command line)"),
         ("code.remove=['/etc']", "code.remove.0: Value error, must be a path inside the project directory, without '..'"),
+        ("code.remove=['enrichment_service/workers']", "code: Value error, restore and remove overlap: "
+         "enrichment_service/workers/agent_orchestrator.py and enrichment_service/workers"),
+        ("limits.soak_s=0", "limits.soak_s: Input should be greater than or equal to 1 (from command line)"),
         ("completeness.low=0.9", "completeness: Value error, must be ordered: critical < low <= expected <= high < changed"),
         ("logs.completed='x'", "logs: Value error, logs.completed must have a group (?P<task>...)"),
         ("logs.consuming='('", "logs.consuming: Input should be a valid regular expression (from command line)"),

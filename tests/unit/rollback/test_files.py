@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.errors import Locked
+from rollback_gate.errors import Locked, Refused
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import files, lock
 
@@ -53,8 +53,12 @@ def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cross_device: boo
         target.mkdir(parents=True)
         (target / "half").write_text("of an earlier try")
 
+        rename = Path.rename
+
         def elsewhere(self: Path, other: Path) -> Path:
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
+            if self == source:
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            return rename(self, other)
 
         monkeypatch.setattr(Path, "rename", elsewhere)
     files.move(source, target)
@@ -64,20 +68,40 @@ def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cross_device: boo
 
 
 def test_the_lock_excludes_and_names_its_holder(tmp_path: Path) -> None:
+    note = tmp_path / "holder"
     with (
-        lock.held(tmp_path, "kim", "rollback", NOW),
+        lock.held(tmp_path, note, "kim", "rollback", NOW),
         pytest.raises(Locked, match=f"kim on .*, process {os.getpid()}, rollback"),
-        lock.held(tmp_path, "lee", "verify", NOW),
+        lock.held(tmp_path, note, "lee", "verify", NOW),
     ):
         raise AssertionError("two holders")
 
 
 def test_the_lock_is_free_after_its_holder_even_when_that_one_died(tmp_path: Path) -> None:
-    """The kernel gives it back: a name that a dead holder left in the file holds nobody up."""
-    (tmp_path / "lock").write_text('{"operator": "dead"}')
-    with lock.held(tmp_path, "kim", "rollback", NOW):
-        pass
-    with pytest.raises(ZeroDivisionError), lock.held(tmp_path, "kim", "rollback", NOW):
+    """The kernel gives it back: a name that a dead holder left behind holds nobody up."""
+    note = tmp_path / "holder"
+    note.write_text('{"operator": "dead"}')
+    with pytest.raises(ZeroDivisionError), lock.held(tmp_path, note, "kim", "rollback", NOW):
         raise ZeroDivisionError
-    with lock.held(tmp_path, "kim", "rollback", NOW):
-        assert "kim" in (tmp_path / "lock").read_text()
+    with lock.held(tmp_path, note, "kim", "rollback", NOW):
+        assert "kim" in note.read_text()
+    assert not note.exists()
+
+
+def test_the_lock_holds_where_no_name_can_be_left(tmp_path: Path) -> None:
+    """The note decides nothing."""
+    note = Path("/proc/nowhere/holder")
+    with (
+        lock.held(tmp_path, note, "kim", "rollback", NOW),
+        pytest.raises(Locked, match="has not left a name"),
+        lock.held(tmp_path, note, "lee", "verify", NOW),
+    ):
+        raise AssertionError("two holders")
+
+
+def test_no_directory_no_lock(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Refused, match="No such file"),
+        lock.held(tmp_path / "none", tmp_path / "n", "kim", "rollback", NOW),
+    ):
+        raise AssertionError("held")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rollback_gate.errors import RollbackGateError
 from rollback_gate.instant import Instant
+from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import store
 from rollback_gate.rollback.journal import Journal, parse
 
@@ -72,19 +73,25 @@ def test_an_account_is_what_the_entries_add_up_to(journal: Journal) -> None:
     assert account.started["c"].image_id == "i"
 
 
-def test_only_a_run_that_ended_well_is_judged(tmp_path: Path) -> None:
-    """A failed or killed run has no boundary that could be trusted."""
+def test_the_newest_run_that_did_something(tmp_path: Path) -> None:
+    """Also one that failed or was killed: an older one must not speak for what came after it."""
     runs = store.Store(tmp_path, lambda: NOW)
-    for name, outcome in (
-        ("20260101T000000Z-aaaa", "done"),
-        ("20260102T000000Z-bbbb", "failed"),
-        ("20260103T000000Z-cccc", ""),
+    for name, did in (
+        ("20260101T000000Z-aaaa", True),
+        ("20260102T000000Z-bbbb", True),
+        ("20260103T000000Z-cccc", False),
     ):
         run = runs.begin(name)
         run.journal.write("run.begin", source_digests={})
-        if outcome:
-            run.journal.write("run.end", outcome=outcome)
+        if did:
+            run.journal.write("step.begin", step="restore", says="it")
     latest = runs.latest_that_changed()
     assert latest
-    assert latest.id == "20260101T000000Z-aaaa"
+    assert (latest.id, latest.outcome) == ("20260102T000000Z-bbbb", "")
     assert [run.id[:8] for run in runs.runs()] == ["20260101", "20260102", "20260103"]
+
+
+def test_secrets_stay_out_of_the_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl", lambda: NOW, Redactor(["hunter22"]).value)
+    journal.write("run.begin", reason="the password is hunter22")
+    assert "hunter22" not in journal.path.read_text()

@@ -10,7 +10,7 @@ from rollback_gate.deployment.replica import Mount
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import interruption, plan
-from rollback_gate.rollback.interruption import LastConsumed
+from rollback_gate.rollback.interruption import LastConsumed, Stop
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.sources import Source
 from rollback_gate.rollback.store import DeploymentId, state_folder
@@ -28,7 +28,7 @@ def situation(**changes: Any) -> Situation:
         "profile": phase1(), "directory": Path("/srv/p"), "strategy": Strategy.BIND, "compose": COMPOSE,
         "services": services, "replicas": (ONE, TWO), "dependents": {"enrichment-coordinator": (COORDINATOR,)},
         "sources": (SOURCE,), "restore": (SOURCE,), "remove": ("enrichment_service/errors",),
-        "stale_replicas": (ONE, TWO), "consuming": (ONE.id, TWO.id),
+        "stale_replicas": (ONE, TWO), "stale_dependents": (), "consuming": (ONE.id, TWO.id),
     }  # fmt: skip
     return Situation(**{**values, **changes})
 
@@ -40,7 +40,7 @@ def ids(made: plan.Plan) -> list[str]:
 def test_bind_restarts_in_turn_while_someone_consumes() -> None:
     """Files first; each replica is waited for before the next one stops; dependents last."""
     assert ids(plan.make(situation())) == [
-        "save-evidence", f"restore:{ORCHESTRATOR}", "quarantine:enrichment_service/errors",
+        f"restore:{ORCHESTRATOR}", "quarantine:enrichment_service/errors", "save-evidence",
         "restart:w-1", "wait:w-1", "restart:w-2", "wait:w-2", "restart:enrichment-coordinator", "wait:enrichment-coordinator",
     ]  # fmt: skip
 
@@ -61,14 +61,15 @@ def test_build_builds_before_anything_stops() -> None:
         "enrichment-coordinator": ComposeService("enrichment-coordinator", True, ".", "other"),
     }
     made = plan.make(situation(strategy=Strategy.BUILD, services=services))
-    assert ids(made)[3:] == [
+    assert ids(made)[2:] == [
         "build",
+        "save-evidence",
         "recreate:worker",
         "wait:worker",
         "recreate:enrichment-coordinator",
         "wait:enrichment-coordinator",
     ]
-    build, recreate = made.steps[3:5]
+    build, recreate = made.steps[2], made.steps[4]
     assert build.command == "docker-compose -p p -f docker-compose.yml build enrichment-worker enrichment-coordinator"
     assert recreate.command.endswith("up -d --no-deps --no-build --force-recreate enrichment-worker")
 
@@ -96,23 +97,35 @@ def test_a_missing_replica_is_started() -> None:
     assert step.command.endswith("up -d --no-deps --no-build --no-recreate enrichment-worker")
 
 
+def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
+    """A run that was killed before the dependents: the worker is fine, the coordinator still has the change in memory."""
+    made = plan.make(situation(restore=(), remove=(), stale_replicas=(), stale_dependents=("enrichment-coordinator",)))
+    assert "restart:enrichment-coordinator" in ids(made)
+    assert "restart:w-1" not in ids(made)
+
+
 T = Instant.parse("2026-11-23T12:00:00Z")
 
 
 @pytest.mark.parametrize(
-    ("died", "before", "began", "seconds"),
+    ("stops", "goes_on", "began", "seconds"),
     [
-        ([T], True, [T.plus(0.4)], 0.4),
-        ([T, T.plus(1)], True, [T.plus(1.5), T.plus(3)], 0.5),
-        ([T, T.plus(2)], True, [T.plus(1), T.plus(3)], 0.0),
-        ([], True, [T], 0.0),
+        ([Stop(T, T.plus(0.4))], False, [T.plus(0.4)], 0.4),
+        ([Stop(T, T.plus(1.5)), Stop(T.plus(1), T.plus(3))], False, [T.plus(1.5), T.plus(3)], 0.5),
+        ([Stop(T, T.plus(1)), Stop(T.plus(2), T.plus(3))], False, [T.plus(1), T.plus(3)], 0.0),
+        ([Stop(T, T.plus(1))], True, [T.plus(1)], 0.0),
+        ([Stop(T, None)], False, [T.plus(2)], 2.0),
+        ([Stop(None, T.plus(1))], False, [T.plus(1)], None),
+        ([Stop(T, None)], False, [], None),
         ([], False, [T.plus(9)], None),
-        ([T], True, [], None),
     ],
 )
-def test_interruption(died: list[Instant], before: bool, began: list[Instant], seconds: float | None) -> None:
-    """From the end of the last consuming replica to the first "consuming" line; none while another one consumed."""
-    measured = interruption.measure(died, before, T, began)
+def test_interruption(stops: list[Stop], goes_on: bool, began: list[Instant], seconds: float | None) -> None:
+    """From the end of the last consuming replica to the next "consuming" line; none while another one consumed.
+
+    What was not seen (an event that the engine has forgotten) is not measured, never 0.
+    """
+    measured = interruption.measure(stops, goes_on, T, began)
     assert measured.seconds == (pytest.approx(seconds) if seconds is not None else None)
 
 
@@ -122,15 +135,18 @@ def test_nobody_consumed_before_says_since_when() -> None:
 
 
 def test_since_when_is_the_first_failing_start_after_the_last_consuming_one() -> None:
-    last = LastConsumed(phase1().logs.consuming, T)
+    """A traceback in the middle of work ends nothing; a stopped container ended when it ended; one that never did: created."""
+    consuming = "INFO:w:NSQ Consumer created, starting to consume messages..."
+    last = LastConsumed(phase1().logs, replica(created_at=T))
     assert last.since == T
-    for line in (
-        "2026-11-23T12:01:00Z INFO:w:NSQ Consumer created, starting to consume messages...",
-        "2026-11-23T12:02:00Z Traceback (most recent call last):",
-        "2026-11-23T12:03:00Z Traceback (most recent call last):",
-    ):
-        last.feed(line)
-    assert last.since == T.plus(120)
+    for second, text in enumerate((consuming, "Traceback (most recent call last):",
+                                   "INFO:o:Starting enrichment for document a", "Traceback (most recent call last):",
+                                   "Traceback (most recent call last):")):  # fmt: skip
+        last.feed(f"2026-11-23T12:01:0{second}Z {text}")
+    assert last.since == T.plus(63)
+    stopped = LastConsumed(phase1().logs, replica(created_at=T, finished_at=T.plus(500)))
+    stopped.feed(f"2026-11-23T12:01:00Z {consuming}")
+    assert stopped.since == T.plus(500)
 
 
 def test_state_is_outside_where_a_container_or_a_build_would_see_it() -> None:
