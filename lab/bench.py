@@ -14,19 +14,27 @@ from typing import Any
 
 from docker.models.containers import Container
 
+from lab.images import LabError
 from lab.reference import WORKER, Lab
 from rollback_gate.instant import Instant
 
 ROUNDS = 5
 
 
+VERIFY_SOAK_S = 1
+
+
 def main(root: Path) -> None:
+    """Prints medians and ratios of interruption and of verify's own time."""
     bare = _bare_restarts()
     ours = _interruptions(root)
     print("\ninterruption, variant single, from the old process's end to the new one's start (engine's clock)")
     print(f"  bare docker restart     median {statistics.median(bare):.3f} s of {_listed(bare)}")
     print(f"  invoke rollback         median {statistics.median(ours):.3f} s of {_listed(ours)}")
     print(f"  ratio                   {statistics.median(ours) / statistics.median(bare):.2f} (goal: 1.5)")
+    own = _verifies(root)
+    print("verify, variant bind, two replicas, without the soak's waiting time")
+    print(f"  own time                median {statistics.median(own):.2f} s of {_listed(own)} (goal: 3)")
 
 
 def _bare_restarts() -> list[float]:
@@ -52,10 +60,30 @@ def _interruptions(root: Path) -> list[float]:
     return gaps
 
 
+def _verifies(root: Path) -> list[float]:
+    """Wall time less the soak, in which the probes run. On a lab without any rollback: found as it was left."""
+    lab = Lab.up("bind", "before", "rollback-gate-bench")
+    settings = (f"limits.soak_s={VERIFY_SOAK_S}", "completeness.minimum_sample=2")
+    try:
+        times = []
+        for _ in range(ROUNDS):
+            began = time.monotonic()
+            _invoke(root, lab, "verify", *(part for setting in settings for part in ("--set", setting)))
+            times.append(time.monotonic() - began - VERIFY_SOAK_S)
+        return times
+    finally:
+        lab.down()
+
+
 def _rollback(root: Path, lab: Lab) -> None:
+    if _invoke(root, lab, "rollback"):
+        raise LabError("the rollback failed: nothing was measured")
+
+
+def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
     environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile)}
-    command = [sys.executable, "-m", "invoke", "--search-root", str(root), "rollback"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "invoke", "--search-root", str(root), *arguments]
+    return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
 
 
 def _gap(lab: Lab, act: Callable[[], None]) -> float:

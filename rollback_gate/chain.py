@@ -31,8 +31,11 @@ def _share(arguments: Iterable[Argument]) -> None:
     if not given:
         return
     if any(argument.value != given[0].value for argument in given):
-        raise Exit(f"error: --{given[0].name} is given twice with different values: {given[0].value} and "
-                   f"{given[-1].value}\n  → one chain of tasks is about one deployment", code=int(ExitCode.WRONG_SETTING))  # fmt: skip
+        raise Exit(
+            f"error: --{given[0].name} is given twice with different values: {given[0].value} and "
+            f"{given[-1].value}\n  → one chain of tasks is about one deployment",
+            code=int(ExitCode.WRONG_SETTING),
+        )
     for argument in rows:
         if not argument.got_value:
             for value in given[0].value if isinstance(given[0].value, list) else [given[0].value]:

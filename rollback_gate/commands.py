@@ -1,4 +1,4 @@
-"""Running external commands. The runner is an argument everywhere, so that tests can refuse what they did not expect."""
+"""Running external commands. The runner is an argument everywhere: tests refuse what they did not expect."""
 
 from __future__ import annotations
 

@@ -103,6 +103,10 @@ def _judged(table: Mapping[str, Any]) -> Judged:
     return Judged(
         run_id=table["run_id"],
         source_digests=Unmeasured(**digests["unmeasured"]) if "unmeasured" in digests else digests,
-        started={key: Started(**{**row, "started_at": Instant.parse(row["started_at"])}) for key, row in table["started"].items()},
+        started={key: _started(row) for key, row in table["started"].items()},
         since=Instant.parse(table["since"]) if table["since"] else None,
     )  # fmt: skip
+
+
+def _started(row: Mapping[str, Any]) -> Started:
+    return Started(**{**row, "started_at": Instant.parse(row["started_at"])})

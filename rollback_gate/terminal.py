@@ -12,8 +12,17 @@ from rich.text import Text
 from rollback_gate.model import Verdict
 from rollback_gate.redaction import Redactor
 
-_STYLES = {"ok": "green", "warning": "yellow", "refused": "bold red", "passed": "green", "failed": "bold red",
-           "inconclusive": "yellow", "GO": "bold green", "NO-GO": "bold red", "INCONCLUSIVE": "bold yellow"}  # fmt: skip
+_STYLES = {
+    "ok": "green",
+    "warning": "yellow",
+    "refused": "bold red",
+    "passed": "green",
+    "failed": "bold red",
+    "inconclusive": "yellow",
+    "GO": "bold green",
+    "NO-GO": "bold red",
+    "INCONCLUSIVE": "bold yellow",
+}
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 

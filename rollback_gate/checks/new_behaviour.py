@@ -68,8 +68,12 @@ def process_start(replica: ReplicaReading) -> Claim:
     changed = max((file.changed_at for file in files if file.changed_at), default=None)
     timed = [file for file in files if file.modified_at and file.changed_at]
     if newest and _older(started, newest):
-        return failed(replica.label, f"process of {started.short} is older than the restored file of {newest.short}",
-                      Evidence.PROCESS, "the process still has the code in memory that was there at its start")  # fmt: skip
+        return failed(
+            replica.label,
+            f"process of {started.short} is older than the restored file of {newest.short}",
+            Evidence.PROCESS,
+            "the process still has the code in memory that was there at its start",
+        )
     if replica.by_run and started < replica.by_run.started_at:
         return failed(replica.label, "process is older than the run that restored the files", Evidence.PROCESS)
     if changed and _older(started, changed):

@@ -31,7 +31,7 @@ Ask = Callable[[Replica, str], code.Answer]
 
 @dataclass(frozen=True)
 class Judged:
-    """What is judged: the run (or none), the digests of what it restored from, by path, and what it started, by container id."""
+    """What is judged: the run (or none), the digests of its sources by path, what it started by container id."""
 
     run_id: str | None
     source_digests: dict[str, str] | Unmeasured

@@ -121,8 +121,10 @@ def _answering(profile: Profile) -> Iterator[None]:
         remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
         raise Unreachable(f"MongoDB at {address} refused: {_first_line(error)}", remedy) from error
     except (PyMongoError, ConfigurationError, OSError, ValueError) as error:
-        raise Unreachable(f"MongoDB at {address} does not answer: {_first_line(error)}",
-                          f"check that it runs and that {address} is where it can be reached from here") from error  # fmt: skip
+        raise Unreachable(
+            f"MongoDB at {address} does not answer: {_first_line(error)}",
+            f"check that it runs and that {address} is where it can be reached from here",
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

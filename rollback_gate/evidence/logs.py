@@ -29,7 +29,8 @@ def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSu
 def lines(engine: Engine, container_id: str, since: Instant | None) -> Iterator[str]:
     """Lines with the engine's timestamps. Raises Unreachable, for a log driver that cannot be read too.
 
-    `follow` is said, because the SDK follows for ever where it is left out. `since` goes to the engine as a float: as a datetime it would lose its fraction and return older lines.
+    `follow` is said, because the SDK follows for ever where it is left out. `since` goes to the engine as a float:
+    as a datetime it would lose its fraction and return older lines.
     """
     with answering(f"the log of {container_id[:12]}"):
         chunks = engine.client.api.logs(

@@ -14,7 +14,7 @@ from rollback_gate.model import Unmeasured
 class FileReading:
     """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
 
-    `new`, `old`: which of the profile's texts it holds. Times are the container's; whole seconds where its `stat` cuts them.
+    `new`, `old`: which of the profile's texts it holds. Times are the container's.
     """
 
     path: str

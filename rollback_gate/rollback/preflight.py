@@ -180,8 +180,10 @@ class Preflight:
     def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         chosen = strategies.decide(self.profile, worker, services[self.profile.deployment.worker])
         if chosen is Strategy.IMAGE:
-            raise Refused("the service has neither a bind mount for the code nor a build key",
-                          "this version rolls back bind-mounted and built services; go back to an image by hand")  # fmt: skip
+            raise Refused(
+                "the service has neither a bind mount for the code nor a build key",
+                "this version rolls back bind-mounted and built services; go back to an image by hand",
+            )
         return chosen, chosen.value
 
     def _same_files(

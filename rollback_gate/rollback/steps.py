@@ -156,7 +156,8 @@ def _wait_consuming(step: Step, context: Context) -> str:
             return f"{len(replicas)} consume"
         if context.clock() > deadline:
             said = "; ".join(waiting) or "there is no container"
-            raise RollbackFailed(f"the worker does not come up within {context.situation.profile.limits.start_s:.0f} s: {said}",
+            limit_s = context.situation.profile.limits.start_s
+            raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}",
                                  "read its log (docker logs), mend the cause, and roll back again")  # fmt: skip
         context.sleep(_POLL_S)
 
@@ -208,7 +209,7 @@ def _wait_running(step: Step, context: Context) -> str:
 
 
 def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:
-    """When each of these containers' processes ended first in this time, where the engine still knows. Raises Unreachable."""
+    """When each of these containers ended first in this time, where the engine still knows. Raises Unreachable."""
     if not container_ids:
         return {}
     with answering("its events"):

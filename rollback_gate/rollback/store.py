@@ -111,7 +111,10 @@ class Store:
 
 @dataclass(frozen=True)
 class RunAccount:
-    """A run as its journal tells it. `outcome`: done, failed, or "" when it never ended. `changed`: some step was begun."""
+    """A run as its journal tells it. `outcome`: done, failed, or "" when it never ended.
+
+    `changed`: some step was begun.
+    """
 
     id: str
     began: Mapping[str, Any]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.reference import HERE, ORCHESTRATOR, RELEASES
+from rollback_gate.instant import Instant
+from rollback_gate.profile.load import load
+from rollback_gate.rollback import lock
+from rollback_gate.rollback.store import DeploymentId
 from tests.e2e.conftest import OTHERS, OURS, Ended, Operator, identities, running_lab
 
 
@@ -166,16 +170,13 @@ class TestRefusals:
 
     def test_locked(self, operator: Operator) -> None:
         """While another run holds the lock, both tasks exit 40 and name the holder."""
-        operator.rollback(DOCKER_HOST="", ROLLBACK_GATE__DATABASE__ADDRESS="127.0.0.1:1")
-        lock = next((operator.reports.parent / "state/locks").glob("e2e-bad-input-*/lock"))
-        with lock.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write('{"operator": "kim", "host": "prod-7", "pid": 4711, "purpose": "rollback", "since": "noon"}')
-            file.flush()
+        profile = load(operator.lab.profile, {}).profile.deployment
+        deployment = DeploymentId(str(operator.lab.engine.info()["ID"]), profile.compose_project, "phase1")
+        note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment.folder_name}.holder"
+        with lock.held(profile.project_directory, note, "kim", "rollback", Instant(0)):
             for ended in (operator.rollback(), operator.verify()):
                 assert ended.status == 40, ended.output
-                assert "kim on prod-7, process 4711, rollback, since noon" in ended.output
-            file.truncate(0)
+                assert f"process {os.getpid()}, rollback, since 1970-01-01" in ended.output
 
     def test_verify_with_a_wrong_since(self, operator: Operator) -> None:
         ended = operator.verify("--since", "yesterday")

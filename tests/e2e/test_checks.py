@@ -33,7 +33,7 @@ EXPECTED = {
     "coordinator-down": Expected("NO-GO", "worker_running", "failed", "gvpocr-enrichment-coordinator is exited"),
     "queue-down": Expected("INCONCLUSIVE", "processing", "inconclusive", "queue"),
     "database-down": Expected("INCONCLUSIVE", "processing", "inconclusive", "MongoDB"),
-    "stuck": Expected("NO-GO", "processing", "failed", "picked up and not finished"),
+    "stuck": Expected("NO-GO", "processing", "failed", "and not finished within"),
     "mcp-refused": Expected("INCONCLUSIVE", "completeness", "inconclusive", "MCP server does not answer"),
     "mcp-partial": Expected("NO-GO", "completeness", "failed", "near the changed behaviour"),
     "mcp-rich": Expected("INCONCLUSIVE", "completeness", "inconclusive", "outside the band"),

@@ -65,7 +65,7 @@ def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome
     ],
 )
 def test_signs_that_the_queue_moves_or_that_others_take_from_it(changes: dict[str, Any]) -> None:
-    """Documents saved meanwhile, a depth that falls (counts of new connections begin at 0), a stranger: not our failure."""
+    """Documents saved meanwhile, a depth that falls (new connections count from 0), a stranger: not our failure."""
     lost = probe(1, replica=None, document=None, seconds=None)
     still = QueueReading(50, 0, (), 10)
     base = {"queue_before": still, "queue_after": still, "documents": DocumentsReading(STARTED, ())}

@@ -98,7 +98,7 @@ def test_a_missing_replica_is_started() -> None:
 
 
 def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
-    """A run that was killed before the dependents: the worker is fine, the coordinator still has the change in memory."""
+    """A run that was killed before the dependents: the coordinator still has the change in memory."""
     made = plan.make(situation(restore=(), remove=(), stale_replicas=(), stale_dependents=("enrichment-coordinator",)))
     assert "restart:enrichment-coordinator" in ids(made)
     assert "restart:w-1" not in ids(made)
@@ -135,7 +135,7 @@ def test_nobody_consumed_before_says_since_when() -> None:
 
 
 def test_since_when_is_the_first_failing_start_after_the_last_consuming_one() -> None:
-    """A traceback in the middle of work ends nothing; a stopped container ended when it ended; one that never did: created."""
+    """A traceback in the middle of work ends nothing; a stopped container ended when it ended."""
     consuming = "INFO:w:NSQ Consumer created, starting to consume messages..."
     last = LastConsumed(phase1().logs, replica(created_at=T))
     assert last.since == T
