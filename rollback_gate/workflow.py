@@ -138,7 +138,17 @@ def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner) -
     refusal = checklist.refusal()
     if refusal or situation is None or state is None:
         raise refusal or Refused("preflight could not be finished, nothing was touched")
+    _tell_of_unended(call.terminal, state)
     return situation, state
+
+
+def _tell_of_unended(terminal: Terminal, state: Path) -> None:
+    """A run that was killed left things half done; what is still to do is found from the live system."""
+    earlier = Store(state, local_now).latest_that_changed()
+    if earlier and earlier.outcome != "done":
+        how = earlier.outcome or "was killed"
+        says = f"run {earlier.id} {how} before its end; this one does what is still to be done"
+        terminal.item("warning", "earlier run", says)
 
 
 def _show(terminal: Terminal, checklist: Checklist) -> None:

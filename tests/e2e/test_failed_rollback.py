@@ -13,8 +13,16 @@ def break_worker(operator: Operator) -> None:
     config.write_text(config.read_text() + "\nraise ImportError('planted: old code cannot start')\n")
 
 
+def mend_worker(operator: Operator) -> None:
+    config = operator.lab.directory / "enrichment_service/config.py"
+    config.write_text(config.read_text().replace("raise ImportError('planted: old code cannot start')", ""))
+
+
 def test_a_worker_that_does_not_come_up(labs_directory: Path, tmp_path: Path) -> None:
-    """Rolling stops at the first replica: the other one goes on consuming; exit 30 and a record."""
+    """Rolling stops at the first replica: the other one goes on consuming; exit 30 and a record.
+
+    With the cause mended, a second rollback does what is still to be done, and verify says GO.
+    """
     with running_lab("bind", "phase1", "e2e-failed", tmp_path) as operator:
         others = identities(operator.lab, OTHERS)
         second = identities(operator.lab, ("enrichment-worker",))["e2e-failed-enrichment-worker-2"]
@@ -31,6 +39,11 @@ def test_a_worker_that_does_not_come_up(labs_directory: Path, tmp_path: Path) ->
         assert "ROLLBACK FAILED" in page
         assert "State of the service" in page
         assert identities(operator.lab, ("enrichment-worker",))["e2e-failed-enrichment-worker-2"] == second
+        mend_worker(operator)
+        again = operator.rollback()
+        assert again.status == 0, again.output
+        assert "failed before its end" in again.output
+        assert operator.verify().status == 0
         assert identities(operator.lab, OTHERS) == others
 
 
