@@ -47,23 +47,26 @@ def _call(profile: str, settings: list[str], without_database: bool = False) -> 
 
 @task(
     iterable=["set"],
+    auto_shortflags=False,
     help={
         **COMMON,
+        "dry-run": "preflight and the plan, with the command of each step; nothing is touched",
         "reason": "why, in a few words; stands in journal and record",
         "without-database": "roll back although the database cannot be asked; verify is then INCONCLUSIVE",
     },
 )
-def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None,
+def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
           without_database: bool = False) -> None:  # fmt: skip
     """Roll the change back: restore files, move new modules away, restart the worker (runbook, Option 1)."""
     from rollback_gate import workflow
 
     with _exit_code(_call(profile, set or [], without_database)) as call:
-        workflow.rollback(call, reason)
+        workflow.rollback(call, reason, dry_run=dry_run)
 
 
 @task(
     iterable=["set"],
+    auto_shortflags=False,
     help={
         **COMMON,
         "since": "the boundary after a rollback by hand, RFC 3339 (default: the run's, else each replica's own start)",

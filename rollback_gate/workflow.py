@@ -85,8 +85,11 @@ def local_now() -> Instant:
 # --- rollback
 
 
-def rollback(call: Call, reason: str, mode: str = "quick") -> None:
-    """Preflight, plan, run (runbook, Option 1). Raises RollbackGateError; a failed run has left a record."""
+def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False) -> None:
+    """Preflight, plan, run (runbook, Option 1); a dry run ends with the plan. Raises RollbackGateError.
+
+    A failed run has left a record.
+    """
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
     try:
@@ -100,6 +103,9 @@ def rollback(call: Call, reason: str, mode: str = "quick") -> None:
         todo = plan.make(situation)
         if not todo.steps:
             call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
+            return
+        if dry_run:
+            _show_plan(call.terminal, todo)
             return
         _run(
             call,
@@ -167,6 +173,15 @@ def _show_difference(terminal: Terminal, situation: Situation) -> None:
         terminal.lines(f"  {line}" for line in diff[:DIFF_LINES_SHOWN])
         if len(diff) > DIFF_LINES_SHOWN:
             terminal.line(f"  ... and {len(diff) - DIFF_LINES_SHOWN} lines more")
+
+
+def _show_plan(terminal: Terminal, todo: Plan) -> None:
+    """Every step with what one would type to do it by hand (runbook, Option 2)."""
+    terminal.stage(f"Plan: {len(todo.steps)} steps; this is a dry run, nothing was touched")
+    for number, step in enumerate(todo.steps, 1):
+        terminal.line(f"{number}. {step.says}")
+        if step.command:
+            terminal.line(f"     {step.command}")
 
 
 def _overrides(call: Call) -> tuple[str, ...]:

@@ -178,6 +178,12 @@ class TestRefusals:
                 assert ended.status == 40, ended.output
                 assert f"process {os.getpid()}, rollback, since 1970-01-01" in ended.output
 
+    def test_a_dry_run_shows_the_plan_and_touches_nothing(self, operator: Operator) -> None:
+        ended = operator.rollback("--dry-run")
+        assert ended.status == 0, ended.output
+        assert "this is a dry run, nothing was touched" in ended.output
+        assert "docker restart e2e-bad-input-enrichment-worker-1" in ended.output
+
     def test_verify_with_a_wrong_since(self, operator: Operator) -> None:
         ended = operator.verify("--since", "yesterday")
         assert ended.status == 2, ended.output
