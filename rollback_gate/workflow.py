@@ -123,7 +123,7 @@ def _lock(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
     """Rollback and verify exclude each other."""
     note = Path(tempfile.gettempdir()) / f"rollback-gate-{_deployment(settings, engine).folder_name}.holder"
     directory = settings.profile.deployment.project_directory
-    if not directory.is_dir():
+    if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
         return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
     return lock.held(directory, note, call.operator, purpose, local_now())
 
@@ -218,8 +218,7 @@ def _record_failure(call: Call, settings: Settings, engine: Engine, account: Run
     record = build.failed_rollback(
         heading, error.message, error.remedy, _state_of_service(settings, engine), local_now()
     )
-    folder = call.reports / heading.record_id
-    folder.mkdir(parents=True)
+    folder = _record_folder(call, heading)
     write.write_page(folder, record, call.terminal.redactor)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {account.began.get('folder', 'its journal')}")
@@ -265,8 +264,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     account, replicas = _last_run(call, settings, engine)
     judged = _judged(settings, account, replicas, since)
     heading = _heading(call, settings, "verify", engine, account if judged.run_id else None)
-    folder = call.reports / heading.record_id
-    folder.mkdir(parents=True)
+    folder = _record_folder(call, heading)
     write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
     count = max(settings.profile.deployment.replicas, len(replicas))
     slots = tuple(f"replica-{number + 1}" for number in range(count))
@@ -274,6 +272,16 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
     return _conclude(call, folder, heading, trouble)
+
+
+def _record_folder(call: Call, heading: Heading) -> Path:
+    folder = call.reports / heading.record_id
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise WrongSetting(f"no record can be written in {call.reports}: {error.strerror}",
+                           "name a folder that you may write in ROLLBACK_GATE_REPORTS") from error  # fmt: skip
+    return folder
 
 
 def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> ExitCode:

@@ -65,7 +65,7 @@ def clock(readings: Readings, profile: Profile) -> Claim:
     skews = [
         abs(p.document.created_at.seconds_since(p.completed_at))
         for p in readings.probes.probes
-        if p.completed_at and p.document and p.document.created_at
+        if p.completed_at and p.document and p.document.created_at and not p.stuck_in  # saved again: created anew
     ]
     if not skews:
         return inconclusive(

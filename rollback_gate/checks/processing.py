@@ -16,18 +16,30 @@ def probe_on_every_replica(readings: Readings) -> Claim:
         return inconclusive("probes", probes)
     if not probes.probes:
         return inconclusive("probes", "none was sent")
-    stuck = [p for p in probes.probes if any(seconds >= probes.limit_s for _, seconds in p.stuck_in)]
     open_ = [p for p in probes.probes if not p.finished]
+    stuck = _stuck_slots(probes)
     if stuck:
-        where = ", ".join(sorted({slot for p in stuck for slot, _ in p.stuck_in}))
-        return _blame(readings, f"{len(stuck)} of {len(probes.probes)} picked up by {where} and not finished within "
-                      f"{probes.limit_s:.0f} s", _evidence(stuck))  # fmt: skip
+        evidence = _evidence(p for p in probes.probes if {slot for slot, _ in p.stuck_in} & stuck)
+        says = f"picked up by {', '.join(sorted(stuck))} and not finished within {probes.limit_s:.0f} s"
+        return _blame(readings, says, evidence)
     if any(p.stuck_in for p in open_):
-        return inconclusive("probes", f"{len(open_)} of {len(probes.probes)} are still in work, for less than "
-                            f"{probes.limit_s:.0f} s: verify again", *_evidence(open_))  # fmt: skip
+        says = (f"{len(open_)} of {len(probes.probes)} are still in work, in replicas that finished others or have not "
+                "had their time: verify again")  # fmt: skip
+        hint = "old and new code alike can hang on the second document of a process"
+        return inconclusive("probes", says, hint, *_evidence(open_))
     if open_:
         return _not_reached(readings, open_, probes)
     return _coverage(readings, probes)
+
+
+def _stuck_slots(probes: ProbesReading) -> set[str]:
+    """Replicas that had a probe for the whole time limit and have never finished one.
+
+    A finished one that the queue delivers again, or a second one that hangs, is not the same thing (FACTS: Queue).
+    """
+    finished = {p.replica for p in probes.probes if p.seconds is not None}
+    hanging = {slot for p in probes.probes for slot, seconds in p.stuck_in if seconds >= probes.limit_s}
+    return {slot for slot in hanging if slot not in finished}
 
 
 def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
@@ -56,17 +68,22 @@ def _not_reached(readings: Readings, lost: list[ProbeReading], probes: ProbesRea
         return inconclusive("probes", f"{says}; other consumers take from the queue, or may: {readings.strangers}")
     depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
     if _moves(readings, before, after, probes):
-        return inconclusive("probes", f"{says}: they wait behind a backlog that moves ({depth}); verify again later")
+        return inconclusive("probes", f"{says}, while other tasks are finished ({depth}): they may wait behind a backlog;"
+                            " verify again later")  # fmt: skip
+    if any(p.finished for p in probes.probes):
+        return inconclusive("probes", f"{says}, others were finished ({depth}): one may be in a replica that does not "
+                            "begin it; verify again")  # fmt: skip
     return _blame(readings, f"{says} and nothing else is finished either ({depth})", [])
 
 
 def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes: ProbesReading) -> bool:
-    """Any sign that tasks are finished. A count that fell belongs to connections that were made anew: no sign."""
+    """Any sign that other tasks are finished. A count that fell belongs to new connections: that is none."""
     since = min((p.sent_at for p in probes.probes), default=None)
     documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.organic
     saved = since is not None and any(d.created_at and d.created_at > since for d in documents)
     shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
-    return saved or shrank or after.finished > before.finished or any(p.finished for p in probes.probes)
+    own = sum(p.finished for p in probes.probes)
+    return saved or shrank or after.finished > before.finished + own
 
 
 def metrics(readings: Readings) -> Claim:

@@ -157,33 +157,40 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
 def dependents(readings: Readings) -> Claim:
     """Every dependent runs, stays up, is healthy and was restarted too (runbook, Quick Reference)."""
     problems: list[Claim] = []
-    restored_at = _restored_at(readings)
+    written, touched = _restored_at(readings)
     for reading in readings.dependents:
-        problems += [claim for claim in _dependent(reading, restored_at) if not claim.passed]
+        problems += [claim for claim in _dependent(reading, written, touched) if not claim.passed]
     names = ", ".join(reading.service for reading in readings.dependents) or "none"
     for claim in sorted(problems, key=lambda c: c.outcome.value):  # "failed" sorts before "inconclusive"
         return Claim(claim.outcome, "dependents", f"{claim.subject} {claim.says}", claim.stands_on, claim.details)
-    return passed("dependents", f"running and staying up: {names}", Evidence.PROCESS)
+    return passed("dependents", f"running, staying up, younger than the restored files: {names}", Evidence.PROCESS)
 
 
-def _restored_at(readings: Readings) -> Instant | None:
-    """When the newest restored file was written, as the replicas see it."""
-    codes = [r.code for r in readings.replicas if isinstance(r.code, CodeReading)]
-    return max((f.modified_at for code in codes for f in code.files if f.modified_at), default=None)
+def _restored_at(readings: Readings) -> tuple[Instant | None, Instant | None]:
+    """When the newest restored file was written, and when one was last touched at all, as the replicas see it."""
+    found = [file for r in readings.replicas if isinstance(r.code, CodeReading) for file in r.code.files]
+    written = max((file.modified_at for file in found if file.modified_at), default=None)
+    return written, max((file.changed_at for file in found if file.changed_at), default=None)
 
 
-def _dependent(reading: DependentReading, restored_at: Instant | None) -> list[Claim]:
-    if isinstance(reading.before, Unmeasured) or isinstance(reading.after, Unmeasured):
-        unmeasured = reading.before if isinstance(reading.before, Unmeasured) else reading.after
-        assert isinstance(unmeasured, Unmeasured)
-        return [inconclusive(reading.service, unmeasured)]
+def _dependent(reading: DependentReading, written: Instant | None, touched: Instant | None) -> list[Claim]:
+    for side in (reading.before, reading.after):
+        if isinstance(side, Unmeasured):
+            return [inconclusive(reading.service, side)]
     if not reading.before:
         return [failed(reading.service, "has no container", Evidence.PROCESS)]
-    after = {replica.id: replica for replica in reading.after}
-    return [_dependent_container(before, after.get(before.id), restored_at) for before in reading.before]
+    claims = []
+    for before in _replicas(reading.before):
+        after = next((r for r in _replicas(reading.after) if r.id == before.id), None)
+        claims += [_dependent_container(before, after), _dependent_code(reading, before, written, touched)]
+    return claims
 
 
-def _dependent_container(before: Replica, after: Replica | None, restored_at: Instant | None) -> Claim:
+def _replicas(side: tuple[Replica, ...] | Unmeasured) -> tuple[Replica, ...]:
+    return () if isinstance(side, Unmeasured) else side
+
+
+def _dependent_container(before: Replica, after: Replica | None) -> Claim:
     if after is None:
         return inconclusive(before.name, "was removed while the checks ran: verify again")
     for replica in (before, after):
@@ -193,7 +200,20 @@ def _dependent_container(before: Replica, after: Replica | None, restored_at: In
         return failed(before.name, "restarted while the checks ran", Evidence.PROCESS)
     if after.started_at != before.started_at:
         return inconclusive(before.name, "was restarted by someone while the checks ran: verify again")
-    if restored_at and after.started_at and after.started_at < restored_at:
-        return failed(before.name, f"process of {after.started_at.short} is older than the restored file of "
-                      f"{restored_at.short}: it still runs the change's code", Evidence.PROCESS)  # fmt: skip
     return _health(before.name, after.health)
+
+
+def _dependent_code(reading: DependentReading, now: Replica, written: Instant | None, touched: Instant | None) -> Claim:
+    """It shares the worker's code: an older process has the change in memory, another image may hold it."""
+    if written and now.started_at and now.started_at < written:
+        return failed(now.name, f"process of {now.started_at.short} is older than the restored file of {written.short}:"
+                      " it still runs the change's code", Evidence.PROCESS)  # fmt: skip
+    if touched and now.started_at and now.started_at < touched:
+        return inconclusive(now.name, f"process of {now.started_at.short} is older than the last touch of a restored "
+                            f"file, {touched.short}: restart it to be sure")  # fmt: skip
+    image = reading.images.get(now.image_name)
+    if isinstance(image, Unmeasured):
+        return inconclusive(now.name, image)
+    if image != now.image_id:
+        return inconclusive(now.name, f"does not run the image that {now.image_name} names now: recreate it to be sure")
+    return passed(now.name, "runs its image, younger than the restored files", Evidence.PROCESS)

@@ -65,6 +65,8 @@ class Collector:
         since = boundary.of_documents(self._boundary(r) for r in before.values() if r)
         processing = Processing(self.profile, self.engine, self.record_id, self.tell, self.clock, self.sleep)
         probes, documents = processing.read(self.documents, before, since)
+        if mcp_reading.answers:
+            mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
         self._soak(began, before)
         queue_after = queue.read(self.profile)
         summaries = self._logs(before)
@@ -87,9 +89,7 @@ class Collector:
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
             replicas=replicas,
-            dependents=tuple(
-                DependentReading(name, first, self._containers(name)) for name, first in dependents.items()
-            ),
+            dependents=tuple(self._dependent(name, first) for name, first in dependents.items()),
             mcp=mcp_reading,
             queue_before=queue_before,
             queue_after=queue_after,
@@ -174,6 +174,11 @@ class Collector:
             return None if replica is None else self.engine.inspect(replica.id)
         except Unreachable as error:
             return Unmeasured("the replica after the checks", error.message)
+
+    def _dependent(self, name: str, before: tuple[Replica, ...] | Unmeasured) -> DependentReading:
+        found = () if isinstance(before, Unmeasured) else before
+        images = {replica.image_name: self._image_of_tag(replica) for replica in found}
+        return DependentReading(name, before, self._containers(name), images)
 
     def _image_of_tag(self, replica: Replica | None) -> str | Unmeasured | None:
         try:

@@ -68,17 +68,16 @@ class Probes:
             readings = self._wait()
         return readings
 
-    def fill_up(self, count: int) -> tuple[ProbeReading, ...]:
+    def fill_up(self, count: int) -> None:
         """So many more, for the sample: one for each replica at a time, so that none waits behind another one.
 
         Raises Unreachable.
         """
-        readings = self._look()
+        readings = self.look()
         while count > 0 and all(p.finished for p in readings):
             self.send(min(count, len(self.replicas)))
             count -= len(self.replicas)
             readings = self._wait()
-        return readings
 
     def send(self, count: int) -> None:
         for _ in range(count):
@@ -92,7 +91,7 @@ class Probes:
     def _wait(self) -> tuple[ProbeReading, ...]:
         told = self.clock()
         while True:
-            readings = self._look()
+            readings = self.look()
             if all(self._is_decided(probe) for probe in readings):
                 return self._settled(readings)
             if self.clock() - told > _TELL_EVERY_S:
@@ -113,10 +112,11 @@ class Probes:
         until = self.clock() + 2
         while self.clock() < until and any(p.finished and p.replica and p.seconds is None for p in readings):
             self.sleep(POLL_S)
-            readings = self._look()
+            readings = self.look()
         return readings
 
-    def _look(self) -> tuple[ProbeReading, ...]:
+    def look(self) -> tuple[ProbeReading, ...]:
+        """What has become of every probe by now. Raises Unreachable."""
         if not self._sent:
             return ()
         since = min(self._sent.values())

@@ -55,10 +55,11 @@ class Processing:
         swept = documents.sweep_probes()
         seen = probes.reach_every_replica()
         if seen and all(probe.finished for probe in seen):  # otherwise more of them would only wait behind these
-            seen = self._fill_sample(probes, documents, since) or seen
+            self._fill_sample(probes, documents, since)
+        seen = probes.look()
         return ProbesReading(self._with_lines(seen, running), self.profile.limits.probe_s, swept)
 
-    def _fill_sample(self, probes: Probes, documents: Documents, since: Instant) -> tuple[ProbeReading, ...]:
+    def _fill_sample(self, probes: Probes, documents: Documents, since: Instant) -> None:
         """Wait for organic documents first; probes fill up what is then missing of the sample."""
         deadline = self.clock() + self.profile.limits.sample_wait_s
         while True:
@@ -66,10 +67,11 @@ class Processing:
             have = 0 if isinstance(found, Unmeasured) else len(found.documents)
             missing = self.profile.completeness.minimum_sample - have
             if isinstance(found, Unmeasured) or missing <= 0:
-                return ()
+                return
             if self.clock() >= deadline:
                 self.tell(f"sample: {missing} more documents are needed, sending probes")
-                return probes.fill_up(missing)
+                probes.fill_up(missing)
+                return
             self.sleep(min(1.0, max(deadline - self.clock(), 0.05)))
 
     def _with_lines(self, seen: tuple[ProbeReading, ...], running: Mapping[str, Replica]) -> tuple[ProbeReading, ...]:
@@ -94,6 +96,8 @@ class Processing:
             leftovers.append(f"traces of the probes could not be removed: {error.message}")
         if isinstance(probes, Unmeasured):
             return Unmeasured(probes.what, "; ".join([probes.reason, *leftovers]))
-        late = [probe.document_id for probe in probes.probes if not probe.finished]
-        leftovers += [f"{document_id} may still arrive; the next verify sweeps it" for document_id in late]
+        late = [probe.document_id for probe in probes.probes if not probe.finished or probe.stuck_in]
+        leftovers += [
+            f"{document_id} is still in work and may be saved yet; the next verify sweeps it" for document_id in late
+        ]
         return replace(probes, leftovers=tuple(leftovers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollback_gate.deployment.replica import Replica
@@ -71,9 +72,12 @@ class ReplicaReading:
 
 @dataclass(frozen=True)
 class DependentReading:
+    """The containers of a dependent around the checks. `images`: by name, what each image name points to now."""
+
     service: str
     before: tuple[Replica, ...] | Unmeasured
     after: tuple[Replica, ...] | Unmeasured
+    images: Mapping[str, str | Unmeasured | None]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Locked(f"another run holds the lock: {_holder(note)}", "wait for it, or end that process") from error
+        except OSError as error:
+            raise Refused(f"{directory} cannot be locked: {error.strerror}, nothing was touched",
+                          "its file system must support flock") from error  # fmt: skip
         _leave_name(note, {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(), "boot_id": boot_id(),
                            "since": str(now), "purpose": purpose})  # fmt: skip
         try:

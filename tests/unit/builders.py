@@ -23,6 +23,7 @@ from rollback_gate.evidence.readings import (
     Started,
 )
 from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import load
 from rollback_gate.profile.schema import Profile
 
@@ -94,13 +95,23 @@ def probe(number: int = 1, **changes: Any) -> ProbeReading:
     return replace(done, **changes)
 
 
+IMAGE = replica().image_id
+
+
+def dependent(before: Any, after: Any = None, image: Any = IMAGE) -> DependentReading:
+    """One dependent with these containers before and after; `image`: what its image's name points to."""
+    first = before if isinstance(before, tuple | Unmeasured) else (before,)
+    second = first if after is None else after
+    return DependentReading("enrichment-coordinator", first, second, {replica().image_name: image})
+
+
 def readings(**changes: Any) -> Readings:
     """Two healthy replicas that run old code, probes done, ten documents at 27.8 %."""
     coordinator = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
     healthy = Readings(
         expected_replicas=2, source_digests={ORCHESTRATOR: DIGEST}, run_id="20261123T120000Z-abcd",
         replicas=(replica_reading(1), replica_reading(2)),
-        dependents=(DependentReading("enrichment-coordinator", (coordinator,), (coordinator,)),),
+        dependents=(dependent(coordinator),),
         mcp=McpReading(True, "localhost:3003 takes WebSocket connections"),
         queue_before=QueueReading(0, 0, (), 0), queue_after=QueueReading(0, 0, (), 2), strangers=(),
         probes=ProbesReading((probe(1), probe(2)), 400), documents=documents(*[0.2778] * 10), soak_s=60,

@@ -89,6 +89,30 @@ def test_a_replica_that_hangs_on_a_redelivered_probe_is_not_covered() -> None:
     assert processing.probe_on_every_replica(with_probes(hanging)).outcome is Outcome.FAILED
 
 
+def test_a_second_probe_that_hangs_in_a_replica_that_finished_one_is_inconclusive() -> None:
+    """Old and new code alike can hang on a process's second document (FACTS: Queue)."""
+    second = probe(1, document=None, seconds=None, stuck_in=(("replica-1", 500.0),))
+    assert processing.probe_on_every_replica(with_probes(probe(1), probe(2), second)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_finished_probe_that_is_delivered_again_still_counts() -> None:
+    """Its replica has finished it in time; that it is in work again is named among the traces, not held against it."""
+    again = probe(1, stuck_in=(("replica-1", 600.0),))
+    assert processing.probe_on_every_replica(with_probes(again, probe(2))).passed
+
+
+def test_a_probe_that_was_delivered_and_never_begun_is_no_backlog() -> None:
+    """The other probe's end is no sign of a backlog that moves."""
+    lost = probe(2, replica=None, document=None, seconds=None)
+    empty = DocumentsReading(STARTED, ())
+    world = readings(
+        probes=ProbesReading((probe(1), lost), 400), documents=empty, queue_after=QueueReading(0, 1, (), 1)
+    )
+    claim = processing.probe_on_every_replica(world)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "backlog" not in claim.says
+
+
 def test_too_slow_fails() -> None:
     """Finished, but beyond the runbook's 400 seconds by the engine's clock."""
     assert processing.probe_on_every_replica(with_probes(probe(1), probe(2, seconds=401))).outcome is Outcome.FAILED

@@ -7,9 +7,19 @@ import pytest
 
 from rollback_gate.checks import worker_running
 from rollback_gate.evidence.log_lines import Sighting
-from rollback_gate.evidence.readings import DependentReading, Started
+from rollback_gate.evidence.readings import CodeReading, Started
 from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import RESTORED, STARTED, log, phase1, readings, replica, replica_reading
+from tests.unit.builders import (
+    RESTORED,
+    STARTED,
+    dependent,
+    file_reading,
+    log,
+    phase1,
+    readings,
+    replica,
+    replica_reading,
+)
 
 ONE = replica(id="1" * 64)
 GONE = Unmeasured("the log", "driver none")
@@ -119,9 +129,27 @@ def test_lines_without_a_level_are_told() -> None:
 def test_a_dependent_that_was_not_restarted_fails() -> None:
     """It shares the code: its process is older than the restored file, so the change is still in its memory."""
     old = replace(ONE, started_at=RESTORED.plus(-60))
-    claim = worker_running.dependents(readings(dependents=(DependentReading("coordinator", (old,), (old,)),)))
+    claim = worker_running.dependents(readings(dependents=(dependent(old),)))
     assert claim.outcome is Outcome.FAILED
     assert "older than the restored file" in claim.says
+
+
+def test_a_dependent_older_than_a_file_restored_with_its_old_time_is_inconclusive() -> None:
+    """`cp -p` keeps the time of the content; only the inode tells that something happened since."""
+    code = CodeReading((file_reading(modified_at=RESTORED.plus(-86400)),), ())
+    old = replace(ONE, started_at=RESTORED.plus(-60))
+    world = readings(
+        dependents=(dependent(old),), replicas=(replica_reading(1, code=code), replica_reading(2, code=code))
+    )
+    assert worker_running.dependents(world).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("image", ["sha256:other", None, Unmeasured("image", "planted")])
+def test_a_dependent_of_another_image_is_inconclusive(image: Any) -> None:
+    """Restarted, but from the change's image: younger than the files, and still the change's code."""
+    assert (
+        worker_running.dependents(readings(dependents=(dependent(ONE, image=image),))).outcome is Outcome.INCONCLUSIVE
+    )
 
 
 def test_clean_start_without_queue_or_log() -> None:
@@ -180,10 +208,10 @@ def test_image_and_configuration() -> None:
 )
 def test_dependents(before: Any, after: Any, outcome: Outcome) -> None:
     """Every dependent runs and stays up."""
-    claim = worker_running.dependents(readings(dependents=(DependentReading("coordinator", before, after),)))
+    claim = worker_running.dependents(readings(dependents=(dependent(before, after),)))
     assert claim.outcome is outcome
 
 
 def test_a_failed_dependent_wins_over_an_inconclusive_one() -> None:
-    rows = (DependentReading("a", (ONE,), ()), DependentReading("b", (), ()))
+    rows = (dependent((ONE,), ()), dependent((), ()))
     assert worker_running.dependents(readings(dependents=rows)).outcome is Outcome.FAILED
