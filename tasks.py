@@ -36,13 +36,13 @@ def _exit_code(call: Call) -> Iterator[Call]:
         raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
 
 
-def _call(profile: str, settings: list[str], without_database: bool = False) -> Call:
+def _call(profile: str, settings: list[str], without_database: bool = False, accept_diff: bool = False) -> Call:
     from rollback_gate.redaction import Redactor
     from rollback_gate.terminal import Terminal
     from rollback_gate.workflow import Call
 
     terminal = Terminal(sys.stdout, Redactor([]))
-    return Call.make(ROOT, profile, settings, os.environ, terminal, not without_database)
+    return Call.make(ROOT, profile, settings, os.environ, terminal, not without_database, accept_diff)
 
 
 @task(
@@ -50,17 +50,18 @@ def _call(profile: str, settings: list[str], without_database: bool = False) -> 
     auto_shortflags=False,
     help={
         **COMMON,
+        "accept-diff": "restore although more lines than limits.dropped_lines would go that are not the change's own",
         "dry-run": "preflight and the plan, with the command of each step; nothing is touched",
         "reason": "why, in a few words; stands in journal and record",
         "without-database": "roll back although the database cannot be asked; verify is then INCONCLUSIVE",
     },
 )
 def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
-          without_database: bool = False) -> None:  # fmt: skip
+          without_database: bool = False, accept_diff: bool = False) -> None:  # fmt: skip
     """Roll the change back: restore files, move new modules away, restart the worker (runbook, Option 1)."""
     from rollback_gate import workflow
 
-    with _exit_code(_call(profile, set or [], without_database)) as call:
+    with _exit_code(_call(profile, set or [], without_database, accept_diff)) as call:
         workflow.rollback(call, reason, dry_run=dry_run)
 
 
@@ -82,6 +83,33 @@ def verify(_: Context, since: str = "", profile: str = "", set: list[str] | None
         code = workflow.verify(call, since)
     if code:
         raise Exit(code=int(code))
+
+
+def _look(what: str, profile: str, settings: list[str]) -> None:
+    from rollback_gate import overview
+
+    with _exit_code(_call(profile, settings)) as call:
+        code = getattr(overview, what)(call)
+    if code:
+        raise Exit(code=int(code))
+
+
+@task(iterable=["set"], auto_shortflags=False, help=COMMON)
+def backups(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+    """List the backups, what each really is, and which one a rollback would take (runbook, Quick Reference)."""
+    _look("backups", profile, set or [])
+
+
+@task(iterable=["set"], auto_shortflags=False, help=COMMON)
+def history(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+    """List the rollback runs of this deployment: outcome, steps, who and why."""
+    _look("history", profile, set or [])
+
+
+@task(iterable=["set"], auto_shortflags=False, help=COMMON)
+def status(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+    """Show what runs now, and the newest run; judges nothing."""
+    _look("status", profile, set or [])
 
 
 @task(help={"keep": "leave the demo's deployment running", "variant": "bind, build or single"})
@@ -139,6 +167,8 @@ def _run(context: Context, command: str) -> None:
 def _collection() -> Collection:
     rollback: Any = Collection("rollback")
     rollback.add_task(quick, default=True)
+    for look in (backups, history, status):
+        rollback.add_task(look)
     import lab.tasks
 
     reference: Any = Collection.from_module(lab.tasks, name="lab")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
@@ -56,6 +57,13 @@ class Terminal:
 
     def error(self, text: str) -> None:
         self._print(f"error: {text}", "bold red")
+
+    def ask(self, question: str) -> bool:
+        """Yes only by someone at a terminal who says so; where nobody can answer, no."""
+        if not (sys.stdin.isatty() and self._console.is_terminal):
+            return False
+        self._print(f"{question} [y/N] ", "bold yellow")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _print(self, text: str, style: str) -> None:
         with suppress(OSError):

@@ -49,13 +49,18 @@ class Call:
     reports: Path
     terminal: Terminal
     with_database: bool = True
+    accept_diff: bool = False
 
     @classmethod
-    def make(cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
-             with_database: bool = True) -> Call:  # fmt: skip
+    def make(
+        cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
+        with_database: bool = True, accept_diff: bool = False,
+    ) -> Call:  # fmt: skip
         path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
         reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
-        return cls(path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database)
+        return cls(
+            path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database, accept_diff
+        )
 
     def load(self) -> Settings:
         """And from now on the terminal knows the secrets. Raises WrongSetting."""
@@ -99,7 +104,7 @@ def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False
     runner = SubprocessRunner(engine.environment)
     with contextlib.closing(engine), _lock(call, settings, engine, "rollback"):
         situation, state = _preflight(call, settings, engine, runner)
-        _show_difference(call.terminal, situation)
+        dropped = _show_difference(call.terminal, situation)
         todo = plan.make(situation)
         if not todo.steps:
             call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
@@ -107,6 +112,7 @@ def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False
         if dry_run:
             _show_plan(call.terminal, todo)
             return
+        _ask_about_dropped(call, settings, dropped)
         _run(
             call,
             settings,
@@ -121,15 +127,21 @@ def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False
 
 def _lock(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
     """Rollback and verify exclude each other."""
-    note = Path(tempfile.gettempdir()) / f"rollback-gate-{_deployment(settings, engine).folder_name}.holder"
+    note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
     directory = settings.profile.deployment.project_directory
     if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
         return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
     return lock.held(directory, note, call.operator, purpose, local_now())
 
 
-def _deployment(settings: Settings, engine: Engine) -> DeploymentId:
+def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
     return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
+
+
+def state_folders(call: Call, settings: Settings, deployment: DeploymentId) -> tuple[Path, Path]:
+    """Both places where the runs of a deployment can be (its strategy may have changed in between)."""
+    inside = settings.profile.deployment.project_directory / store.FOLDER
+    return inside / deployment.folder_name, call.elsewhere / deployment.folder_name
 
 
 def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner) -> tuple[Situation, Path]:
@@ -162,17 +174,31 @@ def _show(terminal: Terminal, checklist: Checklist) -> None:
         terminal.item(item.outcome, item.name, item.says)
 
 
-def _show_difference(terminal: Terminal, situation: Situation) -> None:
-    """What the restore would change: it may drop other work of the same commits (FACTS)."""
+def _show_difference(terminal: Terminal, situation: Situation) -> int:
+    """What the restore would change; how many lines it would drop that are not the change's own (FACTS: Phase 1)."""
+    dropped = 0
     for source in situation.restore:
         path = situation.directory / source.path
         diff = sources.difference(source, path.read_bytes() if path.exists() else b"")
         outside = sources.outside_of_change(diff, situation.profile.code)
+        dropped += outside
         terminal.line(f"{source.path}: the restore changes {len(diff)} lines of diff; it drops {outside} lines that "
                       "hold none of the change's own marks")  # fmt: skip
         terminal.lines(f"  {line}" for line in diff[:DIFF_LINES_SHOWN])
         if len(diff) > DIFF_LINES_SHOWN:
             terminal.line(f"  ... and {len(diff) - DIFF_LINES_SHOWN} lines more")
+    return dropped
+
+
+def _ask_about_dropped(call: Call, settings: Settings, dropped: int) -> None:
+    """Someone's unrelated work would go too: a person says yes, or the call does, by name. Raises Refused."""
+    limit = settings.profile.limits.dropped_lines
+    if dropped <= limit or call.accept_diff:
+        return
+    says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
+    if not call.terminal.ask(f"{says}; restore all the same?"):
+        raise Refused(f"{says}; nothing was touched", "look at the diff above (--dry-run shows it too); if that work may "
+                      "go, or is kept elsewhere, say --accept-diff")  # fmt: skip
 
 
 def _show_plan(terminal: Terminal, todo: Plan) -> None:
@@ -185,7 +211,8 @@ def _show_plan(terminal: Terminal, todo: Plan) -> None:
 
 
 def _overrides(call: Call) -> tuple[str, ...]:
-    return () if call.with_database else ("--without-database",)
+    given = {"--without-database": not call.with_database, "--accept-diff": call.accept_diff}
+    return tuple(name for name, is_given in given.items() if is_given)
 
 
 def _run(
@@ -308,8 +335,7 @@ def _last_run(
     if isinstance(engine, Unmeasured):
         return None, ()
     deployment = settings.profile.deployment
-    folder_name = _deployment(settings, engine).folder_name
-    places = [deployment.project_directory / store.FOLDER / folder_name, call.elsewhere / folder_name]
+    places = state_folders(call, settings, deployment_id(settings, engine))
     accounts = [account for place in places if (account := Store(place, local_now).latest_that_changed())]
     try:
         replicas = engine.containers(deployment.compose_project, deployment.worker)

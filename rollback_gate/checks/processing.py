@@ -68,8 +68,8 @@ def _not_reached(readings: Readings, lost: list[ProbeReading], probes: ProbesRea
         return inconclusive("probes", f"{says}; other consumers take from the queue, or may: {readings.strangers}")
     depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
     if _moves(readings, before, after, probes):
-        return inconclusive("probes", f"{says}, while other tasks are finished ({depth}): they may wait behind a backlog;"
-                            " verify again later")  # fmt: skip
+        return inconclusive("probes", f"{says}, while other tasks are finished ({depth}): they may wait behind a "
+                            "backlog; verify again later")  # fmt: skip
     if any(p.finished for p in probes.probes):
         return inconclusive("probes", f"{says}, others were finished ({depth}): one may be in a replica that does not "
                             "begin it; verify again")  # fmt: skip

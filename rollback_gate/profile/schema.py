@@ -186,6 +186,7 @@ class Limits(Section):
     errors: int = Field(default=5, ge=0)
     probes_per_replica: int = Field(default=5, ge=1, le=100)
     free_disk_mb: int = Field(default=200, ge=0)
+    dropped_lines: int = Field(default=50, ge=0)
 
 
 class Titles(Section):

@@ -97,9 +97,12 @@ class Store:
 
         Raises RollbackGateError for a damaged journal, or for runs that this user may not read.
         """
+        return next((account for account in reversed(self.accounts()) if account.changed), None)
+
+    def accounts(self) -> tuple[RunAccount, ...]:
+        """What the journals of all runs say, oldest first. Raises as `latest_that_changed`."""
         try:
-            accounts = (read(run.id, run.journal.entries()) for run in reversed(self.runs()))
-            return next((account for account in accounts if account.changed), None)
+            return tuple(read(run.id, run.journal.entries()) for run in self.runs())
         except OSError as error:
             raise Unreachable(f"the runs of this deployment cannot be read: {error}",
                               "run as the user who rolled back") from error  # fmt: skip

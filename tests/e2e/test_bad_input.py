@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -184,6 +185,23 @@ class TestRefusals:
         assert "this is a dry run, nothing was touched" in ended.output
         assert "docker restart e2e-bad-input-enrichment-worker-1" in ended.output
 
+    def test_a_restore_that_drops_other_work(self, operator: Operator) -> None:
+        """Where nobody can answer it needs --accept-diff; the diff was shown."""
+        ended = operator.rollback("--set", "limits.dropped_lines=3")
+        assert ended.status == 50, ended.output
+        assert (
+            "lines that are not the change's own, more than limits.dropped_lines, 3; nothing was touched"
+            in ended.output
+        )
+        assert "--accept-diff" in ended.output
+        assert "-from enrichment_service.config.timeouts import get_tool_timeout" in ended.output
+
+    def test_looking_touches_nothing(self, operator: Operator) -> None:
+        """Backups with what they really are, runs, and what runs now."""
+        assert "a rollback would take this one" in operator.invoke("rollback.backups").output
+        assert "Runs of this deployment: 0" in operator.invoke("rollback.history").output
+        assert "e2e-bad-input-enrichment-worker-1: running" in operator.invoke("rollback.status").output
+
     def test_verify_with_a_wrong_since(self, operator: Operator) -> None:
         ended = operator.verify("--since", "yesterday")
         assert ended.status == 2, ended.output
@@ -199,7 +217,9 @@ def test_of_several_backups_the_newest_old_code_is_taken(operator: Operator) -> 
     oldest = folder / "agent_orchestrator.py.backup.20200101_000000"
     oldest.write_bytes(old.read_bytes() + b"# older\n")
     os.utime(old, (1, 1))
-    ended = operator.rollback()
+    ended = operator.rollback("--set", "limits.dropped_lines=3", "--accept-diff")
     assert ended.status == 0, ended.output
+    history = operator.invoke("rollback.history").output
+    assert re.search(r"done, (\d+) of \1 steps", history), history
     assert (operator.lab.directory / ORCHESTRATOR).read_bytes() == old.read_bytes()
     assert f"from backup {old.relative_to(operator.lab.directory)}" in ended.output
