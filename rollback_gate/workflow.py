@@ -175,7 +175,7 @@ def _show(terminal: Terminal, checklist: Checklist) -> None:
 
 
 def _show_difference(terminal: Terminal, situation: Situation) -> int:
-    """What the restore would change; how many lines it would drop that are not the change's own (FACTS: Phase 1)."""
+    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1)."""
     dropped = 0
     for source in situation.restore:
         path = situation.directory / source.path
