@@ -197,8 +197,8 @@ def _ask_about_dropped(call: Call, settings: Settings, dropped: int) -> None:
         return
     says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
     if not call.terminal.ask(f"{says}; restore all the same?"):
-        raise Refused(f"{says}; nothing was touched", "look at the diff above (--dry-run shows it too); if that work may "
-                      "go, or is kept elsewhere, say --accept-diff")  # fmt: skip
+        remedy = "look at the diff above (--dry-run shows it too); if that work may go, say --accept-diff"
+        raise Refused(f"{says}; nothing was touched", remedy)
 
 
 def _show_plan(terminal: Terminal, todo: Plan) -> None:
