@@ -45,17 +45,16 @@ def _call(profile: str, settings: list[str], without_database: bool = False, acc
     return Call.make(ROOT, profile, settings, os.environ, terminal, not without_database, accept_diff)
 
 
-@task(
-    iterable=["set"],
-    auto_shortflags=False,
-    help={
-        **COMMON,
-        "accept-diff": "restore although more lines than limits.dropped_lines would go that are not the change's own",
-        "dry-run": "preflight and the plan, with the command of each step; nothing is touched",
-        "reason": "why, in a few words; stands in journal and record",
-        "without-database": "roll back although the database cannot be asked; verify is then INCONCLUSIVE",
-    },
-)
+ROLLBACK = {
+    **COMMON,
+    "accept-diff": "restore although more lines than limits.dropped_lines would go that are not the change's own",
+    "dry-run": "preflight and the plan, with the command of each step; nothing is touched",
+    "reason": "why, in a few words; stands in journal and record",
+    "without-database": "roll back although the database cannot be asked; verify is then INCONCLUSIVE",
+}
+
+
+@task(iterable=["set"], auto_shortflags=False, help=ROLLBACK)
 def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
           without_database: bool = False, accept_diff: bool = False) -> None:  # fmt: skip
     """Roll the change back: restore files, move new modules away, restart the worker (runbook, Option 1)."""
@@ -63,6 +62,20 @@ def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None
 
     with _exit_code(_call(profile, set or [], without_database, accept_diff)) as call:
         workflow.rollback(call, reason, dry_run=dry_run)
+
+
+@task(
+    iterable=["set"],
+    auto_shortflags=False,
+    help={**ROLLBACK, "docs": "the documentation of the change too"},
+)
+def full(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
+         without_database: bool = False, accept_diff: bool = False, docs: bool = False) -> None:  # fmt: skip
+    """As rollback, and move the change's tests (with --docs its documentation) away too (runbook, Full Rollback)."""
+    from rollback_gate import workflow
+
+    with _exit_code(_call(profile, set or [], without_database, accept_diff)) as call:
+        workflow.rollback(call, reason, workflow.Mode("full", docs), dry_run)
 
 
 @task(
@@ -167,8 +180,8 @@ def _run(context: Context, command: str) -> None:
 def _collection() -> Collection:
     rollback: Any = Collection("rollback")
     rollback.add_task(quick, default=True)
-    for look in (backups, history, status):
-        rollback.add_task(look)
+    for other in (full, backups, history, status):
+        rollback.add_task(other)
     import lab.tasks
 
     reference: Any = Collection.from_module(lab.tasks, name="lab")

@@ -23,6 +23,7 @@ from rollback_gate.evidence.collect import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.record.build import Heading
 from rollback_gate.request import GateRequest, redactor
@@ -90,10 +91,26 @@ def local_now() -> Instant:
 # --- rollback
 
 
-def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False) -> None:
-    """Preflight, plan, run (runbook, Option 1); a dry run ends with the plan. Raises RollbackGateError.
+@dataclass(frozen=True)
+class Mode:
+    """Which of the runbook's rollbacks: quick (Option 1), or full, which removes more files."""
 
-    A failed run has left a record.
+    name: str
+    with_documentation: bool = False
+
+    def also_remove(self, profile: Profile) -> tuple[str, ...]:
+        if self.name != "full":
+            return ()
+        return (*profile.code.remove_full, *(profile.code.documentation if self.with_documentation else ()))
+
+
+QUICK = Mode("quick")
+
+
+def rollback(call: Call, reason: str, mode: Mode = QUICK, dry_run: bool = False) -> None:
+    """Preflight, plan, run (runbook, Option 1 and Full Rollback); a dry run ends with the plan.
+
+    Raises RollbackGateError; a failed run has left a record.
     """
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
@@ -103,7 +120,7 @@ def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
     runner = SubprocessRunner(engine.environment)
     with contextlib.closing(engine), _lock(call, settings, engine, "rollback"):
-        situation, state = _preflight(call, settings, engine, runner)
+        situation, state = _preflight(call, settings, engine, runner, mode)
         dropped = _show_difference(call.terminal, situation)
         todo = plan.make(situation)
         if not todo.steps:
@@ -121,7 +138,7 @@ def rollback(call: Call, reason: str, mode: str = "quick", dry_run: bool = False
             situation,
             state,
             todo,
-            Request(mode, reason, call.operator, _overrides(call)),
+            Request(mode.name, reason, call.operator, _overrides(call)),
         )
 
 
@@ -144,14 +161,16 @@ def state_folders(call: Call, settings: Settings, deployment: DeploymentId) -> t
     return inside / deployment.folder_name, call.elsewhere / deployment.folder_name
 
 
-def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner) -> tuple[Situation, Path]:
+def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner, mode: Mode) -> tuple[Situation, Path]:
     profile = settings.profile
     with contextlib.ExitStack() as stack:
         database = None
         if call.with_database:
             connected = documents.connect(profile, database_password(profile, call.environ))
             database = stack.enter_context(contextlib.closing(connected))
-        checklist, situation, state = Preflight(profile, engine, runner, database, call.elsewhere).look()
+        checklist, situation, state = Preflight(
+            profile, engine, runner, database, call.elsewhere, mode.also_remove(profile)
+        ).look()
     _show(call.terminal, checklist)
     refusal = checklist.refusal()
     if refusal or situation is None or state is None:

@@ -67,12 +67,15 @@ class RestoredFile(Section):
 class Code(Section):
     restore: tuple[RestoredFile, ...] = Field(min_length=1)
     remove: tuple[RelativePath, ...] = ()
+    remove_full: tuple[RelativePath, ...] = ()
+    documentation: tuple[RelativePath, ...] = ()
     new: tuple[str, ...] = Field(min_length=1)
     old: tuple[str, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _paths_are_apart(self) -> Self:
-        paths = [PurePosixPath(p) for p in (*(file.path for file in self.restore), *self.remove)]
+        paths = [PurePosixPath(p) for p in (*(f.path for f in self.restore), *self.remove, *self.remove_full,
+                                             *self.documentation)]  # fmt: skip
         for index, path in enumerate(paths):
             for other in paths[index + 1 :]:
                 if path.is_relative_to(other) or other.is_relative_to(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,17 +69,20 @@ class Plan:
 
 
 def make(situation: Situation) -> Plan:
-    """The runbook's Option 1, for the strategies bind and build."""
-    missing = situation.profile.deployment.replicas - len(situation.replicas)
+    """The runbook's Option 1, or its Full Rollback, for the strategies bind and build."""
     files = _files(situation)
-    if not files and not situation.stale_replicas and not situation.stale_dependents and missing <= 0:
+    missing = situation.profile.deployment.replicas - len(situation.replicas)
+    with_worker = bool(situation.restore or situation.stale_replicas or missing > 0)
+    dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
+    if not files and not with_worker and not dependents:
         return Plan((), "files hold the old code, removed modules are gone, and the processes of every replica and "
                     "dependent are younger")  # fmt: skip
-    if situation.strategy is Strategy.BUILD:
-        steps = [*files, _build(situation), _save_evidence(situation), *_recreate_worker(situation)]
-    else:
-        steps = [*files, _save_evidence(situation), *_restart_worker(situation)]
-    return Plan((*steps, *_dependents(situation)))
+    steps = files
+    if with_worker and situation.strategy is Strategy.BUILD:
+        steps += [_build(situation), _save_evidence(situation), *_recreate_worker(situation)]
+    elif with_worker:
+        steps += [_save_evidence(situation), *_restart_worker(situation)]
+    return Plan((*steps, *_dependents(situation, dependents)))
 
 
 def _save_evidence(situation: Situation) -> Step:
@@ -152,9 +155,10 @@ def _restart_worker(situation: Situation) -> list[Step]:
     return steps
 
 
-def _dependents(situation: Situation) -> list[Step]:
+def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
     steps: list[Step] = []
-    for name, containers in situation.dependents.items():
+    for name in names:
+        containers = situation.dependents[name]
         if situation.strategy is Strategy.BUILD or not containers:
             steps.append(Step(f"recreate:{name}", Kind.RECREATE, f"replace the containers of {name}", (name,),
                               shlex.join(situation.compose.recreate([name]))))  # fmt: skip

@@ -72,13 +72,21 @@ class Checklist:
 
 @dataclass(frozen=True)
 class Preflight:
-    """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project."""
+    """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project.
+
+    `also_remove`: files of the change that no container needs, for a full rollback.
+    """
 
     profile: Profile
     engine: Engine
     runner: Runner
     documents: Documents | None
     elsewhere: Path
+    also_remove: tuple[str, ...] = ()
+
+    @property
+    def _to_remove(self) -> tuple[str, ...]:
+        return (*self.profile.code.remove, *self.also_remove)
 
     def look(self) -> tuple[Checklist, Situation | None, Path | None]:
         """The checklist; and, where nothing refuses, the situation and the state folder."""
@@ -145,7 +153,7 @@ class Preflight:
     def _sources(self, directory: Path) -> tuple[tuple[Source, ...], str]:
         for restored in self.profile.code.restore:
             _inside(directory, restored.path)
-        for removed in self.profile.code.remove:
+        for removed in self._to_remove:
             _inside(directory, removed)
         found = tuple(sources.newest_old(directory, file, self.profile.code) for file in self.profile.code.restore)
         return found, "; ".join(f"{s.path} from {s.origin}" for s in found)
@@ -239,7 +247,7 @@ class Preflight:
 
     def _writable(self, directory: Path, state: Path) -> tuple[bool, str]:
         """Everything that will be replaced or moved, and where the run keeps its files."""
-        removed = [directory / p for path in self.profile.code.remove for p in _with_bytecode(directory, path)]
+        removed = [directory / p for path in self._to_remove for p in _with_bytecode(directory, path)]
         restored = [directory / file.path for file in self.profile.code.restore]
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
         folders = (
@@ -259,7 +267,7 @@ class Preflight:
         worker: tuple[Replica, ...], dependents: dict[str, tuple[Replica, ...]], found: tuple[Source, ...],
     ) -> tuple[Situation, str]:  # fmt: skip
         to_restore = tuple(s for s in found if _digest(directory / s.path) != s.digest)
-        to_remove = tuple(p for path in self.profile.code.remove for p in _with_bytecode(directory, path))
+        to_remove = tuple(p for path in self._to_remove for p in _with_bytecode(directory, path))
         consuming = tuple(r.id for r in worker if self._consumes(r))
         stale = tuple(r for r in worker if r.id not in consuming or self._is_stale(r, directory, strategy, found))
         stale_dependents = tuple(

@@ -70,6 +70,22 @@ def test_a_second_rollback_changes_nothing_and_says_why(operator: Operator) -> N
     assert identities(operator.lab, ("enrichment-worker", "enrichment-coordinator")) == before
 
 
+def test_full_removes_what_quick_left_and_restarts_nothing(operator: Operator) -> None:
+    """Tests and documentation of the change go into the quarantine; the running containers do not need them."""
+    before = identities(operator.lab, ("enrichment-worker", "enrichment-coordinator"))
+    test_file = operator.lab.directory / "tests/test_error_handling.py"
+    text = test_file.read_bytes()
+    ended = operator.invoke("rollback.full", "--docs", "verify", "--set", "limits.soak_s=1")
+    assert ended.status == 0, ended.output
+    assert not test_file.exists()
+    assert not (operator.lab.directory / "PHASE1_IMPLEMENTATION.md").exists()
+    kept = [
+        p for root in (operator.lab.directory, operator.reports.parent) for p in root.rglob("quarantine/tests/*.py")
+    ]
+    assert [p.read_bytes() for p in kept] == [text]
+    assert identities(operator.lab, ("enrichment-worker", "enrichment-coordinator")) == before
+
+
 def test_the_probe_leaves_nothing_behind(operator: Operator) -> None:
     """After the verifies above no trace of a probe is in any collection."""
     database = operator.lab.database

@@ -104,6 +104,13 @@ def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
     assert "restart:w-1" not in ids(made)
 
 
+@pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
+def test_files_that_no_container_needs_restart_nothing(strategy: Strategy) -> None:
+    """A full rollback after a quick one only moves the tests away."""
+    made = plan.make(situation(strategy=strategy, restore=(), remove=("tests/test_x.py",), stale_replicas=()))
+    assert ids(made) == ["quarantine:tests/test_x.py"]
+
+
 T = Instant.parse("2026-11-23T12:00:00Z")
 
 
