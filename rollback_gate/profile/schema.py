@@ -145,11 +145,10 @@ class Mcp(Section):
 
 
 class Trace(Section):
-    """Where a probe document leaves something: `field` of `collection` holds the document id, or the job id."""
+    """Where a probe leaves something: `field` of `collection` holds its document id or its job id."""
 
     collection: Name
     field: str
-    holds: Literal["document", "job"] = "document"
 
 
 class Probe(Section):
