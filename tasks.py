@@ -15,7 +15,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 if TYPE_CHECKING:
-    from rollback_gate.workflow import Call
+    from rollback_gate.call import Call
 
 ROOT = Path(__file__).resolve().parent
 
@@ -37,9 +37,9 @@ def _exit_code(call: Call) -> Iterator[Call]:
 
 
 def _call(profile: str, settings: list[str], without_database: bool = False, accept_diff: bool = False) -> Call:
+    from rollback_gate.call import Call
     from rollback_gate.redaction import Redactor
     from rollback_gate.terminal import Terminal
-    from rollback_gate.workflow import Call
 
     terminal = Terminal(sys.stdout, Redactor([]))
     return Call.make(ROOT, profile, settings, os.environ, terminal, not without_database, accept_diff)

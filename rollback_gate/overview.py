@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
+from rollback_gate.call import Call, deployment_id, local_now, state_folders
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.model import ExitCode
 from rollback_gate.rollback import sources
 from rollback_gate.rollback.store import RunAccount, Store
-from rollback_gate.workflow import Call, deployment_id, local_now, state_folders
 
 
 def backups(call: Call) -> ExitCode:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
-import tempfile
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from rollback_gate.call import (
+    Call,
+    deployment_id,
+    heading_of,
+    local_now,
+    lock_of,
+    record_folder,
+    state_folders,
+)
 from rollback_gate.commands import Runner, SubprocessRunner
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.engine import Engine
@@ -22,70 +26,21 @@ from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.collect import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
-from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.profile.load import Settings, database_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.record.build import Heading
-from rollback_gate.request import GateRequest, redactor
-from rollback_gate.rollback import lock, plan, sources, store
+from rollback_gate.request import GateRequest
+from rollback_gate.rollback import plan, sources, store
 from rollback_gate.rollback.execute import Request, execute
 from rollback_gate.rollback.plan import Plan, Situation
 from rollback_gate.rollback.preflight import Checklist, Preflight
 from rollback_gate.rollback.steps import Context
-from rollback_gate.rollback.store import DeploymentId, RunAccount, Store
+from rollback_gate.rollback.store import RunAccount, Store
 from rollback_gate.suite import run_suite
 from rollback_gate.terminal import Terminal
 
 DIFF_LINES_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Call:
-    """What every command is called with. `root`: where this tool is installed; `reports`: where records go."""
-
-    profile_path: Path
-    settings_given: tuple[str, ...]
-    environ: Mapping[str, str]
-    root: Path
-    reports: Path
-    terminal: Terminal
-    with_database: bool = True
-    accept_diff: bool = False
-
-    @classmethod
-    def make(
-        cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
-        with_database: bool = True, accept_diff: bool = False,
-    ) -> Call:  # fmt: skip
-        path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
-        reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
-        return cls(
-            path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database, accept_diff
-        )
-
-    def load(self) -> Settings:
-        """And from now on the terminal knows the secrets. Raises WrongSetting."""
-        settings = load(self.profile_path, self.environ, self.settings_given)
-        self.terminal.redactor = redactor(settings, self.environ)
-        return settings
-
-    @property
-    def operator(self) -> str:
-        """Who is there, by the kernel's word; with sudo, who called it. A uid without a name is a name too."""
-        try:
-            return self.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            return f"uid {os.getuid()}"
-
-    @property
-    def elsewhere(self) -> Path:
-        """State that cannot be in the project directory."""
-        default = "/var/lib/rollback-gate" if os.geteuid() == 0 else Path.home() / ".local/state/rollback-gate"
-        return Path(self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY") or default)
-
-
-def local_now() -> Instant:
-    return Instant.from_epoch_s(time.time())
 
 
 # --- rollback
@@ -119,7 +74,7 @@ def rollback(call: Call, reason: str, mode: Mode = QUICK, dry_run: bool = False)
     except Unreachable as error:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
     runner = SubprocessRunner(engine.environment)
-    with contextlib.closing(engine), _lock(call, settings, engine, "rollback"):
+    with contextlib.closing(engine), lock_of(call, settings, engine, "rollback"):
         situation, state = _preflight(call, settings, engine, runner, mode)
         dropped = _show_difference(call.terminal, situation)
         todo = plan.make(situation)
@@ -140,25 +95,6 @@ def rollback(call: Call, reason: str, mode: Mode = QUICK, dry_run: bool = False)
             todo,
             Request(mode.name, reason, call.operator, _overrides(call)),
         )
-
-
-def _lock(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
-    """Rollback and verify exclude each other."""
-    note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
-    directory = settings.profile.deployment.project_directory
-    if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
-        return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
-    return lock.held(directory, note, call.operator, purpose, local_now())
-
-
-def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
-    return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
-
-
-def state_folders(call: Call, settings: Settings, deployment: DeploymentId) -> tuple[Path, Path]:
-    """Both places where the runs of a deployment can be (its strategy may have changed in between)."""
-    inside = settings.profile.deployment.project_directory / store.FOLDER
-    return inside / deployment.folder_name, call.elsewhere / deployment.folder_name
 
 
 def _preflight(call: Call, settings: Settings, engine: Engine, runner: Runner, mode: Mode) -> tuple[Situation, Path]:
@@ -260,11 +196,11 @@ def _run(
 
 
 def _record_failure(call: Call, settings: Settings, engine: Engine, account: RunAccount, error: RollbackFailed) -> None:
-    heading = _heading(call, settings, "rollback", engine, account)
+    heading = heading_of(call, settings, "rollback", engine, account)
     record = build.failed_rollback(
         heading, error.message, error.remedy, _state_of_service(settings, engine), local_now()
     )
-    folder = _record_folder(call, heading)
+    folder = record_folder(call, heading)
     write.write_page(folder, record, call.terminal.redactor)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {account.began.get('folder', 'its journal')}")
@@ -295,7 +231,7 @@ def verify(call: Call, since: str = "") -> ExitCode:
     engine = _try_connect(call)
     if isinstance(engine, Unmeasured):
         return _verify(call, settings, engine, since)
-    with contextlib.closing(engine), _lock(call, settings, engine, "verify"):
+    with contextlib.closing(engine), lock_of(call, settings, engine, "verify"):
         return _verify(call, settings, engine, since)
 
 
@@ -309,8 +245,8 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
 def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str) -> ExitCode:
     account, replicas = _last_run(call, settings, engine)
     judged = _judged(settings, account, replicas, since)
-    heading = _heading(call, settings, "verify", engine, account if judged.run_id else None)
-    folder = _record_folder(call, heading)
+    heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
+    folder = record_folder(call, heading)
     write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
     count = max(settings.profile.deployment.replicas, len(replicas))
     slots = tuple(f"replica-{number + 1}" for number in range(count))
@@ -318,16 +254,6 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
     return _conclude(call, folder, heading, trouble)
-
-
-def _record_folder(call: Call, heading: Heading) -> Path:
-    folder = call.reports / heading.record_id
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise WrongSetting(f"no record can be written in {call.reports}: {error.strerror}",
-                           "name a folder that you may write in ROLLBACK_GATE_REPORTS") from error  # fmt: skip
-    return folder
 
 
 def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> ExitCode:
@@ -389,22 +315,3 @@ def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:
     except (RollbackGateError, OSError) as error:
         return Unmeasured("the source", error.message if isinstance(error, RollbackGateError) else str(error))
     return {source.path: source.digest for source in found}
-
-
-def _heading(
-    call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
-) -> Heading:
-    profile = settings.profile
-    engine_id = "unknown engine" if isinstance(engine, Unmeasured) else engine.id
-    deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
-    return Heading(
-        kind=kind,
-        record_id=store.new_id(local_now()),
-        began=local_now(),
-        operator=call.operator,
-        deployment={"id": str(deployment), "engine": engine_id, "directory": str(profile.deployment.project_directory)},
-        settings=build.settings_of(settings),
-        run=build.run_of(account) if account else None,
-        titles=profile.titles.model_dump(),
-        change=profile.title,
-    )

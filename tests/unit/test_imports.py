@@ -20,7 +20,7 @@ PURE = WORDS | {
 # Pure code may use these, although they hold effects too: each is a value or a parser beside its query.
 MIXED = {"deployment.compose", "rollback.sources", "commands"}
 EFFECTS_LIBRARIES = {"docker", "pymongo", "requests", "subprocess", "testinfra", "invoke", "pytest", "time", "socket"}
-TOP = {"workflow", "overview", "pytest_plugin", "suite", "request", "chain"}
+TOP = {"workflow", "call", "overview", "pytest_plugin", "suite", "request", "chain"}
 
 
 def modules() -> dict[str, Path]:

@@ -1,0 +1,122 @@
+"""What every command is called with, and what all of them need of a deployment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.errors import WrongSetting
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.load import Settings, load
+from rollback_gate.record import build
+from rollback_gate.record.build import Heading
+from rollback_gate.request import redactor
+from rollback_gate.rollback import lock, store
+from rollback_gate.rollback.store import DeploymentId, RunAccount
+from rollback_gate.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Call:
+    """What every command is called with. `root`: where this tool is installed; `reports`: where records go."""
+
+    profile_path: Path
+    settings_given: tuple[str, ...]
+    environ: Mapping[str, str]
+    root: Path
+    reports: Path
+    terminal: Terminal
+    with_database: bool = True
+    accept_diff: bool = False
+
+    @classmethod
+    def make(
+        cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
+        with_database: bool = True, accept_diff: bool = False,
+    ) -> Call:  # fmt: skip
+        path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
+        reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
+        return cls(
+            path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database, accept_diff
+        )
+
+    def load(self) -> Settings:
+        """And from now on the terminal knows the secrets. Raises WrongSetting."""
+        settings = load(self.profile_path, self.environ, self.settings_given)
+        self.terminal.redactor = redactor(settings, self.environ)
+        return settings
+
+    @property
+    def operator(self) -> str:
+        """Who is there, by the kernel's word; with sudo, who called it. A uid without a name is a name too."""
+        try:
+            return self.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return f"uid {os.getuid()}"
+
+    @property
+    def elsewhere(self) -> Path:
+        """State that cannot be in the project directory."""
+        default = "/var/lib/rollback-gate" if os.geteuid() == 0 else Path.home() / ".local/state/rollback-gate"
+        return Path(self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY") or default)
+
+
+def local_now() -> Instant:
+    return Instant.from_epoch_s(time.time())
+
+
+def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
+    """Rollback and verify exclude each other."""
+    note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
+    directory = settings.profile.deployment.project_directory
+    if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
+        return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
+    return lock.held(directory, note, call.operator, purpose, local_now())
+
+
+def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
+    return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
+
+
+def state_folders(call: Call, settings: Settings, deployment: DeploymentId) -> tuple[Path, Path]:
+    """Both places where the runs of a deployment can be (its strategy may have changed in between)."""
+    inside = settings.profile.deployment.project_directory / store.FOLDER
+    return inside / deployment.folder_name, call.elsewhere / deployment.folder_name
+
+
+def record_folder(call: Call, heading: Heading) -> Path:
+    folder = call.reports / heading.record_id
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise WrongSetting(f"no record can be written in {call.reports}: {error.strerror}",
+                           "name a folder that you may write in ROLLBACK_GATE_REPORTS") from error  # fmt: skip
+    return folder
+
+
+def heading_of(
+    call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
+) -> Heading:
+    profile = settings.profile
+    engine_id = "unknown engine" if isinstance(engine, Unmeasured) else engine.id
+    deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
+    return Heading(
+        kind=kind,
+        record_id=store.new_id(local_now()),
+        began=local_now(),
+        operator=call.operator,
+        deployment={"id": str(deployment), "engine": engine_id, "directory": str(profile.deployment.project_directory)},
+        settings=build.settings_of(settings),
+        run=build.run_of(account) if account else None,
+        titles=profile.titles.model_dump(),
+        change=profile.title,
+    )
