@@ -125,9 +125,12 @@ class Lab:
         """Leaves nothing of this lab behind: containers, network, worker image, files."""
         self.close()  # before the database goes: a client would wait for it to end its sessions
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        label = f"{PROJECT_LABEL}={self.project}"
+        for left in self.engine.containers.list(all=True, filters={"label": label}):  # of builds that failed
+            left.remove(force=True)
         if self.engine.images.list(f"{self.project}-{WORKER}"):
             self.engine.images.remove(f"{self.project}-{WORKER}")
-        self.engine.images.prune({"dangling": True, "label": f"{PROJECT_LABEL}={self.project}"})
+        self.engine.images.prune({"dangling": True, "label": label})
         shutil.rmtree(self.directory)
         self.close()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+
+import docker
 
 from tests.e2e.conftest import OTHERS, Operator, identities, running_lab
 
@@ -57,3 +60,7 @@ def test_a_build_that_fails_stops_nothing(labs_directory: Path, tmp_path: Path) 
         assert ended.status == 30, ended.output
         assert "step 'build' failed" in ended.output
         assert identities(operator.lab, ("enrichment-worker", "enrichment-coordinator")) == before
+    with contextlib.closing(docker.from_env()) as engine:
+        label = "rollback-gate.lab.project=e2e-build-fails"
+        assert engine.containers.list(all=True, filters={"label": label}) == [], "the lab leaves nothing behind"
+        assert engine.images.list(all=True, filters={"label": label}) == []
