@@ -83,7 +83,8 @@ def _rollback(root: Path, lab: Lab) -> None:
 def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
     environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile)}
     command = [sys.executable, "-m", "invoke", "--search-root", str(root), *arguments]
-    return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
+    quiet = subprocess.DEVNULL
+    return subprocess.run(command, env=environment, check=False, stdout=quiet, stderr=quiet).returncode
 
 
 def _gap(lab: Lab, act: Callable[[], None]) -> float:
