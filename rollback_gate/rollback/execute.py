@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import RollbackFailed, RollbackGateError
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import interruption, steps
@@ -87,20 +86,15 @@ def _says(error: BaseException) -> str:
 
 
 def _journal_started(context: Context) -> None:
-    """The boundary of each replica: the start of the process that this run made, or found young enough."""
+    """The boundary of each replica, once: the start of the process that this run made, or found young enough."""
     deployment = context.situation.profile.deployment
+    to_come = context.stopped | {replica.id for replica in context.situation.stale_replicas}
     for replica in context.engine.containers(deployment.compose_project, deployment.worker):
-        is_waited_for = replica.id in context.consuming_at or replica.id not in context.stopped
-        if replica.id not in context.journaled and replica.started_at and is_waited_for and _is_old(replica, context):
+        is_settled = replica.id in context.consuming_at or replica.id not in to_come
+        if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
             context.run.journal.write("started", container=replica.id, name=replica.name, image=replica.image_id,
                                       started_at=str(replica.started_at), config_hash=replica.config_hash)  # fmt: skip
-
-
-def _is_old(replica: Replica, context: Context) -> bool:
-    """Not one of those that are still to be restarted."""
-    stale = {r.id for r in context.situation.stale_replicas}
-    return replica.id not in stale or replica.id in context.consuming_at
 
 
 def _measure(context: Context, began: Instant) -> Interruption:

@@ -53,10 +53,14 @@ def boot_id() -> str:
 
 
 def _leave_name(note: Path, holder: dict[str, object]) -> None:
-    """For the message only: where it cannot be written, the lock still holds."""
+    """For the message only: where it cannot be written, the lock still holds.
+
+    The folder is everybody's: a link that somebody put there is not followed.
+    """
     with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(holder))
+        descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(json.dumps(holder))
 
 
 def _holder(note: Path) -> str:

@@ -99,6 +99,15 @@ def test_the_lock_holds_where_no_name_can_be_left(tmp_path: Path) -> None:
         raise AssertionError("two holders")
 
 
+def test_the_note_follows_no_link(tmp_path: Path) -> None:
+    """It lies in everybody's temporary folder; a link there must not lead a run of root's anywhere."""
+    victim, note = tmp_path / "victim", tmp_path / "holder"
+    victim.write_text("precious")
+    note.symlink_to(victim)
+    with lock.held(tmp_path, note, "kim", "rollback", NOW):
+        assert victim.read_text() == "precious"
+
+
 def test_no_directory_no_lock(tmp_path: Path) -> None:
     with (
         pytest.raises(Refused, match="No such file"),
