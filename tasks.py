@@ -14,15 +14,44 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from rollback_gate.options import task_with
+
 if TYPE_CHECKING:
     from rollback_gate.call import Call
+    from rollback_gate.workflow.rollback import Order
 
 ROOT = Path(__file__).resolve().parent
 
-COMMON = {
-    "profile": "the profile's file (default: ROLLBACK_GATE_PROFILE, else profiles/phase1.toml)",
-    "set": "one setting, as key=value; may be given several times (--set limits.soak_s=30)",
+COMMON: dict[str, Any] = {
+    "profile": ("", "the profile's file (default: ROLLBACK_GATE_PROFILE, else profiles/phase1.toml)"),
+    "set": ([], "one setting, as key=value; may be given several times (--set limits.soak_s=30)"),
 }
+ACTING: dict[str, Any] = {
+    **COMMON,
+    "reason": ("", "why, in a few words; stands in journal and record"),
+    "without_database": (False, "go on although the database cannot be asked; verify is then INCONCLUSIVE"),
+    "accept_diff": (
+        False,
+        "restore although more lines than limits.dropped_lines would go that are not the change's own",
+    ),
+    "dry_run": (False, "preflight and the plan, with the command of each step; nothing is touched"),
+    "step": (False, "show each step with its command and ask; can be stopped, and resumed"),
+}
+CONTAINERS: dict[str, Any] = {
+    "all_at_once": (False, "do not replace replicas in turn: for a change that is doing harm"),
+}
+BUILDING: dict[str, Any] = {
+    "no_cache": (False, "build without Docker's cache"),
+    "pull": (False, "fetch the base images anew for the build"),
+}
+ROLLBACK: dict[str, Any] = {
+    **ACTING, **CONTAINERS, **BUILDING,
+    "source": ("", "take old code only from here: backup, git or image (default: the first that has it)"),
+    "backup": ("", "this backup, relative to the project directory"),
+    "rev": ("", "this git revision"),
+    "image": ("", "this image, by name or id"),
+    "anew": (False, "begin a new run although an earlier one has not ended"),
+}  # fmt: skip
 
 
 @contextmanager
@@ -45,91 +74,168 @@ def _call(profile: str, settings: list[str], without_database: bool = False, acc
     return Call.make(ROOT, profile, settings, os.environ, terminal, not without_database, accept_diff)
 
 
-ROLLBACK = {
-    **COMMON,
-    "accept-diff": "restore although more lines than limits.dropped_lines would go that are not the change's own",
-    "dry-run": "preflight and the plan, with the command of each step; nothing is touched",
-    "reason": "why, in a few words; stands in journal and record",
-    "without-database": "roll back although the database cannot be asked; verify is then INCONCLUSIVE",
-}
+def _order(given: Any, mode: str = "quick") -> Order:
+    """`given`: any task's options; those that it does not have are as if they had not been used."""
+    from rollback_gate.rollback.goal import How, Mode, ModeName
+    from rollback_gate.rollback.sources import Choice
+    from rollback_gate.workflow.rollback import Order
+
+    def option(name: str, default: Any = "") -> Any:
+        return getattr(given, name, default)
+
+    return Order(
+        reason=option("reason"), mode=Mode(ModeName(mode), option("docs", False)),
+        choice=Choice(option("source"), option("backup"), option("rev"), option("image")),
+        how=How(option("all_at_once", False), option("no_cache", False), option("pull", False)),
+        dry_run=option("dry_run", False), step_by_step=option("step", False), anew=option("anew", False),
+    )  # fmt: skip
 
 
-@task(iterable=["set"], auto_shortflags=False, help=ROLLBACK)
-def quick(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
-          without_database: bool = False, accept_diff: bool = False) -> None:  # fmt: skip
-    """Roll the change back: restore files, move new modules away, restart the worker (runbook, Option 1)."""
-    from rollback_gate import workflow
-
-    with _exit_code(_call(profile, set or [], without_database, accept_diff)) as call:
-        workflow.rollback(call, reason, dry_run=dry_run)
+def _acting(given: Any) -> Call:
+    return _call(given.profile, given.set, given.without_database, given.accept_diff)
 
 
-@task(
-    iterable=["set"],
-    auto_shortflags=False,
-    help={**ROLLBACK, "docs": "the documentation of the change too"},
-)
-def full(_: Context, reason: str = "", profile: str = "", set: list[str] | None = None, dry_run: bool = False,
-         without_database: bool = False, accept_diff: bool = False, docs: bool = False) -> None:  # fmt: skip
+def _roll_back(given: Any, mode: str) -> None:
+    from rollback_gate.workflow.rollback import rollback
+
+    with _exit_code(_acting(given)) as call:
+        rollback(call, _order(given, mode))
+
+
+@task_with(ROLLBACK)
+def quick(given: Any) -> None:
+    """Roll the change back: restore files, move new modules away, restart the worker (runbook, Quick Rollback)."""
+    _roll_back(given, "quick")
+
+
+@task_with(ROLLBACK)
+def partial(given: Any) -> None:
+    """Restore the orchestrator only; the new modules stay, unused (runbook, Partial Rollback)."""
+    _roll_back(given, "partial")
+
+
+@task_with(ROLLBACK, {"docs": (False, "the documentation of the change too")})
+def full(given: Any) -> None:
     """As rollback, and move the change's tests (with --docs its documentation) away too (runbook, Full Rollback)."""
-    from rollback_gate import workflow
-
-    with _exit_code(_call(profile, set or [], without_database, accept_diff)) as call:
-        workflow.rollback(call, reason, workflow.Mode("full", docs), dry_run)
+    _roll_back(given, "full")
 
 
-@task(
-    iterable=["set"],
-    auto_shortflags=False,
-    help={
-        **COMMON,
-        "since": "the boundary after a rollback by hand, RFC 3339 (default: the run's, else each replica's own start)",
-        "without-database": "do not ask the database; the verdict is then never GO",
-    },
-)
-def verify(_: Context, since: str = "", profile: str = "", set: list[str] | None = None,
-           without_database: bool = False) -> None:  # fmt: skip
-    """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
-    from rollback_gate import workflow
+@task_with(ROLLBACK)
+def rebuild(given: Any) -> None:
+    """As rollback, with the image built afresh; the one before is kept (runbook, Troubleshooting)."""
+    _roll_back(given, "rebuild")
 
-    with _exit_code(_call(profile, set or [], without_database)) as call:
-        code = workflow.verify(call, since)
+
+@task_with(ROLLBACK)
+def production(given: Any) -> None:
+    """Notify, preflight, roll back, wait until it is stable, verify, communicate (runbook, Rollback in Production)."""
+    from rollback_gate.workflow.production import production as produce
+
+    with _exit_code(_acting(given)) as call:
+        code = produce(call, _order(given))
     if code:
         raise Exit(code=int(code))
 
 
-def _look(what: str, profile: str, settings: list[str]) -> None:
+@task_with(ACTING, CONTAINERS, BUILDING)
+def resume(given: Any) -> None:
+    """Go on with a rollback, or an undo, that was killed, failed or was stopped."""
+    from rollback_gate.workflow import rollback
+
+    with _exit_code(_acting(given)) as call:
+        rollback.resume(call, _order(given))
+
+
+@task_with(ACTING, CONTAINERS)
+def undo(given: Any) -> None:
+    """Bring the change back as it was before the newest run: files, modules, image, containers."""
+    from rollback_gate.workflow import rollback
+
+    with _exit_code(_acting(given)) as call:
+        rollback.undo(call, _order(given))
+
+
+@task_with(COMMON, {"reason": ("", "why somebody's run is ended; stands in its journal")})
+def unlock(given: Any) -> None:
+    """End a run that hangs and holds the lock. A dead holder's lock needs none of this."""
+    from rollback_gate.workflow.unlock import unlock as free
+
+    with _exit_code(_call(given.profile, given.set)) as call:
+        free(call, given.reason)
+
+
+@task_with({key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "anew", "reason")})
+def preflight(given: Any) -> None:
+    """Look at everything that a rollback needs, show the diff and the plan, touch nothing (runbook, Prepare)."""
+    from rollback_gate.workflow.prepare import preflight as look
+
+    with _exit_code(_acting(given)) as call:
+        look(call, _order(given))
+
+
+@task_with(COMMON, {"without_database": ACTING["without_database"]})
+def snapshot(given: Any) -> None:
+    """Before a deployment: keep files, images, configuration and what normal is, for a rollback to come."""
+    from rollback_gate.workflow.prepare import snapshot as keep
+
+    with _exit_code(_call(given.profile, given.set, given.without_database)) as call:
+        keep(call)
+
+
+@task_with(
+    COMMON,
+    {
+        "since": (
+            "",
+            "the boundary after a rollback by hand, RFC 3339 (default: the run's, else each replica's start)",
+        ),
+        "partial": (False, "after a partial rollback by hand: new modules are kept, and must not be used"),
+        "without_database": (False, "do not ask the database; the verdict is then never GO"),
+    },
+)
+def verify(given: Any) -> None:
+    """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
+    from rollback_gate.workflow.verify import verify as judge
+
+    with _exit_code(_call(given.profile, given.set, given.without_database)) as call:
+        code = judge(call, given.since, given.partial).code
+    if code:
+        raise Exit(code=int(code))
+
+
+def _look(what: str, given: Any) -> None:
     from rollback_gate import overview
 
-    with _exit_code(_call(profile, settings)) as call:
+    with _exit_code(_call(given.profile, given.set)) as call:
         code = getattr(overview, what)(call)
     if code:
         raise Exit(code=int(code))
 
 
-@task(iterable=["set"], auto_shortflags=False, help=COMMON)
-def backups(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+@task_with(COMMON)
+def backups(given: Any) -> None:
     """List the backups, what each really is, and which one a rollback would take (runbook, Quick Reference)."""
-    _look("backups", profile, set or [])
+    _look("backups", given)
 
 
-@task(iterable=["set"], auto_shortflags=False, help=COMMON)
-def history(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+@task_with(COMMON)
+def history(given: Any) -> None:
     """List the rollback runs of this deployment: outcome, steps, who and why."""
-    _look("history", profile, set or [])
+    _look("history", given)
 
 
-@task(iterable=["set"], auto_shortflags=False, help=COMMON)
-def status(_: Context, profile: str = "", set: list[str] | None = None) -> None:
+@task_with(COMMON)
+def status(given: Any) -> None:
     """Show what runs now, and the newest run; judges nothing."""
-    _look("status", profile, set or [])
+    _look("status", given)
 
 
-@task(help={"keep": "leave the demo's deployment running", "variant": "bind, build or single"})
+@task(help={"keep": "leave the demo's deployment running", "variant": "bind, build, single or image"})
 def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
     """Deploy a Phase 1 that does not start in a lab, roll it back, verify, and show where the record is."""
     from lab.tasks import lab_errors
-    from rollback_gate import workflow
+    from rollback_gate.workflow.rollback import Order, rollback
+    from rollback_gate.workflow.verify import verify as judge
 
     with lab_errors():
         from lab.reference import Lab
@@ -139,8 +245,8 @@ def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
     print("demo: Phase 1 is deployed and crash-loops; now: invoke rollback verify", flush=True)
     try:
         with _exit_code(_call(str(lab.profile), [])) as call:
-            workflow.rollback(call, "demo: Phase 1 crash-loops after its deployment")
-            code = workflow.verify(call)
+            rollback(call, Order(reason="demo: Phase 1 crash-loops after its deployment"))
+            code = judge(call).code
     finally:
         if keep:
             print(f"demo: kept running; its profile: {lab.profile}")
@@ -180,12 +286,12 @@ def _run(context: Context, command: str) -> None:
 def _collection() -> Collection:
     rollback: Any = Collection("rollback")
     rollback.add_task(quick, default=True)
-    for other in (full, backups, history, status):
+    for other in (partial, full, rebuild, production, resume, undo, unlock, backups, history, status):
         rollback.add_task(other)
     import lab.tasks
 
     reference: Any = Collection.from_module(lab.tasks, name="lab")
-    namespace: Any = Collection(rollback, reference, verify, demo, lint, test, bench)
+    namespace: Any = Collection(rollback, reference, preflight, snapshot, verify, demo, lint, test, bench)
     return namespace  # type: ignore[no-any-return]
 
 

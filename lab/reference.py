@@ -32,7 +32,7 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "phase1": ("phase1",),
     "phase1-broken": ("phase1", "phase1-broken"),
 }
-VARIANTS = ("bind", "build", "single")
+VARIANTS = ("bind", "build", "single", "image")
 DEFAULT_PROJECT = "rollback-gate-lab"
 WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
 ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
@@ -76,10 +76,7 @@ class Lab:
             raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
         ensure_images(lab.engine)
         lab._write_project(variant, compose or default_compose())
-        if lab.variant == "bind":
-            lab._build_bind_image()
-        else:
-            lab.compose("build", WORKER)
+        lab._build_image()
         lab.compose("up", "-d", "--no-build")
         lab.wait_consuming()
         if release != "before":
@@ -93,7 +90,7 @@ class Lab:
         shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
         self.put_files(release)
         if self.variant != "bind":
-            self.compose("build", WORKER)
+            self._build_image()
         self.recreate(WORKER, COORDINATOR)
         if release == "phase1-broken":
             self.wait(lambda: all(c.attrs["RestartCount"] > 1 for c in self.containers(WORKER)), "the crash loop")
@@ -128,8 +125,8 @@ class Lab:
         label = f"{PROJECT_LABEL}={self.project}"
         for left in self.engine.containers.list(all=True, filters={"label": label}):  # of builds that failed
             left.remove(force=True)
-        if self.engine.images.list(f"{self.project}-{WORKER}"):
-            self.engine.images.remove(f"{self.project}-{WORKER}")
+        for image in self.engine.images.list(filters={"label": label}):  # kept ones of rollbacks and snapshots too
+            self.engine.images.remove(str(image.id), force=True)
         self.engine.images.prune({"dangling": True, "label": label})
         shutil.rmtree(self.directory)
         self.close()
@@ -249,8 +246,14 @@ class Lab:
         (self.directory / "mongodb-password").chmod(0o600)
         self.profile.write_text(profile_text(self.directory, self.project, variant, ports))
 
-    def _build_bind_image(self) -> None:
-        self.engine.images.build(path=str(self.directory), tag=f"{self.project}-{WORKER}", rm=True)
+    def _build_image(self) -> None:
+        """By Compose where the service can be built; else as whoever delivers images would, with a tag of its own."""
+        if self.variant in ("build", "single"):
+            self.compose("build", WORKER)
+            return
+        name = f"{self.project}-{WORKER}"
+        image, _ = self.engine.images.build(path=str(self.directory), tag=name, rm=True)
+        image.tag(name, f"delivery-{image.short_id.removeprefix('sha256:')}")
 
 
 def compose_file(variant: str) -> str:

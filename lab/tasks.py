@@ -25,7 +25,7 @@ def lab_errors() -> Iterator[None]:
 
 @task(
     help={
-        "variant": "bind (as the real deployment), build, or single (as the runbook imagines it)",
+        "variant": "bind (as the real deployment), build, image, or single (as the runbook imagines it)",
         "release": "before, phase1, or phase1-broken (does not start, as the real one)",
         "compose": "the docker-compose to use (default: the v5 of this environment)",
         "project": PROJECT,

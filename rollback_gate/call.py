@@ -8,9 +8,9 @@ import pwd
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import WrongSetting
@@ -21,6 +21,7 @@ from rollback_gate.record import build
 from rollback_gate.record.build import Heading
 from rollback_gate.request import redactor
 from rollback_gate.rollback import lock, store
+from rollback_gate.rollback.lock import Held
 from rollback_gate.rollback.store import DeploymentId, RunAccount
 from rollback_gate.terminal import Terminal
 
@@ -74,13 +75,18 @@ def local_now() -> Instant:
     return Instant.from_epoch_s(time.time())
 
 
-def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> Any:
+def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> AbstractContextManager[Held | None]:
     """Rollback and verify exclude each other."""
-    note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
+    note = holder_note(settings, engine)
     directory = settings.profile.deployment.project_directory
     if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
         return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
     return lock.held(directory, note, call.operator, purpose, local_now())
+
+
+def holder_note(settings: Settings, engine: Engine) -> Path:
+    """The same for every user of this machine."""
+    return Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
 
 
 def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:

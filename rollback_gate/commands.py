@@ -15,41 +15,52 @@ from rollback_gate.errors import CommandFailed
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that exited with status 0."""
+    """A command that exited with status 0. `raw`: its standard output as it came, for contents of files."""
 
     argv: tuple[str, ...]
     stdout: str
     stderr: str
+    raw: bytes = b""
 
 
 class Runner(Protocol):
-    def __call__(self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60) -> Completed:
-        """Raises CommandFailed for any status but 0, for a command that is missing or too slow."""
+    def __call__(
+        self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
+    ) -> Completed:
+        """`text`: its standard input. Raises CommandFailed for any status but 0, for one missing or too slow."""
 
 
 class SubprocessRunner:
-    """The real one. `environment` replaces the inherited one."""
+    """The real one. `environment` replaces the inherited one.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    `held`: a descriptor that the command keeps open too. With a lock's, the deployment stays locked while a command
+    runs on whose caller was killed: a build or a recreate that nobody watches any more.
+    """
+
+    def __init__(self, environment: Mapping[str, str], held: int | None = None) -> None:
         self._environment = dict(environment)
+        self._held = () if held is None else (held,)
 
-    def __call__(self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60) -> Completed:
+    def __call__(
+        self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
+    ) -> Completed:
         try:
             process = subprocess.Popen(
-                argv, cwd=cwd, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+                argv, cwd=cwd, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, start_new_session=True, pass_fds=self._held,
             )  # fmt: skip
         except OSError as error:
             raise CommandFailed(argv, f"could not be started ({error.strerror})", "") from error
         with process:
             try:
-                stdout, stderr = process.communicate(timeout=timeout_s)
+                raw, said = process.communicate(text.encode(), timeout=timeout_s)
             except BaseException as error:
                 # With its children: a Compose plugin would go on building after its caller had given up.
                 os.killpg(process.pid, signal.SIGKILL)
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise CommandFailed(argv, f"did not end within {timeout_s:.0f} s", "") from error
                 raise
+        stdout, stderr = raw.decode(errors="replace"), said.decode(errors="replace")
         if process.returncode:
             raise CommandFailed(argv, f"exited with status {process.returncode}", stdout + stderr)
-        return Completed(argv, stdout, stderr)
+        return Completed(argv, stdout, stderr, raw)

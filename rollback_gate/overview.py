@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 from rollback_gate.call import Call, deployment_id, local_now, state_folders
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import Unreachable
 from rollback_gate.model import ExitCode
-from rollback_gate.rollback import sources
+from rollback_gate.profile.load import Settings
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import backups as backups_of
+from rollback_gate.rollback import store
+from rollback_gate.rollback.backups import Candidate
+from rollback_gate.rollback.content import Content
 from rollback_gate.rollback.store import RunAccount, Store
 
 
 def backups(call: Call) -> ExitCode:
     """Every backup, newest first, what it really is, and which one a rollback would take. Raises WrongSetting."""
-    profile = call.load().profile
+    settings = call.load()
+    profile = settings.profile
+    folders = _snapshots(call, settings)
     found_any = True
     for restored in profile.code.restore:
-        found = sources.candidates(profile.deployment.project_directory, restored, profile.code)
+        kept = [c for folder in folders for c in backups_of.in_snapshots(folder, restored, profile.code)]
+        found = backups_of.candidates(profile.deployment.project_directory, restored, profile.code, kept)
         call.terminal.stage(f"Backups of {restored.path}: {len(found)}")
-        chosen = next((c for c in found if c.content is sources.Content.OLD), None)
+        chosen = next((c for c in found if c.content is Content.OLD), None)
         for candidate in found:
             mark = "ok" if candidate is chosen else "warning"
             taken = ", a rollback would take this one" if candidate is chosen else ""
-            call.terminal.item(mark, candidate.path.name, f"{candidate.content} ({candidate.why}){taken}")
+            call.terminal.item(mark, _name(candidate, profile), f"{candidate.content} ({candidate.why}){taken}")
         if chosen is None:
             found_any = False
-            call.terminal.item("refused", restored.path, "no backup is old code: a rollback would be refused")
+            call.terminal.item(
+                "refused", restored.path, "no backup is old code: a rollback would look in git and in images"
+            )
     return ExitCode.GO if found_any else ExitCode.REFUSED
+
+
+def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
+    """Where snapshots are cannot be told without the engine; the team's own backups can be listed all the same."""
+    try:
+        with contextlib.closing(engines.connect(call.environ)) as engine:
+            folders = state_folders(call, settings, deployment_id(settings, engine))
+    except Unreachable:
+        call.terminal.item("warning", "snapshots", "not listed: no Docker Engine answers")
+        return ()
+    return tuple(Store(folder, local_now).snapshots for folder in folders)
+
+
+def _name(candidate: Candidate, profile: Profile) -> str:
+    """A snapshot's copy has no name of its own that tells it apart."""
+    directory = profile.deployment.project_directory
+    parts = candidate.path.relative_to(directory).parts if candidate.path.is_relative_to(directory) else ()
+    return candidate.path.name if parts and parts[0] != store.FOLDER else str(candidate.path)
 
 
 def history(call: Call) -> ExitCode:
@@ -38,7 +68,7 @@ def history(call: Call) -> ExitCode:
     accounts = sorted((a for folder in folders for a in Store(folder, local_now).accounts()), key=lambda a: a.id)
     call.terminal.stage(f"Runs of this deployment: {len(accounts)}")
     for account in accounts:
-        call.terminal.item("ok" if account.outcome == "done" else "warning", account.id, _in_words(account))
+        call.terminal.item("warning" if account.is_unended else "ok", account.id, _in_words(account))
     return ExitCode.GO
 
 
@@ -68,7 +98,6 @@ def _state(replica: Replica) -> str:
 
 
 def _in_words(account: RunAccount) -> str:
-    outcome = account.outcome or "was killed before its end"
     done = sum(step["outcome"] == "done" for step in account.steps)
     who, why = account.began.get("operator", "unknown"), account.began.get("reason") or "no reason given"
-    return f"{outcome}, {done} of {len(account.began.get('plan', ()))} steps, by {who}: {why}"
+    return f"{account.mode.name}, {account.in_words}, {done} steps done, by {who}: {why}"

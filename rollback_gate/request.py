@@ -105,6 +105,7 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         source_digests=Unmeasured(**digests["unmeasured"]) if "unmeasured" in digests else digests,
         started={key: _started(row) for key, row in table["started"].items()},
         since=Instant.parse(table["since"]) if table["since"] else None,
+        partial=table["partial"],
     )  # fmt: skip
 
 

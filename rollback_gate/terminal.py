@@ -65,6 +65,18 @@ class Terminal:
         self._print(f"{question} [y/N] ", "bold yellow")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def choose(self, question: str, answers: tuple[str, ...]) -> str:
+        """One of the answers, by its first letter or whole; the last one where the input has ended."""
+        while True:
+            self._print(f"  {question} {' '.join(f'[{a[0]}]{a[1:]}' for a in answers)} ", "bold yellow")
+            line = sys.stdin.readline()
+            said = line.strip().lower()
+            for answer in answers:
+                if said in (answer, answer[0]):
+                    return answer
+            if not line:
+                return answers[-1]
+
     def _print(self, text: str, style: str) -> None:
         with suppress(OSError):
             self._console.print(Text(self.redactor.text(text), style=style))

@@ -51,9 +51,33 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
     """What the rollback removes is gone from this replica (runbook, Option 1, step 4)."""
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
+    if replica.code.kept is not None:
+        return _kept_modules(replica, replica.code)
     if replica.code.still_there:
         return failed(replica.label, "still has modules of the change", Evidence.CODE, *replica.code.still_there)
     return passed(replica.label, f"has none of the {len(profile.code.remove)} removed modules", Evidence.CODE)
+
+
+def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
+    """After a partial rollback they stay, and the worker does not import them (runbook, Partial Rollback)."""
+    kept = code.kept
+    if kept is None or isinstance(kept, Unmeasured):
+        return inconclusive(replica.label, kept or "nobody has looked whether the kept modules are used")
+    if kept.imported:
+        return failed(replica.label, "imports modules of the change, which a partial rollback keeps unused",
+                      Evidence.CODE, *kept.imported)  # fmt: skip
+    if kept.named:
+        return inconclusive(replica.label, "names modules of the change in texts, by which it could import them",
+                            *kept.named)  # fmt: skip
+    return passed(replica.label, f"keeps {len(code.still_there)} modules of the change and imports none (partial)",
+                  Evidence.CODE, *code.still_there)  # fmt: skip
+
+
+def _uses_removed(code: CodeReading) -> bool:
+    """Removed modules count as used wherever they are, unless it is known that a partial rollback keeps them unused."""
+    if code.kept is None:
+        return bool(code.still_there)
+    return isinstance(code.kept, Unmeasured) or bool(code.kept.imported or code.kept.named)
 
 
 def process_start(replica: ReplicaReading) -> Claim:
@@ -114,7 +138,7 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
 
 def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -> bool:
     """The strongest evidence: the files in the container and the start of the process."""
-    if not isinstance(replica.code, CodeReading) or replica.code.still_there:
+    if not isinstance(replica.code, CodeReading) or _uses_removed(replica.code):
         return False
     return restored_files(readings, replica, profile).passed and process_start(replica).passed
 

@@ -13,23 +13,36 @@ from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.errors import Unreachable
 
 
-def digest_in(engine: Engine, container_id: str, path: str) -> str | None:
-    """SHA-256 of a plain file; None when it does not exist or is none. Raises Unreachable."""
+def file_in(engine: Engine, container_id: str, path: str) -> bytes | None:
+    """A plain file; None when it does not exist or is none. Raises Unreachable."""
     with answering(f"{path} in {container_id[:12]}"):
         try:
             chunks, _ = engine.client.api.get_archive(container_id, path)
         except NotFound:
             return None
-        return _digest(chunks, path)
+        return _first_file(chunks, path)
 
 
-def _digest(chunks: Iterable[bytes], path: str) -> str | None:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-            file = archive.extractfile(archive.next() or tarfile.TarInfo())
-            return None if file is None else hashlib.sha256(file.read()).hexdigest()
-    except (tarfile.TarError, KeyError) as error:
-        raise Unreachable(f"the engine's copy of {path} cannot be read: {error}") from error
+def digest_in(engine: Engine, container_id: str, path: str) -> str | None:
+    """SHA-256 of a plain file; None when it does not exist or is none. Raises Unreachable."""
+    data = file_in(engine, container_id, path)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def python_files_in(engine: Engine, container_id: str, folder: str) -> dict[str, str]:
+    """Source text by path relative to `folder`, of every Python file below it. Raises Unreachable."""
+    with answering(f"{folder} in {container_id[:12]}"):
+        try:
+            chunks, _ = engine.client.api.get_archive(container_id, folder)
+        except NotFound:
+            return {}
+        try:
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                found = {m.name: archive.extractfile(m) for m in archive if m.isfile() and m.name.endswith(".py")}
+                return {name.partition("/")[2]: file.read().decode(errors="replace")
+                        for name, file in found.items() if file}  # fmt: skip
+        except (tarfile.TarError, KeyError) as error:
+            raise Unreachable(f"the engine's copy of {folder} cannot be read: {error}") from error
 
 
 def exists_in(engine: Engine, container_id: str, path: str) -> bool:
@@ -40,3 +53,12 @@ def exists_in(engine: Engine, container_id: str, path: str) -> bool:
             return any(chunks)
         except NotFound:
             return False
+
+
+def _first_file(chunks: Iterable[bytes], path: str) -> bytes | None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile(archive.next() or tarfile.TarInfo())
+            return None if file is None else file.read()
+    except (tarfile.TarError, KeyError) as error:
+        raise Unreachable(f"the engine's copy of {path} cannot be read: {error}") from error

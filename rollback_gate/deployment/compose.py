@@ -32,15 +32,20 @@ class Compose:
         files = tuple(part for file in self.files for part in ("-f", file))
         return (*self.command, "-p", self.project, *files)
 
-    def config(self) -> tuple[str, ...]:
-        return (*self.base, "config")
+    def config(self, *options: str) -> tuple[str, ...]:
+        return (*self.base, "config", *options)
 
-    def build(self, services: Iterable[str]) -> tuple[str, ...]:
-        return (*self.base, "build", *services)
+    def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
+        options = (*(["--no-cache"] if no_cache else []), *(["--pull"] if pull else []))
+        return (*self.base, "build", *options, *services)
 
     def recreate(self, services: Iterable[str]) -> tuple[str, ...]:
         """New containers of these services only: no dependencies, no build."""
         return (*self.base, "up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)
+
+    def start_missing(self, services: Iterable[str]) -> tuple[str, ...]:
+        """As many containers of these services as are wanted; those that exist are left alone."""
+        return (*self.base, "up", "-d", "--no-deps", "--no-build", "--no-recreate", *services)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class ComposeService:
     builds: bool
     build_context: str
     image: str
+    depends_on: tuple[str, ...] = ()
 
 
 def installed(runner: Runner, environ: Mapping[str, str]) -> tuple[tuple[tuple[str, ...], str], ...]:
@@ -125,7 +131,20 @@ def parse_config(text: str) -> dict[str, ComposeService]:
 def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:
     build = entry.get("build")
     context = build if isinstance(build, str) else (build or {}).get("context", "")
-    return ComposeService(name, build is not None, context, entry.get("image", ""))
+    return ComposeService(
+        name, build is not None, context, entry.get("image", ""), tuple(entry.get("depends_on") or ())
+    )
+
+
+def in_order(names: Iterable[str], services: Mapping[str, ComposeService]) -> list[str]:
+    """Each after those of them that it depends on; as given where that says nothing."""
+    left, done = list(names), list[str]()
+    while left:
+        free = (n for n in left if not set(services[n].depends_on if n in services else ()) & (set(left) - {n}))
+        following = next(free, left[0])  # a circle, which Compose would refuse, ends here too
+        left.remove(following)
+        done.append(following)
+    return done
 
 
 def _major(version: str) -> int:

@@ -64,7 +64,7 @@ class Engine:
         """What this image name points to now; None when there is no such image. Raises Unreachable."""
         with answering(f"image {name}"):
             try:
-                return str(self.client.images.get(name).id)
+                return str(self.client.api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
             except NotFound:
                 return None
 

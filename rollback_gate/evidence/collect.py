@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
+from rollback_gate.deployment.archive import python_files_in
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import container_path
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import boundary, code, logs, mcp, queue
+from rollback_gate.evidence import boundary, code, import_graph, logs, mcp, queue
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.import_graph import KeptModules
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.processing import Processing
 from rollback_gate.evidence.readings import (
@@ -31,12 +35,16 @@ Ask = Callable[[Replica, str], code.Answer]
 
 @dataclass(frozen=True)
 class Judged:
-    """What is judged: the run (or none), the digests of its sources by path, what it started by container id."""
+    """What is judged: the run (or none), the digests of its sources by path, what it started by container id.
+
+    `partial`: the rollback keeps the new modules; what counts is that nobody uses them.
+    """
 
     run_id: str | None
     source_digests: dict[str, str] | Unmeasured
     started: Mapping[str, Started]
     since: Instant | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,20 @@ class Collector:
         now = self.engine.inspect(replica.id)
         if now is None or not now.is_running or now.started_at != replica.started_at:
             return Unmeasured(what, "the container was stopped or restarted while it was being read")
+        if self.judged.partial and isinstance(reading, CodeReading):
+            return replace(reading, kept=self._kept(replica))
         return reading
+
+    def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
+        profile = self.profile
+        files: dict[str, str] = {}
+        try:
+            for folder in {PurePosixPath(entry).parts[0] for entry in profile.code.entries}:
+                found = python_files_in(self.engine, replica.id, container_path(profile, folder))
+                files |= {f"{folder}/{path}": text for path, text in found.items()}
+        except Unreachable as error:
+            return Unmeasured(f"what {replica.name} imports", error.message)
+        return import_graph.read(files, profile.code.entries, profile.code.remove, replica.name)
 
     def _logs(self, before: Mapping[str, Replica | None]) -> dict[str, LogSummary | Unmeasured]:
         def one(replica: Replica | None) -> LogSummary | Unmeasured:

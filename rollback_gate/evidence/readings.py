@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.import_graph import KeptModules
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -30,10 +31,14 @@ class FileReading:
 
 @dataclass(frozen=True)
 class CodeReading:
-    """Restored files and those removed ones that are still there, by asking inside one container."""
+    """Restored files and those removed ones that are still there, by asking inside one container.
+
+    `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
+    """
 
     files: tuple[FileReading, ...]
     still_there: tuple[str, ...]
+    kept: KeptModules | Unmeasured | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -69,6 +70,7 @@ class Code(Section):
     remove: tuple[RelativePath, ...] = ()
     remove_full: tuple[RelativePath, ...] = ()
     documentation: tuple[RelativePath, ...] = ()
+    entries: tuple[RelativePath, ...] = ()
     new: tuple[str, ...] = Field(min_length=1)
     old: tuple[str, ...] = Field(min_length=1)
 
@@ -185,10 +187,43 @@ class Limits(Section):
     answer_s: Seconds = 5
     clock_skew_s: Seconds = 5
     verify_s: Seconds = 3600
+    stabilise_s: Seconds = 300
+    baseline_s: float = Field(default=604_800, ge=1, le=31_536_000)
     errors: int = Field(default=5, ge=0)
     probes_per_replica: int = Field(default=5, ge=1, le=100)
     free_disk_mb: int = Field(default=200, ge=0)
     dropped_lines: int = Field(default=50, ge=0)
+
+
+MESSAGE_FIELDS = frozenset({
+    "change", "reason", "operator", "eta", "minutes", "status", "duration", "interruption", "completeness", "verdict",
+    "why", "next_steps", "record", "project",
+})  # fmt: skip
+
+
+class Message(Section):
+    """`{name}` is filled in; which names there are is checked when the profile is loaded."""
+
+    subject: str
+    body: str
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        for text in (self.subject, self.body):
+            names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+            if unknown := sorted(names - MESSAGE_FIELDS):
+                raise ValueError(f"unknown field {', '.join(unknown)}; there are {', '.join(sorted(MESSAGE_FIELDS))}")
+        return self
+
+
+class Messages(Section):
+    """`command` gets a message on its standard input, subject first; empty: messages are only shown."""
+
+    command: tuple[str, ...] = ()
+    limit_s: Seconds = 10
+    eta_minutes: int = Field(default=10, ge=1, le=1440)
+    begin: Message
+    end: Message
 
 
 class Titles(Section):
@@ -213,4 +248,5 @@ class Profile(Section):
     mcp: Mcp
     probe: Probe
     completeness: Completeness
+    messages: Messages
     limits: Limits = Limits()

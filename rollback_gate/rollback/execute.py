@@ -4,89 +4,162 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from rollback_gate.errors import RollbackFailed, RollbackGateError
+from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
+from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
-from rollback_gate.rollback import interruption, steps
-from rollback_gate.rollback.interruption import Interruption, Stop
+from rollback_gate.rollback import goals, interruption, steps
+from rollback_gate.rollback.goal import Direction
+from rollback_gate.rollback.interruption import Interruption
+from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Step
 from rollback_gate.rollback.steps import Context
+from rollback_gate.rollback.stopping import Interrupted, Stopping
+from rollback_gate.rollback.store import RunAccount
+
+GO_ON = "`invoke rollback.resume` goes on, `invoke rollback.undo` brings the change back"
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants this rollback, why, and which refusals were overridden by name."""
+    """Who wants this, why, and which refusals were overridden by name. `earlier`: the run that is gone on with."""
 
-    mode: str
     reason: str
     operator: str
     overrides: tuple[str, ...] = ()
+    earlier: RunAccount | None = None
 
 
-def execute(plan: Plan, context: Context, request: Request, tell: Callable[[Step], None]) -> Interruption:
-    """All steps in order. Raises RollbackFailed, after journaling it, for whatever ends the run early."""
-    step_id = "the beginning"
+@dataclass(frozen=True)
+class Listener:
+    """Told of each step before it begins; may say no, which stops the run there."""
+
+    before: Callable[[Step, int], bool]
+
+
+class _Stopped(Exception):
+    """By the operator, between two steps."""
+
+
+def execute(plan: Plan, context: Context, request: Request, listener: Listener, stopping: Stopping) -> Interruption:
+    """All steps in order. Raises RollbackFailed, after journaling it, for whatever ends the run early.
+
+    Raises Refused when the operator stops it before anything was touched.
+    """
+    current = ""
     try:
-        began = _begin(plan, context, request)
-        for step in plan.steps:
-            step_id = f"step '{step.id}'"
-            tell(step)
-            _one(step, context)
-        step_id = "the end"
-        _journal_started(context)
-        measured = _measure(context, began)
-        context.run.journal.write("interruption", seconds=measured.seconds, says=measured.says)
-        context.run.journal.write("run.end", outcome="done")
+        began, consuming = _begin(plan, context, request)
+        for number, step in enumerate(plan.steps, 1):
+            _ask_to_go_on(step, number, listener, stopping)
+            current = step.id
+            _one(step, context, stopping)
+        measured = _finish(context, began, consuming)
+    except (_Stopped, Interrupted) as stop:
+        raise _stopped(str(stop), current, context, stopping) from stop
     except BaseException as error:
-        raise _failure(step_id, error, context) from error
+        raise _failure(f"step '{current}'" if current else "the beginning", error, context) from error
     return measured
 
 
-def _begin(plan: Plan, context: Context, request: Request) -> Instant:
-    situation = context.situation
-    began = context.engine.now()
-    context.run.journal.write(
-        "run.begin", run=context.run.id, mode=request.mode, reason=request.reason, operator=request.operator,
-        overrides=list(request.overrides), strategy=situation.strategy.value, profile=situation.profile.name,
-        compose=situation.compose.version, folder=str(context.run.folder), engine_time=str(began),
-        source_digests={source.path: source.digest for source in situation.sources},
-        sources={source.path: source.origin for source in situation.restore}, plan=[step.id for step in plan.steps],
-    )  # fmt: skip
-    return began
+def _ask_to_go_on(step: Step, number: int, listener: Listener, stopping: Stopping) -> None:
+    if stopping.requested:
+        raise _Stopped(f"stopped by {stopping.requested} before step '{step.id}'")
+    if not listener.before(step, number):
+        raise _Stopped(f"stopped by the operator before step '{step.id}'")
 
 
-def _one(step: Step, context: Context) -> None:
+def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
+    _journal_started(context)
+    measured = _measure(context, began, consuming)
+    context.run.journal.write("interruption", seconds=measured.seconds, says=measured.says)
+    context.run.journal.write("run.end", outcome="done")
+    return measured
+
+
+def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tuple[str, ...]]:
+    """When the run began, by the engine's clock, and who consumed then: of the first attempt, where this is another."""
+    journal, goal = context.run.journal, context.situation.goal
+    steps_to_come = [step.id for step in plan.steps]
+    if request.earlier is not None:
+        event = "run.undo" if goal.direction is Direction.UNDO else "run.resume"
+        turned = request.earlier.direction is not goal.direction
+        journal.write(event, direction=goal.direction.value, reason=request.reason, operator=request.operator,
+                      plan=steps_to_come, how=asdict(context.situation.how))  # fmt: skip
+        if turned:
+            return context.engine.now(), context.situation.consuming
+        began = request.earlier.began
+        return Instant.parse(began["engine_time"]), tuple(began["consuming"])
+    now = context.engine.now()
+    goals.keep(context.run, goal.sources)
+    journal.write("run.begin", **_facts(context, request), engine_time=str(now), plan=steps_to_come)
+    return now, context.situation.consuming
+
+
+def _facts(context: Context, request: Request) -> dict[str, object]:
+    """All that a resume and an undo need (goals.py), and what people want to know of the run."""
+    situation, goal = context.situation, context.situation.goal
+    return {
+        "run": context.run.id, "mode": goal.mode.name.value, "with_documentation": goal.mode.with_documentation,
+        "reason": request.reason, "operator": request.operator, "overrides": list(request.overrides),
+        "how": asdict(situation.how), "strategy": situation.strategy.value, "profile": situation.profile.name,
+        "compose": situation.compose.version, "folder": str(context.run.folder),
+        "source_digests": {source.path: source.digest for source in goal.sources},
+        "kinds": {source.path: source.kind for source in goal.sources},
+        "origins": {source.path: source.origin for source in goal.sources},
+        "sources": {source.path: f"{source.kind} {source.origin}" for source in situation.restore},
+        "remove": list(goal.remove), "goal_images": dict(goal.images), "images": dict(situation.images),
+        "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
+        "consuming": list(situation.consuming),
+    }  # fmt: skip
+
+
+def _one(step: Step, context: Context, stopping: Stopping) -> None:
     journal = context.run.journal
-    journal.write("step.begin", step=step.id, says=step.says, command=step.command)
+    journal.write("step.begin", step=step.id, kind=step.kind.value, targets=list(step.targets), says=step.says,
+                  command=step.command)  # fmt: skip
     try:
+        stopping.step(step.kind)
         detail = steps.perform(step, context)
+        stopping.step(None)
     except BaseException as error:
+        stopping.step(None)
+        outcome = "stopped" if isinstance(error, Interrupted) else "failed"
         with suppress(OSError):  # a full disk must not hide the failure behind one of the journal's own
-            journal.write("step.end", step=step.id, outcome="failed", detail=_says(error))
+            journal.write("step.end", step=step.id, outcome=outcome, detail=_says(error))
         raise
     journal.write("step.end", step=step.id, outcome="done", detail=detail)
     if step.kind is Kind.WAIT_CONSUMING:
         _journal_started(context)  # at once: what restarts by itself after this is a finding
 
 
-def _failure(step_id: str, error: BaseException, context: Context) -> RollbackFailed:
+def _stopped(says: str, current: str, context: Context, stopping: Stopping) -> RollbackGateError:
+    message = f"stopped by {says} in step '{current}'" if says == stopping.requested else says
+    with suppress(OSError):
+        context.run.journal.write("run.end", outcome="stopped")
+    if not context.run.account().changed:
+        return Refused(f"{message}; nothing was touched", "invoke rollback begins anew")
+    return RollbackFailed(message, GO_ON)
+
+
+def _failure(where: str, error: BaseException, context: Context) -> RollbackFailed:
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
     remedy = error.remedy if isinstance(error, RollbackGateError) else ""
-    return RollbackFailed(context.redactor.text(f"{step_id} failed: {_says(error)}"), remedy)
+    says = context.redactor.text(f"{where} failed: {_says(error)}")
+    return RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
 
 
 def _says(error: BaseException) -> str:
     if isinstance(error, RollbackGateError):
         return error.message
-    return (
-        "interrupted from the keyboard" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-    )
+    return str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
 
 
 def _journal_started(context: Context) -> None:
     """The boundary of each replica, once: the start of the process that this run made, or found young enough."""
+    if context.situation.goal.direction is Direction.UNDO:
+        return
     deployment = context.situation.profile.deployment
     to_come = context.stopped | {replica.id for replica in context.situation.stale_replicas}
     for replica in context.engine.containers(deployment.compose_project, deployment.worker):
@@ -97,11 +170,23 @@ def _journal_started(context: Context) -> None:
                                       started_at=str(replica.started_at), config_hash=replica.config_hash)  # fmt: skip
 
 
-def _measure(context: Context, began: Instant) -> Interruption:
-    situation = context.situation
-    stopped = [container_id for container_id in situation.consuming if container_id in context.stopped]
-    deaths = steps.first_deaths(context.engine, stopped, began, context.engine.now())
-    stops = [Stop(deaths.get(i), context.consuming_at.get(i)) for i in stopped]
+def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
+    """From those that consumed when the run began, whichever attempt stopped them, and all that consume now."""
+    situation, engine = context.situation, context.engine
+    deployment = situation.profile.deployment
+    now = engine.containers(deployment.compose_project, deployment.worker)
+    steps.note_consuming(now, context)
+    stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
+    deaths = first_deaths(engine, stopped, began, engine.now())
     since = [at for replica in situation.replicas if (at := context.not_consuming_since.get(replica.id))]
-    goes_on = len(stopped) < len(situation.consuming)
-    return interruption.measure(stops, goes_on, max(since, default=None), context.consuming_at.values())
+    return interruption.measure(
+        [deaths.get(i) for i in stopped],
+        len(stopped) < len(consuming),
+        max(since, default=None),
+        [context.consuming_at[replica.id] for replica in now if replica.id in context.consuming_at],
+    )
+
+
+def _has_ended(container_id: str, context: Context, began: Instant) -> bool:
+    replica = context.engine.inspect(container_id)
+    return replica is None or replica.started_at is None or replica.started_at > began

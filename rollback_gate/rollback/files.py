@@ -18,7 +18,7 @@ def digest(path: Path) -> str:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write `data` in place of `path`, which keeps its owner and mode. Raises OSError; then `path` is untouched."""
-    temporary = path.with_name(f".{path.name}.rollback-gate.tmp")
+    temporary = _temporary(path)
     try:
         old = path.stat() if path.exists() else None
         with temporary.open("wb") as file:
@@ -35,8 +35,18 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file or folder, across devices by copy and fsync. Raises OSError; an earlier, partial target is redone."""
+    """Move a file or folder, across devices by copy and fsync. Raises OSError.
+
+    May be called again after it was killed anywhere: a source whose all is in the target already is only removed.
+    Raises FileExistsError when the target holds something else.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    if is_there(target):
+        if not is_contained(source, target):
+            raise FileExistsError(errno.EEXIST, "holds something else", str(target))
+        _remove(source)
+        sync_folder(source.parent)
+        return
     try:
         source.rename(target)
     except OSError as error:
@@ -45,6 +55,29 @@ def move(source: Path, target: Path) -> None:
         _copy_then_remove(source, target)
     sync_folder(target.parent)
     sync_folder(source.parent)
+
+
+def is_there(path: Path) -> bool:
+    """A link that leads nowhere is there too."""
+    return path.exists() or path.is_symlink()
+
+
+def is_contained(source: Path, target: Path) -> bool:
+    """Whether everything in `source` is in `target` too, byte for byte. Raises OSError."""
+    if source.is_symlink() or target.is_symlink():
+        return source.is_symlink() and target.is_symlink() and source.readlink() == target.readlink()
+    if source.is_dir():
+        return target.is_dir() and all(is_contained(child, target / child.name) for child in source.iterdir())
+    return source.is_file() and target.is_file() and digest(source) == digest(target)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed `replace_file` or `move` left beside `path`. Raises OSError."""
+    _remove(_temporary(path))
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.rollback-gate.tmp")
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
@@ -74,7 +107,7 @@ def _is_cross_device(error: OSError) -> bool:
 
 def _copy_then_remove(source: Path, target: Path) -> None:
     """The source goes only when the copy is whole and on disk, under its final name."""
-    copy = target.with_name(f".{target.name}.rollback-gate.tmp")
+    copy = _temporary(target)
     _remove(copy)
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, copy, symlinks=True)
@@ -89,7 +122,6 @@ def _copy_then_remove(source: Path, target: Path) -> None:
         elif not path.is_symlink():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    _remove(target)
     copy.rename(target)
     sync_folder(target.parent)
     _remove(source)

@@ -46,32 +46,25 @@ class LastConsumed:
         return self._ended_at or self.replica.finished_at or self.replica.created_at
 
 
-@dataclass(frozen=True)
-class Stop:
-    """A replica that consumed and was stopped by the run. `died_at`, `again_at`: None where that was not seen."""
-
-    died_at: Instant | None
-    again_at: Instant | None
-
-
 def measure(
-    stops: Sequence[Stop], consumed_on: bool, nobody_since: Instant | None, began: Iterable[Instant]
+    deaths: Sequence[Instant | None], consumed_on: bool, nobody_since: Instant | None, began: Iterable[Instant]
 ) -> Interruption:
-    """`consumed_on`: some replica consumed before and was not stopped. `began`: all "consuming" lines of the run."""
+    """From the last of those that consumed to the first of those that consume now.
+
+    `deaths`: of each replica that consumed and was stopped by the run; None where the engine has no event of it.
+    `consumed_on`: some replica consumed before and was not stopped. `began`: since when each consumes that does now.
+    """
     starts = sorted(began)
     if consumed_on:
         return Interruption(0.0, "none: a replica that was not stopped consumed all the time")
-    if not stops:
+    if not deaths:
         return _nobody_before(nobody_since, starts)
-    ends = [stop.died_at for stop in stops if stop.died_at]
-    if len(ends) < len(stops) or not starts:
+    ends = [at for at in deaths if at is not None]
+    if len(ends) < len(deaths) or not starts:
         return Interruption(None, "not measured: the engine's events or the logs do not show every stop and start")
-    last = max(ends)
-    if any(stop.died_at != last and stop.again_at and stop.again_at < last for stop in stops):
+    last, again = max(ends), starts[0]
+    if again < last:
         return Interruption(0.0, "none: another replica consumed all the time")
-    again = min((at for at in starts if at > last), default=None)
-    if again is None:
-        return Interruption(None, "not measured: no start is seen after the last stop")
     return Interruption(again.seconds_since(last), f"{again.seconds_since(last):.1f} s, from {last} to {again}")
 
 

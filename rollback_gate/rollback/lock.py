@@ -1,7 +1,8 @@
 """One run at a time per deployment: the kernel locks the project directory, so a dead holder's lock is gone with it.
 
 The directory is the same for every user of the machine, and nothing has to be written into it. Who holds the lock is
-noted beside it for the message; the note decides nothing.
+noted beside it for the message; the note decides nothing. A command that a run started (a build) keeps the lock too:
+where only the run itself was killed, nobody else begins while that command still works.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rollback_gate.errors import Locked, Refused
 from rollback_gate.instant import Instant
@@ -20,8 +23,22 @@ from rollback_gate.instant import Instant
 _UNKNOWN = "its holder has not left a name that this user can read"
 
 
+@dataclass
+class Held:
+    """A lock that is held. `descriptor`: keeps it, in every process that has it open."""
+
+    descriptor: int
+    _note: Path
+    _holder: dict[str, object] = field(default_factory=dict)
+
+    def name_run(self, run_id: str) -> None:
+        """From now on the holder's note says which run this is."""
+        self._holder["run"] = run_id
+        _leave_name(self._note, self._holder)
+
+
 @contextmanager
-def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant) -> Iterator[None]:
+def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant) -> Iterator[Held]:
     """Hold the lock of the deployment in `directory`. Raises Locked, which names the holder, or Refused."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -32,14 +49,16 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Locked(f"another run holds the lock: {_holder(note)}", "wait for it, or end that process") from error
+            raise Locked(f"another run holds the lock: {in_words(holder(note))}", "wait for it, or end it: invoke "
+                         "rollback.unlock --reason '...'") from error  # fmt: skip
         except OSError as error:
             raise Refused(f"{directory} cannot be locked: {error.strerror}, nothing was touched",
                           "its file system must support flock") from error  # fmt: skip
-        _leave_name(note, {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(), "boot_id": boot_id(),
-                           "since": str(now), "purpose": purpose})  # fmt: skip
+        mine = Held(descriptor, note, {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(),
+                                       "boot_id": boot_id(), "since": str(now), "purpose": purpose})  # fmt: skip
+        _leave_name(note, mine._holder)
         try:
-            yield
+            yield mine
         finally:
             with suppress(OSError):
                 note.unlink()
@@ -52,7 +71,49 @@ def boot_id() -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
-def _leave_name(note: Path, holder: dict[str, object]) -> None:
+def holder(note: Path) -> dict[str, Any]:
+    """What the holder left; empty where it left nothing that this user can read. Decides nothing."""
+    try:
+        left = json.loads(note.read_text())
+        return left if isinstance(left, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def in_words(left: dict[str, Any]) -> str:
+    try:
+        who = f"{left['operator']} on {left['host']}, process {left['pid']}, {left['purpose']}"
+        run = f" of run {left['run']}" if left.get("run") else ""
+        dead = "" if _is_alive(left) else " (that process is dead; a command that it started still works)"
+        return f"{who}{run}, since {left['since']}{dead}"
+    except (KeyError, TypeError, ValueError):
+        return _UNKNOWN
+
+
+def holding_processes(directory: Path) -> tuple[int, ...]:
+    """Processes of this machine that keep the lock, as far as this user may see them."""
+    wanted = directory.resolve()
+    return tuple(sorted(int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _keeps(p, wanted)))
+
+
+def _keeps(process: Path, directory: Path) -> bool:
+    try:
+        for link in (process / "fd").iterdir():
+            if link.readlink() == directory and "FLOCK" in (process / "fdinfo" / link.name).read_text():
+                return True
+    except OSError:  # it has ended meanwhile, or is another user's
+        return False
+    return False
+
+
+def _is_alive(left: dict[str, Any]) -> bool:
+    """On another machine, or before a reboot, that cannot be told: then nothing is said."""
+    if left["host"] != socket.gethostname() or left["boot_id"] != boot_id():
+        return True
+    return Path(f"/proc/{int(left['pid'])}").exists()
+
+
+def _leave_name(note: Path, left: dict[str, object]) -> None:
     """For the message only: where it cannot be written, the lock still holds.
 
     The folder is everybody's: a link that somebody put there is not followed.
@@ -60,13 +121,4 @@ def _leave_name(note: Path, holder: dict[str, object]) -> None:
     with suppress(OSError):
         descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
         with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps(holder))
-
-
-def _holder(note: Path) -> str:
-    try:
-        holder = json.loads(note.read_text())
-        return (f"{holder['operator']} on {holder['host']}, process {holder['pid']}, "
-                f"{holder['purpose']}, since {holder['since']}")  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
-        return _UNKNOWN
+            file.write(json.dumps(left))

@@ -1,4 +1,4 @@
-"""What a rollback would do, as data. Pure: it can be printed without doing anything."""
+"""What a run would do, as data. Pure: it can be printed without doing anything."""
 
 from __future__ import annotations
 
@@ -8,27 +8,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback_gate.deployment.compose import Compose, ComposeService
+from rollback_gate.deployment.compose import Compose, ComposeService, in_order
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.sources import Source
+from rollback_gate.rollback.content import Source
+from rollback_gate.rollback.goal import Direction, Goal, How
 
 
 class Kind(enum.StrEnum):
     SAVE_EVIDENCE = "save-evidence"
     RESTORE = "restore"
     QUARANTINE = "quarantine"
+    PUT_BACK = "put-back"
+    KEEP_IMAGE = "keep-image"
     BUILD = "build"
+    TAG = "tag"
     RESTART = "restart"
     RECREATE = "recreate"
+    REPLACE = "replace"
+    START = "start"
     WAIT_CONSUMING = "wait-consuming"
     WAIT_RUNNING = "wait-running"
 
 
 @dataclass(frozen=True)
 class Step:
-    """`targets`: paths relative to the project, container ids or service names, by kind. `command`: by hand."""
+    """`targets`, by kind: paths relative to the project, container ids, service names, or image id and its new name.
+
+    `command`: what one would type to do it by hand.
+    """
 
     id: str
     kind: Kind
@@ -39,10 +48,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Situation:
-    """What preflight found. `restore` and `remove` hold only what still has to be done.
+    """A goal, and what preflight found: `restore`, `remove`, `put_back`, `tags` hold only what still has to be done.
 
-    `sources`: of every restored file. `consuming`: ids of the replicas that consume now. `stale_*`: what would go on
-    running something else than old code if it were left alone; dependents by service.
+    `consuming`: ids of the replicas that consume now. `stale_*`: what would go on running something else than the goal
+    if it were left alone; dependents by service. `images`: what the worker and its dependents run now, by image name.
     """
 
     profile: Profile
@@ -52,12 +61,30 @@ class Situation:
     services: Mapping[str, ComposeService]
     replicas: tuple[Replica, ...]
     dependents: Mapping[str, tuple[Replica, ...]]
-    sources: tuple[Source, ...]
+    goal: Goal
     restore: tuple[Source, ...]
     remove: tuple[str, ...]
+    put_back: tuple[str, ...]
+    tags: Mapping[str, str]
+    images: Mapping[str, str]
     stale_replicas: tuple[Replica, ...]
     stale_dependents: tuple[str, ...]
     consuming: tuple[str, ...]
+    how: How = How()
+
+    @property
+    def worker(self) -> str:
+        return self.profile.deployment.worker
+
+    @property
+    def builds(self) -> bool:
+        """An undo of a built service goes back to the image that was kept; it builds nothing."""
+        return self.strategy is Strategy.BUILD and self.goal.direction is Direction.ROLLBACK
+
+    @property
+    def in_turn(self) -> bool:
+        """One replica after the other, while another one consumes and new ones can be expected to come up."""
+        return bool(self.consuming) and len(self.replicas) > 1 and not self.how.all_at_once and self.goal.consumes
 
 
 @dataclass(frozen=True)
@@ -68,102 +95,198 @@ class Plan:
     because: str = ""
 
 
-def make(situation: Situation) -> Plan:
-    """The runbook's Option 1, or its Full Rollback, for the strategies bind and build."""
+def make(situation: Situation, keep_as: str, images: Mapping[str, str] | None = None) -> Plan:
+    """For any goal and strategy. `keep_as`: the name under which images are kept for an undo.
+
+    `images`: those that ran before the run began; by default, and for a new run, those that run now.
+    """
+    keep = situation.images if images is None else images
     files = _files(situation)
     missing = situation.profile.deployment.replicas - len(situation.replicas)
-    with_worker = bool(situation.restore or situation.stale_replicas or missing > 0)
+    must_build = situation.goal.rebuild and not situation.goal.built
+    with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0 or must_build)
     dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
-    if not files and not with_worker and not dependents:
-        return Plan((), "files hold the old code, removed modules are gone, and the processes of every replica and "
-                    "dependent are younger")  # fmt: skip
-    steps = files
-    if with_worker and situation.strategy is Strategy.BUILD:
-        steps += [_build(situation), _save_evidence(situation), *_recreate_worker(situation)]
-    elif with_worker:
-        steps += [_save_evidence(situation), *_restart_worker(situation)]
+    if not files and not with_worker and not dependents and not situation.tags:
+        return Plan((), _because(situation))
+    steps = [*files, *_before_containers(situation, keep_as, keep, bool(with_worker or dependents))]
+    if with_worker:
+        steps += _worker(situation)
     return Plan((*steps, *_dependents(situation, dependents)))
 
 
-def _save_evidence(situation: Situation) -> Step:
-    containers = (*situation.replicas, *(r for rows in situation.dependents.values() for r in rows))
-    return Step("save-evidence", Kind.SAVE_EVIDENCE, "save logs and state of the misbehaving containers",
-                tuple(r.id for r in containers), "docker logs CONTAINER; docker inspect CONTAINER")  # fmt: skip
+def _touches_worker(situation: Situation) -> bool:
+    """Files that the worker has in memory. Under `image` the tree is nobody's code."""
+    return bool(situation.restore or situation.put_back) and situation.strategy is not Strategy.IMAGE
+
+
+def _because(situation: Situation) -> str:
+    if situation.goal.direction is Direction.UNDO:
+        return "the change's files and images are in place, and every replica and dependent runs them"
+    removed = "" if not situation.goal.remove else "removed modules are gone, "
+    return f"files hold the old code, {removed}and the processes of every replica and dependent are younger"
+
+
+# --- files
 
 
 def _files(situation: Situation) -> list[Step]:
     quote = shlex.quote
+    at = situation.directory
     steps = [
         Step(f"restore:{s.path}", Kind.RESTORE, f"restore {s.path} from {s.kind} {s.origin}", (s.path,),
-             f"cp {quote(str(situation.directory / s.origin))} {quote(str(situation.directory / s.path))}")
+             f"{_by_hand(situation, s)} {quote(str(at / s.path))}")
         for s in situation.restore
     ]  # fmt: skip
-    return steps + [
+    steps += [
         Step(f"quarantine:{path}", Kind.QUARANTINE, f"move {path} into the run's quarantine", (path,),
-             f"mv {quote(str(situation.directory / path))} QUARANTINE")
+             f"mv {quote(str(at / path))} QUARANTINE")
         for path in situation.remove
     ]  # fmt: skip
+    return steps + [
+        Step(f"put-back:{path}", Kind.PUT_BACK, f"put {path} back out of the run's quarantine", (path,),
+             f"mv QUARANTINE/{quote(path)} {quote(str(at / path))}")
+        for path in situation.put_back
+    ]  # fmt: skip
+
+
+def _by_hand(situation: Situation, source: Source) -> str:
+    quote = shlex.quote
+    if source.kind == "git":
+        return f"git -C {quote(str(situation.directory))} show {source.origin}:./{quote(source.path)} >"
+    if source.kind == "image":
+        inside = f"{situation.profile.deployment.container_root}/{source.path}"
+        return f'docker cp "$(docker create {quote(source.origin)} true)":{quote(inside)}'
+    if source.kind == "quarantine":
+        return f"cp QUARANTINE/{quote(source.path)}"
+    return f"cp {quote(str(situation.directory / source.origin))}"
+
+
+# --- images and evidence, before anything stops
+
+
+def _before_containers(situation: Situation, keep_as: str, keep: Mapping[str, str], is_needed: bool) -> list[Step]:
+    if not is_needed and not situation.tags:
+        return []
+    steps: list[Step] = []
+    if situation.strategy is not Strategy.BIND and situation.goal.direction is Direction.ROLLBACK:
+        steps += _keep_images(keep, keep_as)
+    if situation.builds:
+        steps.append(_build(situation))
+    steps.append(_save_evidence(situation))
+    return steps + [
+        Step(f"tag:{name}", Kind.TAG, f"let {name} be image {image_id[:19]} again", (image_id, name),
+             f"docker tag {image_id} {shlex.quote(name)}")
+        for name, image_id in situation.tags.items()
+    ]  # fmt: skip
+
+
+def _keep_images(images: Mapping[str, str], keep_as: str) -> list[Step]:
+    """For an undo: what runs now must not depend on a name that the next build moves."""
+    steps = []
+    for number, (name, image_id) in enumerate(sorted(images.items()), 1):
+        kept = f"{keep_as}-{number}"
+        steps.append(Step(f"keep-image:{name}", Kind.KEEP_IMAGE, f"keep the image of {name} that runs now as {kept}",
+                          (image_id, kept), f"docker tag {image_id} {kept}"))  # fmt: skip
+    return steps
 
 
 def _build(situation: Situation) -> Step:
     """Before anything stops, and each image once: dependents that share the worker's image need none of their own."""
-    deployment = situation.profile.deployment
-    names = [n for n in (deployment.worker, *deployment.dependents) if situation.services[n].builds]
-    return Step("build", Kind.BUILD, f"build {', '.join(names)} from the restored tree, while the old one still runs",
-                tuple(names), shlex.join(situation.compose.build(names)))  # fmt: skip
+    names = [n for n in (situation.worker, *situation.dependents) if situation.services[n].builds]
+    how = situation.how
+    command = situation.compose.build(names, how.no_cache or situation.goal.rebuild, how.pull)
+    afresh = " afresh" if how.no_cache or situation.goal.rebuild else ""
+    return Step("build", Kind.BUILD, f"build {', '.join(names)}{afresh} from the restored tree, while the old one "
+                "still runs", tuple(names), shlex.join(command))  # fmt: skip
 
 
-def _recreate_worker(situation: Situation) -> list[Step]:
-    worker = situation.profile.deployment.worker
-    command = shlex.join(situation.compose.recreate([worker]))
-    return [
-        Step(
-            "recreate:worker",
-            Kind.RECREATE,
-            "replace the worker's containers by new ones of the new image",
-            (worker,),
-            command,
-        ),
-        Step("wait:worker", Kind.WAIT_CONSUMING, "wait until every replica reports that it consumes", (worker,)),
-    ]
+def _save_evidence(situation: Situation) -> Step:
+    containers = (*situation.replicas, *(r for rows in situation.dependents.values() for r in rows))
+    return Step("save-evidence", Kind.SAVE_EVIDENCE, "save logs, state and completeness of what runs now",
+                tuple(r.id for r in containers), "docker logs CONTAINER; docker inspect CONTAINER")  # fmt: skip
 
 
-def _restart_worker(situation: Situation) -> list[Step]:
-    """Only what is stale. In turn while someone consumes, so that the service goes on; else all at once."""
-    worker = situation.profile.deployment.worker
-    steps: list[Step] = []
+# --- containers
+
+
+def _worker(situation: Situation) -> list[Step]:
+    """Those that do not consume first, together: one that does is touched only when a new one has come up."""
     stale = situation.stale_replicas
-    in_turn = bool(situation.consuming) and len(situation.replicas) > 1
-    groups = [(replica,) for replica in stale] if in_turn else [stale]
-    for group in filter(None, groups):
-        names = ", ".join(r.name for r in group)
-        suffix = group[0].name if in_turn else "worker"
-        steps.append(Step(f"restart:{suffix}", Kind.RESTART, f"restart {names}", tuple(r.id for r in group),
-                          f"docker restart {' '.join(r.name for r in group)}"))  # fmt: skip
-        steps.append(Step(f"wait:{suffix}", Kind.WAIT_CONSUMING, f"wait until {names} reports that it consumes",
-                          tuple(r.id for r in group)))  # fmt: skip
-    if len(situation.replicas) < situation.profile.deployment.replicas:
-        up = (*situation.compose.base, "up", "-d", "--no-deps", "--no-build", "--no-recreate", worker)
+    missing = situation.profile.deployment.replicas - len(situation.replicas)
+    if situation.strategy is Strategy.BIND:
+        steps = _in_groups(situation, Kind.RESTART)
+    elif situation.in_turn or 0 < len(stale) < len(situation.replicas):
+        steps = _in_groups(situation, Kind.REPLACE)
+    elif stale or (situation.goal.rebuild and not situation.goal.built):
+        return _recreate(situation)
+    else:
+        steps = []
+    if missing > 0 and not any(step.kind is Kind.REPLACE for step in steps):
+        command = shlex.join(situation.compose.start_missing([situation.worker]))
         steps.append(
-            Step(
-                "start-missing:worker", Kind.RECREATE, "start the replicas that are missing", (worker,), shlex.join(up)
-            )
+            Step("start:worker", Kind.START, "start the replicas that are missing", (situation.worker,), command)
         )
-        steps.append(
-            Step("wait:all", Kind.WAIT_CONSUMING, "wait until every replica reports that it consumes", (worker,))
-        )
+        steps += _wait(situation, "all", (situation.worker,), "every replica reports")
     return steps
 
 
-def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
+def _recreate(situation: Situation) -> list[Step]:
+    command = shlex.join(situation.compose.recreate([situation.worker]))
+    says = "replace the worker's containers by new ones of the new image"
+    return [Step("recreate:worker", Kind.RECREATE, says, (situation.worker,), command),
+            *_wait(situation, "worker", (situation.worker,), "every replica reports")]  # fmt: skip
+
+
+def _in_groups(situation: Situation, kind: Kind) -> list[Step]:
     steps: list[Step] = []
-    for name in names:
+    for group in _groups(situation):
+        names = ", ".join(r.name for r in group)
+        label = group[0].name if len(group) == 1 and situation.in_turn else "worker"
+        ids = tuple(r.id for r in group)
+        if kind is Kind.RESTART:
+            command = f"docker restart {' '.join(r.name for r in group)}"
+            steps.append(Step(f"restart:{label}", kind, f"restart {names}", ids, command))
+            steps += _wait(situation, label, ids, f"{names} reports")
+        else:
+            steps.append(_replace(situation, label, group))
+            steps += _wait(situation, label, (situation.worker,), f"the one in place of {names} reports")
+    return steps
+
+
+def _groups(situation: Situation) -> list[tuple[Replica, ...]]:
+    stale = situation.stale_replicas
+    if not situation.in_turn:
+        return [stale] if stale else []
+    idle = tuple(r for r in stale if r.id not in situation.consuming)
+    return [*([idle] if idle else []), *((r,) for r in stale if r.id in situation.consuming)]
+
+
+def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> Step:
+    """Stopped and removed by id, then made anew by Compose: one that stays is left alone (`--no-recreate`)."""
+    names = " ".join(r.name for r in group)
+    up = shlex.join(situation.compose.start_missing([situation.worker]))
+    return Step(f"replace:{label}", Kind.REPLACE, f"replace {names.replace(' ', ', ')} by a container of the new image",
+                tuple(r.id for r in group), f"docker stop {names} && docker rm {names} && {up}")  # fmt: skip
+
+
+def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) -> list[Step]:
+    """A change that did not come up before is not waited for when it is brought back."""
+    if not situation.goal.consumes:
+        return []
+    return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who} that it consumes", targets)]
+
+
+def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
+    """After the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
+    steps: list[Step] = []
+    for name in in_order(names, situation.services):
         containers = situation.dependents[name]
-        if situation.strategy is Strategy.BUILD or not containers:
+        if situation.strategy is not Strategy.BIND or not containers:
             steps.append(Step(f"recreate:{name}", Kind.RECREATE, f"replace the containers of {name}", (name,),
                               shlex.join(situation.compose.recreate([name]))))  # fmt: skip
         else:
             steps.append(Step(f"restart:{name}", Kind.RESTART, f"restart {name}", tuple(r.id for r in containers),
                               f"docker restart {' '.join(r.name for r in containers)}"))  # fmt: skip
-        steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
+        if situation.goal.consumes:
+            steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
     return steps

@@ -12,20 +12,18 @@ from typing import TypeVar
 from rollback_gate.commands import Runner
 from rollback_gate.deployment import compose as composes
 from rollback_gate.deployment import strategy as strategies
-from rollback_gate.deployment.archive import digest_in, exists_in
+from rollback_gate.deployment.archive import digest_in
 from rollback_gate.deployment.compose import Compose, ComposeService
 from rollback_gate.deployment.engine import Engine, command_line_engine_id
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy, container_path, covering_mount
 from rollback_gate.errors import Refused, RollbackGateError
-from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.log_lines import summarize
-from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback import files, sources
+from rollback_gate.rollback.content import Source
+from rollback_gate.rollback.goal import Goal, How
+from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.plan import Situation
-from rollback_gate.rollback.sources import Source
 from rollback_gate.rollback.store import DeploymentId, state_folder
 
 T = TypeVar("T")
@@ -70,11 +68,15 @@ class Checklist:
         return Refused(message, "; ".join(i.remedy for i in bad if i.remedy))
 
 
+FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
+
+
 @dataclass(frozen=True)
 class Preflight:
     """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project.
 
-    `also_remove`: files of the change that no container needs, for a full rollback.
+    `find_goal`: from directory, strategy and the containers of worker and dependents to the goal and a sentence on it.
+    `quarantine`: of the run that is gone on with.
     """
 
     profile: Profile
@@ -82,11 +84,9 @@ class Preflight:
     runner: Runner
     documents: Documents | None
     elsewhere: Path
-    also_remove: tuple[str, ...] = ()
-
-    @property
-    def _to_remove(self) -> tuple[str, ...]:
-        return (*self.profile.code.remove, *self.also_remove)
+    find_goal: FindGoal
+    how: How = How()
+    quarantine: Path | None = None
 
     def look(self) -> tuple[Checklist, Situation | None, Path | None]:
         """The checklist; and, where nothing refuses, the situation and the state folder."""
@@ -94,29 +94,32 @@ class Preflight:
         directory = checklist.ask("project directory", self._directory)
         checklist.ask("engine", self._engine)
         found = checklist.ask("worker", self._worker)
-        restored = checklist.ask("old code", lambda: self._sources(directory)) if directory else None
         self._database(checklist)
         if directory is None or found is None:
             return checklist, None, None
         worker, dependents = found
+        everyone = (*worker, *(r for rows in dependents.values() for r in rows))
         compose = checklist.ask("compose", lambda: self._compose(worker, directory, checklist))
-        if compose is None or restored is None:
+        if compose is None:
+            # What can be told all the same: an operator wants to know of both.
+            checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
             return checklist, None, None
         bound, services = compose
         strategy = checklist.ask("strategy", lambda: self._strategy(worker, services))
-        if strategy is None:
+        goal = checklist.ask("source", lambda: self._goal(directory, strategy or Strategy.BUILD, everyone))
+        if strategy is None or goal is None:
             return checklist, None, None
-        checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, restored))
-        if strategy is Strategy.BUILD:
+        if strategy is not Strategy.IMAGE:
+            checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, goal.sources))
+        if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
-        state = self._state(directory, (*worker, *(r for rows in dependents.values() for r in rows)), services)
+        state = self._state(directory, everyone, services)
         checklist.ask("disk", lambda: self._disk(state))
-        checklist.ask("writable", lambda: self._writable(directory, state))
+        checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
         if checklist.refusal():
             return checklist, None, None
-        situation = checklist.ask(
-            "state", lambda: self._situation(directory, strategy, bound, services, worker, dependents, restored)
-        )
+        look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine)
+        situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, worker, dependents)))
         return checklist, situation, state
 
     # --- each item
@@ -150,13 +153,13 @@ class Preflight:
         dependents = {name: self.engine.containers(deployment.compose_project, name) for name in deployment.dependents}
         return (worker, dependents), ", ".join(f"{r.name} {r.condition}" for r in worker)
 
-    def _sources(self, directory: Path) -> tuple[tuple[Source, ...], str]:
+    def _goal(self, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
         for restored in self.profile.code.restore:
             _inside(directory, restored.path)
-        for removed in self._to_remove:
-            _inside(directory, removed)
-        found = tuple(sources.newest_old(directory, file, self.profile.code) for file in self.profile.code.restore)
-        return found, "; ".join(f"{s.path} from {s.origin}" for s in found)
+        goal, says = self.find_goal(directory, strategy, containers)
+        for path in (*goal.remove, *goal.put_back):
+            _inside(directory, path)
+        return goal, says
 
     def _database(self, checklist: Checklist) -> None:
         if self.documents is None:
@@ -187,11 +190,10 @@ class Preflight:
 
     def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         chosen = strategies.decide(self.profile, worker, services[self.profile.deployment.worker])
-        if chosen is Strategy.IMAGE:
-            raise Refused(
-                "the service has neither a bind mount for the code nor a build key",
-                "this version rolls back bind-mounted and built services; go back to an image by hand",
-            )
+        unnamed = [r.name for r in worker if "@" in r.image_name or r.image_name.startswith("sha256:")]
+        if chosen is Strategy.IMAGE and unnamed:
+            raise Refused(f"{', '.join(unnamed)}: its image is given by digest, so no name can go back to another one",
+                          "name the old image in the Compose file and recreate the worker by hand")  # fmt: skip
         return chosen, chosen.value
 
     def _same_files(
@@ -204,7 +206,7 @@ class Preflight:
         for replica in worker:
             for source in restored:
                 path = container_path(self.profile, source.path)
-                seen, mine = digest_in(self.engine, replica.id, path), _digest(directory / source.path)
+                seen, mine = digest_in(self.engine, replica.id, path), digest_of(directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
                 covered = covering_mount(replica.mounts, path)
@@ -245,14 +247,15 @@ class Preflight:
             )
         return free_mb, f"{free_mb} MB free at {existing}"
 
-    def _writable(self, directory: Path, state: Path) -> tuple[bool, str]:
+    def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
         """Everything that will be replaced or moved, and where the run keeps its files."""
-        removed = [directory / p for path in self._to_remove for p in _with_bytecode(directory, path)]
-        restored = [directory / file.path for file in self.profile.code.restore]
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
-        folders = (
-            {path.parent for path in (*removed, *restored)} | {path for path in removed if path.is_dir()} | {existing}
-        )
+        moved = [] if strategy is Strategy.IMAGE else [
+            directory / p for path in goal.remove for p in with_bytecode(directory, path)
+        ]  # fmt: skip
+        restored = [] if strategy is Strategy.IMAGE else [directory / source.path for source in goal.sources]
+        returned = [_existing_parent(directory / path) for path in goal.put_back]
+        folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
         bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
         if os.geteuid() != 0:  # only root may give a file back to its owner
             bad += [str(path) for path in restored if path.exists() and path.stat().st_uid != os.geteuid()]
@@ -260,51 +263,19 @@ class Preflight:
             raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
         return True, "the files can be replaced, and the run can be kept"
 
-    # --- the situation
 
-    def _situation(
-        self, directory: Path, strategy: Strategy, compose: Compose, services: dict[str, ComposeService],
-        worker: tuple[Replica, ...], dependents: dict[str, tuple[Replica, ...]], found: tuple[Source, ...],
-    ) -> tuple[Situation, str]:  # fmt: skip
-        to_restore = tuple(s for s in found if _digest(directory / s.path) != s.digest)
-        to_remove = tuple(p for path in self._to_remove for p in _with_bytecode(directory, path))
-        consuming = tuple(r.id for r in worker if self._consumes(r))
-        stale = tuple(r for r in worker if r.id not in consuming or self._is_stale(r, directory, strategy, found))
-        stale_dependents = tuple(
-            name for name, rows in dependents.items()
-            if not rows or any(not r.is_running or self._is_stale(r, directory, strategy, found) for r in rows)
-        )  # fmt: skip
-        situation = Situation(self.profile, directory, strategy, compose, services, worker, dependents, found,
-                              to_restore, to_remove, stale, stale_dependents, consuming)  # fmt: skip
-        says = (f"{len(to_restore)} files to restore, {len(to_remove)} paths to remove, stale: {len(stale)} of "
-                f"{len(worker)} replicas, {len(stale_dependents)} of {len(dependents)} dependents")  # fmt: skip
-        return situation, says
+def _in_words(situation: Situation) -> tuple[Situation, str]:
+    s = situation
+    parts = [f"{len(s.restore)} files to restore", f"{len(s.remove)} paths to remove"]
+    parts += [f"{len(s.put_back)} paths to put back"] if s.put_back else []
+    parts += [f"{len(s.tags)} image names to set"] if s.tags else []
+    parts.append(f"stale: {len(s.stale_replicas)} of {len(s.replicas)} replicas, {len(s.stale_dependents)} of "
+                 f"{len(s.dependents)} dependents")  # fmt: skip
+    return situation, ", ".join(parts)
 
-    def _is_stale(self, replica: Replica, directory: Path, strategy: Strategy, found: Iterable[Source]) -> bool:
-        """Whether this container has other code than the sources', or started before its files were last touched."""
-        if any(exists_in(self.engine, replica.id, container_path(self.profile, p)) for p in self.profile.code.remove):
-            return True
-        for source in found:
-            seen = digest_in(self.engine, replica.id, container_path(self.profile, source.path))
-            if seen is None and replica.service != self.profile.deployment.worker:
-                continue  # a dependent without this file does not run it
-            if seen != source.digest:
-                return True
-            if (
-                strategy is Strategy.BIND
-                and replica.started_at
-                and replica.started_at < _touched_at(directory / source.path)
-            ):
-                return True
-        return False
 
-    def _consumes(self, replica: Replica) -> bool:
-        if not replica.is_running or replica.started_at is None:
-            return False
-        if replica.log_driver == "none":
-            return True  # nothing else is to be seen
-        lines = logs.lines(self.engine, replica.id, replica.started_at)
-        return summarize(lines, self.profile.logs, replica.started_at).consuming_at is not None
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in path.parents if folder.exists())
 
 
 def _inside(directory: Path, relative: str) -> None:
@@ -314,19 +285,3 @@ def _inside(directory: Path, relative: str) -> None:
         raise Refused(
             f"{path} is, or is reached by, a symbolic link that leads elsewhere", "replace the link by the real file"
         )
-
-
-def _digest(path: Path) -> str | None:
-    return files.digest(path) if path.is_file() else None
-
-
-def _touched_at(path: Path) -> Instant:
-    status = path.stat()
-    return Instant(max(status.st_mtime_ns, status.st_ctime_ns))
-
-
-def _with_bytecode(directory: Path, relative: str) -> list[str]:
-    """What exists of a removed path: itself, and the bytecode that Python keeps beside a module."""
-    path = directory / relative
-    bytecode = sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
-    return [str(p.relative_to(directory)) for p in (path, *bytecode) if p.exists() or p.is_symlink()]

@@ -1,114 +1,162 @@
-"""Where old code comes from. Content decides what a file is, the time in its name which one is newest."""
+"""Where old code comes from: a backup, else git, else a retained image (runbook, Troubleshooting). By hand too."""
 
 from __future__ import annotations
 
-import datetime
-import difflib
-import enum
-import hashlib
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from rollback_gate.errors import Refused
-from rollback_gate.profile.schema import Code, RestoredFile
+from rollback_gate.commands import Runner
+from rollback_gate.deployment import images
+from rollback_gate.deployment.archive import exists_in, file_in
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.images import Image
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import container_path
+from rollback_gate.errors import Refused, WrongSetting
+from rollback_gate.profile.schema import Profile, RestoredFile
+from rollback_gate.rollback import backups
+from rollback_gate.rollback.content import Content, Source, classify
+from rollback_gate.rollback.git import History
 
-
-class Content(enum.StrEnum):
-    OLD = "old code"
-    NEW = "code of the change"
-    UNKNOWN = "neither old nor new code"
+KINDS = ("backup", "git", "image")
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A file that could be restored. `stamp`: from its name, None when the name holds none."""
+class Choice:
+    """What the operator chose by hand. All empty: the first source, in order, that has old code."""
 
-    path: Path
-    stamp: datetime.datetime | None
-    data: bytes | None
-    content: Content
-    why: str
+    source: str = ""
+    backup: str = ""
+    rev: str = ""
+    image: str = ""
 
     @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.data or b"").hexdigest()
+    def kind(self) -> str:
+        """The one source that may be used, "" for any. Raises WrongSetting for a choice that contradicts itself."""
+        named = {kind for kind, value in zip(KINDS, (self.backup, self.rev, self.image), strict=True) if value}
+        if self.source and self.source not in KINDS:
+            raise WrongSetting(f"--source {self.source}: there is no such source", f"choose one of {', '.join(KINDS)}")
+        if len(named | ({self.source} - {""})) > 1:
+            raise WrongSetting("--source, --backup, --rev and --image name different sources", "choose one of them")
+        return next(iter(named), self.source)
 
 
 @dataclass(frozen=True)
-class Source:
-    """What is restored to `path`, from where; both relative to the project directory."""
+class OldImage:
+    """An image whose code is old; `files` by path relative to the project directory, those that it has."""
 
-    path: str
-    kind: str
-    origin: str
-    data: bytes
-    digest: str
+    image: Image
+    files: Mapping[str, bytes]
 
 
-def classify(data: bytes, code: Code) -> tuple[Content, str]:
-    """Old code holds all of the profile's old texts and none of the new ones. Pure."""
-    text = data.decode(errors="replace")
-    new = [mark for mark in code.new if mark in text]
-    missing = [mark for mark in code.old if mark not in text]
-    if new:
-        return Content.NEW, f"holds {', '.join(new)}"
-    if missing:
-        return Content.UNKNOWN, f"lacks {', '.join(missing)}"
-    return Content.OLD, f"holds {', '.join(code.old)} and nothing of the change"
+@dataclass(frozen=True)
+class Sources:
+    """Looks for old code. `snapshots`: folders of what `invoke snapshot` kept; `also`: repositories of kept images."""
 
+    profile: Profile
+    directory: Path
+    engine: Engine
+    runner: Runner
+    snapshots: tuple[Path, ...]
+    also: str
+    choice: Choice = Choice()
 
-def candidates(directory: Path, restored: RestoredFile, code: Code) -> tuple[Candidate, ...]:
-    """All backups of a file, newest first by the time in the name; those without one come last."""
-    found = [_candidate(path, restored, code) for path in sorted(directory.glob(restored.backups))]
-    return tuple(sorted(found, key=lambda c: (c.stamp or datetime.datetime.min, c.path.name), reverse=True))  # noqa: DTZ901
+    def find(self, containers: Iterable[Replica]) -> tuple[Source, ...]:
+        """For every restored file the first source that has old code. Raises Refused, saying what each source has."""
+        rows = tuple(containers)
+        return tuple(self._one(restored, rows) for restored in self.profile.code.restore)
 
+    def _one(self, restored: RestoredFile, containers: tuple[Replica, ...]) -> Source:
+        ways: dict[str, Callable[[], Source]] = {
+            "backup": lambda: self._backup(restored),
+            "git": lambda: self._git(restored),
+            "image": lambda: self._from_image(restored, containers),
+        }
+        kind = self.choice.kind
+        tried: list[Refused] = []
+        for name, way in ways.items():
+            if kind in ("", name):
+                try:
+                    return way()
+                except Refused as error:
+                    tried.append(error)
+        says = "; ".join(error.message for error in tried)
+        name = f"{PurePosixPath(restored.path).name}.backup.STAMP"
+        several = f"put a backup of the old file beside it as {name}, or name a source: --backup, --rev, --image"
+        raise Refused(says, tried[0].remedy if len(tried) == 1 else several)
 
-def newest_old(directory: Path, restored: RestoredFile, code: Code) -> Source:
-    """The newest backup that really is old code. Raises Refused, naming every backup and what it is."""
-    found = candidates(directory, restored, code)
-    for candidate in found:
-        if candidate.content is Content.OLD and candidate.data is not None:
-            return Source(
-                restored.path, "backup", str(candidate.path.relative_to(directory)), candidate.data, candidate.digest
-            )
-    if not found:
-        raise Refused(f"no backup of {restored.path} (looked for {directory / restored.backups})",
-                      "put a backup of the old file there, or correct code.restore.backups")  # fmt: skip
-    listed = "; ".join(f"{c.path.name}: {c.content} ({c.why})" for c in found)
-    raise Refused(f"none of {len(found)} backups of {restored.path} is old code: {listed}",
-                  "restoring one of them would keep the change; find the old file, for example in git")  # fmt: skip
+    def _backup(self, restored: RestoredFile) -> Source:
+        code = self.profile.code
+        if self.choice.backup and self._is_for(self.choice.backup, restored):
+            return backups.chosen(self.directory, restored, code, self.choice.backup)
+        kept = [c for folder in self.snapshots for c in backups.in_snapshots(folder, restored, code)]
+        return backups.newest_old(self.directory, restored, code, kept)
 
+    def _is_for(self, name: str, restored: RestoredFile) -> bool:
+        """With several restored files, a backup chosen by hand is that of the file whose name it begins with."""
+        return len(self.profile.code.restore) == 1 or PurePosixPath(name).name.startswith(
+            posixpath.basename(restored.path)
+        )
 
-def difference(source: Source, current: bytes) -> tuple[str, ...]:
-    """The diff that the restore would make, as unified lines. Pure."""
-    before, after = (data.decode(errors="replace").splitlines() for data in (current, source.data))
-    return tuple(
-        difflib.unified_diff(before, after, f"{source.path} (in place)", f"{source.path} (restored)", lineterm="", n=1)
-    )
+    def _git(self, restored: RestoredFile) -> Source:
+        history = History(self.directory, self.runner)
+        code = self.profile.code
+        return (
+            history.at(restored.path, self.choice.rev, code)
+            if self.choice.rev
+            else history.newest_old(restored.path, code)
+        )
 
+    def _from_image(self, restored: RestoredFile, containers: tuple[Replica, ...]) -> Source:
+        found = self.old_image(containers, removed=False)
+        data = found.files.get(restored.path)
+        if data is None:
+            raise Refused(f"{found.image.label} has no {restored.path}", "name another one with --image")
+        return Source.of(restored.path, "image", found.image.label, data)
 
-def outside_of_change(diff: Iterable[str], code: Code) -> int:
-    """Lines that the restore would drop and that hold none of the change's own marks."""
-    dropped = [line for line in diff if line.startswith("-") and not line.startswith("---")]
-    return sum(bool(line[1:].strip()) and not any(mark in line for mark in code.new) for line in dropped)
+    def old_image(self, containers: Iterable[Replica], removed: bool = True) -> OldImage:
+        """The newest image that is old code, by its files; `removed`: and has none of the removed modules.
 
+        Raises Refused, naming every image and what it is; Unreachable.
+        """
+        rows = tuple(containers)
+        said = []
+        for image in self._images(rows):
+            files, why = self._look_into(image, removed)
+            if not why:
+                return OldImage(image, files)
+            said.append(f"{image.label}: {why}")
+        if not said:
+            raise Refused("no image of the worker is kept besides", "name one with --image")
+        raise Refused(f"none of {len(said)} images is old code: {'; '.join(said)}", "name another one with --image")
 
-def _candidate(path: Path, restored: RestoredFile, code: Code) -> Candidate:
-    stamp = _stamp(path.name, restored.stamp)
-    if path.is_symlink() or not path.is_file():
-        return Candidate(path, stamp, None, Content.UNKNOWN, "is no plain file")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        return Candidate(path, stamp, None, Content.UNKNOWN, f"cannot be read: {error.strerror}")
-    content, why = classify(data, code)
-    return Candidate(path, stamp, data, content, why)
+    def _images(self, containers: tuple[Replica, ...]) -> tuple[Image, ...]:
+        if self.choice.image:
+            image = images.named(self.engine, self.choice.image)
+            if image is None:
+                raise Refused(f"there is no image {self.choice.image}", "docker images shows what there is")
+            return (image,)
+        deployment = self.profile.deployment
+        repositories = {
+            images.repository_of(r.image_name) for r in containers if not r.image_name.startswith("sha256:")
+        }
+        return images.related(self.engine, repositories | {self.also}, deployment.compose_project, [deployment.worker])
 
-
-def _stamp(name: str, form: str) -> datetime.datetime | None:
-    """The time at the end of a name, after the last dot."""
-    try:
-        return datetime.datetime.strptime(name.rpartition(".")[2], form)  # noqa: DTZ007 - only compared with its like
-    except ValueError:
-        return None
+    def _look_into(self, image: Image, removed: bool) -> tuple[dict[str, bytes], str]:
+        """Its restored files; and why it is not old code, "" when it is."""
+        code = self.profile.code
+        with images.opened(self.engine, image.id, self.profile.deployment.compose_project) as container:
+            files: dict[str, bytes] = {}
+            for restored in code.restore:
+                data = file_in(self.engine, container, container_path(self.profile, restored.path))
+                if data is None:
+                    return {}, f"has no {restored.path}"
+                content, why = classify(data, code)
+                if content is not Content.OLD:
+                    return {}, f"{content} ({why})"
+                files[restored.path] = data
+            left = [path for path in code.remove if removed
+                    and exists_in(self.engine, container, container_path(self.profile, path))]  # fmt: skip
+        return files, f"still has {', '.join(left)}" if left else ""

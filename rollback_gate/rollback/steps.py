@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rollback_gate.commands import Runner
+from rollback_gate.deployment import images
 from rollback_gate.deployment.engine import Engine, answering
-from rollback_gate.deployment.replica import Replica, parse_inspect
-from rollback_gate.errors import RollbackFailed, RollbackGateError
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import RollbackFailed
 from rollback_gate.evidence import logs
+from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import summarize
 from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
-from rollback_gate.rollback.interruption import LastConsumed
+from rollback_gate.rollback.content import Source
 from rollback_gate.rollback.plan import Kind, Situation, Step
+from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.store import Run
 
-SAVED_LOG_BYTES = 5 << 20
 _POLL_S = 0.1
 
 
@@ -36,6 +37,7 @@ class Context:
     runner: Runner
     run: Run
     redactor: Redactor
+    documents: Documents | Unmeasured
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     not_consuming_since: dict[str, Instant] = field(default_factory=dict)
@@ -50,63 +52,68 @@ def perform(step: Step, context: Context) -> str:
 
 
 def _save_evidence(step: Step, context: Context) -> str:
-    """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
-    context.run.saved.mkdir(mode=0o700, exist_ok=True)
-
-    def save(container_id: str) -> str:
-        try:
-            return _save_container(container_id, context)
-        except RollbackGateError as error:
-            return f"{container_id[:12]} not saved: {error.message}"
-
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return "; ".join(pool.map(save, step.targets))
-
-
-def _save_container(container_id: str, context: Context) -> str:
-    """Log (its end, with digest and size of the whole) and those parts of inspect that hold no secrets."""
-    with answering(f"container {container_id[:12]}"):
-        attrs = context.engine.client.api.inspect_container(container_id)
-    replica = parse_inspect(attrs)
-    last = LastConsumed(context.situation.profile.logs, replica)
-    sha, size, kept = hashlib.sha256(), 0, deque[str]()
-    kept_size = 0
-    for line in [] if replica.log_driver == "none" else logs.lines(context.engine, container_id, None):
-        last.feed(line)
-        raw = f"{line}\n".encode()
-        sha.update(raw)
-        size += len(raw)
-        kept.append(context.redactor.text(line))
-        kept_size += len(raw)
-        while kept_size > SAVED_LOG_BYTES and len(kept) > 1:
-            kept_size -= len(kept.popleft().encode()) + 1
-    context.not_consuming_since[container_id] = last.since
-    saved = {key: attrs.get(key) for key in ("Id", "Name", "Created", "Image", "RestartCount", "State", "Mounts")}
-    summary = {"log_sha256": sha.hexdigest(), "log_size_bytes": size, "inspect": saved}
-    files.write_text(context.run.saved / f"{replica.name}.log", "".join(f"{line}\n" for line in kept))
-    files.write_text(context.run.saved / f"{replica.name}.json", context.redactor.text(json.dumps(summary, indent=1)))
-    return f"{replica.name}: {size} bytes of log"
+    saved = save_all(step.targets, context.situation, context.engine, context.run, context.redactor, context.documents)
+    context.not_consuming_since.update(saved.not_consuming_since)
+    return saved.says
 
 
 def _restore(step: Step, context: Context) -> str:
     """Atomic; the file in place goes to the quarantine first (a copy: the path is never empty)."""
     source = next(s for s in context.situation.restore if s.path == step.targets[0])
     path = context.situation.directory / source.path
-    kept = context.run.quarantine / source.path
-    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.exists() and not kept.exists():
-        files.replace_file(kept, path.read_bytes())
+    files.sweep(path)
+    if path.exists():
+        _keep_copy(path, source, context)
     files.replace_file(path, source.data)
     return f"{source.path} is now sha256 {source.digest[:16]} ({len(source.data)} bytes)"
 
 
+def _keep_copy(path: Path, source: Source, context: Context) -> None:
+    """Once; what somebody put there after the run began is kept too, elsewhere."""
+    kept = context.run.quarantine / source.path
+    if kept.exists() and files.digest(path) not in (files.digest(kept), source.digest, *_own(context, source.path)):
+        kept = context.run.spare(source.path)
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.replace_file(kept, path.read_bytes())
+
+
+def _own(context: Context, path: str) -> tuple[str, ...]:
+    """What the run itself put there: an undo does not have to keep it."""
+    source = context.run.sources / path
+    return (files.digest(source),) if source.exists() else ()
+
+
 def _quarantine(step: Step, context: Context) -> str:
+    """Where this run has quarantined it before, what is there now (bytecode that a process wrote) goes beside it."""
     path = context.situation.directory / step.targets[0]
     target = context.run.quarantine / step.targets[0]
-    if not path.exists() and not path.is_symlink():
+    files.sweep(target)
+    if not files.is_there(path):
         return f"{step.targets[0]} is already gone"
+    if files.is_there(target) and not files.is_contained(path, target):
+        target = context.run.spare(step.targets[0])
     files.move(path, target)
     return f"moved to {target.relative_to(context.run.folder)} in the run's folder"
+
+
+def _put_back(step: Step, context: Context) -> str:
+    """What somebody put there meanwhile is not lost: it goes beside the quarantine."""
+    path = context.situation.directory / step.targets[0]
+    kept = context.run.quarantine / step.targets[0]
+    files.sweep(path)
+    if not files.is_there(kept):
+        return f"{step.targets[0]} is out of the quarantine already"
+    if files.is_there(path) and not files.is_contained(kept, path):
+        files.move(path, context.run.spare(step.targets[0]))
+    files.move(kept, path)
+    return f"{step.targets[0]} is back"
+
+
+def _tag(step: Step, context: Context) -> str:
+    image_id, name = step.targets
+    images.tag(context.engine, image_id, name)
+    return f"{name} is image {image_id[7:19]}"
 
 
 def _build(step: Step, context: Context) -> str:
@@ -114,15 +121,44 @@ def _build(step: Step, context: Context) -> str:
 
 
 def _recreate(step: Step, context: Context) -> str:
-    if step.id == "recreate:worker":
+    if step.targets == (context.situation.worker,):
         context.stopped.update(replica.id for replica in context.situation.replicas)
     return _compose(step, context, context.situation.profile.limits.start_s)
 
 
+def _start(step: Step, context: Context) -> str:
+    return _compose(step, context, context.situation.profile.limits.start_s)
+
+
+def _replace(step: Step, context: Context) -> str:
+    """Each by its id: names move on. Compose then makes as many new ones as are missing."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(lambda container_id: _stop_and_remove(container_id, context), step.targets))
+    command = context.situation.compose.start_missing([context.situation.worker])
+    return _run(command, step, context, context.situation.profile.limits.start_s)
+
+
+def _stop_and_remove(container_id: str, context: Context) -> None:
+    replica = context.engine.inspect(container_id)
+    context.stopped.add(container_id)
+    if replica is None:
+        return  # that is what was wanted
+    api = context.engine.client.api
+    with answering(f"removal of {replica.name}"):
+        if replica.paused:
+            api.unpause(container_id)
+        api.stop(container_id, timeout=replica.stop_timeout_s)
+        api.remove_container(container_id)
+
+
 def _compose(step: Step, context: Context, limit_s: float) -> str:
-    command = tuple(shlex.split(step.command))
+    return _run(tuple(shlex.split(step.command)), step, context, limit_s)
+
+
+def _run(command: tuple[str, ...], step: Step, context: Context, limit_s: float) -> str:
     context.runner(command, cwd=context.situation.directory, timeout_s=limit_s)
-    return f"{' '.join(step.targets)}: done by Compose {context.situation.compose.version}"
+    names = ", ".join(target[:12] if len(target) == 64 else target for target in step.targets)
+    return f"{names}: done by Compose {context.situation.compose.version}"
 
 
 def _restart(step: Step, context: Context) -> str:
@@ -136,7 +172,7 @@ def _restart_one(container_id: str, context: Context) -> None:
     replica = context.engine.inspect(container_id)
     if replica is None:
         raise RollbackFailed(
-            f"container {container_id[:12]} no longer exists", "look with docker ps -a, then roll back again"
+            f"container {container_id[:12]} no longer exists", "look with docker ps -a, then invoke rollback.resume"
         )
     api = context.engine.client.api
     context.stopped.add(container_id)
@@ -158,15 +194,16 @@ def _wait_consuming(step: Step, context: Context) -> str:
             said = "; ".join(waiting) or "there is no container"
             limit_s = context.situation.profile.limits.start_s
             raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}",
-                                 "read its log (docker logs), mend the cause, and roll back again")  # fmt: skip
+                                 "read its log (docker logs) and mend the cause")  # fmt: skip
         context.sleep(_POLL_S)
 
 
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
     deployment = context.situation.profile.deployment
     if step.targets == (deployment.worker,):
+        to_come = {replica.id for replica in context.situation.stale_replicas} - context.stopped
         found = context.engine.containers(deployment.compose_project, deployment.worker)
-        return found if len(found) >= deployment.replicas else ()
+        return tuple(r for r in found if r.id not in to_come) if len(found) >= deployment.replicas else ()
     inspected = (context.engine.inspect(container_id) for container_id in step.targets)
     return tuple(replica for replica in inspected if replica is not None)
 
@@ -203,35 +240,30 @@ def _wait_running(step: Step, context: Context) -> str:
         if context.clock() > deadline:
             said = "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
             raise RollbackFailed(
-                f"{step.targets[0]} does not come up: {said}", "read its log (docker logs), then roll back again"
+                f"{step.targets[0]} does not come up: {said}", "read its log (docker logs) and mend the cause"
             )
         context.sleep(_POLL_S)
 
 
-def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:
-    """When each of these containers ended first in this time, where the engine still knows. Raises Unreachable."""
-    if not container_ids:
-        return {}
-    with answering("its events"):
-        filters = {"event": "die", "container": list(container_ids)}
-        stream = engine.client.api.events(
-            since=int(since.epoch_s), until=int(until.epoch_s) + 1, filters=filters, decode=True
-        )
-        found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]
-    first: dict[str, Instant] = {}
-    for container_id, at in sorted(found, key=lambda row: row[1]):
-        if at >= since:
-            first.setdefault(container_id, at)
-    return first
+def note_consuming(replicas: Iterable[Replica], context: Context) -> None:
+    """Since when each of these consumes, for those that an earlier attempt started too."""
+    for replica in replicas:
+        if replica.id not in context.consuming_at and replica.log_driver != "none":
+            _not_yet(replica, context)
 
 
 _HOW: Mapping[Kind, Callable[[Step, Context], str]] = {
     Kind.SAVE_EVIDENCE: _save_evidence,
     Kind.RESTORE: _restore,
     Kind.QUARANTINE: _quarantine,
+    Kind.PUT_BACK: _put_back,
+    Kind.KEEP_IMAGE: _tag,
     Kind.BUILD: _build,
+    Kind.TAG: _tag,
     Kind.RESTART: _restart,
     Kind.RECREATE: _recreate,
+    Kind.REPLACE: _replace,
+    Kind.START: _start,
     Kind.WAIT_CONSUMING: _wait_consuming,
     Kind.WAIT_RUNNING: _wait_running,
 }

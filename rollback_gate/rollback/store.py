@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rollback_gate.deployment.replica import Mount
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Started
 from rollback_gate.instant import Instant
+from rollback_gate.rollback.goal import Direction, Mode, ModeName
 from rollback_gate.rollback.journal import Entry, Journal
 
 FOLDER = ".rollback"
@@ -69,6 +70,22 @@ class Run:
     def saved(self) -> Path:
         return self.folder / "evidence"
 
+    @property
+    def sources(self) -> Path:
+        """What the run restores, byte for byte: a resume does not depend on the backup it came from."""
+        return self.folder / "sources"
+
+    def account(self) -> RunAccount:
+        """What its journal says. Raises RollbackGateError for a damaged one, Unreachable."""
+        return read(self.id, self.journal.entries())
+
+    def spare(self, relative: str) -> Path:
+        """Where something goes whose place in the quarantine is taken by something else."""
+        number = 2
+        while (self.folder / f"quarantine.{number}" / relative).exists():
+            number += 1
+        return self.folder / f"quarantine.{number}" / relative
+
 
 @dataclass(frozen=True)
 class Store:
@@ -92,6 +109,9 @@ class Store:
         names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         return tuple(self._run(name) for name in names)
 
+    def run(self, run_id: str) -> Run:
+        return self._run(run_id)
+
     def latest_that_changed(self) -> RunAccount | None:
         """The newest run that did something, whether or not it went to its end.
 
@@ -100,12 +120,20 @@ class Store:
         return next((account for account in reversed(self.accounts()) if account.changed), None)
 
     def accounts(self) -> tuple[RunAccount, ...]:
-        """What the journals of all runs say, oldest first. Raises as `latest_that_changed`."""
+        """What the journals of all runs say, oldest first. Raises as `latest_that_changed`.
+
+        A folder without the journal's first entry was killed before it began: nothing was touched.
+        """
         try:
-            return tuple(read(run.id, run.journal.entries()) for run in self.runs())
+            found = tuple(run.account() for run in self.runs())
         except OSError as error:
             raise Unreachable(f"the runs of this deployment cannot be read: {error}",
                               "run as the user who rolled back") from error  # fmt: skip
+        return tuple(account for account in found if account.began)
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
 
     def _run(self, run_id: str) -> Run:
         folder = self.folder / "runs" / run_id
@@ -114,13 +142,15 @@ class Store:
 
 @dataclass(frozen=True)
 class RunAccount:
-    """A run as its journal tells it. `outcome`: done, failed, or "" when it never ended.
+    """A run as its journal tells it. `direction`: rollback, or undo since one was begun.
 
-    `changed`: some step was begun.
+    `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
+    were begun, in order, those of resumed attempts too.
     """
 
     id: str
     began: Mapping[str, Any]
+    direction: Direction
     outcome: str
     source_digests: dict[str, str]
     started: dict[str, Started]
@@ -130,36 +160,84 @@ class RunAccount:
 
     @property
     def changed(self) -> bool:
+        """Some step was begun."""
         return bool(self.steps)
+
+    @property
+    def is_unended(self) -> bool:
+        """Something was begun and has not gone to its end: it can be resumed or undone."""
+        return self.outcome != "done" and (self.changed or self.outcome == "")
+
+    @property
+    def is_undone(self) -> bool:
+        return self.direction is Direction.UNDO and self.outcome == "done"
+
+    @property
+    def mode(self) -> Mode:
+        return Mode(ModeName(self.began.get("mode", "quick")), bool(self.began.get("with_documentation")))
+
+    @property
+    def in_words(self) -> str:
+        how = {"done": "done", "failed": "failed before its end", "stopped": "was stopped before its end"}
+        verb = how.get(self.outcome, "was killed before its end")
+        if self.direction is Direction.UNDO:
+            return "undone" if self.outcome == "done" else f"its undo {verb}"
+        return verb
+
+    def done(self, kind: str) -> list[tuple[str, ...]]:
+        """Targets of all steps of a kind that were begun: those of one that was killed too."""
+        return [tuple(step["targets"]) for step in self.steps if step["kind"] == kind]
 
 
 def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
     """Pure: what the entries of a journal add up to."""
-    began: Mapping[str, Any] = {}
-    outcome, ended_at, interruption = "", None, None
-    digests: dict[str, str] = {}
-    started: dict[str, Started] = {}
-    steps: dict[str, dict[str, Any]] = {}
+    reader = _Reader(run_id)
     for entry in entries:
+        reader.feed(entry)
+    return reader.account()
+
+
+@dataclass
+class _Reader:
+    run_id: str
+    began: Mapping[str, Any] = field(default_factory=dict)
+    direction: Direction = Direction.ROLLBACK
+    outcome: str = ""
+    ended_at: Instant | None = None
+    interruption: dict[str, Any] | None = None
+    started: dict[str, Started] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def feed(self, entry: Entry) -> None:
         data = entry.data
         if entry.event == "run.begin":
-            began = {**data, "at": str(entry.at)}
-            digests = dict(data.get("source_digests", {}))
+            self.began = {**data, "at": str(entry.at)}
+        elif entry.event in ("run.resume", "run.undo"):
+            self.direction, self.outcome, self.ended_at = Direction(data["direction"]), "", None
         elif entry.event == "step.begin":
-            steps[data["step"]] = {
-                "id": data["step"],
-                "says": data["says"],
-                "began": str(entry.at),
-                "outcome": "interrupted",
-            }
+            self.steps.append({"id": data["step"], "kind": data["kind"], "targets": data["targets"],
+                               "says": data["says"], "began": str(entry.at), "outcome": "interrupted"})  # fmt: skip
         elif entry.event == "step.end":
-            steps.setdefault(data["step"], {"id": data["step"], "says": "", "began": str(entry.at)})
-            steps[data["step"]] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
+            self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])
-            started[one.container_id] = one
+            self.started[one.container_id] = one
         elif entry.event == "interruption":
-            interruption = dict(data)
+            self.interruption = dict(data)
         elif entry.event == "run.end":
-            outcome, ended_at = data["outcome"], entry.at
-    return RunAccount(run_id, began, outcome, digests, started, tuple(steps.values()), interruption, ended_at)
+            self.outcome, self.ended_at = data["outcome"], entry.at
+
+    def account(self) -> RunAccount:
+        started = self.started if self.direction is Direction.ROLLBACK else {}
+        digests = dict(self.began.get("source_digests", {}))
+        return RunAccount(
+            self.run_id,
+            self.began,
+            self.direction,
+            self.outcome,
+            digests,
+            started,
+            tuple(self.steps),
+            self.interruption,
+            self.ended_at,
+        )

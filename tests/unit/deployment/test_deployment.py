@@ -95,7 +95,7 @@ def test_installed_asks_the_plugin_and_every_docker_compose_on_the_path(tmp_path
     (tmp_path / "docker-compose").touch()
     answers: dict[tuple[str, ...], str] = {(str(tmp_path / "docker-compose"), "version", "--short"): "1.29.2\n"}
 
-    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60) -> Completed:
+    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
         if argv == ("docker", "compose", "version", "--short"):
             raise CommandFailed(argv, "exited with status 1", "docker: 'compose' is not a docker command")
         return Completed(argv, answers[argv], "")

@@ -28,9 +28,12 @@ def test_the_annotated_profile_names_every_setting() -> None:
     """It is the manual of the format: a key that it does not mention does not exist for its reader."""
     text = PHASE1.read_text()
     for section, model in (("limits", phase1().limits), ("completeness", phase1().completeness),
-                           ("database", phase1().database), ("deployment", phase1().deployment)):  # fmt: skip
+                           ("database", phase1().database), ("deployment", phase1().deployment), ("messages", phase1().messages),
+                           ("code", phase1().code)):  # fmt: skip
         for name in type(model).model_fields:
-            assert f"\n{name} = " in text or f"\n# {name} = " in text, f"{section}.{name}"
+            assert f"\n{name} = " in text or f"\n# {name} = " in text or f"[{section}.{name}]" in text, (
+                f"{section}.{name}"
+            )
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,7 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         phase1().completeness,
         phase1().database,
         phase1().deployment,
+        phase1().messages,
         phase1().code.restore[0],
     ]
     known = [type(s).model_fields[key].default for s in sections if key in type(s).model_fields]

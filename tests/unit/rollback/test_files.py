@@ -44,14 +44,15 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("cross_device", [False, True])
 def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cross_device: bool) -> None:
-    """Folders with their content and links, also across devices, also over a partial earlier try."""
+    """Folders with their content and links, also across devices, also after an earlier try was killed."""
     source, target = tmp_path / "a/errors", tmp_path / "q/errors"
     source.mkdir(parents=True)
     (source / "x.py").write_text("x")
     (source / "link").symlink_to("x.py")
     if cross_device:
-        target.mkdir(parents=True)
-        (target / "half").write_text("of an earlier try")
+        half = target.with_name(".errors.rollback-gate.tmp")
+        half.mkdir(parents=True)
+        (half / "half").write_text("of an earlier try")
 
         rename = Path.rename
 

@@ -60,9 +60,9 @@ def test_damage_in_the_middle_is_told() -> None:
 
 def test_an_account_is_what_the_entries_add_up_to(journal: Journal) -> None:
     journal.write("run.begin", run="r", source_digests={"f": "d"}, reason="why")
-    journal.write("step.begin", step="a", says="do a", command="")
+    journal.write("step.begin", step="a", kind="restore", targets=["a"], says="do a", command="")
     journal.write("step.end", step="a", outcome="done", detail="did a")
-    journal.write("step.begin", step="b", says="do b", command="")
+    journal.write("step.begin", step="b", kind="quarantine", targets=["b"], says="do b", command="")
     account = store.read("r", journal.entries())
     assert account.outcome == ""
     assert [(s["id"], s["outcome"]) for s in account.steps] == [("a", "done"), ("b", "interrupted")]
@@ -84,7 +84,7 @@ def test_the_newest_run_that_did_something(tmp_path: Path) -> None:
         run = runs.begin(name)
         run.journal.write("run.begin", source_digests={})
         if did:
-            run.journal.write("step.begin", step="restore", says="it")
+            run.journal.write("step.begin", step="restore", kind="restore", targets=[], says="it")
     latest = runs.latest_that_changed()
     assert latest
     assert (latest.id, latest.outcome) == ("20260102T000000Z-bbbb", "")

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.deployment.compose import Compose, ComposeService
+from rollback_gate.deployment.compose import Compose, ComposeService, in_order
 from rollback_gate.deployment.replica import Mount
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import interruption, plan
-from rollback_gate.rollback.interruption import LastConsumed, Stop
+from rollback_gate.rollback.content import Source
+from rollback_gate.rollback.goal import Direction, Goal, How, Mode, ModeName
+from rollback_gate.rollback.interruption import LastConsumed
 from rollback_gate.rollback.plan import Situation
-from rollback_gate.rollback.sources import Source
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
@@ -22,15 +23,27 @@ COMPOSE = Compose(("docker-compose",), "5.6.1", "p", ("docker-compose.yml",))
 SOURCE = Source(ORCHESTRATOR, "backup", f"{ORCHESTRATOR}.backup.1", b"old", "d" * 64)
 
 
+GOAL = Goal(Direction.ROLLBACK, Mode(), (SOURCE,), ("enrichment_service/errors",))
+BUILT = {
+    n: ComposeService(n, n == "enrichment-worker", ".", "image")
+    for n in ("enrichment-worker", "enrichment-coordinator")
+}
+KEEP = "rollback-gate/p:run"
+
+
 def situation(**changes: Any) -> Situation:
     services = {n: ComposeService(n, False, "", "image") for n in ("enrichment-worker", "enrichment-coordinator")}
     values: dict[str, Any] = {
         "profile": phase1(), "directory": Path("/srv/p"), "strategy": Strategy.BIND, "compose": COMPOSE,
         "services": services, "replicas": (ONE, TWO), "dependents": {"enrichment-coordinator": (COORDINATOR,)},
-        "sources": (SOURCE,), "restore": (SOURCE,), "remove": ("enrichment_service/errors",),
+        "goal": GOAL, "put_back": (), "tags": {}, "images": {"image": ONE.image_id}, "restore": (SOURCE,), "remove": ("enrichment_service/errors",),
         "stale_replicas": (ONE, TWO), "stale_dependents": (), "consuming": (ONE.id, TWO.id),
     }  # fmt: skip
     return Situation(**{**values, **changes})
+
+
+def make(**changes: Any) -> plan.Plan:
+    return plan.make(situation(**changes), KEEP)
 
 
 def ids(made: plan.Plan) -> list[str]:
@@ -39,18 +52,18 @@ def ids(made: plan.Plan) -> list[str]:
 
 def test_bind_restarts_in_turn_while_someone_consumes() -> None:
     """Files first; each replica is waited for before the next one stops; dependents last."""
-    assert ids(plan.make(situation())) == [
+    assert ids(make()) == [
         f"restore:{ORCHESTRATOR}", "quarantine:enrichment_service/errors", "save-evidence",
         "restart:w-1", "wait:w-1", "restart:w-2", "wait:w-2", "restart:enrichment-coordinator", "wait:enrichment-coordinator",
     ]  # fmt: skip
 
 
 def test_all_at_once_when_nobody_consumes_anyway() -> None:
-    assert ids(plan.make(situation(consuming=())))[3:5] == ["restart:worker", "wait:worker"]
+    assert ids(make(consuming=()))[3:5] == ["restart:worker", "wait:worker"]
 
 
 def test_only_stale_replicas_are_restarted() -> None:
-    steps = ids(plan.make(situation(restore=(), remove=(), stale_replicas=(TWO,))))
+    steps = ids(make(restore=(), remove=(), stale_replicas=(TWO,)))
     assert "restart:w-2" in steps
     assert "restart:w-1" not in steps
 
@@ -60,8 +73,9 @@ def test_build_builds_before_anything_stops() -> None:
         "enrichment-worker": ComposeService("enrichment-worker", True, ".", "image"),
         "enrichment-coordinator": ComposeService("enrichment-coordinator", True, ".", "other"),
     }
-    made = plan.make(situation(strategy=Strategy.BUILD, services=services))
+    made = make(strategy=Strategy.BUILD, services=services, consuming=())
     assert ids(made)[2:] == [
+        "keep-image:image",
         "build",
         "save-evidence",
         "recreate:worker",
@@ -69,15 +83,72 @@ def test_build_builds_before_anything_stops() -> None:
         "recreate:enrichment-coordinator",
         "wait:enrichment-coordinator",
     ]
-    build, recreate = made.steps[2], made.steps[4]
+    build, recreate = made.steps[3], made.steps[5]
     assert build.command == "docker-compose -p p -f docker-compose.yml build enrichment-worker enrichment-coordinator"
     assert recreate.command.endswith("up -d --no-deps --no-build --force-recreate enrichment-worker")
+    assert made.steps[2].targets == (ONE.image_id, "rollback-gate/p:run-1")
+
+
+def test_built_replicas_are_replaced_in_turn_while_one_consumes() -> None:
+    """One that does not consume first; the one that does only when a new one has come up."""
+    made = make(strategy=Strategy.BUILD, services=BUILT, consuming=(ONE.id,))
+    assert [i for i in ids(made) if "w-" in i] == ["replace:w-2", "wait:w-2", "replace:w-1", "wait:w-1"]
+    replace = next(step for step in made.steps if step.id == "replace:w-1")
+    assert replace.command.startswith("docker stop w-1 && docker rm w-1 && docker-compose")
+    assert replace.command.endswith("up -d --no-deps --no-build --no-recreate enrichment-worker")
+
+
+@pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
+def test_all_at_once_on_demand(strategy: Strategy) -> None:
+    """For a change that is doing harm: no replica of it consumes on while another one is replaced."""
+    made = make(strategy=strategy, services=BUILT, how=How(all_at_once=True))
+    assert sum(step.kind in (plan.Kind.RESTART, plan.Kind.RECREATE) and "worker" in step.id for step in made.steps) == 1
+
+
+def test_an_image_is_kept_before_its_name_goes_to_another_one() -> None:
+    goal = Goal(Direction.ROLLBACK, Mode(), (SOURCE,), images={"image": "sha256:old"})
+    made = make(strategy=Strategy.IMAGE, goal=goal, restore=(), remove=(), tags={"image": "sha256:old"}, consuming=())
+    assert ids(made)[:4] == ["keep-image:image", "save-evidence", "tag:image", "recreate:worker"]
+    assert made.steps[2].command == "docker tag sha256:old image"
+
+
+def test_an_undo_of_a_built_service_builds_nothing() -> None:
+    """Files come out of the quarantine, the image is the one that was kept; a change that never came up is not waited for."""
+    goal = Goal(Direction.UNDO, Mode(), (SOURCE,), put_back=("errors",), images={"image": "sha256:new"}, consumes=False)
+    made = make(strategy=Strategy.BUILD, services=BUILT, goal=goal, remove=(), put_back=("errors",),
+                tags={"image": "sha256:new"})  # fmt: skip
+    assert ids(made) == [f"restore:{ORCHESTRATOR}", "put-back:errors", "save-evidence", "tag:image", "recreate:worker",
+                         "recreate:enrichment-coordinator"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("built", "expected"), [(False, 1), (True, 0)])
+def test_rebuild_builds_afresh_whatever_is_found_once(built: bool, expected: int) -> None:
+    goal = Goal(Direction.ROLLBACK, Mode(ModeName.REBUILD), (SOURCE,), built=built)
+    made = make(strategy=Strategy.BUILD, services=BUILT, goal=goal, restore=(), remove=(), stale_replicas=())
+    builds = [step.command for step in made.steps if step.kind is plan.Kind.BUILD]
+    assert len(builds) == expected
+    assert all("build --no-cache enrichment-worker" in command for command in builds)
+
+
+def test_cache_and_base_images() -> None:
+    made = make(strategy=Strategy.BUILD, services=BUILT, how=How(no_cache=True, pull=True))
+    assert "build --no-cache --pull enrichment-worker" in next(s.command for s in made.steps if s.id == "build")
+
+
+def test_dependents_come_in_the_order_in_which_they_depend_on_each_other() -> None:
+    """Whatever the profile's order; then as the profile says."""
+    services = {
+        "a": ComposeService("a", False, "", "i", ("b",)), "b": ComposeService("b", False, "", "i", ("worker", "c")),
+        "c": ComposeService("c", False, "", "i"),
+    }  # fmt: skip
+    assert in_order(["a", "b", "c"], services) == ["c", "b", "a"]
+    assert in_order(["c", "d"], services) == ["c", "d"]
 
 
 @pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
 def test_other_services_are_never_named(strategy: Strategy) -> None:
     """No dependency is started, nothing is taken down, nothing is pruned."""
-    for step in plan.make(situation(strategy=strategy)).steps:
+    for step in make(strategy=strategy).steps:
         assert " down" not in step.command
         assert "prune" not in step.command
         assert "mongodb" not in step.command
@@ -85,21 +156,21 @@ def test_other_services_are_never_named(strategy: Strategy) -> None:
 
 
 def test_nothing_to_do_says_why() -> None:
-    made = plan.make(situation(restore=(), remove=(), stale_replicas=()))
+    made = make(restore=(), remove=(), stale_replicas=())
     assert made.steps == ()
     assert "files hold the old code" in made.because
 
 
 def test_a_missing_replica_is_started() -> None:
     """Files and the running replica are fine; one of two is gone."""
-    made = plan.make(situation(restore=(), remove=(), stale_replicas=(), replicas=(ONE,), consuming=(ONE.id,)))
-    step = next(s for s in made.steps if s.id == "start-missing:worker")
+    made = make(restore=(), remove=(), stale_replicas=(), replicas=(ONE,), consuming=(ONE.id,))
+    step = next(s for s in made.steps if s.id == "start:worker")
     assert step.command.endswith("up -d --no-deps --no-build --no-recreate enrichment-worker")
 
 
 def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
     """A run that was killed before the dependents: the coordinator still has the change in memory."""
-    made = plan.make(situation(restore=(), remove=(), stale_replicas=(), stale_dependents=("enrichment-coordinator",)))
+    made = make(restore=(), remove=(), stale_replicas=(), stale_dependents=("enrichment-coordinator",))
     assert "restart:enrichment-coordinator" in ids(made)
     assert "restart:w-1" not in ids(made)
 
@@ -107,7 +178,7 @@ def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
 @pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
 def test_files_that_no_container_needs_restart_nothing(strategy: Strategy) -> None:
     """A full rollback after a quick one only moves the tests away."""
-    made = plan.make(situation(strategy=strategy, restore=(), remove=("tests/test_x.py",), stale_replicas=()))
+    made = make(strategy=strategy, restore=(), remove=("tests/test_x.py",), stale_replicas=())
     assert ids(made) == ["quarantine:tests/test_x.py"]
 
 
@@ -117,17 +188,17 @@ T = Instant.parse("2026-11-23T12:00:00Z")
 @pytest.mark.parametrize(
     ("stops", "goes_on", "began", "seconds"),
     [
-        ([Stop(T, T.plus(0.4))], False, [T.plus(0.4)], 0.4),
-        ([Stop(T, T.plus(1.5)), Stop(T.plus(1), T.plus(3))], False, [T.plus(1.5), T.plus(3)], 0.5),
-        ([Stop(T, T.plus(1)), Stop(T.plus(2), T.plus(3))], False, [T.plus(1), T.plus(3)], 0.0),
-        ([Stop(T, T.plus(1))], True, [T.plus(1)], 0.0),
-        ([Stop(T, None)], False, [T.plus(2)], 2.0),
-        ([Stop(None, T.plus(1))], False, [T.plus(1)], None),
-        ([Stop(T, None)], False, [], None),
+        ([T], False, [T.plus(0.4)], 0.4),
+        ([T, T.plus(1)], False, [T.plus(1.5), T.plus(3)], 0.5),
+        ([T, T.plus(2)], False, [T.plus(1), T.plus(3)], 0.0),
+        ([T], True, [T.plus(1)], 0.0),
+        ([None], False, [T.plus(1)], None),
+        ([T, None], False, [T.plus(1)], None),
+        ([T], False, [], None),
         ([], False, [T.plus(9)], None),
     ],
 )
-def test_interruption(stops: list[Stop], goes_on: bool, began: list[Instant], seconds: float | None) -> None:
+def test_interruption(stops: list[Instant | None], goes_on: bool, began: list[Instant], seconds: float | None) -> None:
     """From the end of the last consuming replica to the next "consuming" line; none while another one consumed.
 
     What was not seen (an event that the engine has forgotten) is not measured, never 0.

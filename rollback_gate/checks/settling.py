@@ -1,0 +1,38 @@
+"""Whether a wait for stability should end early (runbook, Production, Step 3): only on what would be a NO-GO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollback_gate.checks import new_behaviour, worker_running
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import DocumentsReading, Readings
+from rollback_gate.model import Claim, Outcome
+from rollback_gate.profile.schema import Profile
+
+
+def trouble(readings: Readings, profile: Profile) -> Claim | None:
+    """The first claim that has failed, of those that a quick look can make; None while there is none."""
+    return next((claim for claim in _claims(readings, profile) if claim.outcome is Outcome.FAILED), None)
+
+
+def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
+    yield worker_running.expected_number(readings)
+    for replica in readings.replicas:
+        yield worker_running.stays_up(readings, replica)
+        yield worker_running.few_errors(replica, profile)
+        yield new_behaviour.log_lines(readings, replica, profile)
+    yield worker_running.dependents(readings)
+    yield new_behaviour.fresh_documents(readings)
+
+
+def in_words(readings: Readings) -> str:
+    """One line for the operator who waits."""
+    logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
+    errors, finished = sum(log.errors for log in logs), sum(log.documents_finished for log in logs)
+    documents = readings.documents
+    scores = (
+        [d.score for d in documents.documents if d.score is not None] if isinstance(documents, DocumentsReading) else []
+    )
+    mean = f"completeness {sum(scores) / len(scores):.1%} of {len(scores)}" if scores else "no document scored yet"
+    return f"{finished} documents finished, {errors} error lines, {mean}"

@@ -1,0 +1,25 @@
+"""The engine's own account of what happened to containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollback_gate.deployment.engine import Engine, answering
+from rollback_gate.instant import Instant
+
+
+def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:
+    """When each of these containers ended first in this time, where the engine still knows. Raises Unreachable."""
+    if not container_ids:
+        return {}
+    with answering("its events"):
+        filters = {"event": "die", "container": list(container_ids)}
+        stream = engine.client.api.events(
+            since=int(since.epoch_s), until=int(until.epoch_s) + 1, filters=filters, decode=True
+        )
+        found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]
+    first: dict[str, Instant] = {}
+    for container_id, at in sorted(found, key=lambda row: row[1]):
+        if at >= since:
+            first.setdefault(container_id, at)
+    return first

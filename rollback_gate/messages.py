@@ -1,0 +1,38 @@
+"""The two messages of a production rollback (runbook, Rollback in Production, Steps 1 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rollback_gate.commands import Runner
+from rollback_gate.errors import CommandFailed
+from rollback_gate.profile.schema import Message, Messages
+
+
+@dataclass(frozen=True)
+class Rendered:
+    subject: str
+    body: str
+
+    @property
+    def text(self) -> str:
+        """As a mail: a header and the text."""
+        return f"Subject: {self.subject}\n\n{self.body}\n"
+
+
+def render(message: Message, facts: Mapping[str, str]) -> Rendered:
+    """Pure. A fact in the subject is one line, whatever it holds: it must not become a header of its own."""
+    one_line = {key: " ".join(value.split()) for key, value in facts.items()}
+    return Rendered(message.subject.format_map(one_line), message.body.strip("\n").format_map(facts))
+
+
+def deliver(message: Rendered, settings: Messages, runner: Runner) -> str:
+    """Sends it, where the profile has a command; what became of it, in words. Never raises: it must stop nothing."""
+    if not settings.command:
+        return "shown only: the profile has no messages.command"
+    try:
+        runner(settings.command, timeout_s=settings.limit_s, text=message.text)
+    except CommandFailed as error:
+        return f"not delivered: {error.message}"
+    return f"delivered by {settings.command[0]}"

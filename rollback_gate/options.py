@@ -1,0 +1,34 @@
+"""Tasks that share options. Invoke reads options from a function's signature: here it is made from tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from invoke.context import Context
+from invoke.tasks import Task, task
+
+Option = tuple[Any, str]  # default and help; the default's type is the option's
+
+
+def task_with(*tables: Mapping[str, Option], name: str | None = None) -> Callable[[Callable[[Any], None]], Task[Any]]:
+    """A task whose function takes all its options as one namespace, by their names with underscores."""
+    options = {key: option for table in tables for key, option in table.items()}
+
+    def decorate(function: Callable[[Any], None]) -> Task[Any]:
+        def body(_: Context, **given: Any) -> None:
+            function(SimpleNamespace(**given))
+
+        first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        rest = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+                for key, (default, _) in options.items()]  # fmt: skip
+        body.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
+        body.__name__, body.__doc__ = function.__name__, function.__doc__
+        lists = [key for key, (default, _) in options.items() if isinstance(default, list)]
+        explained = {key.replace("_", "-"): text for key, (_, text) in options.items()}
+        made: Task[Any] = task(iterable=lists, auto_shortflags=False, help=explained, name=name)(body)
+        return made
+
+    return decorate

@@ -1,0 +1,61 @@
+"""What a file is, by its content, and what restoring it would change. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rollback_gate.profile.schema import Code
+
+
+class Content(enum.StrEnum):
+    OLD = "old code"
+    NEW = "code of the change"
+    UNKNOWN = "neither old nor new code"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What `path` (relative to the project directory) is to hold, and where that comes from.
+
+    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind.
+    """
+
+    path: str
+    kind: str
+    origin: str
+    data: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, path: str, kind: str, origin: str, data: bytes) -> Source:
+        return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest())
+
+
+def classify(data: bytes, code: Code) -> tuple[Content, str]:
+    """Old code holds all of the profile's old texts and none of the new ones."""
+    text = data.decode(errors="replace")
+    new = [mark for mark in code.new if mark in text]
+    missing = [mark for mark in code.old if mark not in text]
+    if new:
+        return Content.NEW, f"holds {', '.join(new)}"
+    if missing:
+        return Content.UNKNOWN, f"lacks {', '.join(missing)}"
+    return Content.OLD, f"holds {', '.join(code.old)} and nothing of the change"
+
+
+def difference(source: Source, current: bytes) -> tuple[str, ...]:
+    """The diff that the restore would make, as unified lines."""
+    before, after = (data.decode(errors="replace").splitlines() for data in (current, source.data))
+    return tuple(
+        difflib.unified_diff(before, after, f"{source.path} (in place)", f"{source.path} (restored)", lineterm="", n=1)
+    )
+
+
+def outside_of_change(diff: Iterable[str], code: Code) -> int:
+    """Lines that the restore would drop and that hold none of the change's own marks."""
+    dropped = [line for line in diff if line.startswith("-") and not line.startswith("---")]
+    return sum(bool(line[1:].strip()) and not any(mark in line for mark in code.new) for line in dropped)

@@ -1,0 +1,124 @@
+"""Where a goal comes from: what the operator asked for, or a run that is gone on with or undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rollback_gate.deployment.images import repository_of
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.errors import Refused
+from rollback_gate.rollback import files
+from rollback_gate.rollback.content import Source
+from rollback_gate.rollback.goal import Direction, Goal, Mode, ModeName
+from rollback_gate.rollback.look import digest_of
+from rollback_gate.rollback.plan import Kind
+from rollback_gate.rollback.sources import Sources
+from rollback_gate.rollback.store import Run, RunAccount
+
+
+def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
+    """A new run's. Raises Refused where there is no old code, or the mode does not fit the service."""
+    if mode.name is ModeName.REBUILD and strategy is not Strategy.BUILD:
+        raise Refused(f"the service cannot be built: its code comes by {strategy.value}",
+                      "invoke rollback restarts it, or goes back to a retained image")  # fmt: skip
+    goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile.code))
+    if strategy is Strategy.IMAGE:
+        return _from_image(sources, goal, containers)
+    found = sources.find(containers)
+    return replace(goal, sources=found), "; ".join(f"{s.path} from {s.kind} {s.origin}" for s in found)
+
+
+def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
+    """Back to a retained image: which one is decided by its content (DESIGN: strategy `image`)."""
+    if sources.choice.kind not in ("", "image"):
+        raise Refused("the service's code is in its image, which is not built here: a file cannot be restored",
+                      "leave out --source, or choose an image with --image")  # fmt: skip
+    old = sources.old_image(containers, removed=goal.mode.name is not ModeName.PARTIAL)
+    found = tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
+    worker = sources.profile.deployment.worker
+    mine = {repository_of(r.image_name) for r in containers if r.service == worker}
+    names = {r.image_name: old.image.id for r in containers if repository_of(r.image_name) in mine}
+    return replace(goal, sources=found, images=names), f"image {old.image.label} ({old.image.id[7:19]})"
+
+
+def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
+    """The goal that a run had, from what it kept: the backup may be gone by now. Raises Refused."""
+    began = account.began
+    sources = tuple(
+        Source(path, began["kinds"][path], began["origins"][path], _kept(run.sources / path, digest), digest)
+        for path, digest in account.source_digests.items()
+    )
+    goal = Goal(
+        Direction.ROLLBACK, account.mode, sources, tuple(began["remove"]), images=began["goal_images"],
+        built=any(step["kind"] == Kind.BUILD and step["outcome"] == "done" for step in account.steps),
+    )  # fmt: skip
+    return goal, f"as run {run.id} found it"
+
+
+def undo_of(run: Run, account: RunAccount) -> tuple[Goal, str]:
+    """The change as it was before the run: files and modules out of the quarantine, images that were kept."""
+    before: Mapping[str, str | None] = account.began["before"]
+    moved = [path for targets in account.done(Kind.QUARANTINE) for path in targets]
+    sources = tuple(
+        Source.of(path, "quarantine", run.id, _read(run.quarantine / path))
+        for path, digest in before.items()
+        if digest is not None and files.is_there(run.quarantine / path)
+    )
+    in_image = account.began["strategy"] != Strategy.BIND
+    goal = Goal(
+        Direction.UNDO, account.mode, sources, remove=tuple(path for path, digest in before.items() if digest is None),
+        put_back=tuple(dict.fromkeys(path for path in moved if path not in before)),
+        images=account.began["images"] if in_image else {}, consumes=bool(account.began["consuming"]),
+    )  # fmt: skip
+    return goal, f"as it was before run {run.id}"
+
+
+def changed_since(run: Run, account: RunAccount, directory: Path) -> list[str]:
+    """Paths that hold neither what the run left there nor what was there before it. Raises OSError."""
+    changed = []
+    for path, restored in account.source_digests.items():
+        kept = run.quarantine / path
+        known = {restored, account.began["before"][path], digest_of(kept)}
+        if account.began["strategy"] != Strategy.IMAGE and digest_of(directory / path) not in known:
+            changed.append(path)
+    for (path,) in account.done(Kind.QUARANTINE):
+        place, kept = directory / path, run.quarantine / path
+        if (
+            files.is_there(place)
+            and files.is_there(kept)
+            and _holds_code(place)
+            and not files.is_contained(kept, place)
+        ):
+            changed.append(path)
+    return changed
+
+
+def _holds_code(path: Path) -> bool:
+    """Bytecode that a process wrote at the last moment is nobody's work."""
+    return path.suffix != ".pyc" if path.is_file() else any(p.suffix != ".pyc" and p.is_file() for p in path.rglob("*"))
+
+
+def _kept(path: Path, digest: str) -> bytes:
+    source = Source.of("", "", "", _read(path))
+    if source.digest != digest:
+        raise Refused(f"the run's copy {path} has been changed", "put the right file there, or roll back anew")
+    return source.data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(f"the run's copy {path} cannot be read: {error.strerror}",
+                      "run as the user who rolled back") from error  # fmt: skip
+
+
+def keep(run: Run, sources: Iterable[Source]) -> None:
+    """Before the run begins: a resume must not depend on where a source came from. Raises OSError."""
+    for source in sources:
+        path = run.sources / source.path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.replace_file(path, source.data)

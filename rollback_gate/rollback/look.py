@@ -1,0 +1,143 @@
+"""What still has to be done for a goal, found from files and containers: never from what a run says it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.deployment.archive import digest_in, exists_in
+from rollback_gate.deployment.compose import Compose, ComposeService
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import Strategy, container_path
+from rollback_gate.evidence import logs
+from rollback_gate.evidence.log_lines import summarize
+from rollback_gate.instant import Instant
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import files
+from rollback_gate.rollback.content import Source
+from rollback_gate.rollback.goal import Direction, Goal, How
+from rollback_gate.rollback.plan import Situation
+
+
+@dataclass(frozen=True)
+class Look:
+    """`goal`: what must hold in the end. `quarantine`: of the run, for what an undo puts back."""
+
+    profile: Profile
+    engine: Engine
+    directory: Path
+    strategy: Strategy
+    goal: Goal
+    how: How
+    quarantine: Path | None
+
+    def situation(
+        self, compose: Compose, services: Mapping[str, ComposeService], worker: tuple[Replica, ...],
+        dependents: Mapping[str, tuple[Replica, ...]],
+    ) -> Situation:  # fmt: skip
+        """Raises Unreachable, OSError."""
+        consuming = tuple(r.id for r in worker if self._consumes(r))
+        everyone = (*worker, *(r for rows in dependents.values() for r in rows))
+        stale = tuple(r for r in worker if self._is_idle(r, consuming) or self._is_stale(r))
+        return Situation(
+            self.profile, self.directory, self.strategy, compose, services, worker, dependents, self.goal,
+            restore=self._to_restore(), remove=self._to_remove(), put_back=self._to_put_back(),
+            tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
+            images=_images(everyone, stale), stale_replicas=stale,
+            stale_dependents=tuple(name for name, rows in dependents.items() if self._is_stale_dependent(rows)),
+            consuming=consuming, how=self.how,
+        )  # fmt: skip
+
+    # --- files
+
+    def _to_restore(self) -> tuple[Source, ...]:
+        """Under `image` the code is in the image, and the tree is left alone."""
+        if self.strategy is Strategy.IMAGE:
+            return ()
+        return tuple(s for s in self.goal.sources if digest_of(self.directory / s.path) != s.digest)
+
+    def _to_remove(self) -> tuple[str, ...]:
+        if self.strategy is Strategy.IMAGE:
+            return ()
+        return tuple(p for path in self.goal.remove for p in with_bytecode(self.directory, path))
+
+    def _to_put_back(self) -> tuple[str, ...]:
+        if self.quarantine is None:
+            return ()
+        return tuple(path for path in self.goal.put_back if files.is_there(self.quarantine / path))
+
+    # --- containers
+
+    def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
+        """Not at work, where it should be; a change that never came up has only to be started."""
+        if self.goal.consumes:
+            return replica.id not in consuming
+        return not (replica.is_running or replica.restarting)
+
+    def _is_stale_dependent(self, rows: tuple[Replica, ...]) -> bool:
+        if not rows:
+            return True
+        return any(self._is_stale(r) or not (r.is_running or (r.restarting and not self.goal.consumes)) for r in rows)
+
+    def _is_stale(self, replica: Replica) -> bool:
+        """Whether this container has other code than the goal's, or started before its files were last touched."""
+        if self.goal.direction is Direction.UNDO and self.strategy is not Strategy.BIND:
+            return self.goal.images.get(replica.image_name) != replica.image_id
+        if self.strategy is not Strategy.BIND and self.engine.image_id(replica.image_name) != replica.image_id:
+            return True  # made from an image that its name means no more
+        return self._has_wrong_modules(replica) or any(self._has_wrong_file(replica, s) for s in self.goal.sources)
+
+    def _has_wrong_modules(self, replica: Replica) -> bool:
+        """What is removed is gone from the container, what is put back is there; what no container needs is neither."""
+        of_worker = [path for path in self.goal.remove if path in self.profile.code.remove]
+        if any(exists_in(self.engine, replica.id, container_path(self.profile, path)) for path in of_worker):
+            return True
+        returned = [path for path in self.goal.put_back if path in self.profile.code.remove]
+        return any(
+            not exists_in(self.engine, replica.id, container_path(self.profile, path))
+            or self._is_older(replica, self.directory / path)
+            for path in returned
+        )
+
+    def _has_wrong_file(self, replica: Replica, source: Source) -> bool:
+        seen = digest_in(self.engine, replica.id, container_path(self.profile, source.path))
+        if seen is None and replica.service != self.profile.deployment.worker:
+            return False  # a dependent without this file does not run it
+        if seen != source.digest:
+            return True
+        return self.strategy is Strategy.BIND and self._is_older(replica, self.directory / source.path)
+
+    def _is_older(self, replica: Replica, path: Path) -> bool:
+        return replica.started_at is not None and files.is_there(path) and replica.started_at < touched_at(path)
+
+    def _consumes(self, replica: Replica) -> bool:
+        if not replica.is_running or replica.started_at is None:
+            return False
+        if replica.log_driver == "none":
+            return True  # nothing else is to be seen
+        lines = logs.lines(self.engine, replica.id, replica.started_at)
+        return summarize(lines, self.profile.logs, replica.started_at).consuming_at is not None
+
+
+def digest_of(path: Path) -> str | None:
+    return files.digest(path) if path.is_file() else None
+
+
+def touched_at(path: Path) -> Instant:
+    status = path.lstat()
+    return Instant(max(status.st_mtime_ns, status.st_ctime_ns))
+
+
+def with_bytecode(directory: Path, relative: str) -> list[str]:
+    """What exists of a removed path: itself, and the bytecode that Python keeps beside a module."""
+    path = directory / relative
+    bytecode = sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
+    return [str(p.relative_to(directory)) for p in (path, *bytecode) if files.is_there(p)]
+
+
+def _images(everyone: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:
+    """By name, what the containers run; where they differ, what the misbehaving ones do: an undo brings that back."""
+    found = {replica.image_name: replica.image_id for replica in everyone}
+    return {**found, **{replica.image_name: replica.image_id for replica in reversed(stale)}}

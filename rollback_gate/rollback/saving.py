@@ -1,0 +1,134 @@
+"""Evidence before destruction: a recreate removes the misbehaving container, and its log with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.deployment.engine import Engine, answering
+from rollback_gate.deployment.replica import Replica, parse_inspect
+from rollback_gate.errors import RollbackGateError
+from rollback_gate.evidence import logs
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.readings import DocumentsReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.redaction import Redactor
+from rollback_gate.rollback import files
+from rollback_gate.rollback.interruption import LastConsumed
+from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.store import Run
+
+SAVED_LOG_BYTES = 5 << 20
+
+
+@dataclass(frozen=True)
+class Saved:
+    """`not_consuming_since`: by container id, what the whole log shows."""
+
+    says: str
+    not_consuming_since: dict[str, Instant]
+
+
+def save_all(
+    container_ids: Sequence[str], situation: Situation, engine: Engine, run: Run, redactor: Redactor,
+    documents: Documents | Unmeasured,
+) -> Saved:  # fmt: skip
+    """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
+    run.saved.mkdir(mode=0o700, exist_ok=True)
+
+    def save(container_id: str) -> tuple[str, Instant | None]:
+        try:
+            return _container(container_id, situation, engine, run, redactor)
+        except (RollbackGateError, OSError) as error:
+            return f"{container_id[:12]} not saved: {error}", None
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        rows = dict(zip(container_ids, pool.map(save, container_ids), strict=True))
+    says = [text for text, _ in rows.values()] + [_completeness(situation, run, documents)]
+    return Saved("; ".join(says), {key: at for key, (_, at) in rows.items() if at is not None})
+
+
+def _container(
+    container_id: str, situation: Situation, engine: Engine, run: Run, redactor: Redactor
+) -> tuple[str, Instant]:
+    """Log (its end, with digest and size of the whole) and those parts of inspect that hold no secrets.
+
+    Once for each process: a resumed run adds what has started since.
+    """
+    with answering(f"container {container_id[:12]}"):
+        attrs = engine.client.api.inspect_container(container_id)
+    replica = parse_inspect(attrs)
+    last = LastConsumed(situation.profile.logs, replica)
+    sha, size, kept = hashlib.sha256(), 0, deque[str]()
+    kept_size = 0
+    for line in [] if replica.log_driver == "none" else logs.lines(engine, container_id, None):
+        last.feed(line)
+        raw = f"{line}\n".encode()
+        sha.update(raw)
+        size += len(raw)
+        kept.append(redactor.text(line))
+        kept_size += len(raw)
+        while kept_size > SAVED_LOG_BYTES and len(kept) > 1:
+            kept_size -= len(kept.popleft().encode()) + 1
+    saved = {key: attrs.get(key) for key in ("Id", "Name", "Created", "Image", "RestartCount", "State", "Mounts")}
+    summary = {"log_sha256": sha.hexdigest(), "log_size_bytes": size, "inspect": saved}
+    name = _free_name(run, replica)
+    if name is None:
+        return f"{replica.name}: saved before", last.since
+    files.write_text(run.saved / f"{name}.log", "".join(f"{line}\n" for line in kept))
+    files.write_text(run.saved / f"{name}.json", redactor.text(json.dumps(summary, indent=1)))
+    return f"{replica.name}: {size} bytes of log", last.since
+
+
+def _free_name(run: Run, replica: Replica) -> str | None:
+    """Container name; with its start where an earlier process of that name was saved. None: this one was."""
+    for name in (replica.name, f"{replica.name}.{replica.started_at.ns if replica.started_at else 0}"):
+        path = run.saved / f"{name}.json"
+        if not path.exists():
+            return name
+        was: dict[str, Any] = json.loads(path.read_text())["inspect"]
+        started = parse_started(was)
+        if (was["Id"], started) == (replica.id, replica.started_at):
+            return None
+    return None
+
+
+def parse_started(inspect: dict[str, Any]) -> Instant | None:
+    """When the process of a saved `inspect` started; None for a container that never was."""
+    text = inspect["State"].get("StartedAt", "")
+    return Instant.parse(text) if text and not text.startswith("0001-") else None
+
+
+def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:
+    """Of the documents written since the oldest of the worker's containers was made: the change's own."""
+    path = run.saved / "completeness.json"
+    if path.exists():
+        return "completeness: saved before"
+    since = min((r.created_at for r in situation.replicas), default=None)
+    if since is None:
+        return "completeness not saved: the worker has no container that would tell since when"
+    reading = documents if isinstance(documents, Unmeasured) else documents.since(since)
+    if isinstance(reading, Unmeasured):
+        return f"completeness not saved: {reading}"
+    summary = summary_of(reading)
+    files.write_text(path, json.dumps(summary, indent=1))
+    mean = summary["mean"]
+    return f"completeness of {summary['scored']} documents: " + ("none scored" if mean is None else f"{mean:.1%}")
+
+
+def summary_of(reading: DocumentsReading) -> dict[str, Any]:
+    """Count, mean and spread (0..1; null where there are too few to tell) of organic documents."""
+    scores = [d.score for d in reading.organic if d.score is not None]
+    return {
+        "since": str(reading.since), "documents": len(reading.organic), "scored": len(scores),
+        "mean": statistics.fmean(scores) if scores else None,
+        "standard_deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+        "marked": sum(d.marked for d in reading.organic), "truncated": reading.truncated,
+    }  # fmt: skip

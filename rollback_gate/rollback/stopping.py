@@ -1,0 +1,50 @@
+"""Ctrl-C, a cancelled job, a lost connection: nothing is left half done, and the operator is told how to go on.
+
+A build or a wait ends at once: neither has changed anything. Any other step goes to its end first; it is short.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+from rollback_gate.rollback.plan import Kind
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDS_AT_ONCE = frozenset({Kind.BUILD, Kind.WAIT_CONSUMING, Kind.WAIT_RUNNING, Kind.SAVE_EVIDENCE})
+_WORDS = {"SIGINT": "Ctrl-C", "SIGTERM": "a request to end (SIGTERM)", "SIGHUP": "the loss of the terminal (SIGHUP)"}
+
+
+class Interrupted(BaseException):
+    """Raised in the middle of a step that may end at once. No Exception: nobody may take it for an error of a step."""
+
+
+class Stopping:
+    """Takes the signals for as long as a run lasts. `requested`: in words, "" while nobody asked for an end."""
+
+    def __init__(self) -> None:
+        self.requested = ""
+        self._may_end = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Stopping:
+        self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]
+
+    def step(self, kind: Kind | None) -> None:
+        """Which kind of step is in progress; None between two. Raises Interrupted for a request that came before."""
+        self._may_end = kind in ENDS_AT_ONCE
+        if self.requested and self._may_end:
+            raise Interrupted(self.requested)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        self.requested = _WORDS[signal.Signals(number).name]
+        if self._may_end:
+            self._may_end = False  # once: a second Ctrl-C must not break what is written about the first
+            raise Interrupted(self.requested)

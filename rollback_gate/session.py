@@ -1,0 +1,84 @@
+"""One deployment, locked and connected: what every task that acts works with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.call import Call, deployment_id, local_now, lock_of, state_folders
+from rollback_gate.commands import SubprocessRunner
+from rollback_gate.deployment import engine as engines
+from rollback_gate.deployment import images
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.errors import Refused, Unreachable
+from rollback_gate.evidence import documents
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.load import Settings, database_password
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback.lock import Held
+from rollback_gate.rollback.store import Run, RunAccount, Store
+
+
+@dataclass(frozen=True)
+class Session:
+    """`lock` is None where there is no project directory, which preflight refuses."""
+
+    call: Call
+    settings: Settings
+    engine: Engine
+    runner: SubprocessRunner
+    lock: Held | None
+    documents: Documents | Unmeasured
+
+    @property
+    def profile(self) -> Profile:
+        return self.settings.profile
+
+    @property
+    def keeps(self) -> str:
+        """Repository under which images of this deployment are kept."""
+        return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """State can be in two places: the strategy may have changed in between."""
+        clean = self.call.terminal.redactor.value
+        folders = state_folders(self.call, self.settings, deployment_id(self.settings, self.engine))
+        return tuple(Store(folder, local_now, clean) for folder in folders)
+
+    @property
+    def snapshots(self) -> tuple[Path, ...]:
+        return tuple(store.snapshots for store in self.stores)
+
+    def runs(self) -> list[tuple[Run, RunAccount]]:
+        """All runs of this deployment that began, oldest first. Raises RollbackGateError for a damaged journal."""
+        rows = [(store.run(account.id), account) for store in self.stores for account in store.accounts()]
+        return sorted(rows, key=lambda row: row[0].id)
+
+    def unended(self) -> tuple[Run, RunAccount] | None:
+        """The newest run, if it can be gone on with or undone. Raises as `runs`."""
+        found = [row for row in self.runs() if row[1].changed or row[1].is_unended]
+        return found[-1] if found and found[-1][1].is_unended else None
+
+
+@contextlib.contextmanager
+def opened(call: Call, purpose: str) -> Iterator[Session]:
+    """Raises WrongSetting, Locked, Refused when there is no engine."""
+    settings = call.load()
+    try:
+        engine = engines.connect(call.environ)
+    except Unreachable as error:
+        raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(engine))
+        lock = stack.enter_context(lock_of(call, settings, engine, purpose))
+        database: Documents | Unmeasured = Unmeasured("the database", "it was left out (--without-database)")
+        if call.with_database:
+            connected = documents.connect(settings.profile, database_password(settings.profile, call.environ))
+            database = stack.enter_context(contextlib.closing(connected))
+        runner = SubprocessRunner(engine.environment, lock.descriptor if lock else None)
+        images.sweep(engine, settings.profile.deployment.compose_project)
+        yield Session(call, settings, engine, runner, lock, database)

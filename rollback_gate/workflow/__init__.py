@@ -1,0 +1,1 @@
+"""What each task consists of, as visible lists of stages. Effects come in as arguments."""

@@ -1,0 +1,44 @@
+"""The record of a run that failed: what was done, in what state the service is, what to do next."""
+
+from __future__ import annotations
+
+from rollback_gate.call import heading_of, local_now, record_folder
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
+from rollback_gate.profile.schema import Profile
+from rollback_gate.record import build, write
+from rollback_gate.rollback.store import Run
+from rollback_gate.session import Session
+
+
+def record(session: Session, run: Run, error: RollbackFailed) -> None:
+    """Never raises for a record that cannot be written: the failure itself must reach the operator."""
+    terminal = session.call.terminal
+    try:
+        _write(session, run, error)
+    except (RollbackGateError, OSError) as second:
+        terminal.error(f"no record of this failure could be written: {second}")
+
+
+def _write(session: Session, run: Run, error: RollbackFailed) -> None:
+    call = session.call
+    heading = heading_of(call, session.settings, "rollback", session.engine, run.account())
+    state = state_of_service(session.profile, session.engine)
+    folder = record_folder(call, heading)
+    page = build.failed_rollback(heading, error.message, error.remedy, state, local_now())
+    write.write_page(folder, page, call.terminal.redactor)
+    call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
+    call.terminal.line(f"what the run has done so far is in {run.folder}")
+
+
+def state_of_service(profile: Profile, engine: Engine) -> list[str]:
+    """One line per container of the worker and its dependents."""
+    deployment = profile.deployment
+    try:
+        found = [r for name in (deployment.worker, *deployment.dependents)
+                 for r in engine.containers(deployment.compose_project, name)]  # fmt: skip
+    except Unreachable as error:
+        return [f"unknown: {error.message}"]
+    return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [
+        "no container of the worker or a dependent exists"
+    ]

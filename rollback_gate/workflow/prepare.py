@@ -1,0 +1,180 @@
+"""Before it is needed: preflight on its own, and snapshot, which keeps what a rollback will want (runbook, Prepare)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.call import Call, local_now
+from rollback_gate.deployment import compose as composes
+from rollback_gate.deployment import images
+from rollback_gate.deployment.compose import Compose
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import CommandFailed, Refused
+from rollback_gate.evidence import logs
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.instant import Instant
+from rollback_gate.model import ExitCode, Unmeasured
+from rollback_gate.rollback import files, plan, store
+from rollback_gate.rollback.content import Content, classify
+from rollback_gate.rollback.saving import summary_of
+from rollback_gate.rollback.store import DeploymentId, state_folder
+from rollback_gate.session import Session, opened
+from rollback_gate.workflow.rollback import Order, checked, fresh_goal, show_difference, show_plan
+
+FORMAT = 1
+
+
+def preflight(call: Call, order: Order) -> ExitCode:
+    """Everything that a rollback would look at, the diff and the plan; nothing is touched. Raises Refused."""
+    settings = call.load()
+    call.terminal.stage(f"Preflight for a rollback of {settings.profile.title}")
+    with opened(call, "preflight") as session:
+        situation, _ = checked(session, partial(fresh_goal, session, order), order.how)
+        show_difference(call.terminal, situation)
+        show_plan(call.terminal, plan.make(situation, f"{session.keeps}:RUN"))
+    call.terminal.line("a rollback would not be refused")
+    return ExitCode.GO
+
+
+def snapshot(call: Call) -> ExitCode:
+    """Keep what a rollback will need, before a deployment. Raises Refused where the worker or a file is not there."""
+    settings = call.load()
+    call.terminal.stage(f"Snapshot of {settings.profile.deployment.compose_project}")
+    with opened(call, "snapshot") as session:
+        containers = _containers(session)
+        snapshot_id = store.new_id(local_now())
+        folder = _folder(session, containers) / "snapshots" / snapshot_id
+        half = folder.with_name(f".{folder.name}.tmp")
+        try:
+            _fill(session, half, snapshot_id, containers)
+            half.rename(folder)
+            files.sync_folder(folder.parent)
+        except OSError as error:
+            shutil.rmtree(half, ignore_errors=True)
+            raise Refused(f"the snapshot cannot be kept: {error}", "make room, or write access") from error
+    call.terminal.line(f"kept in {folder}")
+    return ExitCode.GO
+
+
+def _containers(session: Session) -> tuple[Replica, ...]:
+    deployment = session.profile.deployment
+    worker = session.engine.containers(deployment.compose_project, deployment.worker)
+    if not worker:
+        raise Refused(f"project {deployment.compose_project} has no container of service {deployment.worker}: nothing "
+                      "was kept", "start it, or correct deployment.compose_project or deployment.worker")  # fmt: skip
+    others = (r for name in deployment.dependents for r in session.engine.containers(deployment.compose_project, name))
+    return (*worker, *others)
+
+
+def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
+    """Where the runs of this deployment are kept too."""
+    deployment = session.profile.deployment
+    compose = _compose(session, containers[0])
+    services = composes.services(compose, session.runner, deployment.project_directory)
+    contexts = [(deployment.project_directory / s.build_context).resolve() for s in services.values() if s.builds]
+    identity = DeploymentId(session.engine.id, deployment.compose_project, session.profile.name)
+    mounts = [mount for replica in containers for mount in replica.mounts]
+    return state_folder(identity, deployment.project_directory.resolve(), mounts, contexts, session.call.elsewhere)
+
+
+def _compose(session: Session, worker: Replica) -> Compose:
+    installed = composes.installed(session.runner, session.engine.environment)
+    return composes.bind(session.profile.deployment, *composes.choose(installed, worker.compose_version))
+
+
+def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Replica, ...]) -> None:
+    """The manifest last: a folder without it is none."""
+    terminal = session.call.terminal
+    folder.mkdir(parents=True, mode=0o700)
+    kept_files = _keep_files(session, folder)
+    kept_images = _keep_images(session, snapshot_id, containers)
+    configuration = _keep_configuration(session, folder, containers[0])
+    baseline = _baseline(session, [r for r in containers if r.service == session.profile.deployment.worker])
+    manifest = {
+        "format": FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
+        "files": kept_files, "images": kept_images, "configuration_hashes": configuration, "baseline": baseline,
+    }  # fmt: skip
+    files.write_text(folder / "snapshot.json", terminal.redactor.text(json.dumps(manifest, indent=1)))
+    terminal.item("ok", "configuration", f"as Compose reads it, without values of variables: {folder.name}")
+    terminal.item("ok", "baseline", _in_words(baseline))
+
+
+def _keep_files(session: Session, folder: Path) -> dict[str, str]:
+    """Digest by path. What is the change already is kept too, and said: a rollback will not take it."""
+    profile, kept = session.profile, {}
+    for restored in profile.code.restore:
+        path = profile.deployment.project_directory / restored.path
+        if not path.is_file():
+            session.call.terminal.item("warning", restored.path, "is not in the project directory: not kept")
+            continue
+        data = path.read_bytes()
+        copy = folder / "files" / restored.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        files.replace_file(copy, data)
+        content, why = classify(data, profile.code)
+        kept[restored.path] = files.digest(copy)
+        mark = "ok" if content is Content.OLD else "warning"
+        session.call.terminal.item(mark, restored.path, f"sha256 {kept[restored.path][:16]}, {content} ({why})")
+    return kept
+
+
+def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, ...]) -> dict[str, dict[str, str]]:
+    kept = {}
+    for number, (name, image_id) in enumerate(sorted({r.image_name: r.image_id for r in containers}.items()), 1):
+        tag = f"{session.keeps}:snapshot-{snapshot_id}-{number}"
+        images.tag(session.engine, image_id, tag)
+        kept[name] = {"id": image_id, "kept_as": tag}
+        session.call.terminal.item("ok", f"image {name}", f"{image_id[7:19]}, kept as {tag}")
+    return kept
+
+
+def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict[str, str]:
+    """Variables are not filled in: their values are often secrets. What they came to shows in the hash."""
+    deployment = session.profile.deployment
+    compose = _compose(session, worker)
+    directory = deployment.project_directory
+    try:
+        text = session.runner(compose.config("--no-interpolate"), cwd=directory).stdout
+    except CommandFailed as error:
+        raise Refused(f"Compose does not accept the project: {error.message}", "mend the Compose file") from error
+    files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
+    names = (deployment.worker, *deployment.dependents)
+    return {name: composes.config_hash(compose, name, session.runner, directory) for name in names}
+
+
+def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:
+    """What normal is: completeness of documents, and processing time and errors by the logs of what runs now."""
+    since = session.engine.now().plus(-session.profile.limits.baseline_s)
+    documents = session.documents if isinstance(session.documents, Unmeasured) else session.documents.since(since)
+    completeness = {"unmeasured": str(documents)} if isinstance(documents, Unmeasured) else summary_of(documents)
+    rows = [(r, logs.read(session.engine, r, session.profile.logs, r.started_at)) for r in worker if r.started_at]
+    seen = [(replica, log) for replica, log in rows if isinstance(log, LogSummary)]
+    return {"completeness": completeness, **_from_logs(seen, session.engine.now())}
+
+
+def _from_logs(seen: list[tuple[Replica, LogSummary]], now: Instant) -> dict[str, Any]:
+    seconds = [value for _, log in seen for value in log.finished.values()]
+    hours = sum(now.seconds_since(replica.started_at) / 3600 for replica, _ in seen if replica.started_at)
+    errors = sum(log.errors for _, log in seen)
+    return {
+        "processing_s": {"documents": len(seconds), "mean": statistics.fmean(seconds) if seconds else None,
+                         "standard_deviation": statistics.stdev(seconds) if len(seconds) > 1 else None},
+        "errors": {"lines": errors, "hours": hours, "per_hour": errors / hours if hours else None},
+    }  # fmt: skip
+
+
+def _in_words(baseline: dict[str, Any]) -> str:
+    completeness, processing, errors = (baseline[key] for key in ("completeness", "processing_s", "errors"))
+    if "unmeasured" in completeness:
+        first = completeness["unmeasured"]
+    elif completeness["mean"] is None:
+        first = "no document scored"
+    else:
+        first = f"completeness {completeness['mean']:.1%} of {completeness['scored']} documents"
+    second = "no document timed" if processing["mean"] is None else f"{processing['mean']:.1f} s a document"
+    return f"{first}, {second}, {errors['lines']} error lines"

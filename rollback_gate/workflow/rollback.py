@@ -1,0 +1,294 @@
+"""Rollback, resume and undo: preflight, plan, run. Each is a plan for a goal, made from what is there now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rollback_gate.call import Call, local_now
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.errors import Refused, RollbackFailed
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.rollback import goals, plan, store
+from rollback_gate.rollback.content import difference, outside_of_change
+from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
+from rollback_gate.rollback.goal import Direction, Goal, How, Mode
+from rollback_gate.rollback.interruption import Interruption
+from rollback_gate.rollback.plan import Plan, Situation, Step
+from rollback_gate.rollback.preflight import Checklist, FindGoal, Preflight
+from rollback_gate.rollback.sources import Choice, Sources
+from rollback_gate.rollback.steps import Context
+from rollback_gate.rollback.stopping import Stopping
+from rollback_gate.rollback.store import Run, RunAccount, Store
+from rollback_gate.session import Session, opened
+from rollback_gate.terminal import Terminal
+from rollback_gate.workflow import failure
+
+DIFF_LINES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the operator asked for. `anew`: begin a new run although an earlier one has not ended."""
+
+    reason: str = ""
+    mode: Mode = Mode()
+    choice: Choice = Choice()
+    how: How = How()
+    dry_run: bool = False
+    step_by_step: bool = False
+    anew: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`run_id` is "" where there was nothing to do."""
+
+    run_id: str
+    says: str
+
+
+def rollback(call: Call, order: Order) -> Outcome:
+    """The runbook's rollbacks (Quick, Partial, Full; rebuild: Troubleshooting). A dry run ends with the plan.
+
+    A run of the same mode that has not ended is gone on with. Raises RollbackGateError; a failed run has left a record.
+    """
+    settings = call.load()
+    call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
+    with opened(call, "rollback") as session:
+        earlier = None if order.anew else _to_go_on_with(session, order)
+        if earlier:
+            run, account = earlier
+            says = f"run {run.id} {account.in_words}; this goes on with it"
+            call.terminal.item("warning", "earlier run", says)
+            how = order.how if order.how != How() else _how_of(account)
+            return _act(session, order, partial(_goal_of_run, run, account), how, (run, account))
+        return _act(session, order, partial(fresh_goal, session, order), order.how)
+
+
+def resume(call: Call, order: Order) -> Outcome:
+    """Go on with a run, or an undo, that was killed, failed or was stopped. Raises as `rollback`; Refused for none."""
+    settings = call.load()
+    call.terminal.stage(f"Resume, {settings.profile.title}: preflight")
+    with opened(call, "resume") as session:
+        earlier = session.unended()
+        if earlier is None:
+            newest = next((account for _, account in reversed(session.runs())), None)
+            state = f"the newest run, {newest.id}, is {newest.in_words}" if newest else "no run is known"
+            raise Refused(f"there is nothing to go on with: {state}; nothing was touched", "invoke rollback.history")
+        run, account = earlier
+        call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}")
+        find = _goal_of_undo if account.direction is Direction.UNDO else _goal_of_run
+        how = order.how if order.how != How() else _how_of(account)
+        return _act(session, order, partial(find, run, account), how, earlier)
+
+
+def undo(call: Call, order: Order) -> Outcome:
+    """Bring the change back as it was before the newest run that is not undone: files, modules, images, containers.
+
+    Raises as `rollback`; Refused where there is no such run, or where somebody has changed the files since.
+    """
+    settings = call.load()
+    call.terminal.stage(f"Undo, {settings.profile.title}: preflight")
+    with opened(call, "undo") as session:
+        standing = [(run, account) for run, account in session.runs()
+                    if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
+        if not standing:
+            raise Refused("there is no run to undo; nothing was touched", "invoke rollback.history")
+        run, account = standing[-1]
+        call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
+        _refuse_if_changed_since(session, run, account)
+        return _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
+
+
+# --- goals
+
+
+def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
+    unended = session.unended()
+    if unended is None:
+        return None
+    run, account = unended
+    says = f"run {run.id} ({account.mode.name}) {account.in_words}"
+    if account.mode != order.mode:
+        raise Refused(f"{says}; nothing was touched", f"{GO_ON}; --anew begins a new run all the same")
+    if order.choice != Choice():
+        raise Refused(f"{says}, with its own sources; nothing was touched",
+                      f"{GO_ON}; --anew begins a new run with the source that you chose")  # fmt: skip
+    return unended
+
+
+def fresh_goal(
+    session: Session, order: Order, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]
+) -> tuple[Goal, str]:
+    sources = Sources(
+        session.profile, directory, session.engine, session.runner, session.snapshots, session.keeps, order.choice
+    )
+    return goals.fresh(sources, order.mode, strategy, containers)
+
+
+def _goal_of_run(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:
+    return goals.of_run(run, account)
+
+
+def _goal_of_undo(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:
+    return goals.undo_of(run, account)
+
+
+def _how_of(account: RunAccount) -> How:
+    return How(**account.began["how"])
+
+
+def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) -> None:
+    """Somebody deployed again, perhaps: an undo would put this run's older change in place of that work."""
+    changed = goals.changed_since(run, account, session.profile.deployment.project_directory)
+    if changed and not session.call.accept_diff:
+        raise Refused(f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
+                      "if that may go (a copy is kept in the run's folder), say --accept-diff")  # fmt: skip
+
+
+# --- preflight, plan, run
+
+
+def _act(
+    session: Session, order: Order, find_goal: FindGoal, how: How, earlier: tuple[Run, RunAccount] | None = None
+) -> Outcome:
+    call = session.call
+    situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
+    dropped = show_difference(call.terminal, situation)
+    run_id = earlier[0].id if earlier else store.new_id(local_now())
+    todo = plan.make(situation, f"{session.keeps}:{run_id}", earlier[1].began["images"] if earlier else None)
+    is_open = earlier is not None and (earlier[1].is_unended or situation.goal.direction is Direction.UNDO)
+    if not todo.steps and not is_open:
+        call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
+        return Outcome("", todo.because)
+    if order.dry_run:
+        show_plan(call.terminal, todo)
+        return Outcome("", "a dry run")
+    _ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
+    request = Request(order.reason, call.operator, _overrides(call), earlier[1] if earlier else None)
+    run = earlier[0] if earlier else _begin(session, state, run_id)
+    measured = _run(session, situation, run, todo, request, order)
+    call.terminal.line(f"interruption: {measured.says}")
+    return Outcome(run.id, measured.says)
+
+
+def checked(session: Session, find_goal: FindGoal, how: How, run: Run | None = None) -> tuple[Situation, Path]:
+    """Preflight, shown. Raises Refused with everything that is wrong."""
+    database = session.documents if isinstance(session.documents, Documents) else None
+    checklist, situation, state = Preflight(
+        session.profile, session.engine, session.runner, database, session.call.elsewhere, find_goal, how,
+        run.quarantine if run else None,
+    ).look()  # fmt: skip
+    _show(session.call.terminal, checklist)
+    refusal = checklist.refusal()
+    if refusal or situation is None or state is None:
+        raise refusal or Refused("preflight could not be finished, nothing was touched")
+    return situation, state
+
+
+def _begin(session: Session, state: Path, run_id: str) -> Run:
+    try:
+        return Store(state, local_now, session.call.terminal.redactor.value).begin(run_id)
+    except OSError as error:
+        raise Refused(
+            f"the run's folder cannot be made, nothing was touched: {error}", "make room, or write access"
+        ) from error
+
+
+def _run(session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order) -> Interruption:
+    call = session.call
+    if session.lock:
+        session.lock.name_run(run.id)
+    what = situation.goal.direction.value
+    call.terminal.stage(f"{what.capitalize()}: run {run.id}, strategy {situation.strategy}, {len(todo.steps)} steps")
+    context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
+                      time.monotonic, time.sleep)  # fmt: skip
+    listener = Listener(_asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal))
+    with Stopping() as stopping:
+        try:
+            return execute(todo, context, request, listener, stopping)
+        except RollbackFailed as error:
+            failure.record(session, run, error)
+            raise
+
+
+# --- what people see
+
+
+def _telling(terminal: Terminal) -> Callable[[Step, int], bool]:
+    def before(step: Step, _: int) -> bool:
+        terminal.line(step.says)
+        return True
+
+    return before
+
+
+def _asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
+    """Runbook, Quick Rollback, Option 2: each step with its command; all: the rest without asking."""
+    rest = False
+
+    def before(step: Step, number: int) -> bool:
+        nonlocal rest
+        terminal.line(f"{number} of {count}: {step.says}")
+        if step.command:
+            terminal.line(f"     {step.command}")
+        answer = "yes" if rest else terminal.choose("do it?", ("yes", "all", "stop"))
+        rest = rest or answer == "all"
+        return answer != "stop"
+
+    return before
+
+
+def _show(terminal: Terminal, checklist: Checklist) -> None:
+    for item in checklist.items:
+        terminal.item(item.outcome, item.name, item.says)
+
+
+def show_difference(terminal: Terminal, situation: Situation) -> int:
+    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1)."""
+    dropped = 0
+    for source in situation.restore:
+        path = situation.directory / source.path
+        diff = difference(source, path.read_bytes() if path.exists() else b"")
+        outside = outside_of_change(diff, situation.profile.code)
+        dropped += outside
+        says = f"; it drops {outside} lines that hold none of the change's own marks"
+        is_undo = situation.goal.direction is Direction.UNDO
+        terminal.line(f"{source.path}: {len(diff)} lines of diff{'' if is_undo else says}")
+        terminal.lines(f"  {line}" for line in _shown(diff))
+    return dropped
+
+
+def _shown(diff: tuple[str, ...]) -> Iterable[str]:
+    yield from diff[:DIFF_LINES_SHOWN]
+    if len(diff) > DIFF_LINES_SHOWN:
+        yield f"... and {len(diff) - DIFF_LINES_SHOWN} lines more"
+
+
+def _ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation) -> None:
+    """Someone's unrelated work would go too: a person says yes, or the call does, by name. Raises Refused."""
+    if dropped <= limit or call.accept_diff or situation.goal.direction is Direction.UNDO:
+        return
+    says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
+    if not call.terminal.ask(f"{says}; restore all the same?"):
+        remedy = "look at the diff above (--dry-run shows it too); if that work may go, say --accept-diff"
+        raise Refused(f"{says}; nothing was touched", remedy)
+
+
+def show_plan(terminal: Terminal, todo: Plan) -> None:
+    """Every step with what one would type to do it by hand (runbook, Option 2)."""
+    terminal.stage(f"Plan: {len(todo.steps)} steps; this is a dry run, nothing was touched")
+    for number, step in enumerate(todo.steps, 1):
+        terminal.line(f"{number}. {step.says}")
+        if step.command:
+            terminal.line(f"     {step.command}")
+
+
+def _overrides(call: Call) -> tuple[str, ...]:
+    given = {"--without-database": not call.with_database, "--accept-diff": call.accept_diff}
+    return tuple(name for name, is_given in given.items() if is_given)

@@ -1,0 +1,145 @@
+"""Verify: collect, judge, record, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.call import (
+    Call,
+    deployment_id,
+    heading_of,
+    local_now,
+    lock_of,
+    record_folder,
+    state_folders,
+)
+from rollback_gate.deployment import engine as engines
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.evidence.boundary import started_by_run
+from rollback_gate.evidence.collect import Judged
+from rollback_gate.instant import Instant
+from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
+from rollback_gate.profile.load import Settings
+from rollback_gate.record import build, write
+from rollback_gate.record.build import Heading
+from rollback_gate.request import GateRequest
+from rollback_gate.rollback import backups
+from rollback_gate.rollback.goal import Direction, ModeName
+from rollback_gate.rollback.store import RunAccount, Store
+from rollback_gate.suite import run_suite
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verify came to, and where its record is. `record`: report.json as a table."""
+
+    code: ExitCode
+    page: Path
+    record: Mapping[str, Any]
+
+
+def verify(call: Call, since: str = "", partial: bool = False) -> Verified:
+    """Collect, judge, record. The verdict is derived from the record that was written, never from an exit status.
+
+    `since`: RFC 3339; the boundary where the rollback was done by hand. `partial`: that rollback kept the new modules.
+    Raises WrongSetting, Locked.
+    """
+    settings = call.load()
+    call.terminal.stage(f"Verify: {settings.profile.title}")
+    engine = _try_connect(call)
+    if isinstance(engine, Unmeasured):
+        return _verify(call, settings, engine, since, partial)
+    with contextlib.closing(engine), lock_of(call, settings, engine, "verify"):
+        return _verify(call, settings, engine, since, partial)
+
+
+def _try_connect(call: Call) -> Engine | Unmeasured:
+    try:
+        return engines.connect(call.environ)
+    except Unreachable as error:
+        return Unmeasured("the deployment", str(error))
+
+
+def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str, partial: bool) -> Verified:
+    account, replicas = _last_run(call, settings, engine)
+    judged = _judged(settings, account, replicas, since, partial)
+    heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
+    folder = record_folder(call, heading)
+    write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
+    count = max(settings.profile.deployment.replicas, len(replicas))
+    slots = tuple(f"replica-{number + 1}" for number in range(count))
+    request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
+    environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
+    trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
+    return _conclude(call, folder, heading, trouble)
+
+
+def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verified:
+    """What the record on disk says. A suite that was killed or broke down has left none of its own."""
+    if trouble:
+        record = build.unfinished(heading, f"verify did not end: {trouble}")
+        write.write_page(folder, record, call.terminal.redactor)
+    record = write.read_json(folder)
+    judgement = build.verdict_of(record)
+    for finding in judgement.findings:
+        title = heading.titles.get(finding.check, finding.check)
+        call.terminal.item(finding.outcome.value, title, finding.reason)
+    reason = record["reason"] if trouble else judgement.reason
+    call.terminal.verdict(judgement.verdict, reason)
+    call.terminal.line(f"record: {folder / write.HTML_NAME}")
+    call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}")
+    return Verified(EXIT_OF_VERDICT[judgement.verdict], folder / write.HTML_NAME, record)
+
+
+def _last_run(
+    call: Call, settings: Settings, engine: Engine | Unmeasured
+) -> tuple[RunAccount | None, tuple[Replica, ...]]:
+    """The newest run of this deployment that changed something, wherever its state lives; and the replicas."""
+    if isinstance(engine, Unmeasured):
+        return None, ()
+    deployment = settings.profile.deployment
+    places = state_folders(call, settings, deployment_id(settings, engine))
+    accounts = [account for place in places if (account := Store(place, local_now).latest_that_changed())]
+    try:
+        replicas = engine.containers(deployment.compose_project, deployment.worker)
+    except Unreachable:
+        replicas = ()  # the suite asks again, and its readings say that nobody answered
+    return max(accounts, key=lambda account: account.id, default=None), replicas
+
+
+def _judged(
+    settings: Settings, account: RunAccount | None, replicas: tuple[Replica, ...], since: str, partial: bool
+) -> Judged:
+    """The run is judged only while every replica is one that it started; else what is there, as it was found."""
+    boundary = _since(since)
+    standing = account if account and account.direction is Direction.ROLLBACK else None
+    keeps = partial or bool(standing and standing.mode.name is ModeName.PARTIAL)
+    started = {replica.id: one for replica in replicas
+               if standing and (one := started_by_run(replica, standing.started))}  # fmt: skip
+    if standing and replicas and boundary is None and len(started) == len(replicas):
+        return Judged(standing.id, standing.source_digests, started, partial=keeps)
+    return Judged(None, _source_digests(settings), started if boundary is None else {}, boundary, keeps)
+
+
+def _since(text: str) -> Instant | None:
+    try:
+        return Instant.parse(text) if text else None
+    except ValueError as error:
+        raise WrongSetting(f"--since {text}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
+
+
+def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:
+    """After a rollback by hand: what the newest backup that is old code holds."""
+    profile = settings.profile
+    directory = profile.deployment.project_directory
+    try:
+        found = [backups.newest_old(directory, file, profile.code) for file in profile.code.restore]
+    except (RollbackGateError, OSError) as error:
+        return Unmeasured("the source", error.message if isinstance(error, RollbackGateError) else str(error))
+    return {source.path: source.digest for source in found}
