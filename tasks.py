@@ -267,7 +267,8 @@ def lint(context: Context) -> None:
 @task(pre=[lint], help={"only": "a part of the tests: unit or e2e"})
 def test(context: Context, only: str = "") -> None:
     """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
-    _run(context, f"pytest -q tests/{only}" if only else "pytest -q")
+    # Four processes on any machine: the end-to-end tests mostly wait for containers.
+    _run(context, f"pytest -q -n 4 --dist loadgroup {f'tests/{only}' if only else ''}".strip())
 
 
 @task

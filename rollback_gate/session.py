@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.call import Call, deployment_id, local_now, lock_of, state_folders
-from rollback_gate.commands import SubprocessRunner
+from rollback_gate.commands import Runner, SubprocessRunner
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment import images
 from rollback_gate.deployment.engine import Engine
@@ -29,9 +30,11 @@ class Session:
     call: Call
     settings: Settings
     engine: Engine
-    runner: SubprocessRunner
+    runner: Runner
     lock: Held | None
     documents: Documents | Unmeasured
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def profile(self) -> Profile:
@@ -62,6 +65,9 @@ class Session:
         """The newest run, if it can be gone on with or undone. Raises as `runs`."""
         found = [row for row in self.runs() if row[1].changed or row[1].is_unended]
         return found[-1] if found and found[-1][1].is_unended else None
+
+
+Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import io
@@ -31,7 +32,16 @@ class LabError(Exception):
 
 
 def ensure_images(client: DockerClient) -> None:
-    """Make those of the lab's images that are missing or made by another recipe (about 40 s on the first run)."""
+    """Make those of the lab's images that are missing or made by another recipe (about 40 s on the first run).
+
+    One process at a time: of several that start labs, the others wait and then find the images.
+    """
+    with (Path(tempfile.gettempdir()) / "rollback-gate-lab-images.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _ensure_images(client)
+
+
+def _ensure_images(client: DockerClient) -> None:
     base_recipe = _digest(SUITE, *PACKAGES)
     if not _is_current(client, BASE, base_recipe):
         _make_base(base_recipe)

@@ -103,5 +103,5 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
         mounts=tuple(Mount(m["Type"], m.get("Source", ""), m["Destination"]) for m in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
-        stop_timeout_s=int(config.get("StopTimeout") or 10),
+        stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
     )

@@ -15,7 +15,7 @@ from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Step
 from rollback_gate.rollback.steps import Context
-from rollback_gate.rollback.stopping import Interrupted, Stopping
+from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount
 
 GO_ON = "`invoke rollback.resume` goes on, `invoke rollback.undo` brings the change back"
@@ -56,17 +56,23 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
             _one(step, context, stopping)
         measured = _finish(context, began, consuming)
     except (_Stopped, Interrupted) as stop:
-        raise _stopped(str(stop), current, context, stopping) from stop
+        says = str(stop) if isinstance(stop, _Stopped) else f"stopped by {stop} in step '{current}'"
+        raise _stopped(says, context) from stop
     except BaseException as error:
         raise _failure(f"step '{current}'" if current else "the beginning", error, context) from error
     return measured
 
 
 def _ask_to_go_on(step: Step, number: int, listener: Listener, stopping: Stopping) -> None:
-    if stopping.requested:
-        raise _Stopped(f"stopped by {stopping.requested} before step '{step.id}'")
-    if not listener.before(step, number):
-        raise _Stopped(f"stopped by the operator before step '{step.id}'")
+    where = f"before step '{step.id}'"
+    try:
+        stopping.allow(True)
+        goes_on = listener.before(step, number)
+        stopping.allow(False)
+    except Interrupted as error:
+        raise _Stopped(f"stopped by {error} {where}") from error
+    if not goes_on:
+        raise _Stopped(f"stopped by the operator {where}")
 
 
 def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
@@ -86,6 +92,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
         turned = request.earlier.direction is not goal.direction
         journal.write(event, direction=goal.direction.value, reason=request.reason, operator=request.operator,
                       plan=steps_to_come, how=asdict(context.situation.how))  # fmt: skip
+        goals.sweep(context.run, goal, context.situation.directory)
         if turned:
             return context.engine.now(), context.situation.consuming
         began = request.earlier.began
@@ -119,11 +126,11 @@ def _one(step: Step, context: Context, stopping: Stopping) -> None:
     journal.write("step.begin", step=step.id, kind=step.kind.value, targets=list(step.targets), says=step.says,
                   command=step.command)  # fmt: skip
     try:
-        stopping.step(step.kind)
+        stopping.allow(step.kind in ENDS_AT_ONCE)
         detail = steps.perform(step, context)
-        stopping.step(None)
+        stopping.allow(False)
     except BaseException as error:
-        stopping.step(None)
+        stopping.allow(False)
         outcome = "stopped" if isinstance(error, Interrupted) else "failed"
         with suppress(OSError):  # a full disk must not hide the failure behind one of the journal's own
             journal.write("step.end", step=step.id, outcome=outcome, detail=_says(error))
@@ -133,8 +140,7 @@ def _one(step: Step, context: Context, stopping: Stopping) -> None:
         _journal_started(context)  # at once: what restarts by itself after this is a finding
 
 
-def _stopped(says: str, current: str, context: Context, stopping: Stopping) -> RollbackGateError:
-    message = f"stopped by {says} in step '{current}'" if says == stopping.requested else says
+def _stopped(message: str, context: Context) -> RollbackGateError:
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="stopped")
     if not context.run.account().changed:

@@ -9,6 +9,8 @@ import shutil
 import stat
 from pathlib import Path
 
+_SUFFIX = ".rollback-gate.tmp"
+
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal. Raises OSError."""
@@ -76,8 +78,14 @@ def sweep(path: Path) -> None:
     _remove(_temporary(path))
 
 
+def sweep_below(folder: Path) -> None:
+    """The same for everything below a folder that is ours. Raises OSError."""
+    for left in sorted(folder.rglob(f".*{_SUFFIX}")):
+        _remove(left)
+
+
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.rollback-gate.tmp")
+    return path.with_name(f".{path.name}{_SUFFIX}")
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:

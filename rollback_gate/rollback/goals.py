@@ -53,7 +53,7 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
     )
     goal = Goal(
         Direction.ROLLBACK, account.mode, sources, tuple(began["remove"]), images=began["goal_images"],
-        built=any(step["kind"] == Kind.BUILD and step["outcome"] == "done" for step in account.steps),
+        built=account.built,
     )  # fmt: skip
     return goal, f"as run {run.id} found it"
 
@@ -74,6 +74,18 @@ def undo_of(run: Run, account: RunAccount) -> tuple[Goal, str]:
         images=account.began["images"] if in_image else {}, consumes=bool(account.began["consuming"]),
     )  # fmt: skip
     return goal, f"as it was before run {run.id}"
+
+
+def sweep(run: Run, goal: Goal, directory: Path) -> None:
+    """Temporary files that a killed attempt left, in the project and with the run. Raises OSError."""
+    for path in (
+        *(source.path for source in goal.sources),
+        *goal.remove,
+        *goal.put_back,
+        *run.account().source_digests,
+    ):
+        files.sweep(directory / path)
+    files.sweep_below(run.folder)
 
 
 def changed_since(run: Run, account: RunAccount, directory: Path) -> list[str]:

@@ -40,14 +40,18 @@ class Look:
         """Raises Unreachable, OSError."""
         consuming = tuple(r.id for r in worker if self._consumes(r))
         everyone = (*worker, *(r for rows in dependents.values() for r in rows))
-        stale = tuple(r for r in worker if self._is_idle(r, consuming) or self._is_stale(r))
+        restore = self._to_restore()
+        wrong = tuple(r for r in worker if self._is_stale(r))
+        needs_build = self._needs_build(bool(restore), len(wrong) < len(worker))
+        stale = worker if needs_build else tuple(r for r in worker if r in wrong or self._is_idle(r, consuming))
         return Situation(
             self.profile, self.directory, self.strategy, compose, services, worker, dependents, self.goal,
-            restore=self._to_restore(), remove=self._to_remove(), put_back=self._to_put_back(),
+            restore=restore, remove=self._to_remove(), put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
             images=_images(everyone, stale), stale_replicas=stale,
-            stale_dependents=tuple(name for name, rows in dependents.items() if self._is_stale_dependent(rows)),
-            consuming=consuming, how=self.how,
+            stale_dependents=tuple(name for name, rows in dependents.items()
+                                   if needs_build or self._is_stale_dependent(rows)),
+            consuming=consuming, needs_build=needs_build, how=self.how,
         )  # fmt: skip
 
     # --- files
@@ -69,6 +73,15 @@ class Look:
         return tuple(path for path in self.goal.put_back if files.is_there(self.quarantine / path))
 
     # --- containers
+
+    def _needs_build(self, restores: bool, some_are_right: bool) -> bool:
+        """A replica that is right proves its image; an undo goes back to the image that was kept.
+
+        What is built anew may be another image than a replica runs that is right: then all are replaced.
+        """
+        if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO or self.goal.built:
+            return False
+        return self.goal.rebuild or restores or not some_are_right
 
     def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
         """Not at work, where it should be; a change that never came up has only to be started."""

@@ -52,6 +52,7 @@ class Situation:
 
     `consuming`: ids of the replicas that consume now. `stale_*`: what would go on running something else than the goal
     if it were left alone; dependents by service. `images`: what the worker and its dependents run now, by image name.
+    `needs_build`: no image with the goal's code is at hand; then all containers are stale.
     """
 
     profile: Profile
@@ -70,16 +71,12 @@ class Situation:
     stale_replicas: tuple[Replica, ...]
     stale_dependents: tuple[str, ...]
     consuming: tuple[str, ...]
+    needs_build: bool
     how: How = How()
 
     @property
     def worker(self) -> str:
         return self.profile.deployment.worker
-
-    @property
-    def builds(self) -> bool:
-        """An undo of a built service goes back to the image that was kept; it builds nothing."""
-        return self.strategy is Strategy.BUILD and self.goal.direction is Direction.ROLLBACK
 
     @property
     def in_turn(self) -> bool:
@@ -103,8 +100,7 @@ def make(situation: Situation, keep_as: str, images: Mapping[str, str] | None = 
     keep = situation.images if images is None else images
     files = _files(situation)
     missing = situation.profile.deployment.replicas - len(situation.replicas)
-    must_build = situation.goal.rebuild and not situation.goal.built
-    with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0 or must_build)
+    with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0)
     dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
     if not files and not with_worker and not dependents and not situation.tags:
         return Plan((), _because(situation))
@@ -115,8 +111,8 @@ def make(situation: Situation, keep_as: str, images: Mapping[str, str] | None = 
 
 
 def _touches_worker(situation: Situation) -> bool:
-    """Files that the worker has in memory. Under `image` the tree is nobody's code."""
-    return bool(situation.restore or situation.put_back) and situation.strategy is not Strategy.IMAGE
+    """Under `bind` a container that sees the files of the tree has others in memory."""
+    return bool(situation.restore or situation.put_back) and situation.strategy is Strategy.BIND
 
 
 def _because(situation: Situation) -> str:
@@ -170,7 +166,7 @@ def _before_containers(situation: Situation, keep_as: str, keep: Mapping[str, st
     steps: list[Step] = []
     if situation.strategy is not Strategy.BIND and situation.goal.direction is Direction.ROLLBACK:
         steps += _keep_images(keep, keep_as)
-    if situation.builds:
+    if situation.needs_build:
         steps.append(_build(situation))
     steps.append(_save_evidence(situation))
     return steps + [
@@ -217,7 +213,7 @@ def _worker(situation: Situation) -> list[Step]:
         steps = _in_groups(situation, Kind.RESTART)
     elif situation.in_turn or 0 < len(stale) < len(situation.replicas):
         steps = _in_groups(situation, Kind.REPLACE)
-    elif stale or (situation.goal.rebuild and not situation.goal.built):
+    elif stale:
         return _recreate(situation)
     else:
         steps = []

@@ -109,7 +109,8 @@ class Preflight:
         goal = checklist.ask("source", lambda: self._goal(directory, strategy or Strategy.BUILD, everyone))
         if strategy is None or goal is None:
             return checklist, None, None
-        if strategy is not Strategy.IMAGE:
+        if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
+            # A run that is gone on with has proven it, and has changed the tree since, not yet the image.
             checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, goal.sources))
         if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))

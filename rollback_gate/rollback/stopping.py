@@ -1,6 +1,6 @@
 """Ctrl-C, a cancelled job, a lost connection: nothing is left half done, and the operator is told how to go on.
 
-A build or a wait ends at once: neither has changed anything. Any other step goes to its end first; it is short.
+A build, a wait or a question ends at once: nothing is half done then. Any other step goes to its end; it is short.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class Stopping:
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]
 
-    def step(self, kind: Kind | None) -> None:
-        """Which kind of step is in progress; None between two. Raises Interrupted for a request that came before."""
-        self._may_end = kind in ENDS_AT_ONCE
-        if self.requested and self._may_end:
+    def allow(self, may_end: bool) -> None:
+        """Whether what follows may be broken off at once. Raises Interrupted for a request that came before."""
+        self._may_end = may_end
+        if self.requested and may_end:
+            self._may_end = False
             raise Interrupted(self.requested)
 
     def _take(self, number: int, _: FrameType | None) -> None:

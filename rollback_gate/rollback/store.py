@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,10 @@ class Store:
     clean: Callable[[Any], Any] = lambda value: value
 
     def begin(self, run_id: str) -> Run:
-        """Raises OSError."""
+        """Raises OSError. Folders of runs that were killed before they began go: they touched nothing."""
+        for run in self.runs():
+            if not run.account().began:
+                shutil.rmtree(run.folder)
         folder = self.folder / "runs" / run_id
         folder.mkdir(parents=True)
         for private in (self.folder, self.folder.parent if self.folder.parent.name == FOLDER else self.folder, folder):
@@ -145,7 +149,7 @@ class RunAccount:
     """A run as its journal tells it. `direction`: rollback, or undo since one was begun.
 
     `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
-    were begun, in order, those of resumed attempts too.
+    were begun, in order, those of resumed attempts too. `built`: the image of the restored tree exists.
     """
 
     id: str
@@ -157,6 +161,7 @@ class RunAccount:
     steps: tuple[dict[str, Any], ...]
     interruption: dict[str, Any] | None
     ended_at: Instant | None
+    built: bool = False
 
     @property
     def changed(self) -> bool:
@@ -207,6 +212,7 @@ class _Reader:
     interruption: dict[str, Any] | None = None
     started: dict[str, Started] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    built: bool = False
 
     def feed(self, entry: Entry) -> None:
         data = entry.data
@@ -214,11 +220,13 @@ class _Reader:
             self.began = {**data, "at": str(entry.at)}
         elif entry.event in ("run.resume", "run.undo"):
             self.direction, self.outcome, self.ended_at = Direction(data["direction"]), "", None
+            self.built = self.built and self.direction is Direction.ROLLBACK
         elif entry.event == "step.begin":
             self.steps.append({"id": data["step"], "kind": data["kind"], "targets": data["targets"],
                                "says": data["says"], "began": str(entry.at), "outcome": "interrupted"})  # fmt: skip
         elif entry.event == "step.end":
             self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
+            self.built = self.built or (self.steps[-1]["kind"] == "build" and data["outcome"] == "done")
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])
             self.started[one.container_id] = one
@@ -240,4 +248,5 @@ class _Reader:
             tuple(self.steps),
             self.interruption,
             self.ended_at,
+            self.built,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,7 @@ from rollback_gate.rollback.sources import Choice, Sources
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
-from rollback_gate.session import Session, opened
+from rollback_gate.session import Opening, Session, opened
 from rollback_gate.terminal import Terminal
 from rollback_gate.workflow import failure
 
@@ -52,14 +51,14 @@ class Outcome:
     says: str
 
 
-def rollback(call: Call, order: Order) -> Outcome:
+def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     """The runbook's rollbacks (Quick, Partial, Full; rebuild: Troubleshooting). A dry run ends with the plan.
 
     A run of the same mode that has not ended is gone on with. Raises RollbackGateError; a failed run has left a record.
     """
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
-    with opened(call, "rollback") as session:
+    with opening(call, "rollback") as session:
         earlier = None if order.anew else _to_go_on_with(session, order)
         if earlier:
             run, account = earlier
@@ -70,11 +69,11 @@ def rollback(call: Call, order: Order) -> Outcome:
         return _act(session, order, partial(fresh_goal, session, order), order.how)
 
 
-def resume(call: Call, order: Order) -> Outcome:
+def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     """Go on with a run, or an undo, that was killed, failed or was stopped. Raises as `rollback`; Refused for none."""
     settings = call.load()
     call.terminal.stage(f"Resume, {settings.profile.title}: preflight")
-    with opened(call, "resume") as session:
+    with opening(call, "resume") as session:
         earlier = session.unended()
         if earlier is None:
             newest = next((account for _, account in reversed(session.runs())), None)
@@ -87,14 +86,14 @@ def resume(call: Call, order: Order) -> Outcome:
         return _act(session, order, partial(find, run, account), how, earlier)
 
 
-def undo(call: Call, order: Order) -> Outcome:
+def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     """Bring the change back as it was before the newest run that is not undone: files, modules, images, containers.
 
     Raises as `rollback`; Refused where there is no such run, or where somebody has changed the files since.
     """
     settings = call.load()
     call.terminal.stage(f"Undo, {settings.profile.title}: preflight")
-    with opened(call, "undo") as session:
+    with opening(call, "undo") as session:
         standing = [(run, account) for run, account in session.runs()
                     if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
         if not standing:
@@ -207,7 +206,7 @@ def _run(session: Session, situation: Situation, run: Run, todo: Plan, request: 
     what = situation.goal.direction.value
     call.terminal.stage(f"{what.capitalize()}: run {run.id}, strategy {situation.strategy}, {len(todo.steps)} steps")
     context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
-                      time.monotonic, time.sleep)  # fmt: skip
+                      session.clock, session.sleep)  # fmt: skip
     listener = Listener(_asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal))
     with Stopping() as stopping:
         try:

@@ -1,0 +1,415 @@
+"""A deployment small enough to be killed thousands of times: real files, and an engine and a Compose made of one file.
+
+It stands in for the engine only where every single effect of a run is to be interrupted; what the engine really does
+is tested in tests/e2e. Every effect on it is announced by `sys.audit`, as Python announces those on files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shlex
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from docker.errors import APIError, NotFound
+
+from rollback_gate.call import Call
+from rollback_gate.commands import Completed
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.errors import CommandFailed
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.load import load
+from rollback_gate.redaction import Redactor
+from rollback_gate.session import Session
+from rollback_gate.terminal import Terminal
+from tests.unit.builders import ORCHESTRATOR, ROOT
+
+WORKER, COORDINATOR, OTHER = "enrichment-worker", "enrichment-coordinator", "mongodb"
+NAME = "p-enrichment-worker"
+OLD = "AGENT_TIMEOUT_SECONDS = 60\ndef f(max_retries: int = 3): ...\n"
+NEW = "from enrichment_service.errors import get_error_type\n"
+CHANGE = {
+    ORCHESTRATOR: NEW,
+    "enrichment_service/errors/__init__.py": "",
+    "enrichment_service/errors/error_types.py": "def get_error_type(): ...\n",
+    "enrichment_service/config/timeouts.py": "def get_tool_timeout(): ...\n",
+    "enrichment_service/config/__pycache__/timeouts.cpython-311.pyc": "bytecode",
+    "tests/test_error_handling.py": "def test(): ...\n",
+    "PHASE1_IMPLEMENTATION.md": "# Phase 1\n",
+}
+KEPT = {"enrichment_service/workers/enrichment_worker.py": "import agent_orchestrator\n", "Dockerfile": "FROM base\n"}
+LINES = ("INFO:w:NSQ Consumer created, starting to consume messages...", "INFO:gnsq:connection successful")
+
+
+def effect(what: str) -> None:
+    """A moment at which a run can be killed."""
+    sys.audit("world.effect", what)
+
+
+@dataclass
+class World:
+    """`root`/project is the project, `root`/engine.json the engine: any process can go on with it."""
+
+    root: Path
+    strategy: str
+
+    @classmethod
+    def deployed(cls, root: Path, strategy: str, replicas: int = 2) -> World:
+        """The change is deployed on top of old code, and consumes."""
+        world = cls(root, strategy)
+        (root / "bin").mkdir(parents=True)
+        (root / "bin/docker-compose").touch()
+        world._write({**KEPT, ORCHESTRATOR: OLD})
+        world.save({"containers": {}, "images": {}, "deaths": [], "count": 0, "fails": "", "replicas": replicas})
+        old = world.new_image()
+        world.change(images={**world.state["images"], old: {**world.state["images"][old], "tags": [f"{NAME}:v1"]}})
+        world._write({**CHANGE, f"{ORCHESTRATOR}.backup.20260121_090000": OLD})
+        world.new_image()
+        for service, count in ((WORKER, replicas), (COORDINATOR, 1), (OTHER, 1)):
+            for _ in range(count):
+                world.new_container(service)
+        (root / "profile.toml").write_text(world._profile(replicas))
+        return world
+
+    # --- the engine's state
+
+    @property
+    def project(self) -> Path:
+        return self.root / "project"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        table: dict[str, Any] = json.loads((self.root / "engine.json").read_text())
+        return table
+
+    def save(self, state: dict[str, Any]) -> None:
+        temporary = self.root / "engine.tmp"
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self.root / "engine.json")
+
+    def change(self, **values: Any) -> None:
+        self.save({**self.state, **values})
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        return sorted(
+            (c for c in self.state["containers"].values() if c["service"] == service), key=lambda c: str(c["name"])
+        )
+
+    def tree(self) -> dict[str, tuple[str, int]]:
+        """Content and mode of every file of the project; what tools keep there is no part of it."""
+        return {str(p.relative_to(self.project)): (p.read_text(), p.stat().st_mode)
+                for p in sorted(self.project.rglob("*")) if p.is_file() and ".rollback" not in p.parts}  # fmt: skip
+
+    def new_image(self) -> str:
+        """Of the tree as it is; the name goes to it."""
+        effect("image")
+        state = self.state
+        state["count"] += 1
+        files = {path: text for path, (text, _) in self.tree().items()}
+        image_id = "sha256:" + hashlib.sha256(json.dumps([state["count"], files]).encode()).hexdigest()
+        for image in state["images"].values():
+            image["tags"] = [tag for tag in image["tags"] if tag != f"{NAME}:latest"]
+        state["images"][image_id] = {"tags": [f"{NAME}:latest"], "files": files, "created": state["count"]}
+        self.save(state)
+        return image_id
+
+    def new_container(self, service: str, start: bool = True, image: str = "", label: str = "") -> str:
+        effect("container")
+        state = self.state
+        state["count"] += 1
+        container_id = hashlib.sha256(str(state["count"]).encode()).hexdigest()
+        state["containers"][container_id] = {
+            "id": container_id, "service": service, "name": f"p-{service}-{state['count']}", "label": label,
+            "image": image or self.image_named(f"{NAME}:latest"), "created": time.time_ns(), "started": 0, "log": [],
+            "running": False, "loaded": "",
+        }  # fmt: skip
+        self.save(state)
+        if start:
+            self.start(container_id)
+        return container_id
+
+    def start(self, container_id: str) -> None:
+        """The process loads the code that is there now, and keeps it."""
+        effect("start")
+        state = self.state
+        one = state["containers"][container_id]
+        one |= {"started": time.time_ns(), "running": True, "loaded": self._file(one, f"/app/{ORCHESTRATOR}")}
+        if state["fails"] == "start" and one["service"] == WORKER:
+            one |= {"running": False}
+            self.save(state)
+            return
+        one["log"] += [f"{Instant(time.time_ns())} {line}" for line in LINES]
+        self.save(state)
+
+    def stop(self, container_id: str) -> None:
+        effect("stop")
+        state = self.state
+        state["containers"][container_id]["running"] = False
+        state["deaths"].append([container_id, time.time_ns()])
+        self.save(state)
+
+    def remove(self, container_id: str) -> None:
+        effect("remove")
+        state = self.state
+        state["containers"].pop(container_id, None)
+        self.save(state)
+
+    def image_named(self, name: str) -> str:
+        """Raises NotFound."""
+        full = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+        for image_id, image in self.state["images"].items():
+            if name == image_id or full in image["tags"]:
+                return str(image_id)
+        raise NotFound(f"no image {name}")
+
+    def files_of(self, container: dict[str, Any]) -> dict[str, str]:
+        """By path inside the container, without what is under /app's bind mount."""
+        return {f"/app/{path}": text for path, text in self.state["images"][container["image"]]["files"].items()}
+
+    def _file(self, container: dict[str, Any], path: str) -> str:
+        tar = self.archive(container, path)
+        return "" if tar is None else hashlib.sha256(tar.get(PurePosixPath(path).name, b"")).hexdigest()
+
+    def archive(self, container: dict[str, Any], path: str) -> dict[str, bytes] | None:
+        """Members by name; None where nothing is at this path."""
+        name = PurePosixPath(path).name
+        if self.strategy == "bind" and path.startswith("/app/enrichment_service"):
+            real = self.project / path.removeprefix("/app/")
+            if real.is_file():
+                return {name: real.read_bytes()}
+            if real.is_dir():
+                return {f"{name}/{p.relative_to(real)}": p.read_bytes() for p in real.rglob("*") if p.is_file()} or {
+                    name: b""
+                }
+            return None
+        files = self.files_of(container)
+        if path in files:
+            return {name: files[path].encode()}
+        inside = {
+            f"{name}{p.removeprefix(path)}": text.encode() for p, text in files.items() if p.startswith(f"{path}/")
+        }
+        return inside or None
+
+    # --- for the product
+
+    def call(self) -> Call:
+        environ = {"PATH": str(self.root / "bin"), "ROLLBACK_GATE_STATE_DIRECTORY": str(self.root / "state"),
+                   "ROLLBACK_GATE_REPORTS": str(self.root / "reports")}  # fmt: skip
+        terminal = Terminal(io.StringIO(), Redactor([]))
+        return Call.make(
+            ROOT, str(self.root / "profile.toml"), [], environ, terminal, with_database=False, accept_diff=True
+        )
+
+    @contextlib.contextmanager
+    def opening(self, call: Call, purpose: str) -> Iterator[Session]:
+        """In place of session.opened: no lock, no database, no waiting."""
+        settings = load(call.profile_path, call.environ, call.settings_given)
+        engine = Engine(Client(Api(self)), "world", "engine", call.environ)  # type: ignore[arg-type]
+        for container in [c for c in self.state["containers"].values() if c["label"]]:
+            self.remove(container["id"])
+        clock = iter(range(10**9))
+        yield Session(call, settings, engine, self.compose, None, Unmeasured("the database", "there is none"),
+                      lambda: float(next(clock)), lambda _: None)  # fmt: skip
+
+    def compose(
+        self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
+    ) -> Completed:
+        """Docker's and Compose's command lines, as far as the product uses them; anything else is refused."""
+        if argv[:2] == ("docker", "info"):
+            return Completed(argv, "engine\n", "")
+        if argv[:2] == ("docker", "compose") or argv[0] == "git":
+            raise CommandFailed(argv, "could not be started (No such file or directory)", "")
+        if argv[1:] == ("version", "--short"):
+            return Completed(argv, "5.6.1\n", "")
+        command, *rest = argv[argv.index("docker-compose.yml") + 1 :]
+        if self.state["fails"] == command:
+            raise CommandFailed(argv, "exited with status 1", "planted")
+        if command == "config":
+            return Completed(argv, f"{rest[1]} hash\n" if rest else self._configuration(), "")
+        if command == "build":
+            self.new_image()
+        elif command == "up" and rest[:3] == ["-d", "--no-deps", "--no-build"]:
+            self._up(rest[3], rest[4:])
+        else:
+            raise AssertionError(f"unexpected: {shlex.join(argv)}")
+        return Completed(argv, "", "")
+
+    def _up(self, how: str, services: list[str]) -> None:
+        for service in services:
+            wanted = self.state["replicas"] if service == WORKER else 1
+            if how == "--force-recreate":
+                for container in self.containers(service):
+                    self.stop(container["id"])
+                    self.remove(container["id"])
+            for container in self.containers(service):
+                if not container["running"]:
+                    self.start(container["id"])
+            for _ in range(wanted - len(self.containers(service))):
+                self.new_container(service)
+
+    def _configuration(self) -> str:
+        service: dict[str, Any] = {"image": NAME}
+        worker = {**service, **({"build": {"context": str(self.project)}} if self.strategy == "build" else {})}
+        return yaml.safe_dump({"services": {WORKER: worker, COORDINATOR: service, OTHER: service}})
+
+    def _write(self, files: dict[str, str]) -> None:
+        for path, text in files.items():
+            (self.project / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.project / path).write_text(text)
+        (self.project / "docker-compose.yml").touch()
+        (self.project / ORCHESTRATOR).chmod(0o640)
+
+    def _profile(self, replicas: int) -> str:
+        return (f'format = 1\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
+                f'compose_project = "p"\nreplicas = {replicas}\n[limits]\nfree_disk_mb = 1\nstart_s = 5\n')  # fmt: skip
+
+
+@dataclass
+class Client:
+    api: Api
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Api:
+    """Those calls of docker.APIClient that the product makes; any other one is an AttributeError."""
+
+    world: World
+
+    def info(self) -> dict[str, Any]:
+        return {"ID": "engine", "SystemTime": str(Instant(time.time_ns()))}
+
+    def containers(self, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:
+        wanted = dict(label.split("=", 1) for label in filters["label"])
+        if "rollback-gate.temporary" in wanted:
+            return [{"Id": c["id"]} for c in self.world.state["containers"].values() if c["label"]]
+        return [{"Id": c["id"]} for c in self.world.containers(wanted["com.docker.compose.service"]) if not c["label"]]
+
+    def inspect_container(self, container_id: str) -> dict[str, Any]:
+        one = self._one(container_id)
+        mounts = [{"Type": "bind", "Source": str(self.world.project / "enrichment_service"),
+                   "Destination": "/app/enrichment_service"}]  # fmt: skip
+        return {
+            "Id": one["id"], "Name": f"/{one['name']}", "Created": str(Instant(one["created"])), "Image": one["image"],
+            "RestartCount": 0, "HostConfig": {"LogConfig": {"Type": "json-file"}},
+            "Mounts": mounts if self.world.strategy == "bind" else [],
+            "State": {"Status": "running" if one["running"] else "exited",
+                      "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z"},
+            "Config": {"Image": NAME, "Labels": {
+                "com.docker.compose.project": "p", "com.docker.compose.service": one["service"],
+                "com.docker.compose.version": "5.6.1", "com.docker.compose.config-hash": "hash"}},
+        }  # fmt: skip
+
+    def logs(self, container_id: str, since: float | None = None, **_: Any) -> list[bytes]:
+        return [f"{line}\n".encode() for line in self._one(container_id)["log"]
+                if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since]  # fmt: skip
+
+    def get_archive(self, container_id: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        members = self.world.archive(self._one(container_id), path)
+        if members is None:
+            raise NotFound(path)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, data in members.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return [out.getvalue()], {}
+
+    def restart(self, container_id: str, timeout: int) -> None:
+        self._one(container_id)
+        self.world.stop(container_id)
+        self.world.start(container_id)
+
+    def stop(self, container_id: str, timeout: int) -> None:
+        self._one(container_id)
+        self.world.stop(container_id)
+
+    def remove_container(self, container_id: str, v: bool = False, force: bool = False) -> None:
+        if self._one(container_id)["running"] and not force:
+            raise APIError("it is running")
+        self.world.remove(container_id)
+
+    def create_container(
+        self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool
+    ) -> dict[str, str]:
+        return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
+
+    def images(self) -> list[dict[str, Any]]:
+        return [{"Id": i, "RepoTags": one["tags"], "Created": one["created"], "Labels": {}}
+                for i, one in self.world.state["images"].items()]  # fmt: skip
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        image_id = self.world.image_named(name)
+        return {"Id": image_id, "RepoTags": self.world.state["images"][image_id]["tags"]}
+
+    def tag(self, image_id: str, repository: str, version: str) -> None:
+        effect("tag")
+        state = self.world.state
+        for image in state["images"].values():
+            image["tags"] = [tag for tag in image["tags"] if tag != f"{repository}:{version}"]
+        state["images"][image_id]["tags"].append(f"{repository}:{version}")
+        self.world.save(state)
+
+    def events(self, since: int, until: int, filters: dict[str, Any], decode: bool) -> Iterator[dict[str, Any]]:
+        for container_id, at in self.world.state["deaths"]:
+            if container_id in filters["container"]:
+                yield {"Actor": {"ID": container_id}, "timeNano": at}
+
+    def _one(self, container_id: str) -> dict[str, Any]:
+        found: dict[str, Any] | None = self.world.state["containers"].get(container_id)
+        if found is None:
+            raise NotFound(container_id)
+        return found
+
+
+def killed_at(moment: int, act: Any, root: Path) -> bool:
+    """Run `act` in a process that is killed before its n-th effect below `root`; False when it came to its end before.
+
+    Raises AssertionError when `act` raised.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.addaudithook(_Killer(moment, str(root)))
+            act()
+            os._exit(0)
+        except BaseException as error:
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "it failed by itself"
+    return os.WIFSIGNALED(status)
+
+
+@dataclass
+class _Killer:
+    left: int
+    root: str
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "world.effect" or (event in _CHANGES and self._is_ours(event, arguments)):
+            if self.left == 0:
+                os.kill(os.getpid(), 9)
+            self.left -= 1
+
+    def _is_ours(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if not str(arguments[0]).startswith(self.root) or "engine." in str(arguments[0]):
+            return False
+        return event != "open" or bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+
+
+_CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"}
