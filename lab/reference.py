@@ -67,15 +67,20 @@ class Lab:
         return lab
 
     @classmethod
-    def up(cls, variant: str, release: str = "before", project: str = DEFAULT_PROJECT, compose: str = "") -> Lab:
-        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does."""
+    def up(
+        cls, variant: str, release: str = "before", project: str = DEFAULT_PROJECT, compose: str = "", grace: str = "1s"
+    ) -> Lab:
+        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does.
+
+        `grace`: how long a worker, which ignores SIGTERM, may take to stop.
+        """
         if variant not in VARIANTS or release not in RELEASES:
             raise LabError(f"choose a variant of {', '.join(VARIANTS)} and a release of {', '.join(RELEASES)}")
         lab = cls(project, labs_directory() / project)
         if lab._settings_file.exists():
             raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
         ensure_images(lab.engine)
-        lab._write_project(variant, compose or default_compose())
+        lab._write_project(variant, compose or default_compose(), grace)
         lab._build_image()
         lab.compose("up", "-d", "--no-build")
         lab.wait_consuming()
@@ -227,12 +232,12 @@ class Lab:
 
     # --- files of the project
 
-    def _write_project(self, variant: str, compose: str) -> None:
+    def _write_project(self, variant: str, compose: str, grace: str) -> None:
         self.directory.mkdir(parents=True)
         password = f"p@ss/{secrets.token_hex(6)}"
         ports = dict(zip(("LAB_MONGO_PORT", "LAB_QUEUE_PORT", "LAB_MCP_PORT"), _free_ports(3), strict=True))
         settings = {
-            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose,
+            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose, "LAB_GRACE": grace,
             "LAB_NAME_PREFIX": "" if self.project == DEFAULT_PROJECT else f"{self.project}-",
             "LAB_MONGO_PASSWORD": password, "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password), **ports,
         }  # fmt: skip

@@ -65,7 +65,7 @@ def history(call: Call) -> ExitCode:
     settings = call.load()
     with contextlib.closing(engines.connect(call.environ)) as engine:
         folders = state_folders(call, settings, deployment_id(settings, engine))
-    accounts = sorted((a for folder in folders for a in Store(folder, local_now).accounts()), key=lambda a: a.id)
+    accounts = sorted((a for folder in folders for a in Store(folder, local_now).accounts()), key=lambda a: a.began_at)
     call.terminal.stage(f"Runs of this deployment: {len(accounts)}")
     for account in accounts:
         call.terminal.item("warning" if account.is_unended else "ok", account.id, _in_words(account))
@@ -85,7 +85,7 @@ def status(call: Call) -> ExitCode:
             if not found:
                 call.terminal.item("warning", service, "has no container")
         folders = state_folders(call, settings, deployment_id(settings, engine))
-    newest = max((a for f in folders for a in Store(f, local_now).accounts()), key=lambda a: a.id, default=None)
+    newest = max((a for f in folders for a in Store(f, local_now).accounts()), key=lambda a: a.began_at, default=None)
     call.terminal.line(f"newest run: {newest.id}, {_in_words(newest)}" if newest else "no run is known")
     call.terminal.line("this is no judgement: invoke verify")
     return ExitCode.GO

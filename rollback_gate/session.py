@@ -59,12 +59,20 @@ class Session:
     def runs(self) -> list[tuple[Run, RunAccount]]:
         """All runs of this deployment that began, oldest first. Raises RollbackGateError for a damaged journal."""
         rows = [(store.run(account.id), account) for store in self.stores for account in store.accounts()]
-        return sorted(rows, key=lambda row: row[0].id)
+        return sorted(rows, key=lambda row: row[1].began_at)
 
     def unended(self) -> tuple[Run, RunAccount] | None:
         """The newest run, if it can be gone on with or undone. Raises as `runs`."""
         found = [row for row in self.runs() if row[1].changed or row[1].is_unended]
         return found[-1] if found and found[-1][1].is_unended else None
+
+
+def tidied(engine: Engine, profile: Profile) -> None:
+    """Temporary containers of a killed look are removed. Raises Refused when the engine has gone away meanwhile."""
+    try:
+        images.sweep(engine, profile.deployment.compose_project)
+    except Unreachable as error:
+        raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
 
 
 Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
@@ -86,5 +94,5 @@ def opened(call: Call, purpose: str) -> Iterator[Session]:
             connected = documents.connect(settings.profile, database_password(settings.profile, call.environ))
             database = stack.enter_context(contextlib.closing(connected))
         runner = SubprocessRunner(engine.environment, lock.descriptor if lock else None)
-        images.sweep(engine, settings.profile.deployment.compose_project)
+        tidied(engine, settings.profile)
         yield Session(call, settings, engine, runner, lock, database)

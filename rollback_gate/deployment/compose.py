@@ -59,8 +59,11 @@ class ComposeService:
     depends_on: tuple[str, ...] = ()
 
 
-def installed(runner: Runner, environ: Mapping[str, str]) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """Every Compose that answers, as (command, version): the plugin and each docker-compose on the PATH."""
+def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Every Compose that answers, as (command, version): the plugin and each docker-compose on the PATH.
+
+    The search ends with the first one of the version `made_by`: each question takes up to a second.
+    """
     folders = [Path(folder) for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     on_path = [(str(folder / "docker-compose"),) for folder in folders if (folder / "docker-compose").is_file()]
     found: dict[tuple[str, ...], str] = {}
@@ -71,6 +74,8 @@ def installed(runner: Runner, environ: Mapping[str, str]) -> tuple[tuple[tuple[s
             continue  # not installed, or not executable: the next one
         if match := _VERSION.search(answer):
             found.setdefault(command, match[1])
+            if match[1] == made_by:
+                break
     return tuple(found.items())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.instant import Instant
@@ -14,9 +15,9 @@ def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, u
         return {}
     with answering("its events"):
         filters = {"event": "die", "container": list(container_ids)}
-        stream = engine.client.api.events(
-            since=int(since.epoch_s), until=int(until.epoch_s) + 1, filters=filters, decode=True
-        )
+        # With fractions: for a whole second that has not passed yet the engine would make us wait.
+        between: dict[str, Any] = {"since": f"{since.epoch_s:.9f}", "until": f"{until.epoch_s:.9f}"}
+        stream = engine.client.api.events(**between, filters=filters, decode=True)
         found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]
     first: dict[str, Instant] = {}
     for container_id, at in sorted(found, key=lambda row: row[1]):

@@ -59,7 +59,7 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
         says = str(stop) if isinstance(stop, _Stopped) else f"stopped by {stop} in step '{current}'"
         raise _stopped(says, context) from stop
     except BaseException as error:
-        raise _failure(f"step '{current}'" if current else "the beginning", error, context) from error
+        raise _failure(current, error, context) from error
     return measured
 
 
@@ -148,11 +148,13 @@ def _stopped(message: str, context: Context) -> RollbackGateError:
     return RollbackFailed(message, GO_ON)
 
 
-def _failure(where: str, error: BaseException, context: Context) -> RollbackFailed:
+def _failure(current: str, error: BaseException, context: Context) -> RollbackGateError:
+    remedy = error.remedy if isinstance(error, RollbackGateError) else ""
+    says = context.redactor.text(f"step '{current}' failed: {_says(error)}" if current else _says(error))
+    if not current and not context.run.account().changed:
+        return Refused(f"the run could not begin, nothing was touched: {says}", remedy or "mend that, then begin anew")
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
-    remedy = error.remedy if isinstance(error, RollbackGateError) else ""
-    says = context.redactor.text(f"{where} failed: {_says(error)}")
     return RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
 
 

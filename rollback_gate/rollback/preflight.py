@@ -114,6 +114,7 @@ class Preflight:
             checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, goal.sources))
         if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
+        checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         state = self._state(directory, everyone, services)
         checklist.ask("disk", lambda: self._disk(state))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
@@ -162,6 +163,14 @@ class Preflight:
             _inside(directory, path)
         return goal, says
 
+    def _images(self, goal: Goal) -> tuple[bool, str]:
+        """Found out before the running container is gone."""
+        missing = [image_id for image_id in goal.images.values() if self.engine.image_id(image_id) is None]
+        if missing:
+            raise Refused(f"there is no image {', '.join(image[:19] for image in missing)} any more",
+                          "load or pull it again; `docker images -a` shows what there is")  # fmt: skip
+        return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
+
     def _database(self, checklist: Checklist) -> None:
         if self.documents is None:
             checklist.warn("database", "not asked (--without-database): verify will be INCONCLUSIVE")
@@ -178,7 +187,7 @@ class Preflight:
         self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
         made_by = worker[0].compose_version
-        command, version = composes.choose(composes.installed(self.runner, self.engine.environment), made_by)
+        command, version = composes.choose(composes.installed(self.runner, self.engine.environment, made_by), made_by)
         bound = composes.bind(self.profile.deployment, command, version)
         services = composes.services(bound, self.runner, directory)
         wanted = (self.profile.deployment.worker, *self.profile.deployment.dependents)

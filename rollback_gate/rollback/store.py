@@ -133,7 +133,7 @@ class Store:
         except OSError as error:
             raise Unreachable(f"the runs of this deployment cannot be read: {error}",
                               "run as the user who rolled back") from error  # fmt: skip
-        return tuple(account for account in found if account.began)
+        return tuple(sorted((account for account in found if account.began), key=lambda account: account.began_at))
 
     @property
     def snapshots(self) -> Path:
@@ -162,6 +162,11 @@ class RunAccount:
     interruption: dict[str, Any] | None
     ended_at: Instant | None
     built: bool = False
+
+    @property
+    def began_at(self) -> Instant:
+        """By which runs are ordered: their ids are alike within a second."""
+        return Instant.parse(self.began["at"])
 
     @property
     def changed(self) -> bool:

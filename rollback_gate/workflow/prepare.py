@@ -83,7 +83,7 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
 
 
 def _compose(session: Session, worker: Replica) -> Compose:
-    installed = composes.installed(session.runner, session.engine.environment)
+    installed = composes.installed(session.runner, session.engine.environment, worker.compose_version)
     return composes.bind(session.profile.deployment, *composes.choose(installed, worker.compose_version))
 
 

@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rollback_gate.call import Call, deployment_id, holder_note, local_now, state_folders
 from rollback_gate.deployment import engine as engines
+from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import Refused, WrongSetting
 from rollback_gate.rollback import lock
 from rollback_gate.rollback.store import Store
@@ -18,7 +19,7 @@ from rollback_gate.rollback.store import Store
 GRACE_S = 15.0
 
 
-def unlock(call: Call, reason: str) -> None:
+def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engine] = engines.connect) -> None:
     """Asks the holder to end, which finishes its step; one that does not, and its commands, are killed. Journaled.
 
     Raises WrongSetting without a reason; Refused where the holder is not a process that this user can end.
@@ -27,7 +28,7 @@ def unlock(call: Call, reason: str) -> None:
     if not reason.strip():
         raise WrongSetting("rollback.unlock needs a reason: it ends somebody's run", "--reason '...'")
     directory = settings.profile.deployment.project_directory
-    with contextlib.closing(engines.connect(call.environ)) as engine:
+    with contextlib.closing(connect(call.environ)) as engine:
         note = holder_note(settings, engine)
         stores = [Store(folder, local_now, call.terminal.redactor.value)
                   for folder in state_folders(call, settings, deployment_id(settings, engine))]  # fmt: skip

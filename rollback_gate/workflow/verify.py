@@ -110,7 +110,7 @@ def _last_run(
         replicas = engine.containers(deployment.compose_project, deployment.worker)
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
-    return max(accounts, key=lambda account: account.id, default=None), replicas
+    return max(accounts, key=lambda account: account.began_at, default=None), replicas
 
 
 def _judged(

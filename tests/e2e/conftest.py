@@ -94,8 +94,10 @@ def _settings() -> list[str]:
 
 
 @contextmanager
-def running_lab(variant: str, release: str, project: str, folder: Path, compose: str = "") -> Iterator[Operator]:
-    lab = Lab.up(variant, release, project, compose or default_compose())
+def running_lab(
+    variant: str, release: str, project: str, folder: Path, compose: str = "", grace: str = "1s"
+) -> Iterator[Operator]:
+    lab = Lab.up(variant, release, project, compose or default_compose(), grace)
     try:
         yield Operator(lab, folder / "reports")
     finally:

@@ -129,7 +129,7 @@ def every_moment(
     for moment in range(MOST):
         world = World(folder / "now", start.strategy)
         shutil.copytree(start.root, world.root, symlinks=True)
-        _move_profile(world, start)
+        move_profile(world, start)
         was_killed = killed_at(moment, first(world), world.root)
         try:
             then(world)
@@ -141,7 +141,7 @@ def every_moment(
     raise AssertionError("it never came to its end")
 
 
-def _move_profile(world: World, start: World) -> None:
+def move_profile(world: World, start: World) -> None:
     for path in (world.root / "profile.toml",):
         path.write_text(path.read_text().replace(str(start.root), str(world.root)))
 
@@ -186,7 +186,7 @@ def test_an_undo_killed_then_resumed_and_rolled_back_again(folder: Path, strateg
     start = World.deployed(folder / "start", strategy)
     rolled = World(folder / "rolled", strategy)
     shutil.copytree(start.root, rolled.root)
-    _move_profile(rolled, start)
+    move_profile(rolled, start)
     act(rolled, rollback, mode)()
 
     def mend(world: World) -> None:

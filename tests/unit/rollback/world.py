@@ -15,23 +15,26 @@ import shlex
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import requests
 import yaml
 from docker.errors import APIError, NotFound
 
 from rollback_gate.call import Call
 from rollback_gate.commands import Completed
 from rollback_gate.deployment.engine import Engine
-from rollback_gate.errors import CommandFailed
+from rollback_gate.errors import CommandFailed, RollbackGateError
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.profile.load import load
+from rollback_gate.profile.load import Settings, load
 from rollback_gate.redaction import Redactor
-from rollback_gate.session import Session
+from rollback_gate.rollback import lock
+from rollback_gate.rollback.lock import Held
+from rollback_gate.session import Session, tidied
 from rollback_gate.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
 
@@ -63,6 +66,7 @@ class World:
 
     root: Path
     strategy: str
+    gone: bool = False
 
     @classmethod
     def deployed(cls, root: Path, strategy: str, replicas: int = 2) -> World:
@@ -90,6 +94,9 @@ class World:
 
     @property
     def state(self) -> dict[str, Any]:
+        """Raises requests.ConnectionError once the engine has gone away (in this process)."""
+        if self.gone:
+            raise requests.ConnectionError("Connection refused")
         table: dict[str, Any] = json.loads((self.root / "engine.json").read_text())
         return table
 
@@ -213,14 +220,20 @@ class World:
 
     @contextlib.contextmanager
     def opening(self, call: Call, purpose: str) -> Iterator[Session]:
-        """In place of session.opened: no lock, no database, no waiting."""
+        """In place of session.opened: a real lock, no database, no waiting."""
         settings = load(call.profile_path, call.environ, call.settings_given)
-        engine = Engine(Client(Api(self)), "world", "engine", call.environ)  # type: ignore[arg-type]
-        for container in [c for c in self.state["containers"].values() if c["label"]]:
-            self.remove(container["id"])
+        engine = self.engine(call.environ)
+        with lock.held(self.project, self.root / "holder", "kim", purpose, Instant(0)) as held:
+            yield self._session(call, settings, engine, held)
+
+    def engine(self, environ: Mapping[str, str]) -> Engine:
+        return Engine(Client(Api(self)), "world", "engine", environ)  # type: ignore[arg-type]
+
+    def _session(self, call: Call, settings: Settings, engine: Engine, held: Held) -> Session:
+        tidied(engine, settings.profile)
         clock = iter(range(10**9))
-        yield Session(call, settings, engine, self.compose, None, Unmeasured("the database", "there is none"),
-                      lambda: float(next(clock)), lambda _: None)  # fmt: skip
+        return Session(call, settings, engine, self.compose, held, Unmeasured("the database", "there is none"),
+                       lambda: float(next(clock)), lambda _: None)  # fmt: skip
 
     def compose(
         self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
@@ -364,7 +377,7 @@ class Api:
         state["images"][image_id]["tags"].append(f"{repository}:{version}")
         self.world.save(state)
 
-    def events(self, since: int, until: int, filters: dict[str, Any], decode: bool) -> Iterator[dict[str, Any]]:
+    def events(self, since: str, until: str, filters: dict[str, Any], decode: bool) -> Iterator[dict[str, Any]]:
         for container_id, at in self.world.state["deaths"]:
             if container_id in filters["container"]:
                 yield {"Actor": {"ID": container_id}, "timeNano": at}
@@ -376,35 +389,69 @@ class Api:
         return found
 
 
-def killed_at(moment: int, act: Any, root: Path) -> bool:
+FAILED_BY_ITSELF = 1
+
+
+def killed_at(moment: int, act: Callable[[], object], root: Path) -> bool:
     """Run `act` in a process that is killed before its n-th effect below `root`; False when it came to its end before.
 
     Raises AssertionError when `act` raised.
     """
-    child = os.fork()
-    if child == 0:
-        try:
-            sys.addaudithook(_Killer(moment, str(root)))
-            act()
-            os._exit(0)
-        except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
+    status = _in_a_process(_Effects(moment, str(root), lambda: os.kill(os.getpid(), 9)), act)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "it failed by itself"
     return os.WIFSIGNALED(status)
 
 
+def failed_at(moment: int, act: Callable[[], object], root: Path, fault: Callable[[], None]) -> int | None:
+    """Run `act` in a process in which `fault` happens before the n-th effect, and before each later one.
+
+    The exit code that an operator would get; None when it came to its end before anything happened.
+    """
+    effects = _Effects(moment, str(root), fault, again=True)
+
+    def run() -> int:
+        try:
+            act()
+        except RollbackGateError as error:
+            return int(error.exit_code)
+        return 0 if effects.happened else 99
+
+    status = _in_a_process(effects, run)
+    assert os.WIFEXITED(status)
+    code = os.WEXITSTATUS(status)
+    return None if code == 99 else code
+
+
+def _in_a_process(effects: _Effects, act: Callable[[], object]) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.addaudithook(effects)
+            code = act()
+            os._exit(code if isinstance(code, int) else 0)
+        except BaseException as error:
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+            os._exit(FAILED_BY_ITSELF)
+    return os.waitpid(child, 0)[1]
+
+
 @dataclass
-class _Killer:
+class _Effects:
+    """Counts effects on the engine and on files below `root`; at the n-th, and with `again` at all later ones, acts."""
+
     left: int
     root: str
+    happen: Callable[[], object]
+    again: bool = False
+    happened: bool = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "world.effect" or (event in _CHANGES and self._is_ours(event, arguments)):
-            if self.left == 0:
-                os.kill(os.getpid(), 9)
-            self.left -= 1
+        if event != "world.effect" and not (event in _CHANGES and self._is_ours(event, arguments)):
+            return
+        self.left -= 1
+        if self.left < 0 and (self.again or not self.happened):
+            self.happened = True
+            self.happen()
 
     def _is_ours(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if not str(arguments[0]).startswith(self.root) or "engine." in str(arguments[0]):
