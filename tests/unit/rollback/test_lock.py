@@ -1,0 +1,57 @@
+"""Who holds the lock is the kernel's word; a command that a killed run has started keeps it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.errors import Locked
+from rollback_gate.instant import Instant
+from rollback_gate.rollback import lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from rollback_gate.commands import SubprocessRunner
+from rollback_gate.instant import Instant
+from rollback_gate.rollback import lock
+with lock.held(Path(sys.argv[1]), Path(sys.argv[2]), "kim", "rollback", Instant(0)) as held:
+    held.name_run("20260101T000000Z-abcd")
+    print("held", flush=True)
+    SubprocessRunner({"PATH": "/usr/bin:/bin"}, held.descriptor)(("sleep", "60"))
+"""
+
+
+def test_a_command_of_a_killed_run_keeps_the_lock(tmp_path: Path) -> None:
+    """And the message says so, with the run that it was; when the command ends, the lock is free."""
+    note = tmp_path / "note"
+    project = tmp_path / "project"
+    project.mkdir()
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(project), str(note)], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        _until(lambda: len(lock.holding_processes(project)) == 2)
+        assert process.pid in lock.holding_processes(project)
+        process.kill()
+    (child,) = lock.holding_processes(project)
+    with (
+        pytest.raises(Locked, match=r"kim on .* of run 20260101T000000Z-abcd.*that process is dead; a command"),
+        lock.held(project, note, "lee", "resume", Instant(0)),
+    ):
+        raise AssertionError("two at once")
+    subprocess.run(["kill", "-9", str(child)], check=True)
+    _until(lambda: not lock.holding_processes(project))
+    with lock.held(project, note, "lee", "resume", Instant(0)):
+        pass
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,62 @@
+"""The messages of a production rollback say what is true, and stop nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollback_gate import messages
+from rollback_gate.commands import Completed, SubprocessRunner
+from rollback_gate.errors import WrongSetting
+from rollback_gate.profile.load import load
+from rollback_gate.profile.schema import MESSAGE_FIELDS, Message
+from tests.unit.builders import ROOT, phase1
+
+FACTS = {name: f"<{name}>" for name in MESSAGE_FIELDS}
+
+
+def test_both_messages_of_the_runbook_can_be_filled_in() -> None:
+    """Steps 1 and 5: impact, reason and ETA before; status, duration, completeness and next steps after."""
+    begin = messages.render(phase1().messages.begin, FACTS).text
+    end = messages.render(phase1().messages.end, FACTS).text
+    assert all(f"<{name}>" in begin for name in ("change", "reason", "eta", "minutes"))
+    assert all(f"<{name}>" in end for name in ("status", "duration", "completeness", "verdict", "next_steps", "record"))
+
+
+def test_a_subject_is_one_line() -> None:
+    """A reason with a line break must not become a header of the mail."""
+    rendered = messages.render(Message(subject="Why: {reason}", body="{reason}"), {"reason": "a\nBcc: all@company"})
+    assert rendered.text == "Subject: Why: a Bcc: all@company\n\na\nBcc: all@company\n"
+
+
+def test_an_unknown_field_is_refused_when_the_profile_is_loaded() -> None:
+    with pytest.raises(WrongSetting, match=r"messages\.end: Value error, unknown field reasons; there are change, "):
+        load(ROOT / "profiles/phase1.toml", {}, ["messages.end.body={reasons}"])
+
+
+def test_delivery_by_a_command(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    settings = phase1(f"messages.command=['sh','-c','cat > {out}']").messages
+    rendered = messages.render(settings.begin, FACTS)
+    assert messages.deliver(rendered, settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})) == "delivered by sh"
+    assert out.read_text() == rendered.text
+
+
+def test_without_a_command_nothing_is_run() -> None:
+    def never(*_: object, **__: object) -> Completed:
+        raise AssertionError("nothing is to be run")
+
+    says = messages.deliver(messages.render(phase1().messages.begin, FACTS), phase1().messages, never)
+    assert says == "shown only: the profile has no messages.command"
+
+
+@pytest.mark.parametrize(("command", "says"), [("['false']", "`false` exited with status 1"), ("['/none']", "could not be started"),
+                                               ("['sleep','9']", "did not end within")])  # fmt: skip
+def test_a_failing_delivery_is_told(command: str, says: str) -> None:
+    settings = phase1(f"messages.command={command}", "messages.limit_s=0.1").messages
+    outcome = messages.deliver(
+        messages.render(settings.begin, FACTS), settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})
+    )
+    assert outcome.startswith("not delivered: ")
+    assert says in outcome
