@@ -268,7 +268,7 @@ def lint(context: Context) -> None:
 def test(context: Context, only: str = "") -> None:
     """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
     # Four processes on any machine: the end-to-end tests mostly wait for containers.
-    _run(context, f"pytest -q -n 4 --dist loadgroup {f'tests/{only}' if only else ''}".strip())
+    _run(context, f"pytest -q -n 4 {f'tests/{only}' if only else ''}".strip())
 
 
 @task

@@ -100,7 +100,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
         "files": kept_files, "images": kept_images, "configuration_hashes": configuration, "baseline": baseline,
     }  # fmt: skip
     files.write_text(folder / "snapshot.json", terminal.redactor.text(json.dumps(manifest, indent=1)))
-    terminal.item("ok", "configuration", f"as Compose reads it, without values of variables: {folder.name}")
+    terminal.item("ok", "configuration", "as Compose reads it, without values of variables")
     terminal.item("ok", "baseline", _in_words(baseline))
 
 

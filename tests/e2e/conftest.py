@@ -143,15 +143,6 @@ OTHERS = ("mongodb", "nsqd", "mcp-server")
 OURS = (WORKER, COORDINATOR)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes share the tests: those that share a lab stay together."""
-    for item in items:
-        if "operator" in getattr(item, "fixturenames", ()):
-            callspec = getattr(item, "callspec", None)
-            lab = callspec.params.get("operator", "") if callspec else ""
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lab}"))
-
-
 @pytest.fixture(scope="session")
 def labs_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Labs of the tests live apart from those that a person started."""

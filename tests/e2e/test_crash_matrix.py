@@ -31,7 +31,7 @@ from rollback_gate.terminal import Terminal
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, tree
 
-CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL, True))}
+CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}
 PHASES = ("before", "in", "after")
 # Long enough for the engine or Compose to have begun, short enough for it not to have ended.
 INSIDE_S = {Kind.BUILD: 0.3, Kind.RECREATE: 0.4, Kind.REPLACE: 0.4, Kind.RESTART: 0.2, Kind.START: 0.3}

@@ -34,7 +34,7 @@ def test_a_rollback_from_a_snapshot(variant: str, labs_directory: Path, tmp_path
         assert set(manifest["configuration_hashes"]) == {"enrichment-worker", "enrichment-coordinator"}
         password = operator.lab.settings["LAB_MONGO_PASSWORD"]
         assert all(password not in p.read_text() for p in folder.rglob("*") if p.is_file())
-        assert "${LAB_MONGO_PASSWORD_QUOTED}" in (folder / "compose.yml").read_text()
+        assert "MONGO_PASSWORD: ${LAB_MONGO_PASSWORD}" in (folder / "compose.yml").read_text()
         assert (folder / "files" / ORCHESTRATOR).read_bytes() == (operator.lab.directory / ORCHESTRATOR).read_bytes()
         operator.lab.deploy("phase1")
         for backup in (operator.lab.directory / ORCHESTRATOR.parent).glob("*.backup.*"):
