@@ -83,6 +83,9 @@ def _order(given: Any, mode: str = "quick") -> Order:
     def option(name: str, default: Any = "") -> Any:
         return getattr(given, name, default)
 
+    if mode not in list(ModeName):
+        raise Exit(f"error: --mode {mode}: there is no such mode\n  → one of {', '.join(ModeName)}", code=2)
+
     return Order(
         reason=option("reason"), mode=Mode(ModeName(mode), option("docs", False)),
         choice=Choice(option("source"), option("backup"), option("rev"), option("image")),
@@ -164,13 +167,17 @@ def unlock(given: Any) -> None:
         free(call, given.reason)
 
 
-@task_with({key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "anew", "reason")})
+@task_with(
+    {key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "reason")},
+    {"mode": ("quick", "of which rollback: quick, partial, full or rebuild"),
+     "docs": (False, "with --mode full: the documentation of the change too")},
+)  # fmt: skip
 def preflight(given: Any) -> None:
     """Look at everything that a rollback needs, show the diff and the plan, touch nothing (runbook, Prepare)."""
     from rollback_gate.workflow.prepare import preflight as look
 
     with _exit_code(_acting(given)) as call:
-        look(call, _order(given))
+        look(call, _order(given, given.mode))
 
 
 @task_with(COMMON, {"without_database": ACTING["without_database"]})
@@ -268,7 +275,7 @@ def lint(context: Context) -> None:
 def test(context: Context, only: str = "") -> None:
     """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
     # Four processes on any machine: the end-to-end tests mostly wait for containers.
-    _run(context, f"pytest -q -n 4 {f'tests/{only}' if only else ''}".strip())
+    _run(context, f"pytest -q -n 4 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
 
 
 @task

@@ -38,9 +38,15 @@ class Locked(RollbackGateError):
 
 
 class RollbackFailed(RollbackGateError):
-    """A step failed after something had been touched; the record says in what state the service is."""
+    """A step failed after something had been touched; the record says in what state the service is.
+
+    `run_id`, `record` (its page) and `state` (one line per container): "" and empty until they are known.
+    """
 
     exit_code = ExitCode.ROLLBACK_FAILED
+    run_id = ""
+    record = ""
+    state: tuple[str, ...] = ()
 
 
 class Unreachable(RollbackGateError):

@@ -24,7 +24,14 @@ class Rendered:
 def render(message: Message, facts: Mapping[str, str]) -> Rendered:
     """Pure. A fact in the subject is one line, whatever it holds: it must not become a header of its own."""
     one_line = {key: " ".join(value.split()) for key, value in facts.items()}
-    return Rendered(message.subject.format_map(one_line), message.body.strip("\n").format_map(facts))
+    return Rendered(*(_printable(text) for text in (
+        message.subject.format_map(one_line), message.body.strip("\n").format_map(facts))
+    ))  # fmt: skip
+
+
+def _printable(text: str) -> str:
+    """What came from a command line in another encoding must not keep a message from being sent."""
+    return text.encode(errors="replace").decode()
 
 
 def deliver(message: Rendered, settings: Messages, runner: Runner) -> str:
@@ -33,6 +40,6 @@ def deliver(message: Rendered, settings: Messages, runner: Runner) -> str:
         return "shown only: the profile has no messages.command"
     try:
         runner(settings.command, timeout_s=settings.limit_s, text=message.text)
-    except CommandFailed as error:
-        return f"not delivered: {error.message}"
+    except CommandFailed as error:  # its arguments and what it printed may hold a webhook's secret
+        return f"not delivered: {settings.command[0]} {error.status}"
     return f"delivered by {settings.command[0]}"

@@ -31,7 +31,7 @@ def backups(call: Call) -> ExitCode:
         call.terminal.stage(f"Backups of {restored.path}: {len(found)}")
         chosen = next((c for c in found if c.content is Content.OLD), None)
         for candidate in found:
-            mark = "ok" if candidate is chosen else "warning"
+            mark = "ok" if candidate.content is Content.OLD else "warning"
             taken = ", a rollback would take this one" if candidate is chosen else ""
             call.terminal.item(mark, _name(candidate, profile), f"{candidate.content} ({candidate.why}){taken}")
         if chosen is None:
@@ -98,6 +98,7 @@ def _state(replica: Replica) -> str:
 
 
 def _in_words(account: RunAccount) -> str:
-    done = sum(step["outcome"] == "done" for step in account.steps)
-    who, why = account.began.get("operator", "unknown"), account.began.get("reason") or "no reason given"
-    return f"{account.mode.name}, {account.in_words}, {done} steps done, by {who}: {why}"
+    """Each attempt with its own person and reason: who began it is often not who ended it."""
+    parts = [f"{attempt['what']}, {attempt['steps']} steps, by {attempt['operator']}: "
+             f"{attempt['reason'] or 'no reason given'}" for attempt in account.attempts]  # fmt: skip
+    return f"{account.mode.name}, {account.in_words} ({'; '.join(parts)})"

@@ -213,6 +213,7 @@ class Message(Section):
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
             if unknown := sorted(names - MESSAGE_FIELDS):
                 raise ValueError(f"unknown field {', '.join(unknown)}; there are {', '.join(sorted(MESSAGE_FIELDS))}")
+            text.format_map(dict.fromkeys(MESSAGE_FIELDS, "text"))  # a format that texts do not have, like {eta:.1f}
         return self
 
 

@@ -44,10 +44,15 @@ def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: 
     return record | {"ended": str(ended), "readings": plain(readings)}
 
 
-def failed_rollback(heading: Heading, reason: str, remedy: str, state: list[str], ended: Instant) -> dict[str, Any]:
-    """The record of a rollback that failed: never judged, so never GO and never NO-GO."""
-    record = _record(heading, Verdict.INCONCLUSIVE, f"the rollback failed: {reason}", [], {}, [])
-    return record | {"ended": str(ended), "state_of_service": state, "next_step": remedy}
+def failed_rollback(
+    heading: Heading, reason: str, remedy: str, state: list[str], ended: Instant, headline: str = "rollback failed"
+) -> dict[str, Any]:
+    """The record of a run that did not go to its end: never judged, so never GO and never NO-GO.
+
+    `headline`: "rollback failed", "undo stopped" and the like.
+    """
+    record = _record(heading, Verdict.INCONCLUSIVE, f"the {headline}: {reason}", [], {}, [])
+    return record | {"ended": str(ended), "state_of_service": state, "next_step": remedy, "headline": headline.upper()}
 
 
 def verdict_of(record: Mapping[str, Any]) -> Judgement:
@@ -70,8 +75,8 @@ def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:
 def run_of(account: RunAccount) -> dict[str, Any]:
     """The judged run, for the record's timeline."""
     row: dict[str, Any] = plain({
-        "id": account.id, "outcome": account.outcome, "steps": account.steps, "interruption": account.interruption,
-        "ended_at": account.ended_at, **account.began,
+        "id": account.id, "outcome": account.outcome, "steps": account.steps, "attempts": account.attempts,
+        "interruption": account.interruption, "ended_at": account.ended_at, **account.began,
     })  # fmt: skip
     return row
 

@@ -32,7 +32,7 @@ def page(record: Mapping[str, Any], digest: str) -> str:
 
 
 def title(record: Mapping[str, Any]) -> str:
-    what = "rollback failed" if "state_of_service" in record else record["verdict"]
+    what = record.get("headline", record["verdict"])
     return f"{what} · rollback of {record['change']} · {record['record_id']}"
 
 

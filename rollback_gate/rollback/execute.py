@@ -91,7 +91,8 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
         event = "run.undo" if goal.direction is Direction.UNDO else "run.resume"
         turned = request.earlier.direction is not goal.direction
         journal.write(event, direction=goal.direction.value, reason=request.reason, operator=request.operator,
-                      plan=steps_to_come, how=asdict(context.situation.how))  # fmt: skip
+                      overrides=list(request.overrides), plan=steps_to_come,
+                      how=asdict(context.situation.how))  # fmt: skip
         goals.sweep(context.run, goal, context.situation.directory)
         if turned:
             return context.engine.now(), context.situation.consuming

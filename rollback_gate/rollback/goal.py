@@ -50,6 +50,10 @@ class How:
     no_cache: bool = False
     pull: bool = False
 
+    def with_also(self, other: How) -> How:
+        """What either asks for."""
+        return How(self.all_at_once or other.all_at_once, self.no_cache or other.no_cache, self.pull or other.pull)
+
 
 @dataclass(frozen=True)
 class Goal:

@@ -204,6 +204,10 @@ class Preflight:
         if chosen is Strategy.IMAGE and unnamed:
             raise Refused(f"{', '.join(unnamed)}: its image is given by digest, so no name can go back to another one",
                           "name the old image in the Compose file and recreate the worker by hand")  # fmt: skip
+        unused = [name for name, is_set in (("--no-cache", self.how.no_cache), ("--pull", self.how.pull)) if is_set]
+        if unused and chosen is not Strategy.BUILD:
+            raise Refused(f"{' and '.join(unused)}: nothing is built here, the code comes by {chosen.value}",
+                          "leave it out")  # fmt: skip
         return chosen, chosen.value
 
     def _same_files(

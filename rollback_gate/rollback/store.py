@@ -38,6 +38,13 @@ class DeploymentId:
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', f'{self.project}-{self.profile}')}-{short}"
 
 
+def make_private(state: Path, folder: Path) -> None:
+    """`folder` below a deployment's `state` folder: nobody else may look into either. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for private in (state, state.parent if state.parent.name == FOLDER else state, folder):
+        private.chmod(0o700)
+
+
 def new_id(now: Instant) -> str:
     """Of a run or a record: UTC stamp plus four hex digits."""
     return f"{now.to_datetime():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
@@ -102,9 +109,7 @@ class Store:
             if not run.account().began:
                 shutil.rmtree(run.folder)
         folder = self.folder / "runs" / run_id
-        folder.mkdir(parents=True)
-        for private in (self.folder, self.folder.parent if self.folder.parent.name == FOLDER else self.folder, folder):
-            private.chmod(0o700)
+        make_private(self.folder, folder)
         return self._run(run_id)
 
     def runs(self) -> tuple[Run, ...]:
@@ -150,6 +155,7 @@ class RunAccount:
 
     `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
     were begun, in order, those of resumed attempts too. `built`: the image of the restored tree exists.
+    `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden.
     """
 
     id: str
@@ -162,6 +168,7 @@ class RunAccount:
     interruption: dict[str, Any] | None
     ended_at: Instant | None
     built: bool = False
+    attempts: tuple[dict[str, Any], ...] = ()
 
     @property
     def began_at(self) -> Instant:
@@ -217,10 +224,14 @@ class _Reader:
     interruption: dict[str, Any] | None = None
     started: dict[str, Started] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
     built: bool = False
 
     def feed(self, entry: Entry) -> None:
         data = entry.data
+        if entry.event in ("run.begin", "run.resume", "run.undo"):
+            self.attempts.append({"what": entry.event.removeprefix("run."), "at": str(entry.at), "steps": 0,
+                                  **{key: data.get(key) for key in ("operator", "reason", "overrides")}})  # fmt: skip
         if entry.event == "run.begin":
             self.began = {**data, "at": str(entry.at)}
         elif entry.event in ("run.resume", "run.undo"):
@@ -231,6 +242,7 @@ class _Reader:
                                "says": data["says"], "began": str(entry.at), "outcome": "interrupted"})  # fmt: skip
         elif entry.event == "step.end":
             self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
+            self.attempts[-1]["steps"] += data["outcome"] == "done"
             self.built = self.built or (self.steps[-1]["kind"] == "build" and data["outcome"] == "done")
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])
@@ -254,4 +266,5 @@ class _Reader:
             self.interruption,
             self.ended_at,
             self.built,
+            tuple(self.attempts),
         )

@@ -12,7 +12,7 @@ from rollback_gate.session import Session
 
 
 def record(session: Session, run: Run, error: RollbackFailed) -> None:
-    """Never raises for a record that cannot be written: the failure itself must reach the operator."""
+    """And what it says, on the error. Never raises for a record that cannot be written: the failure must be told."""
     terminal = session.call.terminal
     try:
         _write(session, run, error)
@@ -22,11 +22,15 @@ def record(session: Session, run: Run, error: RollbackFailed) -> None:
 
 def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     call = session.call
-    heading = heading_of(call, session.settings, "rollback", session.engine, run.account())
+    account = run.account()
+    heading = heading_of(call, session.settings, "rollback", session.engine, account)
+    headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
     state = state_of_service(session.profile, session.engine)
     folder = record_folder(call, heading)
-    page = build.failed_rollback(heading, error.message, error.remedy, state, local_now())
+    error.run_id, error.state = run.id, tuple(state)
+    page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
     write.write_page(folder, page, call.terminal.redactor)
+    error.record = str(folder / write.HTML_NAME)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {run.folder}")
 

@@ -24,19 +24,36 @@ from rollback_gate.rollback.content import Content, classify
 from rollback_gate.rollback.saving import summary_of
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from rollback_gate.session import Session, opened
-from rollback_gate.workflow.rollback import Order, checked, fresh_goal, show_difference, show_plan
+from rollback_gate.workflow.rollback import (
+    Order,
+    ask_about_dropped,
+    checked,
+    fresh_goal,
+    show_difference,
+    show_plan,
+    to_go_on_with,
+)
 
 FORMAT = 1
 
 
 def preflight(call: Call, order: Order) -> ExitCode:
-    """Everything that a rollback would look at, the diff and the plan; nothing is touched. Raises Refused."""
+    """All that a rollback would look at, the diff and the plan; nothing is touched. Raises Refused as it would."""
     settings = call.load()
     call.terminal.stage(f"Preflight for a rollback of {settings.profile.title}")
     with opened(call, "preflight") as session:
+        earlier = to_go_on_with(session, order)
+        if earlier:
+            says = f"run {earlier[0].id} {earlier[1].in_words}; a rollback goes on with it, with its own sources"
+            call.terminal.item("warning", "earlier run", says)
         situation, _ = checked(session, partial(fresh_goal, session, order), order.how)
-        show_difference(call.terminal, situation)
-        show_plan(call.terminal, plan.make(situation, f"{session.keeps}:RUN"))
+        dropped = show_difference(call.terminal, situation)
+        todo = plan.make(situation, f"{session.keeps}:RUN")
+        if not todo.steps:
+            call.terminal.line(f"there is nothing to do: {todo.because}")
+            return ExitCode.GO
+        show_plan(call.terminal, todo)
+        ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation, may_ask=False)
     call.terminal.line("a rollback would not be refused")
     return ExitCode.GO
 
@@ -48,15 +65,18 @@ def snapshot(call: Call) -> ExitCode:
     with opened(call, "snapshot") as session:
         containers = _containers(session)
         snapshot_id = store.new_id(local_now())
-        folder = _folder(session, containers) / "snapshots" / snapshot_id
+        state = _folder(session, containers)
+        folder = state / "snapshots" / snapshot_id
         half = folder.with_name(f".{folder.name}.tmp")
         try:
+            store.make_private(state, folder.parent)
             _fill(session, half, snapshot_id, containers)
             half.rename(folder)
             files.sync_folder(folder.parent)
         except OSError as error:
-            shutil.rmtree(half, ignore_errors=True)
             raise Refused(f"the snapshot cannot be kept: {error}", "make room, or write access") from error
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
     call.terminal.line(f"kept in {folder}")
     return ExitCode.GO
 
@@ -92,8 +112,8 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     terminal = session.call.terminal
     folder.mkdir(parents=True, mode=0o700)
     kept_files = _keep_files(session, folder)
-    kept_images = _keep_images(session, snapshot_id, containers)
     configuration = _keep_configuration(session, folder, containers[0])
+    kept_images = _keep_images(session, snapshot_id, containers)
     baseline = _baseline(session, [r for r in containers if r.service == session.profile.deployment.worker])
     manifest = {
         "format": FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
@@ -134,7 +154,10 @@ def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, 
 
 
 def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict[str, str]:
-    """Variables are not filled in: their values are often secrets. What they came to shows in the hash."""
+    """Variables are not filled in: their values are often secrets. What they came to shows in the hash.
+
+    Values that are written in the Compose file itself are kept as they are, in a folder of mode 0700.
+    """
     deployment = session.profile.deployment
     compose = _compose(session, worker)
     directory = deployment.project_directory
@@ -153,6 +176,10 @@ def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:
     documents = session.documents if isinstance(session.documents, Unmeasured) else session.documents.since(since)
     completeness = {"unmeasured": str(documents)} if isinstance(documents, Unmeasured) else summary_of(documents)
     rows = [(r, logs.read(session.engine, r, session.profile.logs, r.started_at)) for r in worker if r.started_at]
+    unread = [str(log) for _, log in rows if isinstance(log, Unmeasured)]
+    if unread or not rows:
+        unmeasured = {"unmeasured": "; ".join(unread) or "no process of the worker has started"}
+        return {"completeness": completeness, "processing_s": unmeasured, "errors": unmeasured}
     seen = [(replica, log) for replica, log in rows if isinstance(log, LogSummary)]
     return {"completeness": completeness, **_from_logs(seen, session.engine.now())}
 
@@ -176,5 +203,7 @@ def _in_words(baseline: dict[str, Any]) -> str:
         first = "no document scored"
     else:
         first = f"completeness {completeness['mean']:.1%} of {completeness['scored']} documents"
+    if "unmeasured" in processing:
+        return f"{first}; processing time and errors: {processing['unmeasured']}"
     second = "no document timed" if processing["mean"] is None else f"{processing['mean']:.1f} s a document"
     return f"{first}, {second}, {errors['lines']} error lines"

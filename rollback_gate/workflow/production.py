@@ -11,14 +11,14 @@ from rollback_gate import messages
 from rollback_gate.call import Call, local_now
 from rollback_gate.checks import settling
 from rollback_gate.commands import SubprocessRunner
-from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.errors import Locked, Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.evidence.glance import Glances
 from rollback_gate.instant import Instant
 from rollback_gate.messages import Rendered
 from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.profile.schema import Message, Profile
 from rollback_gate.session import opened
-from rollback_gate.workflow.rollback import Order, Outcome, rollback
+from rollback_gate.workflow.rollback import Order, rollback
 from rollback_gate.workflow.verify import Verified, verify
 
 LOOK_EVERY_S = 5.0
@@ -31,18 +31,24 @@ _NEXT = {
 
 @dataclass
 class _Procedure:
-    """What the messages say, as far as it is known. `told`: what became of each message."""
+    """What the messages say, as far as it is known. `told`: what became of each message. `run_id`: "" for no run.
+
+    `is_done`: the rollback came to its end; what follows cannot make it fail.
+    """
 
     call: Call
     profile: Profile
     began: Instant
     facts: dict[str, str]
+    run_id: str = ""
+    is_done: bool = False
     told: list[tuple[str, str]] = field(default_factory=list)
 
     def tell(self, name: str, message: Message) -> None:
         rendered = messages.render(message, self.facts)
         redacted = Rendered(*(self.call.terminal.redactor.text(text) for text in (rendered.subject, rendered.body)))
-        outcome = messages.deliver(redacted, self.profile.messages, SubprocessRunner(self.call.environ))
+        environ = {k: v for k, v in self.call.environ.items() if k != self.profile.database.password_env}
+        outcome = messages.deliver(redacted, self.profile.messages, SubprocessRunner(environ))
         self.call.terminal.line(f"Subject: {redacted.subject}")
         self.call.terminal.lines(redacted.body.splitlines())
         mark = "warning" if outcome.startswith("not") else "ok"
@@ -56,30 +62,39 @@ class _Procedure:
 
 
 def production(call: Call, order: Order) -> ExitCode:
-    """All stages in order; the exit code is the verdict's. Raises RollbackGateError, after telling people of it."""
+    """All stages in order; the exit code is the verdict's. A dry run shows the plan and tells nobody.
+
+    Raises RollbackGateError, after telling people of it: whoever was told that it begins is told how it ended.
+    """
+    if order.dry_run:
+        rollback(call, order)
+        return ExitCode.GO
     profile = call.load().profile
     procedure = _Procedure(call, profile, local_now(), _facts_before(call, profile, order))
     call.terminal.stage("1 of 5: notify")
     procedure.tell("beginning", profile.messages.begin)
     try:
-        call.terminal.stage("2 of 5: preflight and rollback")
-        outcome = rollback(call, order)
-        procedure.facts |= {"interruption": outcome.says}
-        _stabilise(call)
-        call.terminal.stage("4 of 5: verify")
-        verified = verify(call)
-    except RollbackGateError as error:
+        return _act_and_judge(call, order, procedure)
+    except BaseException as error:
+        procedure.facts |= _facts_of(error, call, procedure.is_done)
+        procedure.run_id = procedure.run_id or (error.run_id if isinstance(error, RollbackFailed) else "")
+        raise
+    finally:
+        procedure.facts |= {"duration": procedure.duration}
         call.terminal.stage("5 of 5: communicate")
-        procedure.facts |= {"status": "FAILED", "verdict": "none", "why": call.terminal.redactor.text(error.message),
-                            "next_steps": call.terminal.redactor.text(error.remedy) or "see the message above",
-                            "duration": procedure.duration}  # fmt: skip
         procedure.tell("end", profile.messages.end)
         _journal(call, procedure)
-        raise
-    call.terminal.stage("5 of 5: communicate")
-    procedure.facts |= _facts_after(procedure, outcome, verified)
-    procedure.tell("end", profile.messages.end)
-    _journal(call, procedure)
+
+
+def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
+    call.terminal.stage("2 of 5: preflight and rollback")
+    outcome = rollback(call, order)
+    procedure.run_id, procedure.is_done = outcome.run_id, True
+    procedure.facts |= {"interruption": outcome.says, **_NOT_JUDGED}
+    _stabilise(call)
+    call.terminal.stage("4 of 5: verify")
+    verified = verify(call)
+    procedure.facts |= _facts_after(verified)
     return verified.code
 
 
@@ -90,70 +105,99 @@ def _facts_before(call: Call, profile: Profile, order: Order) -> dict[str, str]:
     return {
         "change": profile.title, "project": profile.deployment.compose_project, "reason": order.reason or "none given",
         "operator": call.operator, "minutes": str(minutes), "eta": f"{eta} (in {minutes} minutes)",
-        "status": unknown, "verdict": unknown, "why": unknown, "duration": unknown, "interruption": unknown,
+        "status": unknown, "verdict": "NOT JUDGED", "why": unknown, "duration": unknown, "interruption": unknown,
         "completeness": "not measured", "record": "none", "next_steps": "",
     }  # fmt: skip
 
 
-def _facts_after(procedure: _Procedure, outcome: Outcome, verified: Verified) -> dict[str, str]:
+_NOT_JUDGED = {
+    "status": "NOT PROVEN", "why": "the rollback is done, and was not judged", "next_steps": "1. invoke verify",
+}  # fmt: skip
+
+
+def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]:
+    """Of a procedure that broke off: whether the service was touched, in what state it is, what comes next."""
+    clean = call.terminal.redactor.text
+    if is_done:
+        says = error.message if isinstance(error, RollbackGateError) else type(error).__name__
+        return {**_NOT_JUDGED, "why": clean(f"{_NOT_JUDGED['why']}: {says}")}
+    if isinstance(error, RollbackFailed):
+        return {"status": "FAILED", "why": clean("; ".join([error.message, *error.state])),
+                "record": error.record or "none", "next_steps": clean(error.remedy)}  # fmt: skip
+    if isinstance(error, Refused | Locked | WrongSetting):
+        return {"status": "NOT BEGUN", "why": clean(error.message), "next_steps": clean(error.remedy)}
+    return {"why": clean(f"interrupted: {type(error).__name__} {error}")}
+
+
+def _facts_after(verified: Verified) -> dict[str, str]:
     record = verified.record
-    completeness = next((f["reason"] for f in record["findings"] if f["check"] == "completeness"), "not measured")
+    claims = [claim for f in record["findings"] if f["check"] == "completeness" for claim in f["claims"]]
+    completeness = next((claim["says"] for claim in claims if claim["subject"] == "completeness"), "not measured")
     status = {Verdict.GO.value: "SUCCESS", Verdict.NO_GO.value: "NOT EFFECTIVE"}.get(record["verdict"], "NOT PROVEN")
     return {
-        "status": status, "verdict": record["verdict"], "why": record["reason"], "duration": procedure.duration,
-        "completeness": completeness, "record": str(verified.page), "next_steps": _NEXT[verified.code],
-        "interruption": outcome.says,
+        "status": status, "verdict": record["verdict"], "why": record["reason"], "completeness": completeness,
+        "record": str(verified.page), "next_steps": _NEXT[verified.code],
     }  # fmt: skip
 
 
 def _stabilise(call: Call) -> None:
-    """Waits with live readings; ends early only on what would be a NO-GO, which verify then says with all evidence."""
-    settings = call.load()
-    limit_s = settings.profile.limits.stabilise_s
+    """Waits with live readings; ends early only on what would be a NO-GO, which verify then says with all evidence.
+
+    Never raises: the rollback is done, and has to be judged whatever happens here.
+    """
+    limit_s = call.load().profile.limits.stabilise_s
     call.terminal.stage(f"3 of 5: stabilise, {limit_s:.0f} s (Ctrl-C ends the wait, and verifies)")
-    with opened(call, "stabilise") as session:
-        deployment = session.profile.deployment
-        newest = session.runs()[-1:]
-        started = newest[0][1].started if newest else {}
-        first = session.engine.containers(deployment.compose_project, deployment.worker)
-        glances = Glances(session.profile, session.engine, session.documents, started, first)
-        try:
+    try:
+        with opened(call, "stabilise") as session:
+            deployment = session.profile.deployment
+            newest = session.runs()[-1:]
+            started = newest[0][1].started if newest else {}
+            first = session.engine.containers(deployment.compose_project, deployment.worker)
+            glances = Glances(session.profile, session.engine, session.documents, started, first)
             watch(glances, session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
-        except KeyboardInterrupt:
-            call.terminal.line("the wait was ended by Ctrl-C")
-        except Unreachable as error:
-            call.terminal.item("warning", "stabilise", error.message)
+    except KeyboardInterrupt:
+        call.terminal.line("the wait was ended by Ctrl-C")
+    except RollbackGateError as error:
+        call.terminal.item("warning", "stabilise", f"the wait could not begin: {error.message}")
 
 
 def watch(
     glances: Glances, profile: Profile, limit_s: float, tell: Callable[[str], None], clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> str:  # fmt: skip
-    """What ended the wait early, "" when nothing did. Raises Unreachable."""
+) -> None:  # fmt: skip
+    """Until the time is over, or what would be a NO-GO is seen. A look that fails says so; the wait goes on."""
     began, last = clock(), ""
     while True:
         elapsed_s = clock() - began
-        readings = glances.take(elapsed_s)
-        claim = settling.trouble(readings, profile)
-        if claim is not None:
-            tell(f"after {elapsed_s:.0f} s: {claim.subject} {claim.says}")
-            return f"{claim.subject} {claim.says}"
-        says = settling.in_words(readings)
+        says, is_trouble = _look(glances, profile, elapsed_s)
         if says != last or elapsed_s >= limit_s:
             tell(f"{max(limit_s - elapsed_s, 0):4.0f} s left: {says}")
             last = says
-        if elapsed_s >= limit_s:
-            return ""
+        if is_trouble or elapsed_s >= limit_s:
+            return
         sleep(min(LOOK_EVERY_S, max(limit_s - elapsed_s, 0.01)))
+
+
+def _look(glances: Glances, profile: Profile, elapsed_s: float) -> tuple[str, bool]:
+    try:
+        readings = glances.take(elapsed_s)
+    except Unreachable as error:
+        return error.message, False
+    claim = settling.trouble(readings, profile)
+    if claim is not None:
+        return f"{claim.subject} {claim.says}: no need to wait on", True
+    return settling.in_words(readings), False
 
 
 def _journal(call: Call, procedure: _Procedure) -> None:
     """In the run's account, where there is a run: who was told, and who was not."""
+    if not procedure.run_id:
+        return
     try:
         with opened(call, "notes") as session:
-            runs = [run for run, account in session.runs() if account.began["at"] >= str(procedure.began)]
-            for run in runs[-1:]:
-                for name, outcome in procedure.told:
-                    run.journal.write("message", name=name, outcome=outcome)
+            for run, _ in session.runs():
+                if run.id == procedure.run_id:
+                    for name, outcome in procedure.told:
+                        run.journal.write("message", name=name, outcome=outcome)
     except (RollbackGateError, OSError) as error:
         call.terminal.item("warning", "messages", f"their outcome could not be noted in the journal: {error}")

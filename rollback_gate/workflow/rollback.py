@@ -59,12 +59,12 @@ def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
     with opening(call, "rollback") as session:
-        earlier = None if order.anew else _to_go_on_with(session, order)
+        earlier = None if order.anew else to_go_on_with(session, order)
         if earlier:
             run, account = earlier
             says = f"run {run.id} {account.in_words}; this goes on with it"
             call.terminal.item("warning", "earlier run", says)
-            how = order.how if order.how != How() else _how_of(account)
+            how = _how_of(account).with_also(order.how)
             return _act(session, order, partial(_goal_of_run, run, account), how, (run, account))
         return _act(session, order, partial(fresh_goal, session, order), order.how)
 
@@ -82,7 +82,7 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
         run, account = earlier
         call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}")
         find = _goal_of_undo if account.direction is Direction.UNDO else _goal_of_run
-        how = order.how if order.how != How() else _how_of(account)
+        how = _how_of(account).with_also(order.how)
         return _act(session, order, partial(find, run, account), how, earlier)
 
 
@@ -107,7 +107,7 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 # --- goals
 
 
-def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
+def to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
     unended = session.unended()
     if unended is None:
         return None
@@ -168,12 +168,20 @@ def _act(
     if order.dry_run:
         show_plan(call.terminal, todo)
         return Outcome("", "a dry run")
-    _ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
-    request = Request(order.reason, call.operator, _overrides(call), earlier[1] if earlier else None)
+    ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
+    request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
     run = earlier[0] if earlier else _begin(session, state, run_id)
     measured = _run(session, situation, run, todo, request, order)
     call.terminal.line(f"interruption: {measured.says}")
+    call.terminal.line(_done(situation))
     return Outcome(run.id, measured.says)
+
+
+def _done(situation: Situation) -> str:
+    change = situation.profile.title
+    if situation.goal.direction is Direction.UNDO:
+        return f"done: {change} is back" + ("" if situation.goal.consumes else ", and did not consume before either")
+    return f"done: {change} is taken back; whether it really is gone: invoke verify"
 
 
 def checked(session: Session, find_goal: FindGoal, how: How, run: Run | None = None) -> tuple[Situation, Path]:
@@ -205,6 +213,7 @@ def _run(session: Session, situation: Situation, run: Run, todo: Plan, request: 
         session.lock.name_run(run.id)
     what = situation.goal.direction.value
     call.terminal.stage(f"{what.capitalize()}: run {run.id}, strategy {situation.strategy}, {len(todo.steps)} steps")
+    call.terminal.line(f"QUARANTINE is {run.quarantine}") if order.step_by_step else None
     context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
                       session.clock, session.sleep)  # fmt: skip
     listener = Listener(_asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal))
@@ -269,25 +278,27 @@ def _shown(diff: tuple[str, ...]) -> Iterable[str]:
         yield f"... and {len(diff) - DIFF_LINES_SHOWN} lines more"
 
 
-def _ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation) -> None:
+def ask_about_dropped(
+    call: Call, limit: int, dropped: int, situation: Situation, may_ask: bool = True
+) -> None:  # fmt: skip
     """Someone's unrelated work would go too: a person says yes, or the call does, by name. Raises Refused."""
     if dropped <= limit or call.accept_diff or situation.goal.direction is Direction.UNDO:
         return
     says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
-    if not call.terminal.ask(f"{says}; restore all the same?"):
+    if not (may_ask and call.terminal.ask(f"{says}; restore all the same?")):
         remedy = "look at the diff above (--dry-run shows it too); if that work may go, say --accept-diff"
         raise Refused(f"{says}; nothing was touched", remedy)
 
 
 def show_plan(terminal: Terminal, todo: Plan) -> None:
     """Every step with what one would type to do it by hand (runbook, Option 2)."""
-    terminal.stage(f"Plan: {len(todo.steps)} steps; this is a dry run, nothing was touched")
+    terminal.stage(f"Plan: {len(todo.steps)} steps; nothing was touched")
     for number, step in enumerate(todo.steps, 1):
         terminal.line(f"{number}. {step.says}")
         if step.command:
             terminal.line(f"     {step.command}")
 
 
-def _overrides(call: Call) -> tuple[str, ...]:
-    given = {"--without-database": not call.with_database, "--accept-diff": call.accept_diff}
+def _overrides(call: Call, order: Order) -> tuple[str, ...]:
+    given = {"--without-database": not call.with_database, "--accept-diff": call.accept_diff, "--anew": order.anew}
     return tuple(name for name, is_given in given.items() if is_given)

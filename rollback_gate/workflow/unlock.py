@@ -22,7 +22,8 @@ GRACE_S = 15.0
 def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engine] = engines.connect) -> None:
     """Asks the holder to end, which finishes its step; one that does not, and its commands, are killed. Journaled.
 
-    Raises WrongSetting without a reason; Refused where the holder is not a process that this user can end.
+    Raises WrongSetting without a reason; Refused where the holder is not a process that this user can end; Unreachable,
+    with nothing done, without an engine: it tells which deployment this is.
     """
     settings = call.load()
     if not reason.strip():
@@ -40,13 +41,12 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
                            "not ended, invoke rollback.resume or rollback.undo")  # fmt: skip
         return
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
-    _end(holders, directory)
-    run_id = left.get("run", "")
-    for store in stores:
-        if run_id and store.run(run_id).journal.path.exists():
-            store.run(run_id).journal.write("unlock", by=call.operator, reason=reason, ended=list(holders))
+    end(holders, left.get("pid"), directory)
+    known = [run for store in stores for run in store.runs() if run.id == left.get("run")]
+    for run in known:
+        run.journal.write("unlock", by=call.operator, reason=reason, ended=list(holders))
     call.terminal.line("the lock is free; what was half done: invoke rollback.resume, or rollback.undo"
-                       if run_id else "the lock is free")  # fmt: skip
+                       if known else "the lock is free")  # fmt: skip
 
 
 def _refuse_if_held(directory: Path, note: Path) -> None:
@@ -55,13 +55,17 @@ def _refuse_if_held(directory: Path, note: Path) -> None:
         return
 
 
-def _end(holders: tuple[int, ...], directory: Path) -> None:
-    for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
-        for process in lock.holding_processes(directory):
-            _signal(process, number)
-        if _becomes_free(directory, wait_s, time.monotonic, time.sleep):
-            return
-    raise Refused(f"processes {', '.join(map(str, holders))} do not end", "look at them: ps, /proc/PID/stack")
+def end(holders: tuple[int, ...], noted: object, directory: Path) -> None:
+    """First the run itself, which ends its command or waits for it; a command alone would break off in the middle."""
+    first = [process for process in holders if process == noted] or list(holders)
+    for process in first:
+        _signal(process, signal.SIGTERM)
+    if _becomes_free(directory, GRACE_S, time.monotonic, time.sleep):
+        return
+    for process in lock.holding_processes(directory):
+        _signal(process, signal.SIGKILL)
+    if not _becomes_free(directory, GRACE_S, time.monotonic, time.sleep):
+        raise Refused(f"processes {', '.join(map(str, holders))} do not end", "look at them: ps, /proc/PID/stack")
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -192,7 +192,7 @@ class TestRefusals:
     def test_a_dry_run_shows_the_plan_and_touches_nothing(self, operator: Operator) -> None:
         ended = operator.rollback("--dry-run")
         assert ended.status == 0, ended.output
-        assert "this is a dry run, nothing was touched" in ended.output
+        assert "steps; nothing was touched" in ended.output
         assert "docker restart e2e-bad-input-enrichment-worker-1" in ended.output
 
     def test_a_restore_that_drops_other_work(self, operator: Operator) -> None:
@@ -205,6 +205,19 @@ class TestRefusals:
         )
         assert "--accept-diff" in ended.output
         assert "-from enrichment_service.config.timeouts import get_tool_timeout" in ended.output
+
+    def test_preflight_says_what_a_rollback_would(self, operator: Operator) -> None:
+        """Where that would be refused for what it drops, preflight is too."""
+        ended = operator.invoke("preflight", "--set", "limits.dropped_lines=3")
+        assert ended.status == 50, ended.output
+        assert "more than limits.dropped_lines, 3; nothing was touched" in ended.output
+        ended = operator.invoke("preflight", "--mode", "full", "--docs")
+        assert ended.status == 0, ended.output
+        assert "move QUICK_REFERENCE.md into the run's quarantine" in ended.output
+        assert operator.invoke("preflight", "--mode", "half").status == 2
+
+    def test_options_that_would_do_nothing(self, operator: Operator) -> None:
+        refused(operator.rollback("--no-cache"), "--no-cache: nothing is built here, the code comes by bind")
 
     def test_looking_touches_nothing(self, operator: Operator) -> None:
         """Backups with what they really are, runs, and what runs now."""

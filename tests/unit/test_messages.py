@@ -35,6 +35,26 @@ def test_an_unknown_field_is_refused_when_the_profile_is_loaded() -> None:
         load(ROOT / "profiles/phase1.toml", {}, ["messages.end.body={reasons}"])
 
 
+def test_a_format_that_texts_do_not_have_is_refused_too() -> None:
+    """Not when the rollback is over and the closing message is due."""
+    with pytest.raises(WrongSetting, match=r"messages\.end"):
+        load(ROOT / "profiles/phase1.toml", {}, ["messages.end.body={duration:.0f}"])
+
+
+def test_a_reason_in_another_encoding_is_sent_all_the_same() -> None:
+    rendered = messages.render(phase1().messages.begin, {**FACTS, "reason": "caf\udce9"})
+    assert "Reason: caf?" in rendered.text
+
+
+def test_what_a_failing_command_was_called_with_stays_out() -> None:
+    """Its arguments, and what it printed, may hold a webhook's secret."""
+    settings = phase1("messages.command=['sh','-c','echo TOKEN; exit 3']").messages
+    outcome = messages.deliver(
+        messages.render(settings.begin, FACTS), settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})
+    )
+    assert outcome == "not delivered: sh exited with status 3"
+
+
 def test_delivery_by_a_command(tmp_path: Path) -> None:
     out = tmp_path / "out"
     settings = phase1(f"messages.command=['sh','-c','cat > {out}']").messages
@@ -51,7 +71,7 @@ def test_without_a_command_nothing_is_run() -> None:
     assert says == "shown only: the profile has no messages.command"
 
 
-@pytest.mark.parametrize(("command", "says"), [("['false']", "`false` exited with status 1"), ("['/none']", "could not be started"),
+@pytest.mark.parametrize(("command", "says"), [("['false']", "false exited with status 1"), ("['/none']", "could not be started"),
                                                ("['sleep','9']", "did not end within")])  # fmt: skip
 def test_a_failing_delivery_is_told(command: str, says: str) -> None:
     settings = phase1(f"messages.command={command}", "messages.limit_s=0.1").messages

@@ -69,6 +69,10 @@ def test_a_fault_at_any_moment(folder: Path, strategy: str, fault: str) -> None:
             assert moment > 10
             return
         assert code in BAD or code == 0, f"at effect {moment}: exit code {code}"
+        if code == ExitCode.REFUSED:
+            assert_phase1(world, start)
+        elif code == 0:
+            assert_rolled_back(world, start, Mode())
         with world.opening(world.call(), "look") as session:
             unended, runs = session.unended(), session.runs()
         if moment % 2 and runs:

@@ -13,6 +13,7 @@ import pytest
 from rollback_gate.errors import Locked
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import lock
+from rollback_gate.workflow import unlock
 
 HOLDER = """
 import sys, time
@@ -48,6 +49,36 @@ def test_a_command_of_a_killed_run_keeps_the_lock(tmp_path: Path) -> None:
     _until(lambda: not lock.holding_processes(project))
     with lock.held(project, note, "lee", "resume", Instant(0)):
         pass
+
+
+ENDING = """
+import sys
+from pathlib import Path
+from rollback_gate.commands import SubprocessRunner
+from rollback_gate.instant import Instant
+from rollback_gate.rollback import lock
+from rollback_gate.rollback.stopping import Stopping
+with lock.held(Path(sys.argv[1]), Path(sys.argv[2]), "kim", "rollback", Instant(0)) as held, Stopping() as stopping:
+    print("held", flush=True)
+    SubprocessRunner({"PATH": "/usr/bin:/bin"}, held.descriptor)(("sleep", "1"))
+    print("whole, and", stopping.requested, flush=True)
+"""
+
+
+def test_unlock_lets_the_step_that_is_under_way_finish(tmp_path: Path) -> None:
+    """The run is asked to end, not its command: a recreate that breaks off in the middle would leave no container."""
+    project = tmp_path / "project"
+    project.mkdir()
+    note = tmp_path / "note"
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING, str(project), str(note)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        _until(lambda: len(lock.holding_processes(project)) == 2)
+        unlock.end(lock.holding_processes(project), lock.holder(note)["pid"], project)
+        assert process.stdout.read() == "whole, and a request to end (SIGTERM)\n"
+        assert process.wait(timeout=10) == 0
 
 
 def _until(condition: Callable[[], bool]) -> None:

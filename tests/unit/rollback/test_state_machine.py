@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from rollback_gate.errors import Refused
 from rollback_gate.rollback import lock
-from rollback_gate.rollback.goal import Mode, ModeName
+from rollback_gate.rollback.goal import Direction, Mode, ModeName
 from rollback_gate.rollback.store import RunAccount
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from rollback_gate.workflow.unlock import unlock
@@ -87,9 +87,13 @@ class Deployment(RuleBasedStateMachine):
     @precondition(lambda self: self.unended() is not None)
     @rule()
     def go_on(self) -> None:
+        """In the direction in which it was going."""
+        unended = self.unended()
+        assert unended
         resume(self.world.call(), self.order(), self.world.opening)
-        self.expected = self.expected_by_files()
         assert self.unended() is None
+        stands = self.stands() and (unended.direction is Direction.ROLLBACK or self.expected_by_files() == "before")
+        self.expected = "before" if stands else "phase1"
 
     @precondition(lambda self: self.unended() is None)
     @rule()
