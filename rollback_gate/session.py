@@ -61,6 +61,11 @@ class Session:
         rows = [(store.run(account.id), account) for store in self.stores for account in store.accounts()]
         return sorted(rows, key=lambda row: row[1].began_at)
 
+    def standing(self) -> list[tuple[Run, RunAccount]]:
+        """Runs of which something may be in effect, oldest first. Raises as `runs`."""
+        return [(run, account) for run, account in self.runs()
+                if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
+
     def unended(self) -> tuple[Run, RunAccount] | None:
         """The newest run, if it can be gone on with or undone. Raises as `runs`."""
         found = [row for row in self.runs() if row[1].changed or row[1].is_unended]

@@ -5,6 +5,7 @@ Files of an image are read from a container that is created, never started, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,16 @@ def repository_of(name: str) -> str:
     name = name.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def with_tag(name: str) -> str:
+    """As the engine writes it."""
+    return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+def kept_repository(keeps: str, name: str) -> str:
+    """Where images that had this name are kept: each name apart, so that nobody takes one for another's."""
+    return f"{keeps}/{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}"
 
 
 def _belongs(row: dict[str, Any], repositories: set[str], project: str, services: set[str]) -> bool:

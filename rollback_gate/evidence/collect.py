@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from rollback_gate.deployment.archive import python_files_in
+from rollback_gate.deployment.archive import file_in, python_files_in
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import container_path
@@ -159,13 +159,25 @@ class Collector:
     def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
         profile = self.profile
         files: dict[str, str] = {}
+        waiting = {PurePosixPath(entry).parts[0] for entry in profile.code.entries}
+        seen: set[str] = set()
         try:
-            for folder in {PurePosixPath(entry).parts[0] for entry in profile.code.entries}:
-                found = python_files_in(self.engine, replica.id, container_path(profile, folder))
-                files |= {f"{folder}/{path}": text for path, text in found.items()}
+            while waiting:  # what they import may lie in other folders beside theirs
+                seen |= waiting
+                for name in waiting:
+                    files |= self._python_files(replica, name)
+                waiting = import_graph.top_names(files) - seen
         except Unreachable as error:
             return Unmeasured(f"what {replica.name} imports", error.message)
         return import_graph.read(files, profile.code.entries, profile.code.remove, replica.name)
+
+    def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
+        """Of the folder `name`, or the module `name`.py, of container_root; {} for what is installed elsewhere."""
+        folder = container_path(self.profile, name)
+        found = python_files_in(self.engine, replica.id, folder)
+        data = None if found else file_in(self.engine, replica.id, f"{folder}.py")
+        alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}
+        return {f"{name}/{path}": text for path, text in found.items()} | alone
 
     def _logs(self, before: Mapping[str, Replica | None]) -> dict[str, LogSummary | Unmeasured]:
         def one(replica: Replica | None) -> LogSummary | Unmeasured:

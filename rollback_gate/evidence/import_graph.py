@@ -6,6 +6,7 @@ For a partial rollback (runbook, Partial Rollback): the new modules are kept, an
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -44,9 +45,12 @@ def read(
             tree = ast.parse(files[path])
         except (SyntaxError, ValueError) as error:
             return Unmeasured(f"what {subject} imports", f"{path} is no Python: {error}")
-        named += [f"{path}:{line} names {text}" for line, text in _names(tree, paths)]
+        named += [f"{path}:{line} {says}" for line, says in _names(tree, paths)]
         for line, target in _imports(tree, path):
-            for file in _files_of(target, files):
+            found = tuple(_files_of(target, files))
+            if not found and _could_be(target, paths):
+                named.append(f"{path}:{line} imports {target}, which is found by another way than from this folder")
+            for file in found:
                 if file not in seen:
                     seen[file] = f"{path}:{line}"
                     waiting.append(file)
@@ -84,10 +88,38 @@ def _files_of(name: str, files: Mapping[str, str]) -> Iterator[str]:
                 break
 
 
+def _could_be(target: str, kept: Iterable[str]) -> bool:
+    """It begins with the name of a kept module: with another folder on the path it could be that one."""
+    return target.partition(".")[0] in {PurePosixPath(place).stem for place in kept}
+
+
 def _names(tree: ast.AST, kept: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Other ways to import than by statement: texts that name a kept module, and imports by a computed name."""
     dotted = [str(PurePosixPath(place).with_suffix("")).replace("/", ".") for place in kept]
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             if any(text == name or text.startswith(f"{name}.") for name in dotted):
-                yield node.lineno, text[:100]
+                yield node.lineno, f"names {text[:100]}"
+        elif isinstance(node, ast.Call) and _is_import_call(node.func):
+            name = node.args[0] if node.args else None
+            is_absolute = isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value[:1] != "."
+            if not is_absolute:
+                yield node.lineno, "imports by a name that is not written there"
+
+
+def _is_import_call(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")
+
+
+def top_names(files: Mapping[str, str]) -> set[str]:
+    """First parts of all that these files import absolutely, without Python's own modules."""
+    found: set[str] = set()
+    for path, text in files.items():
+        try:
+            names = {name.partition(".")[0] for _, name in _imports(ast.parse(text), path)}
+        except (SyntaxError, ValueError):
+            continue  # `read` says so where it matters
+        found |= names
+    return found - set(sys.stdlib_module_names) - {""}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
@@ -13,7 +14,7 @@ from rollback_gate.rollback import goals, interruption, steps
 from rollback_gate.rollback.goal import Direction
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
-from rollback_gate.rollback.plan import Kind, Plan, Step
+from rollback_gate.rollback.plan import Kind, Plan, Situation, Step
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount
@@ -33,9 +34,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Listener:
-    """Told of each step before it begins; may say no, which stops the run there."""
+    """`before`: told of each step before it begins; may say no, which stops the run there.
+
+    `again`: looks at the deployment anew, for the same goal: what is left to do when all steps are done.
+    """
 
     before: Callable[[Step, int], bool]
+    again: Callable[[], tuple[Situation, Plan]]
 
 
 class _Stopped(Exception):
@@ -50,7 +55,7 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
     current = ""
     try:
         began, consuming = _begin(plan, context, request)
-        for number, step in enumerate(plan.steps, 1):
+        for number, step in enumerate(_steps(plan, context, listener), 1):
             _ask_to_go_on(step, number, listener, stopping)
             current = step.id
             _one(step, context, stopping)
@@ -61,6 +66,21 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
     except BaseException as error:
         raise _failure(current, error, context) from error
     return measured
+
+
+def _steps(plan: Plan, context: Context, listener: Listener) -> Iterator[Step]:
+    """The plan's, then once more what is left: a process may have written bytecode while its module was moved away.
+
+    Raises RollbackFailed when the goal is not reached then: no run is done because its steps are.
+    """
+    yield from plan.steps
+    context.situation, left = listener.again()
+    if not left.steps:
+        return
+    yield from left.steps
+    context.situation, left = listener.again()
+    if left.steps:
+        raise RollbackFailed(f"all steps are done, and there is still to do: {', '.join(s.says for s in left.steps)}")
 
 
 def _ask_to_go_on(step: Step, number: int, listener: Listener, stopping: Stopping) -> None:
@@ -130,15 +150,24 @@ def _one(step: Step, context: Context, stopping: Stopping) -> None:
         stopping.allow(step.kind in ENDS_AT_ONCE)
         detail = steps.perform(step, context)
         stopping.allow(False)
+        made = _made(step, context)
     except BaseException as error:
         stopping.allow(False)
         outcome = "stopped" if isinstance(error, Interrupted) else "failed"
         with suppress(OSError):  # a full disk must not hide the failure behind one of the journal's own
             journal.write("step.end", step=step.id, outcome=outcome, detail=_says(error))
         raise
-    journal.write("step.end", step=step.id, outcome="done", detail=detail)
+    journal.write("step.end", step=step.id, outcome="done", detail=detail, **made)
     if step.kind is Kind.WAIT_CONSUMING:
         _journal_started(context)  # at once: what restarts by itself after this is a finding
+
+
+def _made(step: Step, context: Context) -> dict[str, Any]:
+    """What a build made, by image name: with the step's end, so that neither is known without the other."""
+    if step.kind is not Kind.BUILD:
+        return {}
+    found = {name: context.engine.image_id(name) for name in context.situation.images}
+    return {"built": {name: image_id for name, image_id in found.items() if image_id is not None}}
 
 
 def _stopped(message: str, context: Context) -> RollbackGateError:

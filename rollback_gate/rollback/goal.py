@@ -60,8 +60,8 @@ class Goal:
     """`sources`: what the restored files hold in the end. `remove`: paths that are gone then, with their bytecode.
 
     `put_back`: paths that are out of the quarantine then. `images`: what each image name means then (of services whose
-    code is in an image that is not built now). `rebuild`: the image has to be built whatever is found; `built`: that
-    has been done. `consumes`: whether the worker can be expected to come up.
+    code is in an image that is not built now). `rebuild`: the image has to be built whatever is found; `built`: what
+    this made, by image name. `consumes`: whether the worker can be expected to come up.
     """
 
     direction: Direction
@@ -70,7 +70,7 @@ class Goal:
     remove: tuple[str, ...] = ()
     put_back: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
-    built: bool = False
+    built: Mapping[str, str] = field(default_factory=dict)
     consumes: bool = True
 
     @property

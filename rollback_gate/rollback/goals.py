@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rollback_gate.deployment.images import repository_of
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.errors import Refused
@@ -38,10 +37,15 @@ def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -
                       "leave out --source, or choose an image with --image")  # fmt: skip
     old = sources.old_image(containers, removed=goal.mode.name is not ModeName.PARTIAL)
     found = tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
-    worker = sources.profile.deployment.worker
-    mine = {repository_of(r.image_name) for r in containers if r.service == worker}
-    names = {r.image_name: old.image.id for r in containers if repository_of(r.image_name) in mine}
+    of_worker = {r.image_name for r in containers if r.service == sources.profile.deployment.worker}
+    names = {name: _old_or(sources, name, old.image.id) for name in of_worker}
     return replace(goal, sources=found, images=names), f"image {old.image.label} ({old.image.id[7:19]})"
+
+
+def _old_or(sources: Sources, name: str, image_id: str) -> str:
+    """A name that means old code already keeps its image: replicas may differ in theirs."""
+    mine = sources.engine.image_id(name)
+    return mine if mine is not None and sources.is_old(mine) else image_id
 
 
 def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
@@ -53,7 +57,7 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
     )
     goal = Goal(
         Direction.ROLLBACK, account.mode, sources, tuple(began["remove"]), images=began["goal_images"],
-        built=account.built,
+        built=account.built if account.outcome != "failed" else {},  # what made it fail may have been mended since
     )  # fmt: skip
     return goal, f"as run {run.id} found it"
 
@@ -88,8 +92,11 @@ def sweep(run: Run, goal: Goal, directory: Path) -> None:
     files.sweep_below(run.folder)
 
 
-def changed_since(run: Run, account: RunAccount, directory: Path) -> list[str]:
-    """Paths that hold neither what the run left there nor what was there before it. Raises OSError."""
+def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[str, str | None]) -> list[str]:
+    """Paths and image names that hold neither what the run left there nor what was there before it.
+
+    `now`: what the names of the run's images mean. Raises OSError.
+    """
     changed = []
     for path, restored in account.source_digests.items():
         kept = run.quarantine / path
@@ -98,14 +105,25 @@ def changed_since(run: Run, account: RunAccount, directory: Path) -> list[str]:
             changed.append(path)
     for (path,) in account.done(Kind.QUARANTINE):
         place, kept = directory / path, run.quarantine / path
-        if (
-            files.is_there(place)
-            and files.is_there(kept)
-            and _holds_code(place)
-            and not files.is_contained(kept, place)
-        ):
+        both = files.is_there(place) and files.is_there(kept)
+        if both and _holds_code(place) and not _are_of_one_move(place, kept):
             changed.append(path)
-    return changed
+    return changed + _changed_images(account, now)
+
+
+def _are_of_one_move(place: Path, kept: Path) -> bool:
+    """One holds all of the other: a move across devices was killed while it removed what it had copied."""
+    return files.is_contained(kept, place) or files.is_contained(place, kept)
+
+
+def _changed_images(account: RunAccount, now: Mapping[str, str | None]) -> list[str]:
+    """Names that mean neither what they did before the run nor what the run made of them."""
+    began = account.began
+    was_building = any(step["kind"] == Kind.BUILD and step["outcome"] != "done" for step in account.steps)
+    if began["strategy"] == Strategy.BIND or was_building:  # it may have been killed with the image just made
+        return []
+    own = [*account.ever_built, *began["goal_images"].values(), *began["images"].values()]
+    return [f"image {name}" for name, image_id in now.items() if image_id is not None and image_id not in own]
 
 
 def _holds_code(path: Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from typing import Any
 from rollback_gate.errors import Locked, Refused
 from rollback_gate.instant import Instant
 
+_FLOCK = re.compile(r"^lock:.*\bFLOCK\b\s+\S+\s+\S+\s+(\d+)", re.MULTILINE)
 _UNKNOWN = "its holder has not left a name that this user can read"
 
 
@@ -90,20 +92,27 @@ def in_words(left: dict[str, Any]) -> str:
         return _UNKNOWN
 
 
-def holding_processes(directory: Path) -> tuple[int, ...]:
-    """Processes of this machine that keep the lock, as far as this user may see them."""
+def holding_processes(directory: Path) -> dict[int, int]:
+    """Processes of this machine that keep the lock, as far as this user may see them: by pid, the pid that took it.
+
+    That is another one for a command that a run has started, also when the run is dead.
+    """
     wanted = directory.resolve()
-    return tuple(sorted(int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _keeps(p, wanted)))
+    found = {int(p.name): _taken_by(p, wanted) for p in Path("/proc").iterdir() if p.name.isdigit()}
+    return {process: taker for process, taker in sorted(found.items()) if taker}
 
 
-def _keeps(process: Path, directory: Path) -> bool:
+def _taken_by(process: Path, directory: Path) -> int:
+    """Who took the lock that this process keeps; 0 for none."""
     try:
         for link in (process / "fd").iterdir():
-            if link.readlink() == directory and "FLOCK" in (process / "fdinfo" / link.name).read_text():
-                return True
+            if link.readlink() == directory:
+                locks = _FLOCK.search((process / "fdinfo" / link.name).read_text())
+                if locks:
+                    return int(locks[1])
     except OSError:  # it has ended meanwhile, or is another user's
-        return False
-    return False
+        return 0
+    return 0
 
 
 def _is_alive(left: dict[str, Any]) -> bool:

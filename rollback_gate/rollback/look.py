@@ -79,8 +79,11 @@ class Look:
 
         What is built anew may be another image than a replica runs that is right: then all are replaced.
         """
-        if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO or self.goal.built:
+        if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO:
             return False
+        built = self.goal.built
+        if built and not restores and all(self.engine.image_id(name) == image_id for name, image_id in built.items()):
+            return False  # by this run, of the tree as it is
         return self.goal.rebuild or restores or not some_are_right
 
     def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
@@ -100,6 +103,19 @@ class Look:
             return self.goal.images.get(replica.image_name) != replica.image_id
         if self.strategy is not Strategy.BIND and self.engine.image_id(replica.image_name) != replica.image_id:
             return True  # made from an image that its name means no more
+        return self._has_wrong_code(replica)
+
+    def out_of_reach(self, situation: Situation) -> list[str]:
+        """Dependents that hold the change in an image that is neither built nor given back: no step would mend them."""
+        if self.strategy is Strategy.BIND or self.goal.direction is Direction.UNDO:
+            return []
+        built = {r.image_name for name, rows in {self.profile.deployment.worker: situation.replicas,
+                 **situation.dependents}.items() if situation.services[name].builds for r in rows}  # fmt: skip
+        own = [r for rows in situation.dependents.values() for r in rows
+               if r.image_name not in built and r.image_name not in self.goal.images]  # fmt: skip
+        return [f"{r.name} ({r.image_name})" for r in own if self._has_wrong_code(r)]
+
+    def _has_wrong_code(self, replica: Replica) -> bool:
         return self._has_wrong_modules(replica) or any(self._has_wrong_file(replica, s) for s in self.goal.sources)
 
     def _has_wrong_modules(self, replica: Replica) -> bool:
@@ -131,7 +147,9 @@ class Look:
         if replica.log_driver == "none":
             return True  # nothing else is to be seen
         lines = logs.lines(self.engine, replica.id, replica.started_at)
-        return summarize(lines, self.profile.logs, replica.started_at).consuming_at is not None
+        seen = summarize(lines, self.profile.logs, replica.started_at)
+        # Of a rotated log the first lines are gone: work that it logged proves the same.
+        return bool(seen.consuming_at or seen.finished or seen.unfinished)
 
 
 def digest_of(path: Path) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollback_gate.deployment.compose import Compose, ComposeService, in_order
@@ -92,19 +92,37 @@ class Plan:
     because: str = ""
 
 
-def make(situation: Situation, keep_as: str, images: Mapping[str, str] | None = None) -> Plan:
-    """For any goal and strategy. `keep_as`: the name under which images are kept for an undo.
+@dataclass(frozen=True)
+class Keeping:
+    """Images that must not be lost. `repository`: of an image name, where its images are kept. `run_id`: their tag.
 
-    `images`: those that ran before the run began; by default, and for a new run, those that run now.
+    `before`: what the names meant when the run began (empty for a new run: what they mean now). `own`: ids that the
+    run itself has made or chosen, which need no keeping.
     """
-    keep = situation.images if images is None else images
+
+    repository: Callable[[str], str]
+    run_id: str
+    before: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+
+    def tags(self, now: Mapping[str, str]) -> dict[str, str]:
+        """Image id by the name under which it is kept; what came after the run began has one of its own."""
+        before = self.before or now
+        kept = {f"{self.repository(name)}:{self.run_id}": image_id for name, image_id in before.items()}
+        later = {f"{self.repository(name)}:{self.run_id}-later": image_id for name, image_id in now.items()
+                 if image_id not in (*before.values(), *self.own)}  # fmt: skip
+        return {**kept, **later}
+
+
+def make(situation: Situation, keeping: Keeping) -> Plan:
+    """For any goal and strategy."""
     files = _files(situation)
     missing = situation.profile.deployment.replicas - len(situation.replicas)
     with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0)
     dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
     if not files and not with_worker and not dependents and not situation.tags:
         return Plan((), _because(situation))
-    steps = [*files, *_before_containers(situation, keep_as, keep, bool(with_worker or dependents))]
+    steps = [*files, *_before_containers(situation, keeping, bool(with_worker or dependents))]
     if with_worker:
         steps += _worker(situation)
     return Plan((*steps, *_dependents(situation, dependents)))
@@ -160,12 +178,12 @@ def _by_hand(situation: Situation, source: Source) -> str:
 # --- images and evidence, before anything stops
 
 
-def _before_containers(situation: Situation, keep_as: str, keep: Mapping[str, str], is_needed: bool) -> list[Step]:
+def _before_containers(situation: Situation, keeping: Keeping, is_needed: bool) -> list[Step]:
     if not is_needed and not situation.tags:
         return []
     steps: list[Step] = []
-    if situation.strategy is not Strategy.BIND and situation.goal.direction is Direction.ROLLBACK:
-        steps += _keep_images(keep, keep_as)
+    if situation.strategy is not Strategy.BIND:
+        steps += _keep_images(situation, keeping)
     if situation.needs_build:
         steps.append(_build(situation))
     steps.append(_save_evidence(situation))
@@ -176,14 +194,15 @@ def _before_containers(situation: Situation, keep_as: str, keep: Mapping[str, st
     ]  # fmt: skip
 
 
-def _keep_images(images: Mapping[str, str], keep_as: str) -> list[Step]:
-    """For an undo: what runs now must not depend on a name that the next build moves."""
-    steps = []
-    for number, (name, image_id) in enumerate(sorted(images.items()), 1):
-        kept = f"{keep_as}-{number}"
-        steps.append(Step(f"keep-image:{name}", Kind.KEEP_IMAGE, f"keep the image of {name} that runs now as {kept}",
-                          (image_id, kept), f"docker tag {image_id} {kept}"))  # fmt: skip
-    return steps
+def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
+    """What runs now must not depend on a name that the next build moves. An undo keeps only what is not the run's."""
+    is_undo = situation.goal.direction is Direction.UNDO
+    wanted = {tag: i for tag, i in keeping.tags(situation.images).items() if not is_undo or tag.endswith("-later")}
+    return [
+        Step(f"keep-image:{tag}", Kind.KEEP_IMAGE, f"keep image {image_id[7:19]} as {tag}", (image_id, tag),
+             f"docker tag {image_id} {tag}")
+        for tag, image_id in wanted.items()
+    ]  # fmt: skip
 
 
 def _build(situation: Situation) -> Step:

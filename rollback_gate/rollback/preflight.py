@@ -122,6 +122,8 @@ class Preflight:
             return checklist, None, None
         look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine)
         situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, worker, dependents)))
+        if situation is not None and strategy is not Strategy.BIND:
+            checklist.ask("dependents", lambda: _within_reach(look, situation))
         return checklist, situation, state
 
     # --- each item
@@ -276,6 +278,15 @@ class Preflight:
         if bad:
             raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
         return True, "the files can be replaced, and the run can be kept"
+
+
+def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
+    left = look.out_of_reach(situation)
+    if left:
+        says = "holds the change, and this rollback would neither build that image nor give it back"
+        raise Refused(f"{', '.join(left)}: {says}",
+                      "give its service a build key, or go back to its old image by hand first")  # fmt: skip
+    return True, "what they run is rolled back with the worker"
 
 
 def _in_words(situation: Situation) -> tuple[Situation, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -53,14 +52,15 @@ class OldImage:
 
 @dataclass(frozen=True)
 class Sources:
-    """Looks for old code. `snapshots`: folders of what `invoke snapshot` kept; `also`: repositories of kept images."""
+    """Looks for old code. `snapshots`: folders of what `invoke snapshot` kept; `keeps`: under which
+    images of this deployment are kept."""
 
     profile: Profile
     directory: Path
     engine: Engine
     runner: Runner
     snapshots: tuple[Path, ...]
-    also: str
+    keeps: str
     choice: Choice = Choice()
 
     def find(self, containers: Iterable[Replica]) -> tuple[Source, ...]:
@@ -95,9 +95,11 @@ class Sources:
         return backups.newest_old(self.directory, restored, code, kept)
 
     def _is_for(self, name: str, restored: RestoredFile) -> bool:
-        """With several restored files, a backup chosen by hand is that of the file whose name it begins with."""
-        return len(self.profile.code.restore) == 1 or PurePosixPath(name).name.startswith(
-            posixpath.basename(restored.path)
+        """Of several restored files, a backup chosen by hand is that of the file beside it that it is named after."""
+        beside = self.directory / PurePosixPath(restored.path).parent
+        is_beside = (self.directory / name).parent == beside
+        return len(self.profile.code.restore) == 1 or (
+            is_beside and PurePosixPath(name).name.startswith(PurePosixPath(restored.path).name)
         )
 
     def _git(self, restored: RestoredFile) -> Source:
@@ -139,10 +141,17 @@ class Sources:
                 raise Refused(f"there is no image {self.choice.image}", "docker images shows what there is")
             return (image,)
         deployment = self.profile.deployment
-        repositories = {
-            images.repository_of(r.image_name) for r in containers if not r.image_name.startswith("sha256:")
-        }
-        return images.related(self.engine, repositories | {self.also}, deployment.compose_project, [deployment.worker])
+        names = {r.image_name for r in containers if r.service == deployment.worker}
+        names = {name for name in names if not name.startswith("sha256:")}
+        others = {images.with_tag(r.image_name) for r in containers} - {images.with_tag(name) for name in names}
+        repositories = {images.repository_of(name) for name in names}
+        kept = {images.kept_repository(self.keeps, name) for name in names}
+        found = images.related(self.engine, repositories | kept, deployment.compose_project, [deployment.worker])
+        return tuple(image for image in found if not (image.tags and set(image.tags) <= others))
+
+    def is_old(self, image_id: str) -> bool:
+        """Whether an image is old code, without the removed modules. Raises Unreachable."""
+        return not self._look_into(Image(image_id, (), 0.0), removed=True)[1]
 
     def _look_into(self, image: Image, removed: bool) -> tuple[dict[str, bytes], str]:
         """Its restored files; and why it is not old code, "" when it is."""

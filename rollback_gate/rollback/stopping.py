@@ -28,14 +28,16 @@ class Stopping:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Stopping:
-        self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
+        """A signal that is ignored stays so: with nohup the loss of the terminal is not to end the run."""
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._take) for number in heard}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, before in self._before.items():
-            signal.signal(number, before)  # type: ignore[arg-type]
+            signal.signal(number, signal.SIG_DFL if before is None else before)  # type: ignore[arg-type]
 
     def allow(self, may_end: bool) -> None:
         """Whether what follows may be broken off at once. Raises Interrupted for a request that came before."""

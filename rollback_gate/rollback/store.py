@@ -154,7 +154,8 @@ class RunAccount:
     """A run as its journal tells it. `direction`: rollback, or undo since one was begun.
 
     `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
-    were begun, in order, those of resumed attempts too. `built`: the image of the restored tree exists.
+    were begun, in order, those of resumed attempts too. `built`: what its last build made,
+    by image name; `ever_built`: ids of all that it made.
     `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden.
     """
 
@@ -167,7 +168,8 @@ class RunAccount:
     steps: tuple[dict[str, Any], ...]
     interruption: dict[str, Any] | None
     ended_at: Instant | None
-    built: bool = False
+    built: Mapping[str, str] = field(default_factory=dict)
+    ever_built: tuple[str, ...] = ()
     attempts: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -225,7 +227,8 @@ class _Reader:
     started: dict[str, Started] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    built: bool = False
+    built: Mapping[str, str] = field(default_factory=dict)
+    ever_built: list[str] = field(default_factory=list)
 
     def feed(self, entry: Entry) -> None:
         data = entry.data
@@ -236,14 +239,15 @@ class _Reader:
             self.began = {**data, "at": str(entry.at)}
         elif entry.event in ("run.resume", "run.undo"):
             self.direction, self.outcome, self.ended_at = Direction(data["direction"]), "", None
-            self.built = self.built and self.direction is Direction.ROLLBACK
+            self.built = self.built if self.direction is Direction.ROLLBACK else {}
         elif entry.event == "step.begin":
             self.steps.append({"id": data["step"], "kind": data["kind"], "targets": data["targets"],
                                "says": data["says"], "began": str(entry.at), "outcome": "interrupted"})  # fmt: skip
         elif entry.event == "step.end":
             self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
             self.attempts[-1]["steps"] += data["outcome"] == "done"
-            self.built = self.built or (self.steps[-1]["kind"] == "build" and data["outcome"] == "done")
+            self.built = data.get("built", self.built)
+            self.ever_built += data.get("built", {}).values()
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])
             self.started[one.container_id] = one
@@ -266,5 +270,6 @@ class _Reader:
             self.interruption,
             self.ended_at,
             self.built,
+            tuple(self.ever_built),
             tuple(self.attempts),
         )

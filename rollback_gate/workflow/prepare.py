@@ -29,6 +29,7 @@ from rollback_gate.workflow.rollback import (
     ask_about_dropped,
     checked,
     fresh_goal,
+    keeping_of,
     show_difference,
     show_plan,
     to_go_on_with,
@@ -48,7 +49,7 @@ def preflight(call: Call, order: Order) -> ExitCode:
             call.terminal.item("warning", "earlier run", says)
         situation, _ = checked(session, partial(fresh_goal, session, order), order.how)
         dropped = show_difference(call.terminal, situation)
-        todo = plan.make(situation, f"{session.keeps}:RUN")
+        todo = plan.make(situation, keeping_of(session, "RUN", None))
         if not todo.steps:
             call.terminal.line(f"there is nothing to do: {todo.because}")
             return ExitCode.GO
@@ -145,8 +146,8 @@ def _keep_files(session: Session, folder: Path) -> dict[str, str]:
 
 def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, ...]) -> dict[str, dict[str, str]]:
     kept = {}
-    for number, (name, image_id) in enumerate(sorted({r.image_name: r.image_id for r in containers}.items()), 1):
-        tag = f"{session.keeps}:snapshot-{snapshot_id}-{number}"
+    for name, image_id in sorted({r.image_name: r.image_id for r in containers}.items()):
+        tag = f"{images.kept_repository(session.keeps, name)}:snapshot-{snapshot_id}"
         images.tag(session.engine, image_id, tag)
         kept[name] = {"id": image_id, "kept_as": tag}
         session.call.terminal.item("ok", f"image {name}", f"{image_id[7:19]}, kept as {tag}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rollback_gate.call import Call, local_now
+from rollback_gate.deployment import images
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.errors import Refused, RollbackFailed
@@ -17,7 +18,8 @@ from rollback_gate.rollback.content import difference, outside_of_change
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
 from rollback_gate.rollback.goal import Direction, Goal, How, Mode
 from rollback_gate.rollback.interruption import Interruption
-from rollback_gate.rollback.plan import Plan, Situation, Step
+from rollback_gate.rollback.look import Look, digest_of
+from rollback_gate.rollback.plan import Keeping, Plan, Situation, Step
 from rollback_gate.rollback.preflight import Checklist, FindGoal, Preflight
 from rollback_gate.rollback.sources import Choice, Sources
 from rollback_gate.rollback.steps import Context
@@ -64,6 +66,7 @@ def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
             run, account = earlier
             says = f"run {run.id} {account.in_words}; this goes on with it"
             call.terminal.item("warning", "earlier run", says)
+            _refuse_if_changed_since(session, run, account)
             how = _how_of(account).with_also(order.how)
             return _act(session, order, partial(_goal_of_run, run, account), how, (run, account))
         return _act(session, order, partial(fresh_goal, session, order), order.how)
@@ -81,6 +84,7 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
             raise Refused(f"there is nothing to go on with: {state}; nothing was touched", "invoke rollback.history")
         run, account = earlier
         call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}")
+        _refuse_if_changed_since(session, run, account)
         find = _goal_of_undo if account.direction is Direction.UNDO else _goal_of_run
         how = _how_of(account).with_also(order.how)
         return _act(session, order, partial(find, run, account), how, earlier)
@@ -89,19 +93,23 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     """Bring the change back as it was before the newest run that is not undone: files, modules, images, containers.
 
-    Raises as `rollback`; Refused where there is no such run, or where somebody has changed the files since.
+    And before a half run that `--anew` passed over: the change would be half there. Raises as `rollback`; Refused where
+    there is no such run, or where somebody has changed the files since.
     """
     settings = call.load()
     call.terminal.stage(f"Undo, {settings.profile.title}: preflight")
     with opening(call, "undo") as session:
-        standing = [(run, account) for run, account in session.runs()
-                    if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
-        if not standing:
-            raise Refused("there is no run to undo; nothing was touched", "invoke rollback.history")
-        run, account = standing[-1]
-        call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
-        _refuse_if_changed_since(session, run, account)
-        return _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
+        outcome = None
+        while (standing := session.standing()) and (outcome is None or standing[-1][1].is_unended):
+            run, account = standing[-1]
+            call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
+            _refuse_if_changed_since(session, run, account)
+            outcome = _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
+            if order.dry_run:
+                break
+    if outcome is None:
+        raise Refused("there is no run to undo; nothing was touched", "invoke rollback.history")
+    return outcome
 
 
 # --- goals
@@ -124,10 +132,29 @@ def to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | No
 def fresh_goal(
     session: Session, order: Order, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]
 ) -> tuple[Goal, str]:
+    kept = _as_restored(session, order, directory, strategy)
+    if kept is not None:
+        return kept
     sources = Sources(
         session.profile, directory, session.engine, session.runner, session.snapshots, session.keeps, order.choice
     )
     return goals.fresh(sources, order.mode, strategy, containers)
+
+
+def _as_restored(
+    session: Session, order: Order, directory: Path, strategy: Strategy
+) -> tuple[Goal, str] | None:  # fmt: skip
+    """What the newest run restored, while it is in place: a second rollback must not take another source by itself."""
+    standing = session.standing()[-1:]
+    if not standing or order.choice != Choice() or strategy is Strategy.IMAGE:
+        return None
+    run, account = standing[0]
+    in_place = all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
+    if account.outcome != "done" or not account.source_digests or not in_place:
+        return None
+    goal, _ = goals.of_run(run, account)
+    removed = order.mode.removes(session.profile.code)
+    return replace(goal, mode=order.mode, remove=removed, images={}, built={}), f"in place, as run {run.id} restored it"
 
 
 def _goal_of_run(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:
@@ -143,11 +170,13 @@ def _how_of(account: RunAccount) -> How:
 
 
 def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) -> None:
-    """Somebody deployed again, perhaps: an undo would put this run's older change in place of that work."""
-    changed = goals.changed_since(run, account, session.profile.deployment.project_directory)
+    """Somebody deployed again, perhaps, or mended a file: the run's older copy would take the place of that work."""
+    now = {name: session.engine.image_id(name) for name in account.began["images"]}
+    changed = goals.changed_since(run, account, session.profile.deployment.project_directory, now)
     if changed and not session.call.accept_diff:
         raise Refused(f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
-                      "if that may go (a copy is kept in the run's folder), say --accept-diff")  # fmt: skip
+                      "if that may go (a copy is kept with the run), say --accept-diff; "
+                      "a new run all the same: invoke rollback --anew")  # fmt: skip
 
 
 # --- preflight, plan, run
@@ -160,7 +189,8 @@ def _act(
     situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
     dropped = show_difference(call.terminal, situation)
     run_id = earlier[0].id if earlier else store.new_id(local_now())
-    todo = plan.make(situation, f"{session.keeps}:{run_id}", earlier[1].began["images"] if earlier else None)
+    keeping = keeping_of(session, run_id, earlier[1] if earlier else None)
+    todo = plan.make(situation, keeping)
     is_open = earlier is not None and (earlier[1].is_unended or situation.goal.direction is Direction.UNDO)
     if not todo.steps and not is_open:
         call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
@@ -171,7 +201,7 @@ def _act(
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
     run = earlier[0] if earlier else _begin(session, state, run_id)
-    measured = _run(session, situation, run, todo, request, order)
+    measured = _run(session, situation, run, todo, request, order, keeping)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))
     return Outcome(run.id, measured.says)
@@ -207,7 +237,17 @@ def _begin(session: Session, state: Path, run_id: str) -> Run:
         ) from error
 
 
-def _run(session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order) -> Interruption:
+def keeping_of(session: Session, run_id: str, account: RunAccount | None) -> Keeping:
+    """Which images have to be kept for an undo; of a run that is gone on with, those that ran before it began."""
+    began = account.began if account else {}
+    own = (*account.ever_built, *began["goal_images"].values()) if account else ()
+    repository = partial(images.kept_repository, session.keeps)
+    return Keeping(repository, run_id, began.get("images", {}), own)
+
+
+def _run(
+    session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order, keeping: Keeping
+) -> Interruption:
     call = session.call
     if session.lock:
         session.lock.name_run(run.id)
@@ -216,13 +256,26 @@ def _run(session: Session, situation: Situation, run: Run, todo: Plan, request: 
     call.terminal.line(f"QUARANTINE is {run.quarantine}") if order.step_by_step else None
     context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
                       session.clock, session.sleep)  # fmt: skip
-    listener = Listener(_asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal))
+    before = _asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal)
+    listener = Listener(before, partial(_again, session, situation, run, keeping))
     with Stopping() as stopping:
         try:
             return execute(todo, context, request, listener, stopping)
         except RollbackFailed as error:
             failure.record(session, run, error)
             raise
+
+
+def _again(session: Session, before: Situation, run: Run, keeping: Keeping) -> tuple[Situation, Plan]:
+    """What is left to do for the same goal, found as preflight did."""
+    deployment, account = session.profile.deployment, run.account()
+    found = {name: session.engine.containers(deployment.compose_project, name)
+             for name in (deployment.worker, *deployment.dependents)}  # fmt: skip
+    look = Look(session.profile, session.engine, before.directory, before.strategy,
+                replace(before.goal, built=account.built), before.how, run.quarantine)  # fmt: skip
+    worker = found.pop(deployment.worker)
+    situation = look.situation(before.compose, before.services, worker, found)
+    return situation, plan.make(situation, replace(keeping, own=(*keeping.own, *account.ever_built)))
 
 
 # --- what people see

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rollback_gate.call import Call, deployment_id, holder_note, local_now, state_folders
 from rollback_gate.deployment import engine as engines
@@ -23,7 +24,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     """Asks the holder to end, which finishes its step; one that does not, and its commands, are killed. Journaled.
 
     Raises WrongSetting without a reason; Refused where the holder is not a process that this user can end; Unreachable,
-    with nothing done, without an engine: it tells which deployment this is.
+    with nothing done, without an engine, which tells the deployment.
     """
     settings = call.load()
     if not reason.strip():
@@ -41,7 +42,9 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
                            "not ended, invoke rollback.resume or rollback.undo")  # fmt: skip
         return
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
-    end(holders, left.get("pid"), directory)
+    taker = _taker(left, holders)
+    grace_s = settings.profile.limits.start_s + GRACE_S  # the longest that a step may take which is not broken off
+    end(taker, directory, grace_s)
     known = [run for store in stores for run in store.runs() if run.id == left.get("run")]
     for run in known:
         run.journal.write("unlock", by=call.operator, reason=reason, ended=list(holders))
@@ -55,17 +58,31 @@ def _refuse_if_held(directory: Path, note: Path) -> None:
         return
 
 
-def end(holders: tuple[int, ...], noted: object, directory: Path) -> None:
-    """First the run itself, which ends its command or waits for it; a command alone would break off in the middle."""
-    first = [process for process in holders if process == noted] or list(holders)
-    for process in first:
-        _signal(process, signal.SIGTERM)
-    if _becomes_free(directory, GRACE_S, time.monotonic, time.sleep):
-        return
-    for process in lock.holding_processes(directory):
-        _signal(process, signal.SIGKILL)
+def _taker(left: dict[str, Any], holders: dict[int, int]) -> int:
+    """The run that is ended. Raises Refused where what holds the lock is no run of this deployment."""
+    taker = left.get("pid")
+    if left.get("boot_id") == lock.boot_id() and isinstance(taker, int) and taker in holders.values():
+        return taker
+    pids = ", ".join(map(str, holders))
+    raise Refused(f"processes {pids} hold the lock, and are no run of this deployment that left its name; nothing was "
+                  "done", "look at them (ps), and end them by hand if that is right")  # fmt: skip
+
+
+def end(taker: int, directory: Path, grace_s: float) -> None:
+    """First the run itself, which finishes its step; a command alone would break off in the middle.
+
+    Raises Refused when somebody still keeps the lock that the run took.
+    """
+    if taker in lock.holding_processes(directory):
+        _signal(taker, signal.SIGTERM)
+        if _becomes_free(directory, grace_s, time.monotonic, time.sleep):
+            return
+    for process, took in lock.holding_processes(directory).items():
+        if took == taker:
+            _signal(process, signal.SIGKILL)
     if not _becomes_free(directory, GRACE_S, time.monotonic, time.sleep):
-        raise Refused(f"processes {', '.join(map(str, holders))} do not end", "look at them: ps, /proc/PID/stack")
+        left = ", ".join(map(str, lock.holding_processes(directory)))
+        raise Refused(f"processes {left} do not end", "look at them: ps, /proc/PID/stack")
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -31,6 +31,7 @@ from rollback_gate.record.build import Heading
 from rollback_gate.request import GateRequest
 from rollback_gate.rollback import backups
 from rollback_gate.rollback.goal import Direction, ModeName
+from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.store import RunAccount, Store
 from rollback_gate.suite import run_suite
 
@@ -124,7 +125,17 @@ def _judged(
                if standing and (one := started_by_run(replica, standing.started))}  # fmt: skip
     if standing and replicas and boundary is None and len(started) == len(replicas):
         return Judged(standing.id, standing.source_digests, started, partial=keeps)
-    return Judged(None, _source_digests(settings), started if boundary is None else {}, boundary, keeps)
+    digests = standing.source_digests if standing and _is_in_place(settings, standing) else _source_digests(settings)
+    return Judged(None, digests, started if boundary is None else {}, boundary, keeps)
+
+
+def _is_in_place(settings: Settings, account: RunAccount) -> bool:
+    """The files that the run restored are those of the project still, whoever has restarted the worker since."""
+    directory = settings.profile.deployment.project_directory
+    try:
+        return all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
+    except OSError:
+        return False
 
 
 def _since(text: str) -> Instant | None:

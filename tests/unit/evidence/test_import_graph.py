@@ -46,7 +46,7 @@ def test_any_import_of_a_kept_module_is_seen(line: str) -> None:
 
 def test_what_nobody_imports_is_not_used() -> None:
     """A file that is there and that no program reaches may import what it likes."""
-    files = {WORKER: "import os", "enrichment_service/unused.py": "import enrichment_service.errors",
+    files = {WORKER: "import os\nfrom pymongo.errors import PyMongoError", "enrichment_service/unused.py": "import enrichment_service.errors",
              "enrichment_service/errors/__init__.py": ""}  # fmt: skip
     assert read(files) == KeptModules((), ())
 
@@ -61,6 +61,24 @@ def test_the_module_beside_the_folder_is_the_one_that_python_takes() -> None:
 def test_a_module_that_is_named_in_a_text_could_be_imported() -> None:
     found = read({WORKER: "importlib.import_module('enrichment_service.errors.retry_strategy')"})
     assert found == KeptModules((), (f"{WORKER}:1 names enrichment_service.errors.retry_strategy",))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["importlib.import_module('.errors', 'enrichment_service')", "__import__(name)", "from errors import error_types"],
+)
+def test_ways_that_cannot_be_followed_are_named(line: str) -> None:
+    """Relative or computed names, and a kept module's name from another folder on the path: never a pass."""
+    found = read({WORKER: line})
+    assert isinstance(found, KeptModules)
+    assert found.named
+    assert not found.imported
+
+
+def test_which_folders_are_looked_into() -> None:
+    """Those of anything that is imported and is not Python's own."""
+    assert import_graph.top_names({WORKER: "import os, common.util\nfrom pymongo import x\nfrom . import y"}) == {
+        "common", "pymongo", "enrichment_service"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("files", "says"), [({}, "is not there"), ({WORKER: "def ("}, "is no Python")])

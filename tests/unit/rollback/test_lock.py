@@ -39,7 +39,8 @@ def test_a_command_of_a_killed_run_keeps_the_lock(tmp_path: Path) -> None:
         _until(lambda: len(lock.holding_processes(project)) == 2)
         assert process.pid in lock.holding_processes(project)
         process.kill()
-    (child,) = lock.holding_processes(project)
+    ((child, taker),) = lock.holding_processes(project).items()
+    assert taker == process.pid
     with (
         pytest.raises(Locked, match=r"kim on .* of run 20260101T000000Z-abcd.*that process is dead; a command"),
         lock.held(project, note, "lee", "resume", Instant(0)),
@@ -76,7 +77,7 @@ def test_unlock_lets_the_step_that_is_under_way_finish(tmp_path: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         _until(lambda: len(lock.holding_processes(project)) == 2)
-        unlock.end(lock.holding_processes(project), lock.holder(note)["pid"], project)
+        unlock.end(process.pid, project, 10)
         assert process.stdout.read() == "whole, and a request to end (SIGTERM)\n"
         assert process.wait(timeout=10) == 0
 

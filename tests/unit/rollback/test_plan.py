@@ -28,7 +28,7 @@ BUILT = {
     n: ComposeService(n, n == "enrichment-worker", ".", "image")
     for n in ("enrichment-worker", "enrichment-coordinator")
 }
-KEEP = "rollback-gate/p:run"
+KEEP = plan.Keeping(lambda name: f"rollback-gate/p/{name}", "run")
 
 
 def situation(**changes: Any) -> Situation:
@@ -79,7 +79,7 @@ def test_build_builds_before_anything_stops() -> None:
     }
     made = make(strategy=Strategy.BUILD, services=services, consuming=())
     assert ids(made)[2:] == [
-        "keep-image:image",
+        "keep-image:rollback-gate/p/image:run",
         "build",
         "save-evidence",
         "recreate:worker",
@@ -90,7 +90,7 @@ def test_build_builds_before_anything_stops() -> None:
     build, recreate = made.steps[3], made.steps[5]
     assert build.command == "docker-compose -p p -f docker-compose.yml build enrichment-worker enrichment-coordinator"
     assert recreate.command.endswith("up -d --no-deps --no-build --force-recreate enrichment-worker")
-    assert made.steps[2].targets == (ONE.image_id, "rollback-gate/p:run-1")
+    assert made.steps[2].targets == (ONE.image_id, "rollback-gate/p/image:run")
 
 
 def test_built_replicas_are_replaced_in_turn_while_one_consumes() -> None:
@@ -112,8 +112,17 @@ def test_all_at_once_on_demand(strategy: Strategy) -> None:
 def test_an_image_is_kept_before_its_name_goes_to_another_one() -> None:
     goal = Goal(Direction.ROLLBACK, Mode(), (SOURCE,), images={"image": "sha256:old"})
     made = make(strategy=Strategy.IMAGE, goal=goal, restore=(), remove=(), tags={"image": "sha256:old"}, consuming=())
-    assert ids(made)[:4] == ["keep-image:image", "save-evidence", "tag:image", "recreate:worker"]
+    assert ids(made)[:4] == ["keep-image:rollback-gate/p/image:run", "save-evidence", "tag:image", "recreate:worker"]
     assert made.steps[2].command == "docker tag sha256:old image"
+
+
+def test_what_was_deployed_since_is_kept_too() -> None:
+    """On a resume and on an undo: that image may be nowhere else. The run's own need no keeping."""
+    goal = Goal(Direction.UNDO, Mode(), (SOURCE,), images={"image": "sha256:new"})
+    for own, expected in (((), ["keep-image:rollback-gate/p/image:run-later"]), ((ONE.image_id,), [])):
+        keeping = plan.Keeping(lambda name: f"rollback-gate/p/{name}", "run", {"image": "sha256:new"}, own)
+        made = plan.make(situation(strategy=Strategy.IMAGE, goal=goal, tags={"image": "sha256:new"}), keeping)
+        assert [i for i in ids(made) if i.startswith("keep-image")] == expected
 
 
 def test_an_undo_of_a_built_service_builds_nothing() -> None:

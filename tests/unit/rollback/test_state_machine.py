@@ -111,8 +111,23 @@ class Deployment(RuleBasedStateMachine):
         """A killed run leaves no lock: there is nothing to unlock, and nothing is changed."""
         before = self.world.tree(), self.world.state
         unlock(self.world.call(), "is it stuck?", self.world.engine)
-        assert lock.holding_processes(self.world.project) == ()
+        assert lock.holding_processes(self.world.project) == {}
         assert (self.world.tree(), self.world.state) == before
+
+    @precondition(lambda self: self.unended() is not None)
+    @rule(mode=MODES)
+    def begin_anew(self, mode: Mode) -> None:
+        """Passes over the half run, and an undo then takes back both; or refuses and touches nothing.
+
+        Refused is what cannot be told apart from another project: a built service whose tree is half undone.
+        """
+        before = self.world.tree(), self.world.state
+        try:
+            rollback(self.world.call(), Order(mode=mode, anew=True), self.world.opening)
+        except Refused:
+            assert (self.world.tree(), self.world.state) == before
+            return
+        self.expected = "before"
 
     @rule()
     def undo_all(self) -> None:
@@ -158,6 +173,6 @@ class Deployment(RuleBasedStateMachine):
 
 
 Deployment.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestDeployment = Deployment.TestCase
