@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
@@ -215,7 +216,7 @@ def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> In
     now = engine.containers(deployment.compose_project, deployment.worker)
     steps.note_consuming(now, context)
     stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
-    deaths = first_deaths(engine, stopped, began, engine.now())
+    deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engine, stopped, began, engine.now())}
     since = [at for replica in situation.replicas if (at := context.not_consuming_since.get(replica.id))]
     return interruption.measure(
         [deaths.get(i) for i in stopped],
@@ -223,6 +224,11 @@ def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> In
         max(since, default=None),
         [context.consuming_at[replica.id] for replica in now if replica.id in context.consuming_at],
     )
+
+
+def _own_ends(replicas: Iterable[Replica], began: Instant) -> dict[str, Instant]:
+    """When the process before a container's present one ended, for those that an earlier attempt restarted."""
+    return {r.id: r.finished_at for r in replicas if r.finished_at is not None and r.finished_at > began}
 
 
 def _has_ended(container_id: str, context: Context, began: Instant) -> bool:

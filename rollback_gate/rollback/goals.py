@@ -19,15 +19,19 @@ from rollback_gate.rollback.store import Run, RunAccount
 
 
 def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
-    """A new run's. Raises Refused where there is no old code, or the mode does not fit the service."""
-    if mode.name is ModeName.REBUILD and strategy is not Strategy.BUILD:
-        raise Refused(f"the service cannot be built: its code comes by {strategy.value}",
-                      "invoke rollback restarts it, or goes back to a retained image")  # fmt: skip
+    """A new run's. Raises Refused where there is no old code."""
     goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile.code))
     if strategy is Strategy.IMAGE:
         return _from_image(sources, goal, containers)
     found = sources.find(containers)
     return replace(goal, sources=found), "; ".join(f"{s.path} from {s.kind} {s.origin}" for s in found)
+
+
+def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:
+    """Raises Refused for a rebuild of a service that has nothing to build."""
+    if mode.name is ModeName.REBUILD and strategy is not Strategy.BUILD:
+        raise Refused(f"the service cannot be built: its code comes by {strategy.value}",
+                      "invoke rollback restarts it, or goes back to a retained image")  # fmt: skip
 
 
 def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -> tuple[Goal, str]:

@@ -30,7 +30,7 @@ _POLL_S = 0.1
 
 @dataclass
 class Context:
-    """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`: by container id, on the way."""
+    """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id."""
 
     situation: Situation
     engine: Engine
@@ -43,6 +43,7 @@ class Context:
     not_consuming_since: dict[str, Instant] = field(default_factory=dict)
     consuming_at: dict[str, Instant] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
 
 
@@ -148,6 +149,7 @@ def _stop_and_remove(container_id: str, context: Context) -> None:
         if replica.paused:
             api.unpause(container_id)
         api.stop(container_id, timeout=replica.stop_timeout_s)
+        _note_death(container_id, context)
         api.remove_container(container_id)
 
 
@@ -180,6 +182,14 @@ def _restart_one(container_id: str, context: Context) -> None:
         if replica.paused:
             api.unpause(container_id)
         api.restart(container_id, timeout=replica.stop_timeout_s)
+    _note_death(container_id, context)
+
+
+def _note_death(container_id: str, context: Context) -> None:
+    """The engine keeps few events, and health checks on a busy machine push them out: the container knows too."""
+    ended = context.engine.inspect(container_id)
+    if ended is not None and ended.finished_at is not None:
+        context.died_at.setdefault(container_id, ended.finished_at)
 
 
 def _wait_consuming(step: Step, context: Context) -> str:

@@ -132,6 +132,7 @@ def to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | No
 def fresh_goal(
     session: Session, order: Order, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]
 ) -> tuple[Goal, str]:
+    goals.refuse_unbuildable(order.mode, strategy)
     kept = _as_restored(session, order, directory, strategy)
     if kept is not None:
         return kept

@@ -139,7 +139,7 @@ class World:
         state["containers"][container_id] = {
             "id": container_id, "service": service, "name": f"p-{service}-{state['count']}", "label": label,
             "image": image or self.image_named(f"{NAME}:latest"), "created": time.time_ns(), "started": 0, "log": [],
-            "running": False, "loaded": "",
+            "running": False, "loaded": "", "ended": 0,
         }  # fmt: skip
         self.save(state)
         if start:
@@ -162,7 +162,7 @@ class World:
     def stop(self, container_id: str) -> None:
         effect("stop")
         state = self.state
-        state["containers"][container_id]["running"] = False
+        state["containers"][container_id] |= {"running": False, "ended": time.time_ns()}
         state["deaths"].append([container_id, time.time_ns()])
         self.save(state)
 
@@ -320,6 +320,7 @@ class Api:
             "RestartCount": 0, "HostConfig": {"LogConfig": {"Type": "json-file"}},
             "Mounts": mounts if self.world.strategy == "bind" else [],
             "State": {"Status": "running" if one["running"] else "exited",
+                      "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
                       "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z"},
             "Config": {"Image": NAME, "Labels": {
                 "com.docker.compose.project": "p", "com.docker.compose.service": one["service"],
