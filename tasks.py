@@ -274,8 +274,8 @@ def lint(context: Context) -> None:
 @task(pre=[lint], help={"only": "a part of the tests: unit or e2e"})
 def test(context: Context, only: str = "") -> None:
     """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
-    # Four processes on any machine: the end-to-end tests mostly wait for containers.
-    _run(context, f"pytest -q -n 4 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
+    # Three processes on any machine: the end-to-end tests mostly wait for containers.
+    _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
 
 
 @task

@@ -38,6 +38,7 @@ WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
 ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
 PROJECT_LABEL = "rollback-gate.lab.project"  # on every image that a lab builds, so that `down` finds them all
 CONSUMING = b"connection successful"
+CONNECTED = b"EnrichmentCoordinator initialized"
 
 
 def labs_directory() -> Path:
@@ -193,12 +194,15 @@ class Lab:
     # --- waiting and commands
 
     def wait_consuming(self) -> None:
-        def consuming(container: Container) -> bool:
+        """The workers consume, and the coordinator has connected: one that has not yet dies with the database."""
+
+        def has_said(container: Container, text: bytes) -> bool:
             started = container.attrs["State"]["StartedAt"]
             log = container.logs(since=datetime.datetime.fromisoformat(started[:26] + "+00:00").timestamp())
-            return container.status == "running" and CONSUMING in log
+            return container.status == "running" and text in log
 
-        self.wait(lambda: all(consuming(c) for c in self.containers(WORKER)), "the workers to consume")
+        self.wait(lambda: all(has_said(c, CONSUMING) for c in self.containers(WORKER)), "the workers to consume")
+        self.wait(lambda: all(has_said(c, CONNECTED) for c in self.containers(COORDINATOR)), "the coordinator")
 
     def wait(self, condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
         deadline = time.monotonic() + timeout_s

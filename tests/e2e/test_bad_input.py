@@ -243,6 +243,6 @@ def test_of_several_backups_the_newest_old_code_is_taken(operator: Operator) -> 
     ended = operator.rollback("--set", "limits.dropped_lines=3", "--accept-diff")
     assert ended.status == 0, ended.output
     history = operator.invoke("rollback.history").output
-    assert re.search(r"quick, done, \d+ steps done", history), history
+    assert re.search(r"quick, done \(begin, \d+ steps, by ", history), history
     assert (operator.lab.directory / ORCHESTRATOR).read_bytes() == old.read_bytes()
     assert f"from backup {old.relative_to(operator.lab.directory)}" in ended.output

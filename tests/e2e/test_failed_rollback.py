@@ -36,7 +36,7 @@ def test_a_worker_that_does_not_come_up(labs_directory: Path, tmp_path: Path) ->
         others = identities(operator.lab, OTHERS)
         second = identities(operator.lab, ("enrichment-worker",))["e2e-failed-enrichment-worker-2"]
         break_worker(operator)
-        ended = operator.invoke("rollback", "--set", "limits.start_s=4", "--reason", "e2e", "verify")
+        ended = operator.invoke("rollback", "--set", "limits.start_s=12", "--reason", "e2e", "verify")
         assert ended.status == 30, ended.output
         assert "planted: old code cannot start" in ended.output
         assert "Verify:" not in ended.output

@@ -25,7 +25,7 @@ def operator(
     """A deployment on which Phase 1 runs and has processed documents."""
     variant, compose = CASES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    with running_lab(variant, "phase1", f"e2e-{request.param}", folder, compose) as started:
+    with running_lab(variant, "phase1", f"e2e-main-{request.param}", folder, compose) as started:
         started.lab.load(4)
         yield started
 
