@@ -96,7 +96,8 @@ def _rollback(root: Path, lab: Lab) -> None:
 
 
 def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
-    environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile)}
+    state = str(lab.directory / "state")  # goes with the lab: the next one of this name must not know its runs
+    environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile), "ROLLBACK_GATE_STATE_DIRECTORY": state}
     command = [sys.executable, "-m", "invoke", "--search-root", str(root), *arguments]
     quiet = subprocess.DEVNULL
     return subprocess.run(command, env=environment, check=False, stdout=quiet, stderr=quiet).returncode

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.deployment.replica import Mount
-from rollback_gate.errors import Unreachable
+from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.readings import Started
 from rollback_gate.instant import Instant
 from rollback_gate.rollback.goal import Direction, Mode, ModeName
@@ -209,10 +209,14 @@ class RunAccount:
 
 
 def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
-    """Pure: what the entries of a journal add up to."""
+    """Pure: what the entries of a journal add up to. Raises RollbackGateError for entries of another version."""
     reader = _Reader(run_id)
-    for entry in entries:
-        reader.feed(entry)
+    try:
+        for entry in entries:
+            reader.feed(entry)
+    except (KeyError, IndexError, ValueError) as error:
+        raise RollbackGateError(f"the journal of run {run_id} was written by another version: {error!r}", "use the "
+                                "version that wrote it, or move the run's folder away") from error  # fmt: skip
     return reader.account()
 
 

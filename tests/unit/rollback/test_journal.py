@@ -91,6 +91,14 @@ def test_the_newest_run_that_did_something(tmp_path: Path) -> None:
     assert [run.id[:8] for run in runs.runs()] == ["20260101", "20260102", "20260103"]
 
 
+def test_a_journal_of_another_version_is_said_to_be_one(journal: Journal) -> None:
+    """No traceback at three in the morning."""
+    journal.write("run.begin", source_digests={})
+    journal.write("step.begin", step="restore", says="it")
+    with pytest.raises(RollbackGateError, match="the journal of run r was written by another version: KeyError"):
+        store.read("r", journal.entries())
+
+
 def test_secrets_stay_out_of_the_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl", lambda: NOW, Redactor(["hunter22"]).value)
     journal.write("run.begin", reason="the password is hunter22")
