@@ -24,14 +24,13 @@ from rollback_gate.rollback.content import Content, classify
 from rollback_gate.rollback.saving import summary_of
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from rollback_gate.session import Session, opened
+from rollback_gate.workflow import seen
 from rollback_gate.workflow.rollback import (
     Order,
     ask_about_dropped,
     checked,
     fresh_goal,
     keeping_of,
-    show_difference,
-    show_plan,
     to_go_on_with,
 )
 
@@ -48,12 +47,12 @@ def preflight(call: Call, order: Order) -> ExitCode:
             says = f"run {earlier[0].id} {earlier[1].in_words}; a rollback goes on with it, with its own sources"
             call.terminal.item("warning", "earlier run", says)
         situation, _ = checked(session, partial(fresh_goal, session, order), order.how)
-        dropped = show_difference(call.terminal, situation)
+        dropped = seen.show_difference(call.terminal, situation)
         todo = plan.make(situation, keeping_of(session, "RUN", None))
         if not todo.steps:
             call.terminal.line(f"there is nothing to do: {todo.because}")
             return ExitCode.GO
-        show_plan(call.terminal, todo)
+        seen.show_plan(call.terminal, todo)
         ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation, may_ask=False)
     call.terminal.line("a rollback would not be refused")
     return ExitCode.GO

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,22 +13,18 @@ from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.errors import Refused, RollbackFailed
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.rollback import goals, plan, store
-from rollback_gate.rollback.content import difference, outside_of_change
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
 from rollback_gate.rollback.goal import Direction, Goal, How, Mode
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, digest_of
-from rollback_gate.rollback.plan import Keeping, Plan, Situation, Step
-from rollback_gate.rollback.preflight import Checklist, FindGoal, Preflight
+from rollback_gate.rollback.plan import Keeping, Plan, Situation
+from rollback_gate.rollback.preflight import FindGoal, Preflight
 from rollback_gate.rollback.sources import Choice, Sources
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
 from rollback_gate.session import Opening, Session, opened
-from rollback_gate.terminal import Terminal
-from rollback_gate.workflow import failure
-
-DIFF_LINES_SHOWN = 20
+from rollback_gate.workflow import failure, seen
 
 
 @dataclass(frozen=True)
@@ -188,7 +183,7 @@ def _act(
 ) -> Outcome:
     call = session.call
     situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
-    dropped = show_difference(call.terminal, situation)
+    dropped = seen.show_difference(call.terminal, situation)
     run_id = earlier[0].id if earlier else store.new_id(local_now())
     keeping = keeping_of(session, run_id, earlier[1] if earlier else None)
     todo = plan.make(situation, keeping)
@@ -197,7 +192,7 @@ def _act(
         call.terminal.line(f"nothing to do, nothing was changed: {todo.because}")
         return Outcome("", todo.because)
     if order.dry_run:
-        show_plan(call.terminal, todo)
+        seen.show_plan(call.terminal, todo)
         return Outcome("", "a dry run")
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
@@ -222,7 +217,7 @@ def checked(session: Session, find_goal: FindGoal, how: How, run: Run | None = N
         session.profile, session.engine, session.runner, database, session.call.elsewhere, find_goal, how,
         run.quarantine if run else None,
     ).look()  # fmt: skip
-    _show(session.call.terminal, checklist)
+    seen.show(session.call.terminal, checklist)
     refusal = checklist.refusal()
     if refusal or situation is None or state is None:
         raise refusal or Refused("preflight could not be finished, nothing was touched")
@@ -257,7 +252,7 @@ def _run(
     call.terminal.line(f"QUARANTINE is {run.quarantine}") if order.step_by_step else None
     context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
                       session.clock, session.sleep)  # fmt: skip
-    before = _asking(call.terminal, len(todo.steps)) if order.step_by_step else _telling(call.terminal)
+    before = seen.asking(call.terminal, len(todo.steps)) if order.step_by_step else seen.telling(call.terminal)
     listener = Listener(before, partial(_again, session, situation, run, keeping))
     with Stopping() as stopping:
         try:
@@ -279,59 +274,6 @@ def _again(session: Session, before: Situation, run: Run, keeping: Keeping) -> t
     return situation, plan.make(situation, replace(keeping, own=(*keeping.own, *account.ever_built)))
 
 
-# --- what people see
-
-
-def _telling(terminal: Terminal) -> Callable[[Step, int], bool]:
-    def before(step: Step, _: int) -> bool:
-        terminal.line(step.says)
-        return True
-
-    return before
-
-
-def _asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
-    """Runbook, Quick Rollback, Option 2: each step with its command; all: the rest without asking."""
-    rest = False
-
-    def before(step: Step, number: int) -> bool:
-        nonlocal rest
-        terminal.line(f"{number} of {count}: {step.says}")
-        if step.command:
-            terminal.line(f"     {step.command}")
-        answer = "yes" if rest else terminal.choose("do it?", ("yes", "all", "stop"))
-        rest = rest or answer == "all"
-        return answer != "stop"
-
-    return before
-
-
-def _show(terminal: Terminal, checklist: Checklist) -> None:
-    for item in checklist.items:
-        terminal.item(item.outcome, item.name, item.says)
-
-
-def show_difference(terminal: Terminal, situation: Situation) -> int:
-    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1)."""
-    dropped = 0
-    for source in situation.restore:
-        path = situation.directory / source.path
-        diff = difference(source, path.read_bytes() if path.exists() else b"")
-        outside = outside_of_change(diff, situation.profile.code)
-        dropped += outside
-        says = f"; it drops {outside} lines that hold none of the change's own marks"
-        is_undo = situation.goal.direction is Direction.UNDO
-        terminal.line(f"{source.path}: {len(diff)} lines of diff{'' if is_undo else says}")
-        terminal.lines(f"  {line}" for line in _shown(diff))
-    return dropped
-
-
-def _shown(diff: tuple[str, ...]) -> Iterable[str]:
-    yield from diff[:DIFF_LINES_SHOWN]
-    if len(diff) > DIFF_LINES_SHOWN:
-        yield f"... and {len(diff) - DIFF_LINES_SHOWN} lines more"
-
-
 def ask_about_dropped(
     call: Call, limit: int, dropped: int, situation: Situation, may_ask: bool = True
 ) -> None:  # fmt: skip
@@ -342,15 +284,6 @@ def ask_about_dropped(
     if not (may_ask and call.terminal.ask(f"{says}; restore all the same?")):
         remedy = "look at the diff above (--dry-run shows it too); if that work may go, say --accept-diff"
         raise Refused(f"{says}; nothing was touched", remedy)
-
-
-def show_plan(terminal: Terminal, todo: Plan) -> None:
-    """Every step with what one would type to do it by hand (runbook, Option 2)."""
-    terminal.stage(f"Plan: {len(todo.steps)} steps; nothing was touched")
-    for number, step in enumerate(todo.steps, 1):
-        terminal.line(f"{number}. {step.says}")
-        if step.command:
-            terminal.line(f"     {step.command}")
 
 
 def _overrides(call: Call, order: Order) -> tuple[str, ...]:
