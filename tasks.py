@@ -63,6 +63,8 @@ def _exit_code(call: Call) -> Iterator[Call]:
         yield call
     except RollbackGateError as error:
         raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
+    except KeyboardInterrupt as error:
+        raise Exit("error: ended by Ctrl-C", code=20) from error
 
 
 def _call(profile: str, settings: list[str], without_database: bool = False, accept_diff: bool = False) -> Call:

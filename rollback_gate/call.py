@@ -22,8 +22,10 @@ from rollback_gate.record.build import Heading
 from rollback_gate.request import redactor
 from rollback_gate.rollback import lock, store
 from rollback_gate.rollback.lock import Held
-from rollback_gate.rollback.store import DeploymentId, RunAccount
+from rollback_gate.rollback.store import DeploymentId, RunAccount, Store
 from rollback_gate.terminal import Terminal
+
+_OF_ROOT, _OF_USER = Path("/var/lib/rollback-gate"), Path(".local/state/rollback-gate")
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,19 @@ class Call:
     @property
     def elsewhere(self) -> Path:
         """State that cannot be in the project directory."""
-        default = "/var/lib/rollback-gate" if os.geteuid() == 0 else Path.home() / ".local/state/rollback-gate"
-        return Path(self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY") or default)
+        return self.all_elsewhere[0]
+
+    @property
+    def all_elsewhere(self) -> tuple[Path, ...]:
+        """Where this user's is, first; then where a run of another one can be that goes before this one's."""
+        named = self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY")
+        if named:
+            return (Path(named),)
+        if os.geteuid() != 0:
+            return Path.home() / _OF_USER, _OF_ROOT
+        sudoer = self.environ.get("SUDO_USER", "root")
+        known = sudoer != "root" and sudoer in {entry.pw_name for entry in pwd.getpwall()}
+        return (_OF_ROOT, Path(pwd.getpwnam(sudoer).pw_dir) / _OF_USER) if known else (_OF_ROOT,)
 
 
 def local_now() -> Instant:
@@ -93,10 +106,15 @@ def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
     return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
 
 
-def state_folders(call: Call, settings: Settings, deployment: DeploymentId) -> tuple[Path, Path]:
-    """Both places where the runs of a deployment can be (its strategy may have changed in between)."""
+def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
+    """All places where runs and snapshots of a deployment can be.
+
+    Its strategy may have changed in between; and what is not kept in the project lies by user.
+    """
+    deployment = deployment_id(settings, engine)
     inside = settings.profile.deployment.project_directory / store.FOLDER
-    return inside / deployment.folder_name, call.elsewhere / deployment.folder_name
+    clean = call.terminal.redactor.value
+    return tuple(Store(place / deployment.folder_name, local_now, clean) for place in (inside, *call.all_elsewhere))
 
 
 def record_folder(call: Call, heading: Heading) -> Path:

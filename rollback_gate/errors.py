@@ -49,6 +49,14 @@ class RollbackFailed(RollbackGateError):
     state: tuple[str, ...] = ()
 
 
+class EndedEarly(RollbackGateError):
+    """Somebody asked for an end while the last step of a run was done: it is done, and nobody has judged it."""
+
+    def __init__(self, message: str, remedy: str, run_id: str) -> None:
+        super().__init__(message, remedy)
+        self.run_id = run_id
+
+
 class Unreachable(RollbackGateError):
     """Docker, Compose, the queue or the database did not answer as needed."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from rollback_gate.call import Call, deployment_id, local_now, state_folders
+from rollback_gate.call import Call, stores_of
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
@@ -16,7 +16,7 @@ from rollback_gate.rollback import backups as backups_of
 from rollback_gate.rollback import store
 from rollback_gate.rollback.backups import Candidate
 from rollback_gate.rollback.content import Content
-from rollback_gate.rollback.store import RunAccount, Store
+from rollback_gate.rollback.store import RunAccount, runs_in
 
 
 def backups(call: Call) -> ExitCode:
@@ -46,11 +46,10 @@ def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
     """Where snapshots are cannot be told without the engine; the team's own backups can be listed all the same."""
     try:
         with contextlib.closing(engines.connect(call.environ)) as engine:
-            folders = state_folders(call, settings, deployment_id(settings, engine))
+            return tuple(store.snapshots for store in stores_of(call, settings, engine))
     except Unreachable:
         call.terminal.item("warning", "snapshots", "not listed: no Docker Engine answers")
         return ()
-    return tuple(Store(folder, local_now).snapshots for folder in folders)
 
 
 def _name(candidate: Candidate, profile: Profile) -> str:
@@ -64,8 +63,7 @@ def history(call: Call) -> ExitCode:
     """All runs of this deployment, oldest first. Raises WrongSetting, Unreachable."""
     settings = call.load()
     with contextlib.closing(engines.connect(call.environ)) as engine:
-        folders = state_folders(call, settings, deployment_id(settings, engine))
-    accounts = sorted((a for folder in folders for a in Store(folder, local_now).accounts()), key=lambda a: a.began_at)
+        accounts = [account for _, account in runs_in(stores_of(call, settings, engine))]
     call.terminal.stage(f"Runs of this deployment: {len(accounts)}")
     for account in accounts:
         call.terminal.item("warning" if account.is_unended else "ok", account.id, _in_words(account))
@@ -84,8 +82,7 @@ def status(call: Call) -> ExitCode:
                 call.terminal.item("ok" if replica.is_running else "warning", replica.name, _state(replica))
             if not found:
                 call.terminal.item("warning", service, "has no container")
-        folders = state_folders(call, settings, deployment_id(settings, engine))
-    newest = max((a for f in folders for a in Store(f, local_now).accounts()), key=lambda a: a.began_at, default=None)
+        newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)
     call.terminal.line(f"newest run: {newest.id}, {_in_words(newest)}" if newest else "no run is known")
     call.terminal.line("this is no judgement: invoke verify")
     return ExitCode.GO

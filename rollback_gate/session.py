@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback_gate.call import Call, deployment_id, local_now, lock_of, state_folders
+from rollback_gate.call import Call, deployment_id, lock_of, stores_of
 from rollback_gate.commands import Runner, SubprocessRunner
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment import images
@@ -20,7 +20,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, database_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.lock import Held
-from rollback_gate.rollback.store import Run, RunAccount, Store
+from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ class Session:
 
     @property
     def stores(self) -> tuple[Store, ...]:
-        """State can be in two places: the strategy may have changed in between."""
-        clean = self.call.terminal.redactor.value
-        folders = state_folders(self.call, self.settings, deployment_id(self.settings, self.engine))
-        return tuple(Store(folder, local_now, clean) for folder in folders)
+        return stores_of(self.call, self.settings, self.engine)
 
     @property
     def snapshots(self) -> tuple[Path, ...]:
@@ -58,8 +55,7 @@ class Session:
 
     def runs(self) -> list[tuple[Run, RunAccount]]:
         """All runs of this deployment that began, oldest first. Raises RollbackGateError for a damaged journal."""
-        rows = [(store.run(account.id), account) for store in self.stores for account in store.accounts()]
-        return sorted(rows, key=lambda row: row[1].began_at)
+        return runs_in(self.stores)
 
     def standing(self) -> list[tuple[Run, RunAccount]]:
         """Runs of which something may be in effect, oldest first. Raises as `runs`."""

@@ -73,6 +73,9 @@ def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: f
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             return "it was interrupted from the keyboard"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     return "" if status >= 0 else f"it was killed by signal {-status}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import posixpath
 import tarfile
 from collections.abc import Iterable
 
@@ -38,11 +39,22 @@ def python_files_in(engine: Engine, container_id: str, folder: str) -> dict[str,
             return {}
         try:
             with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-                found = {m.name: archive.extractfile(m) for m in archive if m.isfile() and m.name.endswith(".py")}
-                return {name.partition("/")[2]: file.read().decode(errors="replace")
-                        for name, file in found.items() if file}  # fmt: skip
+                return _python_files(archive, folder)
         except (tarfile.TarError, KeyError) as error:
             raise Unreachable(f"the engine's copy of {folder} cannot be read: {error}") from error
+
+
+def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
+    """Raises Unreachable for a symbolic link behind which there may be code that the archive does not hold."""
+    members = archive.getmembers()
+    plain = {member.name for member in members if not (member.issym() or member.isdir())}
+    for link in (member for member in members if member.issym()):
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))
+        if target not in plain:
+            raise Unreachable(f"{link.name} is a symbolic link to {link.linkname}: what is behind it in {folder} "
+                              "cannot be read")  # fmt: skip
+    found = {m.name: archive.extractfile(m) for m in members if m.name.endswith(".py") and not m.isdir()}
+    return {name.partition("/")[2]: file.read().decode(errors="replace") for name, file in found.items() if file}
 
 
 def exists_in(engine: Engine, container_id: str, path: str) -> bool:

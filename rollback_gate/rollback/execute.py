@@ -60,6 +60,7 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
             _ask_to_go_on(step, number, listener, stopping)
             current = step.id
             _one(step, context, stopping)
+            current = ""
         measured = _finish(context, began, consuming)
     except (_Stopped, Interrupted) as stop:
         says = str(stop) if isinstance(stop, _Stopped) else f"stopped by {stop} in step '{current}'"
@@ -174,7 +175,7 @@ def _made(step: Step, context: Context) -> dict[str, Any]:
 def _stopped(message: str, context: Context) -> RollbackGateError:
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="stopped")
-    if not context.run.account().changed:
+    if not _has_changed(context):
         return Refused(f"{message}; nothing was touched", "invoke rollback begins anew")
     return RollbackFailed(message, GO_ON)
 
@@ -182,11 +183,19 @@ def _stopped(message: str, context: Context) -> RollbackGateError:
 def _failure(current: str, error: BaseException, context: Context) -> RollbackGateError:
     remedy = error.remedy if isinstance(error, RollbackGateError) else ""
     says = context.redactor.text(f"step '{current}' failed: {_says(error)}" if current else _says(error))
-    if not current and not context.run.account().changed:
+    if not current and not _has_changed(context):
         return Refused(f"the run could not begin, nothing was touched: {says}", remedy or "mend that, then begin anew")
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
     return RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
+
+
+def _has_changed(context: Context) -> bool:
+    """A journal that cannot be read any more proves nothing: then something may have been touched."""
+    try:
+        return context.run.account().changed
+    except (OSError, RollbackGateError):
+        return True
 
 
 def _says(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -115,7 +115,7 @@ class Preflight:
         if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
-        state = self._state(directory, everyone, services)
+        state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: self._disk(state))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
         if checklist.refusal():
@@ -247,12 +247,6 @@ class Preflight:
                                "was made: a recreate changes more than its image")  # fmt: skip
         return True, f"from {', '.join(ours)}, as the project"
 
-    def _state(self, directory: Path, containers: Iterable[Replica], services: dict[str, ComposeService]) -> Path:
-        contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
-        mounts = [mount for replica in containers for mount in replica.mounts]
-        deployment_id = DeploymentId(self.engine.id, self.profile.deployment.compose_project, self.profile.name)
-        return state_folder(deployment_id, directory.resolve(), mounts, contexts, self.elsewhere)
-
     def _disk(self, state: Path) -> tuple[int, str]:
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
         free_mb = shutil.disk_usage(existing).free >> 20
@@ -278,6 +272,18 @@ class Preflight:
         if bad:
             raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
         return True, "the files can be replaced, and the run can be kept"
+
+
+def state_of(
+    profile: Profile, engine: Engine, containers: Iterable[Replica], services: Mapping[str, ComposeService],
+    elsewhere: Path,
+) -> Path:  # fmt: skip
+    """The folder in which runs and snapshots of this deployment are kept from now on."""
+    directory = profile.deployment.project_directory
+    contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
+    mounts = [mount for replica in containers for mount in replica.mounts]
+    deployment_id = DeploymentId(engine.id, profile.deployment.compose_project, profile.name)
+    return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere)
 
 
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:

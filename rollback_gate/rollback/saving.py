@@ -41,7 +41,10 @@ def save_all(
     documents: Documents | Unmeasured,
 ) -> Saved:  # fmt: skip
     """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
-    run.saved.mkdir(mode=0o700, exist_ok=True)
+    try:
+        run.saved.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        return Saved(f"nothing could be saved: {error}", {})
 
     def save(container_id: str) -> tuple[str, Instant | None]:
         try:
@@ -51,7 +54,7 @@ def save_all(
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         rows = dict(zip(container_ids, pool.map(save, container_ids), strict=True))
-    says = [text for text, _ in rows.values()] + [_completeness(situation, run, documents)]
+    says = [text for text, _ in rows.values()] + [_said_completeness(situation, run, documents)]
     return Saved("; ".join(says), {key: at for key, (_, at) in rows.items() if at is not None})
 
 
@@ -104,6 +107,13 @@ def parse_started(inspect: dict[str, Any]) -> Instant | None:
     """When the process of a saved `inspect` started; None for a container that never was."""
     text = inspect["State"].get("StartedAt", "")
     return Instant.parse(text) if text and not text.startswith("0001-") else None
+
+
+def _said_completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:
+    try:
+        return _completeness(situation, run, documents)
+    except OSError as error:
+        return f"completeness not saved: {error}"
 
 
 def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:

@@ -24,22 +24,30 @@ KINDS = ("backup", "git", "image")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the operator chose by hand. All empty: the first source, in order, that has old code."""
+    """What the operator chose by hand. All empty: the first source, in order, that has old code.
+
+    Raises WrongSetting for a choice that contradicts itself.
+    """
 
     source: str = ""
     backup: str = ""
     rev: str = ""
     image: str = ""
 
-    @property
-    def kind(self) -> str:
-        """The one source that may be used, "" for any. Raises WrongSetting for a choice that contradicts itself."""
-        named = {kind for kind, value in zip(KINDS, (self.backup, self.rev, self.image), strict=True) if value}
+    def __post_init__(self) -> None:
         if self.source and self.source not in KINDS:
             raise WrongSetting(f"--source {self.source}: there is no such source", f"choose one of {', '.join(KINDS)}")
-        if len(named | ({self.source} - {""})) > 1:
+        if len(self._named | ({self.source} - {""})) > 1:
             raise WrongSetting("--source, --backup, --rev and --image name different sources", "choose one of them")
-        return next(iter(named), self.source)
+
+    @property
+    def _named(self) -> set[str]:
+        return {kind for kind, value in zip(KINDS, (self.backup, self.rev, self.image), strict=True) if value}
+
+    @property
+    def kind(self) -> str:
+        """The one source that may be used, "" for any."""
+        return next(iter(self._named), self.source)
 
 
 @dataclass(frozen=True)

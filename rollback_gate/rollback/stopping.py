@@ -6,8 +6,11 @@ A build, a wait or a question ends at once: nothing is half done then. Any other
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
+from rollback_gate.model import ExitCode
 from rollback_gate.rollback.plan import Kind
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,3 +54,26 @@ class Stopping:
         if self._may_end:
             self._may_end = False  # once: a second Ctrl-C must not break what is written about the first
             raise Interrupted(self.requested)
+
+
+@contextmanager
+def ending_as_an_error() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise SystemExit, once: whoever was told that it begins is told how it ended.
+
+    A signal that is ignored stays so. Within it, `Stopping` takes them for itself.
+    """
+    asked = False
+
+    def end(_: int, __: FrameType | None) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise SystemExit(int(ExitCode.INCONCLUSIVE))
+
+    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

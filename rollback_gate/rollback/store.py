@@ -84,8 +84,13 @@ class Run:
         return self.folder / "sources"
 
     def account(self) -> RunAccount:
-        """What its journal says. Raises RollbackGateError for a damaged one, Unreachable."""
-        return read(self.id, self.journal.entries())
+        """What its journal says. Raises RollbackGateError for a damaged or lost one, OSError."""
+        account = read(self.id, self.journal.entries())
+        if not account.began and any(self.folder.glob("quarantine*")):
+            raise RollbackGateError(f"the journal of run {self.id} is lost: {self.folder} holds what it moved away",
+                                    "restore journal.jsonl from a copy; or put the files back by hand, and move the "
+                                    "folder away")  # fmt: skip
+        return account
 
     def spare(self, relative: str) -> Path:
         """Where something goes whose place in the quarantine is taken by something else."""
@@ -104,7 +109,10 @@ class Store:
     clean: Callable[[Any], Any] = lambda value: value
 
     def begin(self, run_id: str) -> Run:
-        """Raises OSError. Folders of runs that were killed before they began go: they touched nothing."""
+        """Folders of runs that were killed before they began go: they touched nothing.
+
+        Raises OSError; RollbackGateError for a journal that is damaged or lost.
+        """
         for run in self.runs():
             if not run.account().began:
                 shutil.rmtree(run.folder)
@@ -121,25 +129,6 @@ class Store:
     def run(self, run_id: str) -> Run:
         return self._run(run_id)
 
-    def latest_that_changed(self) -> RunAccount | None:
-        """The newest run that did something, whether or not it went to its end.
-
-        Raises RollbackGateError for a damaged journal, or for runs that this user may not read.
-        """
-        return next((account for account in reversed(self.accounts()) if account.changed), None)
-
-    def accounts(self) -> tuple[RunAccount, ...]:
-        """What the journals of all runs say, oldest first. Raises as `latest_that_changed`.
-
-        A folder without the journal's first entry was killed before it began: nothing was touched.
-        """
-        try:
-            found = tuple(run.account() for run in self.runs())
-        except OSError as error:
-            raise Unreachable(f"the runs of this deployment cannot be read: {error}",
-                              "run as the user who rolled back") from error  # fmt: skip
-        return tuple(sorted((account for account in found if account.began), key=lambda account: account.began_at))
-
     @property
     def snapshots(self) -> Path:
         return self.folder / "snapshots"
@@ -147,6 +136,20 @@ class Store:
     def _run(self, run_id: str) -> Run:
         folder = self.folder / "runs" / run_id
         return Run(run_id, folder, Journal(folder / "journal.jsonl", self.now, self.clean))
+
+
+def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:
+    """Every run that began, with what its journal says, oldest first.
+
+    A folder without the journal's first entry was killed before it began: nothing was touched. Raises RollbackGateError
+    for a damaged journal, Unreachable for runs that this user may not read.
+    """
+    try:
+        rows = [(run, run.account()) for one in stores for run in one.runs()]
+    except OSError as error:
+        raise Unreachable(f"the runs of this deployment cannot be read: {error}",
+                          "run as the user who rolled back, or as root") from error  # fmt: skip
+    return sorted((row for row in rows if row[1].began), key=lambda row: row[1].began_at)
 
 
 @dataclass(frozen=True)

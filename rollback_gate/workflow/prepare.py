@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,16 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.rollback import files, plan, store
 from rollback_gate.rollback.content import Content, classify
+from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
-from rollback_gate.rollback.store import DeploymentId, state_folder
 from rollback_gate.session import Session, opened
 from rollback_gate.workflow import seen
 from rollback_gate.workflow.rollback import (
     Order,
     ask_about_dropped,
     checked,
-    fresh_goal,
+    intention,
     keeping_of,
-    to_go_on_with,
 )
 
 FORMAT = 1
@@ -42,13 +40,10 @@ def preflight(call: Call, order: Order) -> ExitCode:
     settings = call.load()
     call.terminal.stage(f"Preflight for a rollback of {settings.profile.title}")
     with opened(call, "preflight") as session:
-        earlier = to_go_on_with(session, order)
-        if earlier:
-            says = f"run {earlier[0].id} {earlier[1].in_words}; a rollback goes on with it, with its own sources"
-            call.terminal.item("warning", "earlier run", says)
-        situation, _ = checked(session, partial(fresh_goal, session, order), order.how)
+        find_goal, how, earlier = intention(session, order)
+        situation, _ = checked(session, find_goal, how, earlier[0] if earlier else None)
         dropped = seen.show_difference(call.terminal, situation)
-        todo = plan.make(situation, keeping_of(session, "RUN", None))
+        todo = plan.make(situation, keeping_of(session, *((earlier[0].id, earlier[1]) if earlier else ("RUN", None))))
         if not todo.steps:
             call.terminal.line(f"there is nothing to do: {todo.because}")
             return ExitCode.GO
@@ -70,6 +65,8 @@ def snapshot(call: Call) -> ExitCode:
         half = folder.with_name(f".{folder.name}.tmp")
         try:
             store.make_private(state, folder.parent)
+            for left in folder.parent.glob(".*.tmp"):  # of one that was killed: the lock is held, nobody is at it
+                shutil.rmtree(left)
             _fill(session, half, snapshot_id, containers)
             half.rename(folder)
             files.sync_folder(folder.parent)
@@ -96,10 +93,7 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
     deployment = session.profile.deployment
     compose = _compose(session, containers[0])
     services = composes.services(compose, session.runner, deployment.project_directory)
-    contexts = [(deployment.project_directory / s.build_context).resolve() for s in services.values() if s.builds]
-    identity = DeploymentId(session.engine.id, deployment.compose_project, session.profile.name)
-    mounts = [mount for replica in containers for mount in replica.mounts]
-    return state_folder(identity, deployment.project_directory.resolve(), mounts, contexts, session.call.elsewhere)
+    return state_of(session.profile, session.engine, containers, services, session.call.elsewhere)
 
 
 def _compose(session: Session, worker: Replica) -> Compose:

@@ -11,12 +11,21 @@ from rollback_gate import messages
 from rollback_gate.call import Call, local_now
 from rollback_gate.checks import settling
 from rollback_gate.commands import SubprocessRunner
-from rollback_gate.errors import Locked, Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.errors import (
+    EndedEarly,
+    Locked,
+    Refused,
+    RollbackFailed,
+    RollbackGateError,
+    Unreachable,
+    WrongSetting,
+)
 from rollback_gate.evidence.glance import Glances
 from rollback_gate.instant import Instant
 from rollback_gate.messages import Rendered
 from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.profile.schema import Message, Profile
+from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.session import opened
 from rollback_gate.workflow.rollback import Order, rollback
 from rollback_gate.workflow.verify import Verified, verify
@@ -74,7 +83,8 @@ def production(call: Call, order: Order) -> ExitCode:
     call.terminal.stage("1 of 5: notify")
     procedure.tell("beginning", profile.messages.begin)
     try:
-        return _act_and_judge(call, order, procedure)
+        with ending_as_an_error():
+            return _act_and_judge(call, order, procedure)
     except BaseException as error:
         procedure.facts |= _facts_of(error, call, procedure.is_done)
         procedure.run_id = procedure.run_id or (error.run_id if isinstance(error, RollbackFailed) else "")
@@ -88,10 +98,14 @@ def production(call: Call, order: Order) -> ExitCode:
 
 def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
     call.terminal.stage("2 of 5: preflight and rollback")
-    outcome = rollback(call, order)
+    try:
+        outcome = rollback(call, order)
+    except EndedEarly as error:
+        procedure.run_id, procedure.is_done = error.run_id, True
+        raise
     procedure.run_id, procedure.is_done = outcome.run_id, True
     procedure.facts |= {"interruption": outcome.says, **_NOT_JUDGED}
-    _stabilise(call)
+    _stabilise(call, procedure.profile.limits.stabilise_s)
     call.terminal.stage("4 of 5: verify")
     verified = verify(call)
     procedure.facts |= _facts_after(verified)
@@ -126,6 +140,9 @@ def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]
                 "record": error.record or "none", "next_steps": clean(error.remedy)}  # fmt: skip
     if isinstance(error, Refused | Locked | WrongSetting):
         return {"status": "NOT BEGUN", "why": clean(error.message), "next_steps": clean(error.remedy)}
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return {"status": "NOT BEGUN", "why": "ended by Ctrl-C or a signal before anything was touched",
+                "next_steps": "1. invoke rollback.status\n2. invoke rollback.production begins anew"}  # fmt: skip
     return {"why": clean(f"interrupted: {type(error).__name__} {error}")}
 
 
@@ -140,12 +157,11 @@ def _facts_after(verified: Verified) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _stabilise(call: Call) -> None:
+def _stabilise(call: Call, limit_s: float) -> None:
     """Waits with live readings; ends early only on what would be a NO-GO, which verify then says with all evidence.
 
     Never raises: the rollback is done, and has to be judged whatever happens here.
     """
-    limit_s = call.load().profile.limits.stabilise_s
     call.terminal.stage(f"3 of 5: stabilise, {limit_s:.0f} s (Ctrl-C ends the wait, and verifies)")
     try:
         with opened(call, "stabilise") as session:
@@ -157,8 +173,8 @@ def _stabilise(call: Call) -> None:
             watch(glances, session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
     except KeyboardInterrupt:
         call.terminal.line("the wait was ended by Ctrl-C")
-    except RollbackGateError as error:
-        call.terminal.item("warning", "stabilise", f"the wait could not begin: {error.message}")
+    except (RollbackGateError, OSError) as error:
+        call.terminal.item("warning", "stabilise", f"not waited to the end: {error}")
 
 
 def watch(

@@ -10,9 +10,10 @@ from rollback_gate.call import Call, local_now
 from rollback_gate.deployment import images
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy
-from rollback_gate.errors import Refused, RollbackFailed
+from rollback_gate.errors import EndedEarly, Refused, RollbackFailed
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.rollback import goals, plan, store
+from rollback_gate.rollback.content import Content, classify
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
 from rollback_gate.rollback.goal import Direction, Goal, How, Mode
 from rollback_gate.rollback.interruption import Interruption
@@ -40,6 +41,9 @@ class Order:
     anew: bool = False
 
 
+Intention = tuple[FindGoal, How, tuple[Run, RunAccount] | None]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`run_id` is "" where there was nothing to do."""
@@ -56,15 +60,19 @@ def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
     with opening(call, "rollback") as session:
-        earlier = None if order.anew else to_go_on_with(session, order)
-        if earlier:
-            run, account = earlier
-            says = f"run {run.id} {account.in_words}; this goes on with it"
-            call.terminal.item("warning", "earlier run", says)
-            _refuse_if_changed_since(session, run, account)
-            how = _how_of(account).with_also(order.how)
-            return _act(session, order, partial(_goal_of_run, run, account), how, (run, account))
-        return _act(session, order, partial(fresh_goal, session, order), order.how)
+        return _act(session, order, *intention(session, order))
+
+
+def intention(session: Session, order: Order) -> Intention:
+    """What a rollback is to reach: of a run of the same mode that has not ended, else a new one. Raises Refused."""
+    earlier = None if order.anew else _to_go_on_with(session, order)
+    if earlier is None:
+        return partial(_fresh_goal, session, order), order.how, None
+    run, account = earlier
+    says = f"run {run.id} {account.in_words}; a rollback goes on with it"
+    session.call.terminal.item("warning", "earlier run", says)
+    _refuse_if_changed_since(session, run, account)
+    return partial(_goal_of_run, run, account), _how_of(account).with_also(order.how), earlier
 
 
 def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
@@ -98,8 +106,7 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
         while (standing := session.standing()) and (outcome is None or standing[-1][1].is_unended):
             run, account = standing[-1]
             call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
-            _refuse_if_changed_since(session, run, account)
-            outcome = _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
+            outcome = _undo_one(session, order, run, account, outcome)
             if order.dry_run:
                 break
     if outcome is None:
@@ -107,10 +114,25 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     return outcome
 
 
+def _undo_one(session: Session, order: Order, run: Run, account: RunAccount, before: Outcome | None) -> Outcome:
+    """`before`: of the newer run that is undone already. Raises Refused only while nothing was touched."""
+    try:
+        _refuse_if_changed_since(session, run, account)
+        return _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
+    except Refused as error:
+        if before is None:
+            raise
+        failed = RollbackFailed(f"the newest run is undone; run {run.id}, which {account.in_words}, is not: "
+                                f"{error.message}", error.remedy)  # fmt: skip
+        failure.record(session, run, failed)
+        raise failed from error
+
+
 # --- goals
 
 
-def to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
+def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
+    """The unended run that this order means. Raises Refused where it wants something else than that run."""
     unended = session.unended()
     if unended is None:
         return None
@@ -124,9 +146,10 @@ def to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | No
     return unended
 
 
-def fresh_goal(
+def _fresh_goal(
     session: Session, order: Order, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]
 ) -> tuple[Goal, str]:
+    """What the newest run restored, where that is in place; else what a source has. Raises Refused."""
     goals.refuse_unbuildable(order.mode, strategy)
     kept = _as_restored(session, order, directory, strategy)
     if kept is not None:
@@ -149,7 +172,10 @@ def _as_restored(
     if account.outcome != "done" or not account.source_digests or not in_place:
         return None
     goal, _ = goals.of_run(run, account)
-    removed = order.mode.removes(session.profile.code)
+    code = session.profile.code
+    if any(classify(source.data, code)[0] is not Content.OLD for source in goal.sources):
+        return None  # the profile has been mended since
+    removed = order.mode.removes(code)
     return replace(goal, mode=order.mode, remove=removed, images={}, built={}), f"in place, as run {run.id} restored it"
 
 
@@ -197,9 +223,11 @@ def _act(
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
     run = earlier[0] if earlier else _begin(session, state, run_id)
-    measured = _run(session, situation, run, todo, request, order, keeping)
+    measured, asked_to_end = _run(session, situation, run, todo, request, order)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))
+    if asked_to_end:
+        raise EndedEarly(f"run {run.id} is done; {asked_to_end} ended what was to follow", "invoke verify", run.id)
     return Outcome(run.id, measured.says)
 
 
@@ -242,8 +270,9 @@ def keeping_of(session: Session, run_id: str, account: RunAccount | None) -> Kee
 
 
 def _run(
-    session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order, keeping: Keeping
-) -> Interruption:
+    session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order
+) -> tuple[Interruption, str]:
+    """And who asked for an end while the last step ran, "" for nobody."""
     call = session.call
     if session.lock:
         session.lock.name_run(run.id)
@@ -253,16 +282,16 @@ def _run(
     context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
                       session.clock, session.sleep)  # fmt: skip
     before = seen.asking(call.terminal, len(todo.steps)) if order.step_by_step else seen.telling(call.terminal)
-    listener = Listener(before, partial(_again, session, situation, run, keeping))
+    listener = Listener(before, partial(_again, session, situation, run))
     with Stopping() as stopping:
         try:
-            return execute(todo, context, request, listener, stopping)
+            return execute(todo, context, request, listener, stopping), stopping.requested
         except RollbackFailed as error:
             failure.record(session, run, error)
             raise
 
 
-def _again(session: Session, before: Situation, run: Run, keeping: Keeping) -> tuple[Situation, Plan]:
+def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
     """What is left to do for the same goal, found as preflight did."""
     deployment, account = session.profile.deployment, run.account()
     found = {name: session.engine.containers(deployment.compose_project, name)
@@ -271,7 +300,7 @@ def _again(session: Session, before: Situation, run: Run, keeping: Keeping) -> t
                 replace(before.goal, built=account.built), before.how, run.quarantine)  # fmt: skip
     worker = found.pop(deployment.worker)
     situation = look.situation(before.compose, before.services, worker, found)
-    return situation, plan.make(situation, replace(keeping, own=(*keeping.own, *account.ever_built)))
+    return situation, plan.make(situation, keeping_of(session, run.id, account))
 
 
 def ask_about_dropped(

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call, deployment_id, holder_note, local_now, state_folders
+from rollback_gate.call import Call, holder_note, local_now, stores_of
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import Refused, WrongSetting
 from rollback_gate.rollback import lock
-from rollback_gate.rollback.store import Store
 
 GRACE_S = 15.0
 
@@ -32,8 +31,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     directory = settings.profile.deployment.project_directory
     with contextlib.closing(connect(call.environ)) as engine:
         note = holder_note(settings, engine)
-        stores = [Store(folder, local_now, call.terminal.redactor.value)
-                  for folder in state_folders(call, settings, deployment_id(settings, engine))]  # fmt: skip
+        stores = stores_of(call, settings, engine)
     left = lock.holder(note)
     holders = lock.holding_processes(directory)
     if not holders:
@@ -44,6 +42,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
     taker = _taker(left, holders)
     grace_s = settings.profile.limits.start_s + GRACE_S  # the longest that a step may take which is not broken off
+    call.terminal.line(f"it is asked to end, and has up to {grace_s:.0f} s to finish its step; then it is killed")
     end(taker, directory, grace_s)
     known = [run for store in stores for run in store.runs() if run.id == left.get("run")]
     for run in known:

@@ -10,12 +10,10 @@ from typing import Any
 
 from rollback_gate.call import (
     Call,
-    deployment_id,
     heading_of,
-    local_now,
     lock_of,
     record_folder,
-    state_folders,
+    stores_of,
 )
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.engine import Engine
@@ -32,7 +30,7 @@ from rollback_gate.request import GateRequest
 from rollback_gate.rollback import backups
 from rollback_gate.rollback.goal import Direction, ModeName
 from rollback_gate.rollback.look import digest_of
-from rollback_gate.rollback.store import RunAccount, Store
+from rollback_gate.rollback.store import RunAccount, runs_in
 from rollback_gate.suite import run_suite
 
 
@@ -105,13 +103,12 @@ def _last_run(
     if isinstance(engine, Unmeasured):
         return None, ()
     deployment = settings.profile.deployment
-    places = state_folders(call, settings, deployment_id(settings, engine))
-    accounts = [account for place in places if (account := Store(place, local_now).latest_that_changed())]
+    changed = [account for _, account in runs_in(stores_of(call, settings, engine)) if account.changed]
     try:
         replicas = engine.containers(deployment.compose_project, deployment.worker)
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
-    return max(accounts, key=lambda account: account.began_at, default=None), replicas
+    return changed[-1] if changed else None, replicas
 
 
 def _judged(

@@ -48,6 +48,7 @@ def verified(operator: Operator, *arguments: str) -> None:
 @pytest.mark.usefixtures("phase1")
 class TestModes:
     def test_quick(self, operator: Operator) -> None:
+        """Quick Rollback, then verify: GO."""
         verified(operator, "rollback", "--reason", "e2e")
 
     def test_all_at_once(self, operator: Operator) -> None:
@@ -66,6 +67,7 @@ class TestModes:
         assert claims[0]["details"] == kept
 
     def test_full_with_documentation(self, operator: Operator) -> None:
+        """Full Rollback with the documentation, then verify: GO; tests and pages of the change are gone."""
         verified(operator, "rollback.full", "--docs")
         if operator.lab.variant != "image":
             assert not (operator.lab.directory / "tests/test_error_handling.py").exists()
@@ -194,6 +196,7 @@ class TestFailures:
         assert code_in(operator.lab) == ["phase1, running"] * 2
 
     def test_a_preflight_on_its_own_touches_nothing(self, operator: Operator) -> None:
+        """It says yes, and neither a file nor a container is another one afterwards."""
         before = tree(operator.lab), identities(operator.lab, (*OURS, *OTHERS))
         ended = operator.invoke("preflight")
         assert ended.status == 0, ended.output

@@ -31,6 +31,7 @@ def test_a_subject_is_one_line() -> None:
 
 
 def test_an_unknown_field_is_refused_when_the_profile_is_loaded() -> None:
+    """A template's mistake shows when the profile is loaded, not in the middle of an incident."""
     with pytest.raises(WrongSetting, match=r"messages\.end: Value error, unknown field reasons; there are change, "):
         load(ROOT / "profiles/phase1.toml", {}, ["messages.end.body={reasons}"])
 
@@ -42,6 +43,7 @@ def test_a_format_that_texts_do_not_have_is_refused_too() -> None:
 
 
 def test_a_reason_in_another_encoding_is_sent_all_the_same() -> None:
+    """A byte that is no UTF-8 costs a letter, not the message."""
     rendered = messages.render(phase1().messages.begin, {**FACTS, "reason": "caf\udce9"})
     assert "Reason: caf?" in rendered.text
 
@@ -56,6 +58,7 @@ def test_what_a_failing_command_was_called_with_stays_out() -> None:
 
 
 def test_delivery_by_a_command(tmp_path: Path) -> None:
+    """The command gets the whole text on its standard input."""
     out = tmp_path / "out"
     settings = phase1(f"messages.command=['sh','-c','cat > {out}']").messages
     rendered = messages.render(settings.begin, FACTS)
@@ -64,6 +67,8 @@ def test_delivery_by_a_command(tmp_path: Path) -> None:
 
 
 def test_without_a_command_nothing_is_run() -> None:
+    """And the outcome says that nobody was told."""
+
     def never(*_: object, **__: object) -> Completed:
         raise AssertionError("nothing is to be run")
 
@@ -74,6 +79,7 @@ def test_without_a_command_nothing_is_run() -> None:
 @pytest.mark.parametrize(("command", "says"), [("['false']", "false exited with status 1"), ("['/none']", "could not be started"),
                                                ("['sleep','9']", "did not end within")])  # fmt: skip
 def test_a_failing_delivery_is_told(command: str, says: str) -> None:
+    """A command that fails, is missing or hangs is an outcome, never an error that stops the procedure."""
     settings = phase1(f"messages.command={command}", "messages.limit_s=0.1").messages
     outcome = messages.deliver(
         messages.render(settings.begin, FACTS), settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})

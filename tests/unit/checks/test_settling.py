@@ -21,6 +21,7 @@ def glance(**changes: object) -> Readings:
 
 
 def test_healthy_goes_on() -> None:
+    """A healthy worker gives the wait no reason to end early."""
     assert settling.trouble(glance(), phase1()) is None
 
 
@@ -53,12 +54,14 @@ def test_what_cannot_be_measured_ends_nothing() -> None:
     ],
 )
 def test_a_no_go_ends_the_wait(changes: dict[str, object], says: str) -> None:
+    """Each thing that verify would call a NO-GO ends the wait, and is named."""
     claim = settling.trouble(glance(**changes), phase1())
     assert claim
     assert says in claim.says
 
 
 def test_the_operator_sees_numbers() -> None:
+    """What is shown while waiting is what was measured."""
     assert (
         settling.in_words(glance(documents=documents(0.25, 0.31)))
         == "2 documents finished, 0 error lines, completeness 28.0% of 2"

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rollback_gate.commands import Completed
 from rollback_gate.deployment import compose, strategy
+from rollback_gate.deployment.archive import python_files_in
 from rollback_gate.deployment.compose import ComposeService
+from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Mount, parse_inspect
 from rollback_gate.deployment.strategy import Strategy
-from rollback_gate.errors import CommandFailed, Refused
+from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from tests.unit.builders import phase1, replica
 
 BOUND = (Mount("bind", "/srv/p/enrichment_service", "/app/enrichment_service"),)
@@ -116,3 +121,24 @@ def test_what_config_prints() -> None:
 def test_something_else_than_a_compose_file_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="not a Compose file"):
         compose.parse_config(text)
+
+
+def _archive(*members: tuple[str, str]) -> Engine:
+    """`members`: name, and the link's target ("" for a file). An engine that hands them out."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.REGTYPE, "")
+            archive.addfile(member, io.BytesIO(b""))
+    client = SimpleNamespace(api=SimpleNamespace(get_archive=lambda *_: ([out.getvalue()], {})))
+    return Engine(client, "h", "i", {})  # type: ignore[arg-type]
+
+
+def test_code_behind_a_link_is_never_silently_missing() -> None:
+    """A partial verify would take modules for unused that are used behind it."""
+    inside = _archive(("app/a.py", ""), ("app/b.py", "a.py"), ("app/data", "a.py"))
+    assert set(python_files_in(inside, "c", "/app")) == {"a.py", "b.py"}
+    for link in (("app/b.py", "../other/b.py"), ("app/vendor", "/opt/vendor"), ("app/sub", ".")):
+        with pytest.raises(Unreachable, match="is a symbolic link to"):
+            python_files_in(_archive(("app/a.py", ""), link), "c", "/app")

@@ -59,6 +59,7 @@ def test_the_module_beside_the_folder_is_the_one_that_python_takes() -> None:
 
 
 def test_a_module_that_is_named_in_a_text_could_be_imported() -> None:
+    """A name given to importlib is no proof of an import, and is never overlooked."""
     found = read({WORKER: "importlib.import_module('enrichment_service.errors.retry_strategy')"})
     assert found == KeptModules((), (f"{WORKER}:1 names enrichment_service.errors.retry_strategy",))
 
@@ -83,6 +84,7 @@ def test_which_folders_are_looked_into() -> None:
 
 @pytest.mark.parametrize(("files", "says"), [({}, "is not there"), ({WORKER: "def ("}, "is no Python")])
 def test_what_cannot_be_read_is_unmeasured(files: dict[str, str], says: str) -> None:
+    """Code that cannot be read is no code without imports."""
     found = read(files)
     assert isinstance(found, Unmeasured)
     assert says in found.reason

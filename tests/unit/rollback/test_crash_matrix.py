@@ -12,17 +12,9 @@ import pytest
 from rollback_gate.rollback.goal import Mode, ModeName
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
-from tests.unit.rollback.world import (
-    CHANGE,
-    COORDINATOR,
-    NAME,
-    NEW,
-    OLD,
-    OTHER,
-    WORKER,
-    World,
-    killed_at,
-)
+from tests.unit.rollback.docker_api import NAME
+from tests.unit.rollback.effects import killed_at
+from tests.unit.rollback.world import CHANGE, COORDINATOR, NEW, OLD, OTHER, WORKER, World
 
 CASES = [
     ("bind", Mode()),

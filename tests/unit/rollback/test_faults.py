@@ -14,6 +14,7 @@ from rollback_gate.model import ExitCode
 from rollback_gate.rollback.goal import Mode
 from rollback_gate.workflow.rollback import resume, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
+from tests.unit.rollback.effects import failed_at
 from tests.unit.rollback.test_crash_matrix import (
     act,
     assert_phase1,
@@ -21,7 +22,7 @@ from tests.unit.rollback.test_crash_matrix import (
     folder,
     move_profile,
 )
-from tests.unit.rollback.world import OLD, WORKER, World, failed_at
+from tests.unit.rollback.world import OLD, WORKER, World
 
 __all__ = ["folder"]  # a fixture
 STRIDE = 3  # all moments took 40 s a fault, and found nothing that every third one did not
@@ -131,6 +132,7 @@ def test_an_image_that_is_gone_is_found_out_before_anything_stops(folder: Path) 
 
 
 def test_no_old_image_is_refused(folder: Path) -> None:
+    """Where every image holds the change, each is named with what it is, and nothing is touched."""
     world = World.deployed(folder / "w", "image")
     newest = world.image_named("p-enrichment-worker:latest")
     world.change(images={newest: world.state["images"][newest]})

@@ -47,6 +47,7 @@ def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> Non
 @pytest.mark.parametrize(("rev", "says"), [("HEAD", "has no "), ("HEAD~1", "is code of the change"), ("none", "git cannot tell"),
                                            ("--help", "git cannot tell")])  # fmt: skip
 def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: str) -> None:
+    """A revision that the operator names is classified as any other source; an option is no revision."""
     history.directory.mkdir(parents=True, exist_ok=True)
     assert history.at(ORCHESTRATOR, "HEAD~3", CODE).data == OLD + b"# first\n"
     with pytest.raises(Refused, match=says):
@@ -54,6 +55,7 @@ def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: s
 
 
 def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Both are refused in git's own terms, and are no empty file."""
     history.directory.mkdir(parents=True, exist_ok=True)
     with pytest.raises(Refused, match=r"git knows no commit of other\.py"):
         history.newest_old("other.py", CODE)

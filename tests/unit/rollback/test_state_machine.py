@@ -16,7 +16,8 @@ from rollback_gate.rollback.store import RunAccount
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from rollback_gate.workflow.unlock import unlock
 from tests.unit.builders import ORCHESTRATOR
-from tests.unit.rollback.world import CHANGE, NEW, OLD, OTHER, World, killed_at
+from tests.unit.rollback.effects import killed_at
+from tests.unit.rollback.world import CHANGE, NEW, OLD, OTHER, World
 
 MODES = st.sampled_from([Mode(), Mode(ModeName.PARTIAL), Mode(ModeName.FULL), Mode(ModeName.FULL, True)])
 

@@ -10,24 +10,21 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import shlex
-import sys
-import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import requests
 import yaml
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
 from rollback_gate.call import Call
 from rollback_gate.commands import Completed
 from rollback_gate.deployment.engine import Engine
-from rollback_gate.errors import CommandFailed, RollbackGateError
+from rollback_gate.errors import CommandFailed
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, load
@@ -37,9 +34,10 @@ from rollback_gate.rollback.lock import Held
 from rollback_gate.session import Session, tidied
 from rollback_gate.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
+from tests.unit.rollback.docker_api import NAME, Api, Client
+from tests.unit.rollback.effects import effect
 
 WORKER, COORDINATOR, OTHER = "enrichment-worker", "enrichment-coordinator", "mongodb"
-NAME = "p-enrichment-worker"
 OLD = "AGENT_TIMEOUT_SECONDS = 60\ndef f(max_retries: int = 3): ...\n"
 NEW = "from enrichment_service.errors import get_error_type\n"
 CHANGE = {
@@ -53,11 +51,6 @@ CHANGE = {
 }
 KEPT = {"enrichment_service/workers/enrichment_worker.py": "import agent_orchestrator\n", "Dockerfile": "FROM base\n"}
 LINES = ("INFO:w:NSQ Consumer created, starting to consume messages...", "INFO:gnsq:connection successful")
-
-
-def effect(what: str) -> None:
-    """A moment at which a run can be killed."""
-    sys.audit("world.effect", what)
 
 
 @dataclass
@@ -286,178 +279,3 @@ class World:
     def _profile(self, replicas: int) -> str:
         return (f'format = 1\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
                 f'compose_project = "p"\nreplicas = {replicas}\n[limits]\nfree_disk_mb = 1\nstart_s = 5\n')  # fmt: skip
-
-
-@dataclass
-class Client:
-    api: Api
-
-    def close(self) -> None:
-        pass
-
-
-@dataclass
-class Api:
-    """Those calls of docker.APIClient that the product makes; any other one is an AttributeError."""
-
-    world: World
-
-    def info(self) -> dict[str, Any]:
-        return {"ID": "engine", "SystemTime": str(Instant(time.time_ns()))}
-
-    def containers(self, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:
-        wanted = dict(label.split("=", 1) for label in filters["label"])
-        if "rollback-gate.temporary" in wanted:
-            return [{"Id": c["id"]} for c in self.world.state["containers"].values() if c["label"]]
-        return [{"Id": c["id"]} for c in self.world.containers(wanted["com.docker.compose.service"]) if not c["label"]]
-
-    def inspect_container(self, container_id: str) -> dict[str, Any]:
-        one = self._one(container_id)
-        mounts = [{"Type": "bind", "Source": str(self.world.project / "enrichment_service"),
-                   "Destination": "/app/enrichment_service"}]  # fmt: skip
-        return {
-            "Id": one["id"], "Name": f"/{one['name']}", "Created": str(Instant(one["created"])), "Image": one["image"],
-            "RestartCount": 0, "HostConfig": {"LogConfig": {"Type": "json-file"}},
-            "Mounts": mounts if self.world.strategy == "bind" else [],
-            "State": {"Status": "running" if one["running"] else "exited",
-                      "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
-                      "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z"},
-            "Config": {"Image": NAME, "Labels": {
-                "com.docker.compose.project": "p", "com.docker.compose.service": one["service"],
-                "com.docker.compose.version": "5.6.1", "com.docker.compose.config-hash": "hash"}},
-        }  # fmt: skip
-
-    def logs(self, container_id: str, since: float | None = None, **_: Any) -> list[bytes]:
-        return [f"{line}\n".encode() for line in self._one(container_id)["log"]
-                if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since]  # fmt: skip
-
-    def get_archive(self, container_id: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
-        members = self.world.archive(self._one(container_id), path)
-        if members is None:
-            raise NotFound(path)
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w") as archive:
-            for name, data in members.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-        return [out.getvalue()], {}
-
-    def restart(self, container_id: str, timeout: int) -> None:
-        self._one(container_id)
-        self.world.stop(container_id)
-        self.world.start(container_id)
-
-    def stop(self, container_id: str, timeout: int) -> None:
-        self._one(container_id)
-        self.world.stop(container_id)
-
-    def remove_container(self, container_id: str, v: bool = False, force: bool = False) -> None:
-        if self._one(container_id)["running"] and not force:
-            raise APIError("it is running")
-        self.world.remove(container_id)
-
-    def create_container(
-        self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool
-    ) -> dict[str, str]:
-        return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
-
-    def images(self) -> list[dict[str, Any]]:
-        return [{"Id": i, "RepoTags": one["tags"], "Created": one["created"], "Labels": {}}
-                for i, one in self.world.state["images"].items()]  # fmt: skip
-
-    def inspect_image(self, name: str) -> dict[str, Any]:
-        image_id = self.world.image_named(name)
-        return {"Id": image_id, "RepoTags": self.world.state["images"][image_id]["tags"]}
-
-    def tag(self, image_id: str, repository: str, version: str) -> None:
-        effect("tag")
-        state = self.world.state
-        for image in state["images"].values():
-            image["tags"] = [tag for tag in image["tags"] if tag != f"{repository}:{version}"]
-        state["images"][image_id]["tags"].append(f"{repository}:{version}")
-        self.world.save(state)
-
-    def events(self, since: str, until: str, filters: dict[str, Any], decode: bool) -> Iterator[dict[str, Any]]:
-        for container_id, at in self.world.state["deaths"]:
-            if container_id in filters["container"]:
-                yield {"Actor": {"ID": container_id}, "timeNano": at}
-
-    def _one(self, container_id: str) -> dict[str, Any]:
-        found: dict[str, Any] | None = self.world.state["containers"].get(container_id)
-        if found is None:
-            raise NotFound(container_id)
-        return found
-
-
-FAILED_BY_ITSELF = 1
-
-
-def killed_at(moment: int, act: Callable[[], object], root: Path) -> bool:
-    """Run `act` in a process that is killed before its n-th effect below `root`; False when it came to its end before.
-
-    Raises AssertionError when `act` raised.
-    """
-    status = _in_a_process(_Effects(moment, str(root), lambda: os.kill(os.getpid(), 9)), act)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "it failed by itself"
-    return os.WIFSIGNALED(status)
-
-
-def failed_at(moment: int, act: Callable[[], object], root: Path, fault: Callable[[], None]) -> int | None:
-    """Run `act` in a process in which `fault` happens before the n-th effect, and before each later one.
-
-    The exit code that an operator would get; None when it came to its end before anything happened.
-    """
-    effects = _Effects(moment, str(root), fault, again=True)
-
-    def run() -> int:
-        try:
-            act()
-        except RollbackGateError as error:
-            return int(error.exit_code)
-        return 0 if effects.happened else 99
-
-    status = _in_a_process(effects, run)
-    assert os.WIFEXITED(status)
-    code = os.WEXITSTATUS(status)
-    return None if code == 99 else code
-
-
-def _in_a_process(effects: _Effects, act: Callable[[], object]) -> int:
-    child = os.fork()
-    if child == 0:
-        try:
-            sys.addaudithook(effects)
-            code = act()
-            os._exit(code if isinstance(code, int) else 0)
-        except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-            os._exit(FAILED_BY_ITSELF)
-    return os.waitpid(child, 0)[1]
-
-
-@dataclass
-class _Effects:
-    """Counts effects on the engine and on files below `root`; at the n-th, and with `again` at all later ones, acts."""
-
-    left: int
-    root: str
-    happen: Callable[[], object]
-    again: bool = False
-    happened: bool = False
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "world.effect" and not (event in _CHANGES and self._is_ours(event, arguments)):
-            return
-        self.left -= 1
-        if self.left < 0 and (self.again or not self.happened):
-            self.happened = True
-            self.happen()
-
-    def _is_ours(self, event: str, arguments: tuple[Any, ...]) -> bool:
-        if not str(arguments[0]).startswith(self.root) or "engine." in str(arguments[0]):
-            return False
-        return event != "open" or bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
-
-
-_CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"}

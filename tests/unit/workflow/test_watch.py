@@ -39,12 +39,14 @@ def test_to_the_end_where_nothing_is_wrong() -> None:
 
 
 def test_a_look_that_fails_is_told_and_ends_nothing() -> None:
+    """The engine may be away for a moment: the wait goes on."""
     told = watched(readings(), Unreachable("the engine did not answer"), readings())
     assert told[1].endswith("the engine did not answer")
     assert len(told) == 3
 
 
 def test_what_would_be_a_no_go_ends_it() -> None:
+    """Waiting on would only cost time."""
     bad = replace(replica_reading(1), log=log(errors=99))
     told = watched(readings(), readings(replicas=(bad, replica_reading(2))))
     assert told[-1].endswith("99 error lines since the boundary, more than 5: no need to wait on")

@@ -1,0 +1,122 @@
+"""The Docker Engine's interface, over a World: those calls that the product makes."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError, NotFound
+
+from rollback_gate.instant import Instant
+from tests.unit.rollback.effects import effect
+
+if TYPE_CHECKING:
+    from tests.unit.rollback.world import World
+
+NAME = "p-enrichment-worker"
+
+
+@dataclass
+class Client:
+    api: Api
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Api:
+    """Those calls of docker.APIClient that the product makes; any other one is an AttributeError."""
+
+    world: World
+
+    def info(self) -> dict[str, Any]:
+        return {"ID": "engine", "SystemTime": str(Instant(time.time_ns()))}
+
+    def containers(self, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:
+        wanted = dict(label.split("=", 1) for label in filters["label"])
+        if "rollback-gate.temporary" in wanted:
+            return [{"Id": c["id"]} for c in self.world.state["containers"].values() if c["label"]]
+        return [{"Id": c["id"]} for c in self.world.containers(wanted["com.docker.compose.service"]) if not c["label"]]
+
+    def inspect_container(self, container_id: str) -> dict[str, Any]:
+        one = self._one(container_id)
+        mounts = [{"Type": "bind", "Source": str(self.world.project / "enrichment_service"),
+                   "Destination": "/app/enrichment_service"}]  # fmt: skip
+        return {
+            "Id": one["id"], "Name": f"/{one['name']}", "Created": str(Instant(one["created"])), "Image": one["image"],
+            "RestartCount": 0, "HostConfig": {"LogConfig": {"Type": "json-file"}},
+            "Mounts": mounts if self.world.strategy == "bind" else [],
+            "State": {"Status": "running" if one["running"] else "exited",
+                      "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
+                      "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z"},
+            "Config": {"Image": NAME, "Labels": {
+                "com.docker.compose.project": "p", "com.docker.compose.service": one["service"],
+                "com.docker.compose.version": "5.6.1", "com.docker.compose.config-hash": "hash"}},
+        }  # fmt: skip
+
+    def logs(self, container_id: str, since: float | None = None, **_: Any) -> list[bytes]:
+        return [f"{line}\n".encode() for line in self._one(container_id)["log"]
+                if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since]  # fmt: skip
+
+    def get_archive(self, container_id: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        members = self.world.archive(self._one(container_id), path)
+        if members is None:
+            raise NotFound(path)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, data in members.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return [out.getvalue()], {}
+
+    def restart(self, container_id: str, timeout: int) -> None:
+        self._one(container_id)
+        self.world.stop(container_id)
+        self.world.start(container_id)
+
+    def stop(self, container_id: str, timeout: int) -> None:
+        self._one(container_id)
+        self.world.stop(container_id)
+
+    def remove_container(self, container_id: str, v: bool = False, force: bool = False) -> None:
+        if self._one(container_id)["running"] and not force:
+            raise APIError("it is running")
+        self.world.remove(container_id)
+
+    def create_container(
+        self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool
+    ) -> dict[str, str]:
+        return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
+
+    def images(self) -> list[dict[str, Any]]:
+        return [{"Id": i, "RepoTags": one["tags"], "Created": one["created"], "Labels": {}}
+                for i, one in self.world.state["images"].items()]  # fmt: skip
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        image_id = self.world.image_named(name)
+        return {"Id": image_id, "RepoTags": self.world.state["images"][image_id]["tags"]}
+
+    def tag(self, image_id: str, repository: str, version: str) -> None:
+        effect("tag")
+        state = self.world.state
+        for image in state["images"].values():
+            image["tags"] = [tag for tag in image["tags"] if tag != f"{repository}:{version}"]
+        state["images"][image_id]["tags"].append(f"{repository}:{version}")
+        self.world.save(state)
+
+    def events(self, since: str, until: str, filters: dict[str, Any], decode: bool) -> Iterator[dict[str, Any]]:
+        for container_id, at in self.world.state["deaths"]:
+            if container_id in filters["container"]:
+                yield {"Actor": {"ID": container_id}, "timeNano": at}
+
+    def _one(self, container_id: str) -> dict[str, Any]:
+        found: dict[str, Any] | None = self.world.state["containers"].get(container_id)
+        if found is None:
+            raise NotFound(container_id)
+        return found
