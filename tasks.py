@@ -212,6 +212,35 @@ def verify(given: Any) -> None:
         raise Exit(code=int(code))
 
 
+@task_with(
+    COMMON,
+    {
+        "max_age": ("7d", "how old the record may be: a number and s, m, h or d"),
+        "record": ("", "a record from another machine, by file or URL (report.html or report.json); must be signed"),
+        "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
+    },
+)
+def gate(given: Any) -> None:
+    """Exit 0 only if the newest record is GO, young, unaltered, and still true of what runs: for a CI job."""
+    from rollback_gate.workflow.gate import gate as ask
+
+    with _exit_code(_call(given.profile, given.set)) as call:
+        code = ask(call, given.max_age, given.record, given.allow_unbound)
+    if code:
+        raise Exit(code=int(code))
+
+
+@task(positional=["file"], help={"file": "report.html or report.json, by path or URL"})
+def check(_: Context, file: str) -> None:
+    """Tell whether a record is unaltered, follows from its own evidence, and is signed."""
+    from rollback_gate.workflow.gate import record_check
+
+    with _exit_code(_call("", [])) as call:
+        code = record_check(call, file)
+    if code:
+        raise Exit(code=int(code))
+
+
 def _look(what: str, given: Any) -> None:
     from rollback_gate import overview
 
@@ -301,7 +330,9 @@ def _collection() -> Collection:
     import lab.tasks
 
     reference: Any = Collection.from_module(lab.tasks, name="lab")
-    namespace: Any = Collection(rollback, reference, preflight, snapshot, verify, demo, lint, test, bench)
+    record: Any = Collection("record")
+    record.add_task(check)
+    namespace: Any = Collection(rollback, record, reference, preflight, snapshot, verify, gate, demo, lint, test, bench)
     return namespace  # type: ignore[no-any-return]
 
 

@@ -17,8 +17,9 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, load
-from rollback_gate.record import build
+from rollback_gate.record import build, html, seal
 from rollback_gate.record.build import Heading
+from rollback_gate.record.seal import Key
 from rollback_gate.request import redactor
 from rollback_gate.rollback import lock, store
 from rollback_gate.rollback.lock import Held
@@ -53,10 +54,16 @@ class Call:
         )
 
     def load(self) -> Settings:
-        """And from now on the terminal knows the secrets. Raises WrongSetting."""
+        """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""
+        seal.key_of(self.environ)
         settings = load(self.profile_path, self.environ, self.settings_given)
         self.terminal.redactor = redactor(settings, self.environ)
         return settings
+
+    @property
+    def key(self) -> Key | None:
+        """That signs records. Raises WrongSetting for one that can be guessed."""
+        return seal.key_of(self.environ)
 
     @property
     def operator(self) -> str:
@@ -143,4 +150,6 @@ def heading_of(
         run=build.run_of(account) if account else None,
         titles=profile.titles.model_dump(),
         change=profile.title,
+        tool=html.tool(),
+        began_local=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
     )

@@ -20,7 +20,7 @@ from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.record import build, html, write
+from rollback_gate.record import build, html, seal, write
 from rollback_gate.request import GateRequest, collect
 
 Conclude = Callable[[Claim], Claim]
@@ -134,7 +134,7 @@ class Gate:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """The exit status follows from the record, before and after every other plugin had its say."""
-        self._record, self._digest = self._write_json()
+        self._record = self._write_json()
         code = EXIT_OF_VERDICT[judge(self._slots(), self._ran).verdict]
         if self._report is not None:
             self._report.title = html.title(self._record)
@@ -148,7 +148,7 @@ class Gate:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        prefix.append(html.fragment(self._record, self._digest))
+        prefix.append(html.fragment(self._record, write.digest(self.request.folder)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(self, report: Any, data: list[str]) -> None:
@@ -163,13 +163,12 @@ class Gate:
         found = [r.slot for r in self._readings.replicas] if isinstance(self._readings, Readings) else []
         return tuple(dict.fromkeys([*self.request.slots, *found]))
 
-    def _write_json(self) -> tuple[dict[str, Any], str]:
+    def _write_json(self) -> dict[str, Any]:
         slots = self._slots()
         ended = Instant.from_epoch_s(time.time())
         judgement = judge(slots, self._ran)
         record = build.judged(self.request.heading, judgement, slots, self._ran, self._readings, ended)
-        cleaned: dict[str, Any] = self.redactor.value(record)
-        return cleaned, write.write_json(self.request.folder, cleaned, self.redactor)
+        return write.write_json(self.request.folder, record, self.redactor, seal.key_of(os.environ))
 
     def _trouble(self, call: pytest.CallInfo[None]) -> str:
         return self.redactor.text(str(call.excinfo.value))[:500] if call.excinfo else ""

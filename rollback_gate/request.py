@@ -23,6 +23,7 @@ from rollback_gate.evidence.readings import Readings, Started
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
 from rollback_gate.redaction import Redactor
 
@@ -66,9 +67,10 @@ class GateRequest:
 def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
     """Knows every secret that this process knows."""
     try:
-        return Redactor([database_password(settings.profile, environ).get_secret_value()])
+        password = [database_password(settings.profile, environ).get_secret_value()]
     except WrongSetting:
-        return Redactor([])
+        password = []
+    return Redactor([*password, environ.get(seal.KEY_VARIABLE, "")])
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:

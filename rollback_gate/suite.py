@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rollback_gate.errors import RollbackGateError
+from rollback_gate.record import seal
 from rollback_gate.record.html import css
-from rollback_gate.record.write import HTML_NAME, JUNIT_NAME, publish
+from rollback_gate.record.seal import Key
+from rollback_gate.record.write import HTML_NAME, JUNIT_NAME, publish, publish_page
 from rollback_gate.request import GateRequest
 
 PLUGINS = (
@@ -52,7 +54,7 @@ def run_suite(request: GateRequest, root: Path, environ: Mapping[str, str], limi
     try:
         with (folder / LOG_NAME).open("wb") as log:
             trouble = _run(command(request_file, root, folder), environment(environ), log.fileno(), limit_s)
-        return trouble or _publish(request)
+        return trouble or _publish(request, seal.key_of(environ))
     finally:
         if (folder / LOG_NAME).exists():
             publish(folder / LOG_NAME, folder / LOG_NAME, request.redactor())
@@ -79,12 +81,12 @@ def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: f
     return "" if status >= 0 else f"it was killed by signal {-status}"
 
 
-def _publish(request: GateRequest) -> str:
+def _publish(request: GateRequest, key: Key | None) -> str:
     """The pages that pytest wrote, cleaned and under their own names."""
     folder, redactor = request.folder, request.redactor()
     try:
-        for name in (JUNIT_NAME, HTML_NAME):
-            publish(folder / f"{name}{_PARTIAL}", folder / name, redactor)
-    except (OSError, RollbackGateError) as error:
+        publish(folder / f"{JUNIT_NAME}{_PARTIAL}", folder / JUNIT_NAME, redactor)
+        publish_page(folder / f"{HTML_NAME}{_PARTIAL}", folder / HTML_NAME, redactor, key)
+    except (OSError, ValueError, RollbackGateError) as error:
         return f"its report was not written ({error}); {folder / LOG_NAME} may say why"
     return ""

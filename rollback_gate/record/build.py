@@ -19,7 +19,10 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
-    """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed."""
+    """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed.
+
+    `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
+    """
 
     kind: str
     record_id: str
@@ -30,6 +33,8 @@ class Heading:
     run: Mapping[str, Any] | None
     titles: Mapping[str, str]
     change: str
+    tool: str
+    began_local: str
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:

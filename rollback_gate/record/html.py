@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2 import TemplateError as TemplateError
 from markupsafe import escape as escape
 
 from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.instant import Instant
+from rollback_gate.record import seal
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
@@ -36,6 +38,12 @@ def title(record: Mapping[str, Any]) -> str:
     return f"{what} · rollback of {record['change']} · {record['record_id']}"
 
 
+def tool() -> str:
+    """Which version's pages these are: the digest of all that makes one."""
+    parts = [path.read_bytes() for path in (Path(__file__), *sorted(TEMPLATES.iterdir()))]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
 def css() -> str:
     return (TEMPLATES / "record.css").read_text(encoding="utf-8")
 
@@ -45,6 +53,7 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
     return {
         "record": record,
         "digest": digest,
+        "data": seal.canonical(record),
         "title": title(record),
         "verdict_class": record["verdict"].lower(),
         "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
@@ -60,15 +69,8 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["utc"] = _utc
-    environment.filters["local"] = _local
     return environment
 
 
 def _utc(text: str | None) -> str:
     return Instant.parse(text).short if text else "unknown"
-
-
-def _local(text: str | None) -> str:
-    """In the time zone of the machine that writes the record, named."""
-    moment = Instant.parse(text).to_datetime().astimezone() if text else None
-    return moment.strftime("%Y-%m-%d %H:%M:%S %Z") if isinstance(moment, datetime.datetime) else "unknown"

@@ -1,14 +1,14 @@
-"""Writing a record: JSON first, then the page; both atomic, both redacted, never over another record."""
+"""Writing a record: JSON first, then the page; both atomic, redacted, sealed, never over another record."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.record import html
+from rollback_gate.record import html, seal
+from rollback_gate.record.seal import Key
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.files import write_text
 
@@ -16,21 +16,22 @@ JSON_NAME, HTML_NAME, JUNIT_NAME = "report.json", "report.html", "junit.xml"
 _MODE = 0o644
 
 
-def write_json(folder: Path, record: Mapping[str, Any], redactor: Redactor) -> str:
-    """The canonical form; returns its SHA-256. Raises OSError."""
-    text = json.dumps(redactor.value(dict(record)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    write_text(folder / JSON_NAME, redactor.text(text), _MODE)
-    return digest(folder)
+def write_json(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
+    """The canonical form; returns what was written: redacted, and signed where there is a key. Raises OSError."""
+    cleaned: dict[str, Any] = json.loads(redactor.text(seal.canonical(redactor.value(dict(record)))))
+    written = seal.signed(cleaned, key)
+    write_text(folder / JSON_NAME, seal.canonical(written), _MODE)
+    return written
 
 
 def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / JSON_NAME).read_bytes()).hexdigest()
+    return seal.digest((folder / JSON_NAME).read_text(encoding="utf-8"))
 
 
-def write_page(folder: Path, record: Mapping[str, Any], redactor: Redactor) -> None:
+def write_page(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> None:
     """A page without pytest-html's part: for a record that no test session made. Raises OSError."""
-    page = html.page(redactor.value(dict(record)), write_json(folder, record, redactor))
-    write_text(folder / HTML_NAME, redactor.text(page), _MODE)
+    written = write_json(folder, record, redactor, key)
+    write_text(folder / HTML_NAME, seal.filled(html.page(written, digest(folder)), key), _MODE)
 
 
 def publish(source: Path, target: Path, redactor: Redactor) -> None:
@@ -38,6 +39,12 @@ def publish(source: Path, target: Path, redactor: Redactor) -> None:
     write_text(target, redactor.text(source.read_text(encoding="utf-8")), _MODE)
     if source != target:
         source.unlink()
+
+
+def publish_page(source: Path, target: Path, redactor: Redactor, key: Key | None) -> None:
+    """As `publish`, and sealed. Raises OSError; ValueError for a page that is no record."""
+    write_text(target, seal.filled(redactor.text(source.read_text(encoding="utf-8")), key), _MODE)
+    source.unlink()
 
 
 def read_json(folder: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     folder = record_folder(call, heading)
     error.run_id, error.state = run.id, tuple(state)
     page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
-    write.write_page(folder, page, call.terminal.redactor)
+    write.write_page(folder, page, call.terminal.redactor, call.key)
     error.record = str(folder / write.HTML_NAME)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {run.folder}")

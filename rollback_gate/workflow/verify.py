@@ -70,7 +70,8 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     judged = _judged(settings, account, replicas, since, partial)
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     folder = record_folder(call, heading)
-    write.write_page(folder, build.unfinished(heading, "verify has begun and has not ended"), call.terminal.redactor)
+    begun = build.unfinished(heading, "verify has begun and has not ended")
+    write.write_page(folder, begun, call.terminal.redactor, call.key)
     count = max(settings.profile.deployment.replicas, len(replicas))
     slots = tuple(f"replica-{number + 1}" for number in range(count))
     request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
@@ -83,7 +84,7 @@ def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verif
     """What the record on disk says. A suite that was killed or broke down has left none of its own."""
     if trouble:
         record = build.unfinished(heading, f"verify did not end: {trouble}")
-        write.write_page(folder, record, call.terminal.redactor)
+        write.write_page(folder, record, call.terminal.redactor, call.key)
     record = write.read_json(folder)
     judgement = build.verdict_of(record)
     for finding in judgement.findings:
@@ -92,7 +93,8 @@ def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verif
     reason = record["reason"] if trouble else judgement.reason
     call.terminal.verdict(judgement.verdict, reason)
     call.terminal.line(f"record: {folder / write.HTML_NAME}")
-    call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}")
+    signed = f", signed with key {call.key.name}" if call.key else ", not signed"
+    call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}{signed}")
     return Verified(EXIT_OF_VERDICT[judgement.verdict], folder / write.HTML_NAME, record)
 
 

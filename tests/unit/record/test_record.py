@@ -23,7 +23,8 @@ def heading(**changes: Any) -> Heading:
     values: dict[str, Any] = {
         "kind": "verify", "record_id": "20261123T120000Z-abcd", "began": NOW, "operator": "kim",
         "deployment": {"id": "e/p/phase1", "engine": "e", "directory": "/srv/p"}, "settings": (), "run": None,
-        "titles": phase1().titles.model_dump(), "change": phase1().title,
+        "titles": phase1().titles.model_dump(), "change": phase1().title, "tool": html.tool(),
+        "began_local": "2026-11-23 13:00:00 CET",
     }  # fmt: skip
     return Heading(**{**values, **changes})
 
@@ -35,7 +36,7 @@ def record(**ran: Ran) -> dict[str, Any]:
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:
     """Through JSON and back, whatever the record's own word is."""
-    write.write_json(tmp_path, record(), Redactor([]))
+    write.write_json(tmp_path, record(), Redactor([]), None)
     again = write.read_json(tmp_path)
     assert build.verdict_of(again).verdict is Verdict.GO
     again["tests"].popitem()
@@ -76,7 +77,7 @@ def test_verdict_reasons_and_all_checks_are_static() -> None:
 def test_secrets_are_cleaned_from_json_and_page(tmp_path: Path) -> None:
     secret = "p@ss/'\"zebra"
     bad = Ran("failed", True, failed("x", f"saw {secret}", Evidence.LOG, json.dumps(secret)))
-    write.write_page(tmp_path, record(**{"test_processing::test_probes_leave_no_trace": bad}), Redactor([secret]))
+    write.write_page(tmp_path, record(**{"test_processing::test_probes_leave_no_trace": bad}), Redactor([secret]), None)
     for path in tmp_path.iterdir():
         text = path.read_text()
         assert "zebra" not in text, path

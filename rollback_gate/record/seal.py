@@ -1,0 +1,125 @@
+"""What makes a record hold up: its canonical form, its digests, and a signature where there is a key. Pure.
+
+A digest shows accidents. Against somebody who writes a record of his own only the signature helps: it needs the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.errors import WrongSetting
+
+KEY_VARIABLE = "ROLLBACK_GATE_SIGNING_KEY"
+_SHORTEST_KEY = 16
+_DATA = re.compile(r'<pre id="rg-record">([^<]*)</pre>')
+_SLOT = r'(<code id="rg-{}">)([^<]*)(</code>)'
+_DIGEST_SLOT, _SIGNATURE_SLOT = re.compile(_SLOT.format("page-digest")), re.compile(_SLOT.format("page-signature"))
+
+
+@dataclass(frozen=True)
+class Key:
+    """Shared by whoever writes records and whoever checks them. `name` tells keys apart and does not show the key."""
+
+    secret: str
+
+    @property
+    def name(self) -> str:
+        return hashlib.sha256(b"rollback-gate key name\0" + self.secret.encode()).hexdigest()[:8]
+
+    def sign(self, what: str, text: str) -> str:
+        """`what`: a signature of one kind of text is none of another."""
+        made = hmac.new(self.secret.encode(), f"{what}\0{text}".encode(), hashlib.sha256).hexdigest()
+        return f"hmac-sha256:{self.name}:{made}"
+
+
+def key_of(environ: Mapping[str, str]) -> Key | None:
+    """None where there is none. Raises WrongSetting for one that can be guessed."""
+    secret = environ.get(KEY_VARIABLE, "")
+    if secret and len(secret) < _SHORTEST_KEY:
+        raise WrongSetting(f"{KEY_VARIABLE} has {len(secret)} characters, fewer than {_SHORTEST_KEY}",
+                           "make one with: openssl rand -hex 32")  # fmt: skip
+    return Key(secret) if secret else None
+
+
+def canonical(record: Mapping[str, Any]) -> str:
+    """The one text of a record: what report.json holds, and what its digest is taken of."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def signed(record: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
+    """With its signature, "" where there is no key."""
+    bare = {name: value for name, value in record.items() if name != "signature"}
+    return {**bare, "signature": key.sign("record", canonical(bare)) if key else ""}
+
+
+def is_signed_by(record: Mapping[str, Any], key: Key) -> bool:
+    made = str(record.get("signature", ""))
+    return hmac.compare_digest(made.encode(), str(signed(record, key)["signature"]).encode())
+
+
+# --- report.html
+
+
+def filled(page: str, key: Key | None) -> str:
+    """The page with its own digest and signature in their slots. Raises ValueError for a page without them."""
+    made = digest(_blank(page))
+    page = _put(_DIGEST_SLOT, page, made)
+    return _put(_SIGNATURE_SLOT, page, key.sign("page", made) if key else "")
+
+
+def page_digest_holds(page: str) -> bool:
+    """Over the whole page, its slots left empty. Raises ValueError for a page without them."""
+    return _slot(_DIGEST_SLOT, page) == digest(_blank(page))
+
+
+def page_signature(page: str) -> str:
+    return _slot(_SIGNATURE_SLOT, page)
+
+
+def page_is_signed_by(page: str, key: Key) -> bool:
+    """Raises ValueError."""
+    made = key.sign("page", digest(_blank(page)))
+    return hmac.compare_digest(_slot(_SIGNATURE_SLOT, page).encode(), made.encode())
+
+
+def without_slots(page: str) -> str:
+    """As it was rendered. Raises ValueError."""
+    return _blank(page)
+
+
+def embedded(page: str) -> str:
+    """The text of the report.json that the page was made from. Raises ValueError for a page without it."""
+    found = _DATA.findall(page)
+    if len(found) != 1:
+        raise ValueError(f"the page holds the record's data {len(found)} times")
+    return html.unescape(found[0])
+
+
+def _blank(page: str) -> str:
+    return _put(_SIGNATURE_SLOT, _put(_DIGEST_SLOT, page, ""), "")
+
+
+def _put(slot: re.Pattern[str], page: str, value: str) -> str:
+    made, count = slot.subn(rf"\g<1>{value}\g<3>", page)
+    if count != 1:
+        raise ValueError(f"the page has {count} slots for its digest or signature")
+    return made
+
+
+def _slot(slot: re.Pattern[str], page: str) -> str:
+    found = slot.findall(page)
+    if len(found) != 1:
+        raise ValueError(f"the page has {len(found)} slots for its digest or signature")
+    return str(found[0][1])

@@ -1,0 +1,110 @@
+"""Whether a record lets a deployment go ahead: GO, young enough, of this deployment, and still true. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.instant import Instant
+from rollback_gate.model import ExitCode, Verdict
+from rollback_gate.record.check import Examination
+
+VERIFY_AGAIN = "invoke verify"
+_AHEAD_S = 300.0  # clocks of two machines may differ a little
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a record does not let the deployment go ahead, and what to do next."""
+
+    says: str
+    remedy: str
+    code: ExitCode = ExitCode.INCONCLUSIVE
+
+
+def of_record(seen: Examination, project: str, profile: str, now: Instant, max_age_s: float) -> list[Obstacle]:
+    """All that the record itself tells. `now`: this machine's clock."""
+    if not seen.is_unaltered:
+        says = "; ".join(f"{item.name}: {item.says}" for item in seen.problems)
+        return [Obstacle(f"the record does not hold up: {says}", f"{VERIFY_AGAIN}, and keep both records")]
+    record = seen.record
+    found = [*_of_another(record, project, profile), *_not_go(record)]
+    return found or _too_old(record, now, max_age_s)
+
+
+def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[Obstacle]:
+    """Deployment id: engine, project, profile; which engine it is, is asked of the engine."""
+    _, theirs, their_profile = [*str(record["deployment"]["id"]).split("/"), "", ""][:3]
+    if (theirs, their_profile) == (project, profile):
+        return []
+    return [Obstacle(f"the record is of project {theirs}, profile {their_profile}, not of {project}, {profile}",
+                     "name the record of this deployment, or its profile")]  # fmt: skip
+
+
+def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
+    verdict = Verdict(record["verdict"])
+    if record.get("kind") != "verify":
+        return [Obstacle(f"the newest record is no verdict: {record['reason']}", f"mend that, then {VERIFY_AGAIN}")]
+    if verdict is Verdict.GO:
+        return []
+    code = ExitCode.NO_GO if verdict is Verdict.NO_GO else ExitCode.INCONCLUSIVE
+    return [Obstacle(f"the record says {verdict}: {record['reason']}", f"mend that, then {VERIFY_AGAIN}", code)]
+
+
+def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[Obstacle]:
+    age_s = now.seconds_since(Instant.parse(record["ended"]))
+    if age_s > max_age_s:
+        says = f"the record is {in_words(age_s)} old, more than {in_words(max_age_s)}"
+        return [Obstacle(says, f"{VERIFY_AGAIN}, or allow more with --max-age")]
+    if age_s < -_AHEAD_S:
+        return [Obstacle(f"the record was written {in_words(-age_s)} in the future by this machine's clock",
+                         "set the clocks right")]  # fmt: skip
+    return []
+
+
+def in_words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 3600:.1f} hours" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def judged(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """The containers that were judged, as they were at the end of the checks, by service. Raises KeyError."""
+    readings = record["readings"]
+    worker = [reading["after"] for reading in readings["replicas"]]
+    services = {str(worker[0]["service"]): worker} if worker else {}
+    return services | {str(one["service"]): list(one["after"]) for one in readings["dependents"]}
+
+
+def drift(record: Mapping[str, Any], running: Mapping[str, Iterable[Replica]]) -> list[str]:
+    """What runs now that was not judged so, in words; nothing where the record is still true of all containers."""
+    found = []
+    for service, rows in judged(record).items():
+        now = {replica.id: replica for replica in running.get(service, ())}
+        for row in rows:
+            replica = now.pop(str(row["id"]), None)
+            found += [f"{row['name']} {text}" for text in _differences(row, replica)]
+        found += [f"{replica.name} was not there when it was judged" for replica in now.values()]
+    return found
+
+
+def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[str]:
+    if replica is None:
+        yield "does not exist any more"
+        return
+    if not replica.is_running or replica.health == "unhealthy":
+        yield f"is {replica.condition}" + (f", {replica.health}" if replica.health else "")
+    if str(replica.started_at) != row["started_at"]:
+        yield f"was started anew at {replica.started_at.short if replica.started_at else 'no time'}"
+    if replica.restart_count != row["restart_count"]:
+        yield f"has restarted {replica.restart_count} times, {row['restart_count']} when it was judged"
+    if (replica.image_id, replica.config_hash) != (row["image_id"], row["config_hash"]):
+        yield "has another image or configuration"
+
+
+def digests(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """SHA-256 of each restored file as judged, by container id and path. Raises KeyError."""
+    return {str(reading["after"]["id"]): {file["path"]: file["digest"] for file in reading["code"]["files"]}
+            for reading in record["readings"]["replicas"]}  # fmt: skip
