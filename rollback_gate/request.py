@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from rollback_gate.evidence import documents
 from rollback_gate.evidence.code import Answer
 from rollback_gate.evidence.collect import Collector, Judged
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.readings import Readings, Started
+from rollback_gate.evidence.readings import Baseline, Readings, Started
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
 from rollback_gate.redaction import Redactor
@@ -62,6 +63,11 @@ class GateRequest:
 
     def redactor(self) -> Redactor:
         return redactor(self.settings(), os.environ)
+
+
+def slots_of(profile: Profile, replicas: Sized) -> tuple[str, ...]:
+    """One for each replica that is expected, or found."""
+    return tuple(f"replica-{number + 1}" for number in range(max(profile.deployment.replicas, len(replicas))))
 
 
 def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
@@ -108,6 +114,8 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         started={key: _started(row) for key, row in table["started"].items()},
         since=Instant.parse(table["since"]) if table["since"] else None,
         partial=table["partial"],
+        baseline=Baseline(**table["baseline"]) if table["baseline"] else None,
+        invasive=table["invasive"],
     )  # fmt: skip
 
 

@@ -25,7 +25,10 @@ from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in
 
 @dataclass(frozen=True)
 class Session:
-    """`lock` is None where there is no project directory, which preflight refuses."""
+    """`lock` is None where there is no project directory, which preflight refuses.
+
+    `asks_before`: the checks can be asked of what misbehaves, in a process of their own.
+    """
 
     call: Call
     settings: Settings
@@ -35,6 +38,7 @@ class Session:
     documents: Documents | Unmeasured
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    asks_before: bool = True
 
     @property
     def profile(self) -> Profile:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import Readings
+from rollback_gate.evidence.readings import Baseline, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
 
@@ -82,7 +82,7 @@ def mean_in_band(readings: Readings, profile: Profile) -> Claim:
     documents = readings.documents
     if isinstance(documents, Unmeasured):
         return inconclusive("completeness", documents)
-    normal = profile.completeness
+    normal = normal_of(profile.completeness, readings.baseline)
     scores = [d.score for d in documents.documents if d.score is not None]
     if any(not 0 <= score <= 1 for score in scores):
         return inconclusive("completeness", "some scores are not between 0 and 1, so no mean can be trusted")
@@ -94,14 +94,32 @@ def mean_in_band(readings: Readings, profile: Profile) -> Claim:
     sample = sample_of(scores, normal.confidence)
     probes = sum(d.is_probe for d in documents.documents)
     details = (f"{len(scores) - probes} organic documents, {probes} probes",
-               f"band {normal.low:.1%} to {normal.high:.1%}, normal {normal.expected:.1%}",
-               _tells_apart(sample, normal))  # fmt: skip
-    return _judge(sample, readings, profile, details)
+               f"band {normal.low:.1%} to {normal.high:.1%} around {normal.expected:.1%}, {_origin(readings.baseline)}",
+               _tells_apart(sample, normal), *([documents.advice] if documents.advice else []))  # fmt: skip
+    return _judge(sample, readings, profile, normal, details)
 
 
-def _judge(sample: Sample, readings: Readings, profile: Profile, details: tuple[str, ...]) -> Claim:
-    normal = profile.completeness
+def normal_of(normal: Completeness, baseline: Baseline | None) -> Completeness:
+    """With the band around what was measured before the change, as wide as the profile's, where a snapshot has it."""
+    if baseline is None:
+        return normal
+    low = max(0.0, baseline.mean - (normal.expected - normal.low))
+    high = min(1.0, baseline.mean + (normal.high - normal.expected))
+    return normal.model_copy(update={"expected": baseline.mean, "low": low, "high": high})
+
+
+def _origin(baseline: Baseline | None) -> str:
+    if baseline is None:
+        return "by the profile"
+    return f"by snapshot {baseline.snapshot} of {baseline.documents} documents before the change"
+
+
+def _judge(
+    sample: Sample, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
+) -> Claim:  # fmt: skip
     says = str(sample)
+    if readings.baseline and normal.low <= sample.mean <= normal.high and _is_alarming(sample, normal):
+        return _as_before_the_change(sample, readings, profile, details)
     if sample.mean < normal.critical:
         return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
     if abs(sample.mean - normal.changed) <= normal.changed_tolerance:
@@ -127,6 +145,21 @@ def _judge(sample: Sample, readings: Readings, profile: Profile, details: tuple[
     return inconclusive("completeness", says, *details)
 
 
+def _is_alarming(sample: Sample, normal: Completeness) -> bool:
+    """What would be NO-GO by the profile alone."""
+    return sample.mean < normal.critical or abs(sample.mean - normal.changed) <= normal.changed_tolerance
+
+
+def _as_before_the_change(
+    sample: Sample, readings: Readings, profile: Profile, details: tuple[str, ...]
+) -> Claim:  # fmt: skip
+    """The old code had this level too, by its snapshot: averages do not tell old from new here, the code does."""
+    says = f"{sample}: as before the change, which does not tell old from new code here"
+    if new_behaviour.is_proven_old(readings, profile):
+        return passed("completeness", f"{says}; stands on check 1", Evidence.CODE, *details)
+    return inconclusive("completeness", f"{says}; and check 1 does not prove the old code", *details)
+
+
 def _likely_cause(sample: Sample, normal: Completeness, readings: Readings) -> str:
     if not readings.mcp.answers:
         return f"the MCP server does not answer ({readings.mcp.says})"
@@ -135,7 +168,13 @@ def _likely_cause(sample: Sample, normal: Completeness, readings: Readings) -> s
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:
     """The interval may leave the band, but must not reach what would be NO-GO."""
-    if sample.low < normal.critical or sample.high > normal.changed - normal.changed_tolerance:
+    above = normal.expected > normal.changed
+    reaches = (
+        sample.low < normal.changed + normal.changed_tolerance
+        if above
+        else sample.high > normal.changed - normal.changed_tolerance
+    )
+    if sample.low < normal.critical or reaches:
         return inconclusive("completeness", f"{sample}: in the band, but scattered too widely to be sure; more "
                             "documents are needed", *details)  # fmt: skip
     return passed("completeness", f"{sample}: in the band", Evidence.AVERAGE, *details)
@@ -143,8 +182,9 @@ def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> 
 
 def _is_mixture(sample: Sample, normal: Completeness) -> bool:
     count = len(sample.scores)
-    changed = sum(abs(score - normal.changed) <= normal.changed_tolerance for score in sample.scores)
-    usual = sum(normal.low <= score <= normal.high for score in sample.scores)
+    is_usual = [normal.low <= score <= normal.high for score in sample.scores]
+    near = [abs(score - normal.changed) <= normal.changed_tolerance for score in sample.scores]
+    usual, changed = sum(is_usual), sum(n and not u for n, u in zip(near, is_usual, strict=True))
     return min(changed, usual) >= normal.mixture_share * count
 
 

@@ -109,6 +109,21 @@ def process_start(replica: ReplicaReading) -> Claim:
     return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
 
+def code_stays(replica: ReplicaReading) -> Claim:
+    """At the end of the checks the files are those of their beginning: what was judged is what is there now."""
+    before, after = replica.code, replica.code_after
+    for reading in (before, after):
+        if isinstance(reading, Unmeasured):
+            return inconclusive(replica.label, reading)
+    if not isinstance(before, CodeReading) or not isinstance(after, CodeReading):
+        return inconclusive(replica.label, "its code was not read a second time")
+    if (before.files, before.still_there) != (after.files, after.still_there):
+        changed = [f"{a.path}: sha256 {b.digest[:16] or 'none'}, then {a.digest[:16] or 'none'}"
+                   for b, a in zip(before.files, after.files, strict=True) if a != b]  # fmt: skip
+        return inconclusive(replica.label, "its code was changed while the checks ran: verify again", *changed)
+    return passed(replica.label, "has the same code at the end of the checks as at their beginning", Evidence.CODE)
+
+
 def _older(started: Instant, file_time: Instant) -> bool:
     """Some containers' `stat` cuts file times to whole seconds: those are compared as such."""
     cut_to_seconds = file_time.ns % 10**9 == 0

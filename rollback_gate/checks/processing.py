@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 
 
@@ -44,6 +45,7 @@ def _stuck_slots(probes: ProbesReading) -> set[str]:
 
 def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
     by_replica = {p.replica for p in probes.probes if p.seconds is not None}
+    by_replica |= {r.slot for r in readings.replicas if _finished_by_the_queues_word(r)}
     missing = [r.label for r in readings.replicas if r.slot not in by_replica]
     times = [f"{p.document_id} on {p.replica or 'an unknown replica'}: "
              + (f"{p.seconds:.1f} s" if p.seconds is not None else "saved") for p in probes.probes]  # fmt: skip
@@ -56,6 +58,13 @@ def _coverage(readings: Readings, probes: ProbesReading) -> Claim:
         return _blame(readings, f"{len(slow)} took longer than {probes.limit_s:.0f} s", times)
     return passed("probes", f"{len(probes.probes)} went in through the queue and came out, on every replica",
                   Evidence.DOCUMENT, *times)  # fmt: skip
+
+
+def _finished_by_the_queues_word(replica: ReplicaReading) -> bool:
+    """Where its log cannot show which document it finished (level or driver hides that), the queue's count can."""
+    log = replica.log
+    shows_documents = isinstance(log, LogSummary) and bool(log.finished or log.unfinished)
+    return not shows_documents and bool(replica.finished_in_queue)
 
 
 def _not_reached(readings: Readings, lost: list[ProbeReading], probes: ProbesReading) -> Claim:

@@ -25,6 +25,21 @@ def expected_number(readings: Readings) -> Claim:
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
 
 
+def same_replicas(readings: Readings) -> Claim:
+    """The containers at the end are those of the beginning: a scaled or recreated service was not judged whole."""
+    after = readings.ids_after
+    if isinstance(after, Unmeasured):
+        return inconclusive("worker", after)
+    before = {r.before.id: r.before.name for r in readings.replicas if isinstance(r.before, Replica)}
+    came = sorted(name for name, container_id in after.items() if container_id not in before)
+    went = sorted(name for container_id, name in before.items() if container_id not in after.values())
+    if came or went:
+        says = [f"new: {', '.join(came)}" if came else "", f"gone: {', '.join(went)}" if went else ""]
+        return inconclusive("worker", f"containers changed while the checks ran ({'; '.join(filter(None, says))}): "
+                            "verify again")  # fmt: skip
+    return passed("worker", f"the same {len(before)} containers from beginning to end", Evidence.PROCESS)
+
+
 def _running(readings: Readings) -> int:
     return sum(isinstance(r.before, Replica) and r.before.is_running for r in readings.replicas)
 

@@ -19,6 +19,7 @@ from rollback_gate.evidence.import_graph import KeptModules
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.processing import Processing
 from rollback_gate.evidence.readings import (
+    Baseline,
     CodeReading,
     DependentReading,
     QueueReading,
@@ -37,7 +38,8 @@ Ask = Callable[[Replica, str], code.Answer]
 class Judged:
     """What is judged: the run (or none), the digests of its sources by path, what it started by container id.
 
-    `partial`: the rollback keeps the new modules; what counts is that nobody uses them.
+    `partial`: the rollback keeps the new modules; what counts is that nobody uses them. `baseline`: what was normal.
+    `invasive` False: a look at what misbehaves, before it is rolled back: nothing is sent, nobody is waited for.
     """
 
     run_id: str | None
@@ -45,6 +47,8 @@ class Judged:
     started: Mapping[str, Started]
     since: Instant | None = None
     partial: bool = False
+    baseline: Baseline | None = None
+    invasive: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Collector:
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
-        self._wait_for_health()
+        if self.judged.invasive:
+            self._wait_for_health()
         before = self._by_slot(self.engine.containers(self._project, self.profile.deployment.worker))
         began = self.clock()
         dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
@@ -72,12 +77,16 @@ class Collector:
         queue_before = queue.read(self.profile)
         since = boundary.of_documents(self._boundary(r) for r in before.values() if r)
         processing = Processing(self.profile, self.engine, self.record_id, self.tell, self.clock, self.sleep)
-        probes, documents = processing.read(self.documents, before, since)
-        if mcp_reading.answers:
-            mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
-        self._soak(began, before)
+        if self.judged.invasive:
+            probes, documents = processing.read(self.documents, before, since)
+            if mcp_reading.answers:
+                mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
+            self._soak(began, before)
+        else:
+            probes, documents = processing.only_look(self.documents, since)
         queue_after = queue.read(self.profile)
         summaries = self._logs(before)
+        codes_after = self._codes(before)
         replicas = tuple(
             ReplicaReading(
                 slot=slot,
@@ -89,6 +98,8 @@ class Collector:
                 code=codes[slot],
                 log=summaries[slot],
                 in_queue=_in_queue(replica, queue_after),
+                code_after=codes_after[slot],
+                finished_in_queue=queue.finished_by(replica, queue_before, queue_after) if replica else None,
             )
             for slot, replica in before.items()
         )
@@ -105,6 +116,8 @@ class Collector:
             probes=probes,
             documents=documents,
             soak_s=self.clock() - began,
+            ids_after=self._ids(),
+            baseline=self.judged.baseline,
         )
 
     @property
@@ -115,6 +128,10 @@ class Collector:
         """Every expected replica has a slot, found or not; those beyond the expected number have one too."""
         count = max(self.profile.deployment.replicas, len(found))
         return {f"replica-{n + 1}": found[n] if n < len(found) else None for n in range(count)}
+
+    def _ids(self) -> dict[str, str] | Unmeasured:
+        found = self._containers(self.profile.deployment.worker)
+        return found if isinstance(found, Unmeasured) else {replica.name: replica.id for replica in found}
 
     def _containers(self, service: str) -> tuple[Replica, ...] | Unmeasured:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pymongo
 from pydantic import SecretStr
-from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import DocumentReading, DocumentsReading
@@ -21,6 +21,8 @@ from rollback_gate.profile.schema import Profile
 
 PROBE_PREFIX = "rollback-probe-"
 MOST = 5000
+MANY = 50_000
+_OUT_OF_TIME = 50  # MongoDB's MaxTimeMSExpired
 _ABSENT = object()
 
 
@@ -37,11 +39,24 @@ class Documents:
         try:
             with _answering(self.profile):
                 found = self._collection().find({column: {"$gte": boundary.to_datetime()}}, self._projection())
-                rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1))
+                rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
+                advice = self._advice()
         except Unreachable as error:
-            return Unmeasured("documents since the boundary", error.message)
+            return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
         readings = tuple(parse(row, self.profile) for row in rows[:MOST])
-        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST)
+        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice)
+
+    def _advice(self) -> str:
+        """Without an index every reading looks at the whole collection: harmless while it is small."""
+        count = self._collection().estimated_document_count()
+        if count < MANY or self.has_index():
+            return ""
+        return f"{index_advice(self.profile)}: {count} documents are looked through each time"
+
+    def has_index(self) -> bool:
+        """On the time of creation. Raises PyMongoError."""
+        first_keys = [index["key"][0][0] for index in self._collection().index_information().values()]
+        return self.profile.database.created_at in first_keys
 
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
         """Those of these documents that are stored. Raises Unreachable."""
@@ -118,13 +133,25 @@ def _answering(profile: Profile) -> Iterator[None]:
     try:
         yield
     except OperationFailure as error:
+        if error.timeout or error.code == _OUT_OF_TIME:
+            says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"
+            raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
         remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
         raise Unreachable(f"MongoDB at {address} refused: {_first_line(error)}", remedy) from error
     except (PyMongoError, ConfigurationError, OSError, ValueError) as error:
+        if isinstance(error, PyMongoError) and error.timeout and not isinstance(error, ServerSelectionTimeoutError):
+            says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"
+            raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
         raise Unreachable(
             f"MongoDB at {address} does not answer: {_first_line(error)}",
             f"check that it runs and that {address} is where it can be reached from here",
         ) from error
+
+
+def index_advice(profile: Profile) -> str:
+    """What to type, in mongosh."""
+    database = profile.database
+    return f"an index makes this fast: db.{database.collection}.createIndex({{{database.created_at}: 1}})"
 
 
 def _first_line(error: BaseException) -> str:

@@ -44,7 +44,7 @@ class Glances:
             dependents=tuple(DependentReading(name, rows, rows, {r.image_name: r.image_id for r in rows})
                              for name, rows in dependents.items()),
             mcp=McpReading(False, "not asked"), queue_before=_NOT_NOW, queue_after=_NOT_NOW, strangers=_NOT_NOW,
-            probes=_NOT_NOW, documents=self._documents(), soak_s=elapsed_s,
+            probes=_NOT_NOW, documents=self._documents(), soak_s=elapsed_s, ids_after=_NOT_NOW,
         )  # fmt: skip
 
     def _replica(self, number: int, before: Replica, after: Replica | None) -> ReplicaReading:

@@ -46,6 +46,17 @@ class Processing:
         found = documents.since(since)
         return self._cleaned(probes, documents), found
 
+    def only_look(
+        self, documents: Documents | Unmeasured, since: Instant | None
+    ) -> tuple[ProbesReading | Unmeasured, DocumentsReading | Unmeasured]:
+        """Documents as they are; nothing is sent. Never raises."""
+        none_sent = Unmeasured("probes", "none is sent to a service that is about to be rolled back")
+        if isinstance(documents, Unmeasured):
+            return none_sent, documents
+        if since is None:
+            return none_sent, Unmeasured("documents since the boundary", "no replica has ever been started")
+        return none_sent, documents.since(since)
+
     def _probe(
         self, documents: Documents, running: Mapping[str, Replica], since: Instant
     ) -> ProbesReading | Unmeasured:

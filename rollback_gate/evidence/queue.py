@@ -41,9 +41,24 @@ def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
     return QueueReading(
         depth=waiting + sum(c["depth"] for c in channels),
         in_flight=sum(c["in_flight_count"] for c in channels),
-        consumers=tuple(Consumer(c.get("hostname", ""), c.get("remote_address", "")) for c in clients),
+        consumers=tuple(_consumer(c) for c in clients),
         finished=sum(int(c.get("finish_count", 0)) for c in clients),
     )
+
+
+def _consumer(client: Mapping[str, Any]) -> Consumer:
+    return Consumer(client.get("hostname", ""), client.get("remote_address", ""), int(client.get("finish_count", 0)))
+
+
+def finished_by(replica: Replica, before: QueueReading | Unmeasured, after: QueueReading | Unmeasured) -> int | None:
+    """Messages that a replica finished in between; None where it was no consumer both times, or connected anew."""
+    if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
+        return None
+    counts = [[c.finished for c in reading.consumers if is_consumer(c, replica)] for reading in (before, after)]
+    if not all(counts):
+        return None
+    more = sum(counts[1]) - sum(counts[0])
+    return more if more >= 0 else None
 
 
 def is_consumer(consumer: Consumer, replica: Replica) -> bool:

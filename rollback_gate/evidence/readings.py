@@ -56,6 +56,8 @@ class ReplicaReading:
     """All about one expected replica. `before`, `after`: its state around the checks; None: it does not exist.
 
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
+    `code_after`: as `code`, once more at the end. `finished_in_queue`: messages that the queue says it has finished
+    during the checks; None where the queue cannot tell.
     """
 
     slot: str
@@ -67,6 +69,8 @@ class ReplicaReading:
     code: CodeReading | Unmeasured
     log: LogSummary | Unmeasured
     in_queue: bool | Unmeasured
+    code_after: CodeReading | Unmeasured | None = None
+    finished_in_queue: int | None = None
 
     @property
     def label(self) -> str:
@@ -98,11 +102,15 @@ class DocumentReading:
 
 @dataclass(frozen=True)
 class DocumentsReading:
-    """Documents created since the boundary, newest first. `truncated`: there are more than were read."""
+    """Documents created since the boundary, newest first. `truncated`: there are more than were read.
+
+    `advice`: what would make this reading fast, where it is not.
+    """
 
     since: Instant
     documents: tuple[DocumentReading, ...]
     truncated: bool = False
+    advice: str = ""
 
     @property
     def organic(self) -> tuple[DocumentReading, ...]:
@@ -144,10 +152,11 @@ class ProbesReading:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A client of the channel, as the queue knows it."""
+    """A client of the channel, as the queue knows it; `finished`: messages since it connected."""
 
     hostname: str
     address: str
+    finished: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,8 +178,22 @@ class McpReading:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """What completeness was before the change, by the snapshot of that name. Shares 0..1; at least two documents."""
+
+    snapshot: str
+    at: str
+    mean: float
+    standard_deviation: float
+    documents: int
+
+
+@dataclass(frozen=True)
 class Readings:
-    """Everything that one verify measured."""
+    """Everything that one verify measured. `ids_after`: the worker's containers at the end, by name.
+
+    `baseline`: None where no snapshot of the old code kept one.
+    """
 
     expected_replicas: int
     source_digests: dict[str, str] | Unmeasured
@@ -184,3 +207,5 @@ class Readings:
     probes: ProbesReading | Unmeasured
     documents: DocumentsReading | Unmeasured
     soak_s: float
+    ids_after: Mapping[str, str] | Unmeasured
+    baseline: Baseline | None = None

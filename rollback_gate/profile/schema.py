@@ -186,6 +186,7 @@ class Limits(Section):
     sample_wait_s: Seconds = 60
     answer_s: Seconds = 5
     clock_skew_s: Seconds = 5
+    before_s: Seconds = 30
     verify_s: Seconds = 3600
     stabilise_s: Seconds = 300
     baseline_s: float = Field(default=604_800, ge=1, le=31_536_000)

@@ -22,6 +22,7 @@ class Heading:
     """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed.
 
     `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
+    `before`: what the checks came to before the judged run, None where they were not asked.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Heading:
     change: str
     tool: str
     began_local: str
+    before: Mapping[str, Any] | None = None
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
@@ -62,8 +64,12 @@ def failed_rollback(
 
 def verdict_of(record: Mapping[str, Any]) -> Judgement:
     """The verdict that follows from a record's own evidence, whatever it says itself. Raises ValueError, KeyError."""
-    ran = {test: _ran(row) for test, row in record["tests"].items()}
-    return judge(record["slots"], ran)
+    return judge(record["slots"], tests_of(record))
+
+
+def tests_of(record: Mapping[str, Any]) -> dict[str, Ran]:
+    """What became of each test. Raises ValueError, KeyError."""
+    return {test: _ran(row) for test, row in record["tests"].items()}
 
 
 def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:

@@ -18,7 +18,7 @@ from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Unmeasured
-from rollback_gate.rollback import files, plan, store
+from rollback_gate.rollback import files, plan, snapshots, store
 from rollback_gate.rollback.content import Content, classify
 from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
@@ -31,8 +31,6 @@ from rollback_gate.workflow.rollback import (
     intention,
     keeping_of,
 )
-
-FORMAT = 1
 
 
 def preflight(call: Call, order: Order) -> ExitCode:
@@ -110,10 +108,10 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     kept_images = _keep_images(session, snapshot_id, containers)
     baseline = _baseline(session, [r for r in containers if r.service == session.profile.deployment.worker])
     manifest = {
-        "format": FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
+        "format": snapshots.FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
         "files": kept_files, "images": kept_images, "configuration_hashes": configuration, "baseline": baseline,
     }  # fmt: skip
-    files.write_text(folder / "snapshot.json", terminal.redactor.text(json.dumps(manifest, indent=1)))
+    files.write_text(folder / snapshots.MANIFEST, terminal.redactor.text(json.dumps(manifest, indent=1)))
     terminal.item("ok", "configuration", "as Compose reads it, without values of variables")
     terminal.item("ok", "baseline", _in_words(baseline))
 

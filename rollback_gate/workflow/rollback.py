@@ -26,6 +26,7 @@ from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
 from rollback_gate.session import Opening, Session, opened
 from rollback_gate.workflow import failure, seen
+from rollback_gate.workflow.before import judge_before
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,8 @@ def _act(
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
     run = earlier[0] if earlier else _begin(session, state, run_id)
+    if earlier is None and session.asks_before:
+        call.terminal.line(f"the checks before the rollback: {judge_before(session, situation, run)}")
     measured, asked_to_end = _run(session, situation, run, todo, request, order)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,19 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.collect import Judged
+from rollback_gate.evidence.readings import Baseline
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import build, write
 from rollback_gate.record.build import Heading
-from rollback_gate.request import GateRequest
-from rollback_gate.rollback import backups
+from rollback_gate.request import GateRequest, slots_of
+from rollback_gate.rollback import backups, snapshots
 from rollback_gate.rollback.goal import Direction, ModeName
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.store import RunAccount, runs_in
 from rollback_gate.suite import run_suite
+from rollback_gate.workflow.before import before_of
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,14 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
 
 def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str, partial: bool) -> Verified:
     account, replicas = _last_run(call, settings, engine)
-    judged = _judged(settings, account, replicas, since, partial)
+    judged = replace(_judged(settings, account, replicas, since, partial), baseline=_baseline(call, settings, engine))
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
+    if account and judged.run_id:
+        heading = replace(heading, before=before_of(Path(account.began["folder"])))
     folder = record_folder(call, heading)
     begun = build.unfinished(heading, "verify has begun and has not ended")
     write.write_page(folder, begun, call.terminal.redactor, call.key)
-    count = max(settings.profile.deployment.replicas, len(replicas))
-    slots = tuple(f"replica-{number + 1}" for number in range(count))
+    slots = slots_of(settings.profile, replicas)
     request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
@@ -126,6 +129,18 @@ def _judged(
         return Judged(standing.id, standing.source_digests, started, partial=keeps)
     digests = standing.source_digests if standing and _is_in_place(settings, standing) else _source_digests(settings)
     return Judged(None, digests, started if boundary is None else {}, boundary, keeps)
+
+
+def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured) -> Baseline | None:
+    """What normal was by the newest snapshot of the old code; those that cannot tell are named."""
+    if isinstance(engine, Unmeasured):
+        return None
+    folders = [store.snapshots for store in stores_of(call, settings, engine)]
+    profile = settings.profile
+    found, passed_over = snapshots.baseline(folders, profile.code, profile.completeness.minimum_sample)
+    for says in passed_over:
+        call.terminal.item("warning", "baseline", f"{says}: not used")
+    return found
 
 
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:

@@ -23,6 +23,11 @@ def test_process_started_after_the_restore(replica: ReplicaReading, conclude: Co
     assert conclude(new_behaviour.process_start(replica)).passed
 
 
+def test_code_stays_the_same(replica: ReplicaReading, conclude: Conclude) -> None:
+    """At the end of the checks the replica has the code with which they began."""
+    assert conclude(new_behaviour.code_stays(replica)).passed
+
+
 def test_log_shows_no_new_behaviour(
     replica: ReplicaReading, readings: Readings, profile: Profile, conclude: Conclude
 ) -> None:

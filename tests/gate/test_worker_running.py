@@ -11,6 +11,11 @@ def test_expected_number_of_replicas_runs(readings: Readings, conclude: Conclude
     assert conclude(worker_running.expected_number(readings)).passed
 
 
+def test_no_replica_comes_or_goes(readings: Readings, conclude: Conclude) -> None:
+    """The containers at the end of the checks are those of their beginning."""
+    assert conclude(worker_running.same_replicas(readings)).passed
+
+
 def test_replica_is_running_and_healthy(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
     """Running, not restarting, not paused, healthy where it has a health check."""
     assert conclude(worker_running.state(readings, replica)).passed

@@ -76,6 +76,7 @@ def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
         slot=f"replica-{number}", before=one, after=one, boundary=STARTED,
         by_run=Started(one.id, STARTED, one.image_id, one.config_hash), image_of_tag=one.image_id,
         code=CodeReading((file_reading(),), ()), log=log(), in_queue=True,
+        code_after=CodeReading((file_reading(),), ()),
     )  # fmt: skip
     return replace(healthy, **changes)
 
@@ -115,5 +116,6 @@ def readings(**changes: Any) -> Readings:
         mcp=McpReading(True, "localhost:3003 takes WebSocket connections"),
         queue_before=QueueReading(0, 0, (), 0), queue_after=QueueReading(0, 0, (), 2), strangers=(),
         probes=ProbesReading((probe(1), probe(2)), 400), documents=documents(*[0.2778] * 10), soak_s=60,
+        ids_after={f"p-enrichment-worker-{n}": f"{n}" * 64 for n in (1, 2)},
     )  # fmt: skip
     return replace(healthy, **changes)

@@ -25,7 +25,9 @@ TOP = {"session", "call", "overview", "pytest_plugin", "suite", "request", "chai
 
 
 WORKFLOW = {
+    "workflow.before",
     "workflow.failure",
+    "workflow.gate",
     "workflow.prepare",
     "workflow.production",
     "workflow.rollback",

@@ -9,7 +9,7 @@ from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.instant import Instant
 from rollback_gate.model import Evidence, Unmeasured, Verdict, failed, passed
 from rollback_gate.profile.load import load
-from rollback_gate.record import build, html, write
+from rollback_gate.record import build, html, seal, write
 from rollback_gate.record.build import Heading
 from rollback_gate.redaction import MASK, Redactor
 from tests.unit.builders import ROOT, phase1, readings
@@ -31,7 +31,7 @@ def heading(**changes: Any) -> Heading:
 
 def record(**ran: Ran) -> dict[str, Any]:
     tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
-    return build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW)
+    return seal.signed(build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW), None)
 
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_an_unfinished_record_is_inconclusive() -> None:
 
 def test_a_failed_rollback_leads_with_state_and_next_step() -> None:
     made = build.failed_rollback(heading(kind="rollback"), "step x failed", "do y", ["worker: w-1 is exited"], NOW)
-    page = html.page(made, "0" * 64)
+    page = html.page(seal.signed(made, None), "0" * 64)
     assert page.index("ROLLBACK FAILED") < page.index("worker: w-1 is exited") < page.index("The four checks")
     assert "do y" in page
     assert made["verdict"] == "INCONCLUSIVE"
@@ -69,7 +69,7 @@ def test_everything_is_escaped() -> None:
 def test_verdict_reasons_and_all_checks_are_static() -> None:
     """Readable where JavaScript is not allowed: no script at all in our part."""
     page = html.fragment(record(), "0" * 64)
-    for text in ("GO", *phase1().titles.model_dump().values(), "all 9 assertions hold", "SHA-256 of report.json"):
+    for text in ("GO", *phase1().titles.model_dump().values(), "all 11 assertions hold", "SHA-256 of report.json"):
         assert text in page
     assert "<script" not in page
 

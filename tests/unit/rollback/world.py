@@ -226,7 +226,7 @@ class World:
         tidied(engine, settings.profile)
         clock = iter(range(10**9))
         return Session(call, settings, engine, self.compose, held, Unmeasured("the database", "there is none"),
-                       lambda: float(next(clock)), lambda _: None)  # fmt: skip
+                       lambda: float(next(clock)), lambda _: None, asks_before=False)  # fmt: skip
 
     def compose(
         self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""

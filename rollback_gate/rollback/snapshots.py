@@ -1,0 +1,57 @@
+"""What `invoke snapshot` kept, read again: what normal was, where it was the old code's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.evidence.readings import Baseline
+from rollback_gate.profile.schema import Code
+from rollback_gate.rollback.content import Content, classify
+
+FORMAT = 1
+MANIFEST = "snapshot.json"
+
+
+def baseline(folders: Iterable[Path], code: Code, minimum_sample: int) -> tuple[Baseline | None, list[str]]:
+    """Of the newest snapshot that can tell; and why newer ones cannot. `folders`: where snapshots are kept.
+
+    A snapshot taken while the change was there, by its files or its documents, says nothing about before.
+    """
+    passed_over: list[str] = []
+    found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
+    for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            why = _why_not(path.parent, manifest, code, minimum_sample)
+            made = None if why else _made(manifest)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why, made = f"cannot be read: {error!r}", None
+        if made:
+            return made, passed_over
+        passed_over.append(f"snapshot {path.parent.name} {why}")
+    return None, passed_over
+
+
+def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int) -> str:
+    if manifest["format"] != FORMAT:
+        return "is of another format"
+    kept = [folder / "files" / restored.path for restored in code.restore]
+    if not all(path.is_file() and classify(path.read_bytes(), code)[0] is Content.OLD for path in kept):
+        return "was not taken of the old code"
+    completeness = manifest["baseline"]["completeness"]
+    if "unmeasured" in completeness:
+        return f"has no baseline: {completeness['unmeasured']}"
+    if completeness["marked"]:
+        return f"has {completeness['marked']} documents of the change in its baseline"
+    if completeness["scored"] < minimum_sample or completeness["standard_deviation"] is None:
+        return f"has a baseline of {completeness['scored']} documents, fewer than {minimum_sample}"
+    return ""
+
+
+def _made(manifest: dict[str, Any]) -> Baseline:
+    completeness = manifest["baseline"]["completeness"]
+    return Baseline(str(manifest["id"]), str(manifest["at"]), float(completeness["mean"]),
+                    float(completeness["standard_deviation"]), int(completeness["scored"]))  # fmt: skip

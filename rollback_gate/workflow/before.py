@@ -1,0 +1,80 @@
+"""Verify the verifier: the checks are asked once of what misbehaves, before it is rolled back.
+
+A check that passes there too proves nothing by passing afterwards, and the record says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.call import heading_of
+from rollback_gate.checks.manifest import CHECKS, required_ids
+from rollback_gate.checks.verdict import effective_claim
+from rollback_gate.evidence.collect import Judged
+from rollback_gate.model import Unmeasured
+from rollback_gate.record import build, write
+from rollback_gate.request import GateRequest, slots_of
+from rollback_gate.rollback.goal import ModeName
+from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.store import Run
+from rollback_gate.session import Session
+from rollback_gate.suite import run_suite
+
+FOLDER = "before"
+
+
+def judge_before(session: Session, situation: Situation, run: Run) -> str:
+    """What came of it, in words; kept with the run. Never raises. Takes limits.before_s at the most, 0: not at all.
+
+    Nothing is sent, nothing is waited for, nothing is changed.
+    """
+    limit_s = session.profile.limits.before_s
+    if not limit_s:
+        return "not asked (limits.before_s is 0)"
+    folder = run.folder / FOLDER
+    try:
+        folder.mkdir(mode=0o700)
+        trouble = run_suite(
+            _request(session, situation, folder), session.call.root, session.engine.environment, limit_s
+        )
+        return trouble or _in_words(_checks(write.read_json(folder)))
+    except (OSError, ValueError, KeyError) as error:
+        return f"not asked: {error}"
+
+
+def _request(session: Session, situation: Situation, folder: Path) -> GateRequest:
+    heading = heading_of(session.call, session.settings, "before", session.engine, None)
+    digests = {source.path: source.digest for source in situation.goal.sources}
+    judged = Judged(None, digests, {}, partial=situation.goal.mode.name is ModeName.PARTIAL, invasive=False)
+    with_database = not isinstance(session.documents, Unmeasured)
+    slots = slots_of(session.profile, situation.replicas)
+    call = session.call
+    return GateRequest(call.profile_path, call.settings_given, folder, slots, judged, with_database, heading)
+
+
+def before_of(folder: Path) -> dict[str, Any] | None:
+    """What the checks came to before the run whose folder this is; None where they were not asked, or did not end."""
+    try:
+        record = write.read_json(folder / FOLDER)
+        return {"at": record["began"], "checks": _checks(record)} if "ended" in record else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checks(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By check: its outcome, and how many of its assertions held."""
+    judgement = build.verdict_of(record)
+    ran = build.tests_of(record)
+    rows = {}
+    for check in CHECKS:
+        own = [test for test, name in required_ids(record["slots"]).items() if name == check]
+        held = sum(effective_claim(test, ran.get(test)).passed for test in own)
+        outcome = next(finding.outcome.value for finding in judgement.findings if finding.check == check)
+        rows[check] = {"outcome": outcome, "held": held, "asked": len(own)}
+    return rows
+
+
+def _in_words(checks: Mapping[str, Mapping[str, Any]]) -> str:
+    return ", ".join(f"{check} {row['outcome']} ({row['held']} of {row['asked']})" for check, row in checks.items())
