@@ -13,6 +13,7 @@ from rollback_gate.profile.schema import LinePattern, Logs
 
 _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
+MARKS = (_HEADING, *_CHAIN)  # in every line that is looked at beside those of the profile's forms
 MOST_SAMPLES = 5
 
 
@@ -33,6 +34,15 @@ class ErrorLines:
     _last: _Record = _Record.PLAIN
     _in_traceback: bool = False
     _after_traceback: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """The next line may belong to a traceback, whatever it says."""
+        return self._in_traceback or self._after_traceback
+
+    def plain(self) -> None:
+        """A line that is neither noise nor an error went by: a traceback that comes now is not its."""
+        self._last = _Record.PLAIN
 
     def feed(self, text: str, consuming: bool) -> list[LinePattern]:
         """The forms of noise that this line shows."""

@@ -10,14 +10,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from rollback_gate.evidence.error_lines import ErrorLines
+from rollback_gate.evidence.log_filter import texts_of
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Logs
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LONGEST_LINE = 4096
-_MOST_DOCUMENTS = 10_000
+MOST_DOCUMENTS = 1000
+STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # what the engine puts before each line
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Sighting:
 class LogSummary:
     """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
 
-    `finished`: seconds from pick-up to completion by the engine's clock, by document; `unfinished`: when those were
-    picked up that are not complete. `without_level`: lines of a form that has no level, so that errors do not show.
+    `documents_finished`: all of them; `finished`: of the last ones, seconds from pick-up to completion by the engine's
+    clock, by document; `unfinished`: when those were picked up that are not complete. `without_level`: lines of a form
+    that has no level, so that errors do not show.
     """
 
     since: Instant
@@ -52,12 +56,9 @@ class LogSummary:
     finished: dict[str, float]
     finished_at: dict[str, Instant]
     unfinished: dict[str, Instant]
+    documents_finished: int
     unreadable_lines: int = 0
     without_level: int = 0
-
-    @property
-    def documents_finished(self) -> int:
-        return len(self.finished)
 
 
 def split_timestamp(line: str) -> tuple[Instant, str] | None:
@@ -83,10 +84,13 @@ def messages_of(text: str) -> list[str]:
 
 @dataclass
 class LogReader:
-    """Fed line by line; `summary()` at the end. Lines older than `since` are not counted."""
+    """Fed line by line, or faster by blocks of whole lines; then `summary()`. Lines before `since` do not count."""
 
     forms: Logs
     since: Instant
+    _texts: tuple[bytes, ...] = field(init=False)
+    _plain: bool = False
+    _finished_count: int = 0
     _lines: int = 0
     _size: int = 0
     _unreadable: int = 0
@@ -102,6 +106,32 @@ class LogReader:
 
     def __post_init__(self) -> None:
         self._errors = ErrorLines(self.forms)
+        self._texts = texts_of(self.forms)
+
+    def feed_block(self, block: bytes) -> None:
+        """Whole lines, each with its line end. Those that can matter are fed; the others are counted."""
+        texts = [text for text in self._texts if text in block]
+        if self._texts and not texts and not self._errors.is_open and self._lines:
+            self._lines += block.count(b"\n")
+            self._size += len(block)
+            self._plain = True
+            return
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            self._feed_bytes(line, texts)
+
+    def _feed_bytes(self, line: bytes, texts: list[bytes]) -> None:
+        matters = not self._texts or not self._lines or self._errors.is_open or line[29:31] != b"Z "
+        if matters or any(text in line for text in texts):
+            if self._plain:
+                self._errors.plain()
+                self._plain = False
+            self.feed(line.decode(errors="replace"))
+            return
+        self._lines += 1
+        self._size += len(line) + 1
+        first = line[STAMP_BYTES : STAMP_BYTES + 1]
+        self._plain = self._plain or not (first.isspace() or not first)
+        self._without_level += first == b"{"
 
     def feed(self, line: str) -> None:
         parts = split_timestamp(line)
@@ -112,7 +142,7 @@ class LogReader:
         if at < self.since:
             return
         self._lines += 1
-        self._size += len(line)
+        self._size += len(line) + 1
         message, *trace = messages_of(text)
         self._without_level += message is not text
         self._note_progress(at, message)
@@ -127,8 +157,8 @@ class LogReader:
         elif self._connected_at is None and self.forms.connected.search(text):
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
-            if len(self._started) < _MOST_DOCUMENTS:
-                self._started[picked_up["document"]] = at
+            self._started[picked_up["document"]] = at
+            _forget_oldest(self._started)
         elif completed := self.forms.completed.search(text):
             self._complete(at, completed["task"])
 
@@ -139,6 +169,9 @@ class LogReader:
             document = max(fitting, key=len)
             self._finished[document] = at.seconds_since(self._started.pop(document))
             self._finished_at[document] = at
+            self._finished_count += 1
+            _forget_oldest(self._finished)
+            _forget_oldest(self._finished_at)
 
     def _note_new(self, at: Instant, text: str) -> None:
         for form in self.forms.new:
@@ -153,6 +186,7 @@ class LogReader:
             errors=self._errors.count, error_samples=tuple(self._errors.samples),
             startup_errors=tuple(self._errors.at_start),
             finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=dict(self._started),
+            documents_finished=self._finished_count,
             unreadable_lines=self._unreadable, without_level=self._without_level,
         )  # fmt: skip
 
@@ -162,6 +196,12 @@ def summarize(lines: Iterable[str], forms: Logs, since: Instant) -> LogSummary:
     for line in lines:
         reader.feed(line)
     return reader.summary()
+
+
+def _forget_oldest(seen: dict[str, Any]) -> None:
+    """A document that comes again counts as new."""
+    if len(seen) > MOST_DOCUMENTS:
+        del seen[next(iter(seen))]
 
 
 def _count(seen: dict[str, Sighting], name: str, kind: str, at: Instant, text: str) -> None:

@@ -1,33 +1,76 @@
-"""Reading a container's log from the engine: streamed once, from the boundary on."""
+"""Reading a container's log from the engine: a whole one streamed once, a few new lines from its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence.log_lines import LogSummary, summarize
+from rollback_gate.evidence.log_lines import LogReader, LogSummary, split_timestamp
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Logs
 
 _LONGEST_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
+_FIRST_TAIL = 2000
 
 
 def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
-    """The summary of a replica's log since the boundary."""
+    """The summary of a replica's log since the boundary: streamed once, in constant memory."""
     what = f"the log of {replica.name}"
     if replica.log_driver == "none":
         return Unmeasured(what, "its log driver is 'none', which keeps nothing")
+    reader = LogReader(forms, since)
     try:
-        return summarize(lines(engine, replica.id, since), forms, since)
+        for block in blocks(replica.id, since, engine.environment):
+            reader.feed_block(block)
     except Unreachable as error:
         return Unmeasured(what, error.message)
+    return reader.summary()
+
+
+def blocks(container_id: str, since: Instant | None, environ: Mapping[str, str]) -> Iterator[bytes]:
+    """Whole lines with the engine's timestamps, many at a time. Raises Unreachable, for an unreadable driver too.
+
+    By the docker command: the SDK takes each line apart from its HTTP chunk and its frame, at five times the cost of
+    all the rest. Both streams of the container go into one pipe, and keep the engine's order.
+    """
+    command = ["docker", "logs", "--timestamps", *(["--since", str(since)] if since else []), container_id]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                              env=dict(environ)) as process:  # fmt: skip
+            pipe = process.stdout.fileno() if process.stdout else -1
+            last = b""
+            for block in whole_lines(iter(lambda: os.read(pipe, _BLOCK_BYTES), b"")):
+                last = block
+                yield block
+    except OSError as error:
+        raise Unreachable(f"the docker command cannot be run: {error}", "install it (Debian: docker.io)") from error
+    if process.returncode:
+        said = last.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
+        raise Unreachable(f"docker logs ended with status {process.returncode} and said: {said[0][:300]}")
+
+
+def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks that end with a line's end; a line beyond 1 MiB is cut, so that memory stays bounded."""
+    pending = b""
+    for chunk in chunks:
+        head, end, tail = chunk.rpartition(b"\n")
+        if not end:
+            pending = (pending + tail)[:_LONGEST_BYTES]
+            continue
+        yield pending + head + end
+        pending = tail
+    if pending:
+        yield pending + b"\n"
 
 
 def lines(engine: Engine, container_id: str, since: Instant | None) -> Iterator[str]:
-    """Lines with the engine's timestamps. Raises Unreachable, for a log driver that cannot be read too.
+    """One by one, for whoever needs each. Raises Unreachable, for a log driver that cannot be read too.
 
     `follow` is said, because the SDK follows for ever where it is left out. `since` goes to the engine as a float:
     as a datetime it would lose its fraction and return older lines.
@@ -36,16 +79,23 @@ def lines(engine: Engine, container_id: str, since: Instant | None) -> Iterator[
         chunks = engine.client.api.logs(
             container_id, stream=True, follow=False, timestamps=True, since=None if since is None else since.epoch_s
         )
-        yield from whole_lines(chunks)
+        for block in whole_lines(chunks):
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                yield line.decode(errors="replace")
 
 
-def whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines from chunks that may end anywhere; a line beyond 1 MiB is cut, so that memory stays bounded."""
-    pending = b""
-    for chunk in chunks:
-        *complete, pending = (pending + chunk).split(b"\n")
-        pending = pending[:_LONGEST_BYTES]
-        for line in complete:
-            yield line.decode(errors="replace")
-    if pending:
-        yield pending.decode(errors="replace")
+def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:
+    """Lines since a moment that is not long ago. Raises Unreachable.
+
+    From the log's end: given `since`, the engine looks through all of it.
+    """
+    tail = _FIRST_TAIL
+    while True:
+        with answering(f"the log of {container_id[:12]}"):
+            text = engine.client.api.logs(container_id, stream=False, follow=False, timestamps=True, tail=tail)
+        found = text.decode(errors="replace").removesuffix("\n").split("\n")
+        parts = [(split_timestamp(line), line) for line in found]
+        first = next((part[0] for part, _ in parts if part), None)
+        if len(found) < tail or (first is not None and first < since):
+            return [line for part, line in parts if part and part[0] >= since]
+        tail *= 8

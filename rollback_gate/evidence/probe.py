@@ -12,7 +12,7 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs, queue
 from rollback_gate.evidence.documents import PROBE_PREFIX, Documents
-from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.log_lines import LogSummary, summarize
 from rollback_gate.evidence.readings import DocumentReading, ProbeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -121,11 +121,15 @@ class Probes:
             return ()
         since = min(self._sent.values())
         stored = self.documents.by_id(self._sent)
-        summaries = {
-            slot: logs.read(self.engine, replica, self.profile.logs, since) for slot, replica in self.replicas.items()
-        }
+        summaries = {slot: self._log(replica, since) for slot, replica in self.replicas.items()}
         now = self.engine.now()
         return tuple(attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
+
+    def _log(self, replica: Replica, since: Instant) -> LogSummary | Unmeasured:
+        try:
+            return summarize(logs.recent(self.engine, replica.id, since), self.profile.logs, since)
+        except Unreachable as error:
+            return Unmeasured(f"the log of {replica.name}", error.message)
 
     def _progress(self, readings: Iterable[ProbeReading]) -> str:
         rows = list(readings)
@@ -162,6 +166,6 @@ def attribute(
 def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
     """What the replica logged since it was sent this probe: the evidence for one that did not end well."""
     try:
-        return tuple(logs.lines(engine, replica.id, probe.sent_at))[-most:]
+        return tuple(logs.recent(engine, replica.id, probe.sent_at))[-most:]
     except Unreachable as error:
         return (f"(the log could not be read: {error.message})",)

@@ -12,7 +12,7 @@ from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import Strategy, container_path
 from rollback_gate.evidence import logs
-from rollback_gate.evidence.log_lines import summarize
+from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
@@ -146,10 +146,13 @@ class Look:
             return False
         if replica.log_driver == "none":
             return True  # nothing else is to be seen
-        lines = logs.lines(self.engine, replica.id, replica.started_at)
-        seen = summarize(lines, self.profile.logs, replica.started_at)
         # Of a rotated log the first lines are gone: work that it logged proves the same.
-        return bool(seen.consuming_at or seen.finished or seen.unfinished)
+        forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
+        for line in logs.lines(self.engine, replica.id, replica.started_at):
+            parts = split_timestamp(line)
+            if parts and parts[0] >= replica.started_at and any(form.search(parts[1]) for form in forms):
+                return True
+        return False
 
 
 def digest_of(path: Path) -> str | None:

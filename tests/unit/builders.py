@@ -60,6 +60,7 @@ def log(**changes: Any) -> LogSummary:
         since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
         new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={"a.jpg": 0.2},
         finished_at={"a.jpg": STARTED.plus(5)}, unfinished={},
+        documents_finished=1,
     )  # fmt: skip
     return replace(quiet, **changes)
 

@@ -120,7 +120,9 @@ def test_a_log_that_could_have_shown_it_is_evidence() -> None:
     assert (claim.outcome, claim.stands_on) == (Outcome.PASSED, Evidence.LOG)
 
 
-@pytest.mark.parametrize("hidden", [log(finished={}, finished_at={}), Unmeasured("the log", "driver none")])
+@pytest.mark.parametrize(
+    "hidden", [log(finished={}, finished_at={}, documents_finished=0), Unmeasured("the log", "driver none")]
+)
 def test_a_log_that_hides_it_stands_on_code_and_document(hidden: Any) -> None:
     """With proof elsewhere it passes and says on what it stands; without, it is inconclusive."""
     silent = replica_reading(log=hidden)

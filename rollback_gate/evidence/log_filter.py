@@ -1,0 +1,74 @@
+"""Which lines of a log can matter at all: by texts that every match of a pattern must hold. Pure.
+
+A log of a gigabyte has ten million lines, and looking at each one with every pattern takes a hundred times as long as
+reading it. A text that must be there is found a block at a time. Nothing is lost: a line without any of these texts
+matches no pattern, and a pattern for which no such text is known switches the filter off.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import string
+from collections.abc import Iterable
+from typing import Any
+
+from rollback_gate.evidence.error_lines import MARKS
+from rollback_gate.profile.schema import Logs
+
+_SHORTEST = 4
+# Texts that look the same inside a JSON record, in which quotes, slashes and other alphabets may be escaped.
+_PLAIN = frozenset(string.ascii_letters + string.digits + " .,:;()[]{}_-+*=!?'#@%")
+_ESCAPE = "\x1b"  # colours may stand in the middle of any text
+_parser: Any = importlib.import_module("re._parser")  # the standard library's own view of a pattern
+
+
+def texts_of(forms: Logs) -> tuple[bytes, ...]:
+    """One of these is in every line that matters; empty: any line may."""
+    patterns = [forms.consuming, forms.connected, forms.picked_up, forms.completed, forms.error,
+                *(form.pattern for form in (*forms.noise, *forms.new))]  # fmt: skip
+    found: set[str] = {_ESCAPE, *MARKS}
+    for pattern in patterns:
+        texts = required(pattern)
+        if not texts:
+            return ()
+        found |= texts
+    shortest_first = sorted(found, key=len)
+    return tuple(t.encode() for n, t in enumerate(shortest_first) if not any(s in t for s in shortest_first[:n]))
+
+
+def required(pattern: re.Pattern[str]) -> frozenset[str]:
+    """Every text that the pattern matches holds at least one of these; empty where none is known."""
+    if pattern.flags & (re.IGNORECASE | re.VERBOSE):
+        return frozenset()
+    return _of_sequence(_parser.parse(pattern.pattern))
+
+
+def _of_sequence(items: Iterable[tuple[Any, Any]]) -> frozenset[str]:
+    """The best of what its parts require: whose shortest text is the longest."""
+    candidates, run = [], ""
+    for operation, argument in items:
+        if str(operation) == "LITERAL" and chr(argument) in _PLAIN:
+            run += chr(argument)
+            continue
+        candidates.append(frozenset({run}))
+        run = ""
+        candidates.append(_of_one(str(operation), argument))
+    candidates.append(frozenset({run}))
+    return max((c for c in candidates if _worth(c) >= _SHORTEST), key=_worth, default=frozenset())
+
+
+def _worth(texts: frozenset[str]) -> int:
+    return min(map(len, texts), default=0)
+
+
+def _of_one(operation: str, argument: Any) -> frozenset[str]:
+    if operation == "SUBPATTERN":
+        _, added, _, inner = argument
+        return frozenset() if added else _of_sequence(inner)
+    if operation == "BRANCH":
+        branches = [_of_sequence(branch) for branch in argument[1]]
+        return frozenset().union(*branches) if all(branches) else frozenset()
+    if operation in ("MAX_REPEAT", "MIN_REPEAT") and argument[0] >= 1:
+        return _of_sequence(argument[2])
+    return frozenset()
