@@ -309,12 +309,21 @@ def test(context: Context, only: str = "") -> None:
     _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
 
 
-@task
-def bench(_: Context) -> None:
-    """Measure the interruption against a bare `docker restart`, and verify's own time; prints ratios."""
-    from lab.bench import main
+@task(help={"only": "one of: rollback, logs, completeness"})
+def bench(_: Context, only: str = "") -> None:
+    """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
+    from lab import bench, bench_reading
 
-    main(ROOT)
+    measures = {
+        "rollback": lambda: bench.main(ROOT),
+        "logs": lambda: bench_reading.read_logs(ROOT / "profiles" / "phase1.toml"),
+        "completeness": bench_reading.completeness,
+    }
+    if only and only not in measures:
+        raise Exit(f"error: --only {only}: there is no such measure\n  → one of {', '.join(measures)}", code=2)
+    for name, measure in measures.items():
+        if only in ("", name):
+            measure()
 
 
 def _run(context: Context, command: str) -> None:

@@ -41,6 +41,11 @@ class Instant:
     def epoch_s(self) -> float:
         return self.ns / 10**9
 
+    @property
+    def seconds_text(self) -> str:
+        """Exact, as the engine takes it: a float of today's seconds has no nanoseconds."""
+        return f"{self.ns // 10**9}.{self.ns % 10**9:09d}"
+
     def to_datetime(self) -> datetime.datetime:
         """Aware, UTC, cut to microseconds."""
         return datetime.datetime.fromtimestamp(self.ns // 10**9, datetime.UTC).replace(

@@ -51,6 +51,7 @@ class Replica:
     mounts: tuple[Mount, ...]
     log_driver: str
     stop_timeout_s: int
+    tty: bool = False
 
     @property
     def short_id(self) -> str:
@@ -104,4 +105,5 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         mounts=tuple(Mount(m["Type"], m.get("Source", ""), m["Destination"]) for m in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
+        tty=bool(config.get("Tty")),
     )

@@ -1,0 +1,141 @@
+"""`invoke bench`: a log of a gigabyte against `docker logs > /dev/null`; completeness of a million documents."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import docker
+
+from lab.images import ensure_images
+from lab.reference import Lab
+from rollback_gate.deployment import engine as engines
+from rollback_gate.deployment.replica import parse_inspect
+from rollback_gate.evidence import documents, logs
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.load import database_password, load
+
+ROUNDS = 3
+LOG_BYTES = 1 << 30
+DOCUMENTS = 1_000_000
+BATCH = 20_000
+CAPTURE = Path(__file__).parents[1] / "tests" / "captures" / "logs" / "before-success.log"
+_WRITER = """
+import sys
+text, left = sys.stdin.buffer.read(), int(sys.argv[1])
+while left > 0:
+    left -= sys.stderr.buffer.write(text)
+"""
+
+
+def read_logs(profile: Path) -> None:
+    """Time of both sides by turns, and the memory of a process that reads."""
+    client = docker.from_env()
+    ensure_images(client)
+    container_id = _written(client)
+    try:
+        since = str(Instant.parse(client.containers.get(container_id).attrs["State"]["StartedAt"]))
+        theirs, ours = [], []
+        for _ in range(ROUNDS):
+            theirs.append(_timed(lambda: _quiet("docker", "logs", "--since", since, container_id)))
+            ours.append(_timed(lambda: _quiet(sys.executable, "-m", "lab.bench_reading", container_id, str(profile))))
+        grown = _output(sys.executable, "-m", "lab.bench_reading", container_id, str(profile))
+    finally:
+        client.containers.get(container_id).remove(force=True)
+        client.close()
+    first, second = statistics.median(theirs), statistics.median(ours)
+    print(f"\na worker's log of {LOG_BYTES >> 20} MB, of the real worker's lines; medians of {ROUNDS}")
+    print(f"  docker logs > /dev/null   {first:.1f} s")
+    print(f"  read and understood       {second:.1f} s, ratio {second / first:.2f} (goal: 1.3)")
+    print(f"  {grown.strip()}")
+
+
+def _written(client: docker.DockerClient) -> str:
+    command = ["docker", "run", "-i", "-d", "--log-driver", "json-file", "rollback-gate-lab-base", "sleep", "600"]
+    container_id = _output(*command).strip()
+    write = 'cat > /tmp/lines; exec python3 -c "$0" "$1" < /tmp/lines 2>/proc/1/fd/2'
+    with CAPTURE.open("rb") as capture:
+        subprocess.run(["docker", "exec", "-i", container_id, "sh", "-c", write, _WRITER, str(LOG_BYTES)],
+                       stdin=capture, check=True)  # fmt: skip
+    client.containers.get(container_id)
+    return container_id
+
+
+def completeness() -> None:
+    """With the index that the record advises, and without."""
+    lab = Lab.up("bind", "before", "rollback-gate-bench")
+    try:
+        profile = load(lab.profile, {}, ()).profile
+        store = documents.connect(profile, database_password(profile, {}))
+        boundary = _filled(lab)
+        without = statistics.median([_timed(lambda: _read(store, boundary)) for _ in range(ROUNDS)])
+        advice = store.since(boundary)
+        lab.database.enriched_documents.create_index("created_at")
+        indexed = statistics.median([_timed(lambda: _read(store, boundary)) for _ in range(ROUNDS * 3)])
+        store.close()
+    finally:
+        lab.down()
+    print(f"\ncompleteness since the boundary, {DOCUMENTS} documents in the collection, 100 since the boundary")
+    print(f"  with an index on created_at  {indexed * 1000:.0f} ms (goal: 50)")
+    print(f"  without                      {without * 1000:.0f} ms, ratio {without / indexed:.0f}")
+    print(f"  and then the record says     {advice if isinstance(advice, Unmeasured) else advice.advice}")
+
+
+def _filled(lab: Lab) -> Instant:
+    """The last 100 documents are newer than the boundary."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = lab.database.client["gvpocr"].get_collection("enriched_documents")
+    for first in range(0, DOCUMENTS, BATCH):
+        rows.insert_many([
+            {"_id": f"letter-{n}", "created_at": now - timedelta(seconds=DOCUMENTS - n),
+             "quality_metrics": {"completeness_score": 0.2778}, "enriched_data": {"metadata": {}},
+             "ocr_data": {"text": "S.N. Goenka " * 20}}
+            for n in range(first, first + BATCH)
+        ], ordered=False)  # fmt: skip
+    return Instant.from_datetime((now - timedelta(seconds=100)).replace(tzinfo=UTC))
+
+
+def _read(store: documents.Documents, boundary: Instant) -> None:
+    store.since(boundary)
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def _quiet(*command: str) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def main(container_id: str, profile: str) -> None:
+    """In a process of its own: read one container's log, print what it took."""
+    forms = load(Path(profile), {}, ()).profile.logs
+    engine = engines.connect(os.environ)
+    replica = parse_inspect(engine.client.api.inspect_container(container_id))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    summary = logs.read(engine, replica, forms, replica.started_at or Instant(0))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert isinstance(summary, LogSummary), summary
+    print(
+        f"memory grew by {grown >> 10} MB (goal: 60) over {summary.lines} lines, {summary.documents_finished} documents"
+    )
+    engine.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
