@@ -309,6 +309,24 @@ def test(context: Context, only: str = "") -> None:
     _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
 
 
+@task(
+    help={
+        "full": "every entry in every variant, not only in its most telling one",
+        "only": "names of entries, with commas",
+        "readings": "keep what was measured in this folder, for `invoke mutate`",
+    }
+)
+def selftest(_: Context, full: bool = False, only: str = "", readings: str = "") -> None:
+    """Judge a catalogue of sabotaged and of healthy rollbacks on real deployments; prints the table and the score."""
+    from lab.selftest import run
+    from lab.tasks import lab_errors
+
+    with lab_errors():
+        wrong = run(full, [name for name in only.split(",") if name], Path(readings) if readings else None)
+    if wrong:
+        raise Exit(f"error: {wrong} entries are not as they must be", code=1)
+
+
 @task(help={"only": "one of: rollback, logs, completeness"})
 def bench(_: Context, only: str = "") -> None:
     """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
@@ -341,7 +359,9 @@ def _collection() -> Collection:
     reference: Any = Collection.from_module(lab.tasks, name="lab")
     record: Any = Collection("record")
     record.add_task(check)
-    namespace: Any = Collection(rollback, record, reference, preflight, snapshot, verify, gate, demo, lint, test, bench)
+    namespace: Any = Collection(
+        rollback, record, reference, preflight, snapshot, verify, gate, demo, selftest, lint, test, bench
+    )
     return namespace  # type: ignore[no-any-return]
 
 

@@ -82,7 +82,7 @@ class Lab:
             raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
         ensure_images(lab.engine)
         lab._write_project(variant, compose or default_compose(), grace)
-        lab._build_image()
+        lab.build_image()
         lab.compose("up", "-d", "--no-build")
         lab.wait_consuming()
         if release != "before":
@@ -96,7 +96,7 @@ class Lab:
         shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
         self.put_files(release)
         if self.variant != "bind":
-            self._build_image()
+            self.build_image()
         self.recreate(WORKER, COORDINATOR)
         if release == "phase1-broken":
             self.wait(lambda: all(c.attrs["RestartCount"] > 1 for c in self.containers(WORKER)), "the crash loop")
@@ -104,18 +104,43 @@ class Lab:
             self.wait_consuming()
 
     def heal(self) -> None:
-        """Undo any break: old files, every service running, the MCP server as at first."""
-        self.mcp("envelope")
-        shutil.rmtree(self.directory / "enrichment_service/errors", ignore_errors=True)
-        (self.directory / "enrichment_service/config/timeouts.py").unlink(missing_ok=True)
-        self.put_files("before")
+        """Undo any break: old files and images, every service running, no document, nothing in the queue."""
+        self._remove_strays()
         for service in (WORKER, COORDINATOR):
             for container in self.containers(service):
                 if container.status == "paused":
                     container.unpause()
-        self.compose("up", "-d", "--no-build", "--no-recreate")
+        for name in ("enrichment_service", "stray", "tests"):
+            shutil.rmtree(self.directory / name, ignore_errors=True)
+        self.put_files("before")
+        (self.directory / "docker-compose.yml").write_text(compose_file(self.variant))
+        if self.variant != "bind":
+            self.build_image()
+        for container in self.containers("nsqd"):
+            container.restart(timeout=1)
+        self.compose("up", "-d", "--no-build", "--no-recreate", "mongodb", "nsqd", "mcp-server")
+        self.mcp("envelope")
+        self._empty_database()
         self.recreate(WORKER, COORDINATOR)
         self.wait_consuming()
+
+    def forget_snapshots(self) -> None:
+        for folder in self.directory.glob(".rollback/*/snapshots"):
+            shutil.rmtree(folder)
+
+    def _remove_strays(self) -> None:
+        """Containers of this lab that are not of its Compose project."""
+        for left in self.engine.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"}):
+            if left.labels.get("com.docker.compose.project") != self.project:
+                left.remove(force=True)
+
+    def _empty_database(self) -> None:
+        admin = self._mongo.admin
+        self.wait(lambda: bool(admin.command("ping")["ok"]), "mongod")
+        if admin.command("currentOp").get("fsyncLock"):
+            admin.command("fsyncUnlock")
+        for name in self.database.list_collection_names():
+            self.database[name].delete_many({})
 
     def put_files(self, release: str) -> None:
         for layer in RELEASES[release]:
@@ -255,7 +280,7 @@ class Lab:
         (self.directory / "mongodb-password").chmod(0o600)
         self.profile.write_text(profile_text(self.directory, self.project, variant, ports))
 
-    def _build_image(self) -> None:
+    def build_image(self) -> None:
         """By Compose where the service can be built; else as whoever delivers images would, with a tag of its own."""
         if self.variant in ("build", "single"):
             self.compose("build", WORKER)

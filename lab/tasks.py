@@ -64,14 +64,15 @@ def load(_: Context, count: int = 10, project: str = DEFAULT) -> None:
 )
 def break_(_: Context, name: str, project: str = DEFAULT) -> None:
     """Break the lab in one named way, to see how the gate judges it."""
-    from lab.breaks import BREAKS
+    from lab.catalogue import CATALOGUE
     from lab.reference import Lab
 
-    if name not in BREAKS:
-        listed = "\n".join(f"  {key:18} {entry.says}" for key, entry in BREAKS.items())
+    entries = {entry.name: entry for entry in CATALOGUE}
+    if name not in entries:
+        listed = "\n".join(f"  {key:30} {entry.says}" for key, entry in entries.items())
         raise Exit(f"error: there is no break '{name}'; there are\n{listed}", code=2)
     with lab_errors():
-        BREAKS[name].apply(Lab.open(project))
+        entries[name].apply(Lab.open(project))
 
 
 @task(

@@ -157,6 +157,9 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
     if run and (run.image_id, run.config_hash) != (now.image_id, now.config_hash):
         return failed(replica.label, "is not the container configuration that the rollback started", Evidence.PROCESS,
                       *details)  # fmt: skip
+    if run and replica.image_of_tag != now.image_id:
+        says = f"runs what the rollback started, but {now.image_name} means another image now"
+        return inconclusive(replica.label, f"{says}: the next recreate would start that", *details)
     if run:
         return passed(
             replica.label, "runs the image and configuration that the rollback started", Evidence.PROCESS, *details

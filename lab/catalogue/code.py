@@ -1,0 +1,178 @@
+"""Sabotage: new code is still there, somewhere."""
+
+from __future__ import annotations
+
+import functools
+
+from lab.catalogue import plant
+from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, PROCESSING, Entry, Start
+from lab.reference import ORCHESTRATOR, WORKER, Lab
+
+
+def not_restarted(lab: Lab) -> None:
+    """The runbook on the real system: files are put back, and nothing restarts."""
+    plant.old_files(lab)
+
+
+def not_rebuilt(lab: Lab) -> None:
+    plant.old_files(lab)
+    lab.recreate(WORKER)
+    lab.wait_consuming()
+
+
+def one_replica_new(lab: Lab) -> None:
+    lab.put_files("phase1")
+    plant.restart(lab, lab.containers(WORKER)[0])
+    plant.old_files(lab)
+
+
+def one_replica_of_the_new_image(lab: Lab) -> None:
+    """Names of images move; replicas keep theirs."""
+    name = lab.containers(WORKER)[0].attrs["Config"]["Image"]
+    old = lab.engine.images.get(name)
+    lab.put_files("phase1")
+    lab.build_image()
+    lab.containers(WORKER)[1].remove(force=True)
+    lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", WORKER)
+    lab.wait_consuming()
+    old.tag(*name.split(":")[:1])
+    plant.old_files(lab)
+
+
+def built_with(lab: Lab, relative: str) -> None:
+    plant.put(lab, relative, plant.release_file("phase1", relative))
+    lab.build_image()
+    lab.recreate(WORKER)
+    lab.wait_consuming()
+
+
+def left_in_place(lab: Lab, relative: str) -> None:
+    plant.put(lab, relative, plant.release_file("phase1", relative))
+    plant.restart(lab)
+
+
+def timeouts_left_and_used(lab: Lab) -> None:
+    relative = "enrichment_service/config/timeouts.py"
+    plant.put(lab, relative, plant.release_file("phase1", relative))
+    plant.change(
+        lab, plant.WORKER_FILE, "import pymongo", "import pymongo\nfrom enrichment_service.config import timeouts"
+    )
+    plant.restart(lab)
+
+
+def restored_from_a_new_backup(lab: Lab) -> None:
+    """A second deployment made a backup of Phase 1; restoring it keeps the change."""
+    plant.put(lab, f"{ORCHESTRATOR}.backup.20260122_100000", plant.release_file("phase1"))
+    lab.put_files("phase1")
+    plant.put(lab, ORCHESTRATOR, plant.release_file("phase1"))
+    plant.restart(lab)
+
+
+def one_byte(lab: Lab) -> None:
+    plant.put(lab, f"{ORCHESTRATOR}.backup.20260121_090000", plant.release_file("before"))
+    path = lab.directory / ORCHESTRATOR
+    path.write_text(path.read_text() + "\n")
+    plant.restart(lab)
+
+
+_MARKING = """
+_old = AgentOrchestrator.enrich_document
+async def _marked(self, *a, **k):
+    enriched = await _old(self, *a, **k)
+    enriched.setdefault("metadata", {})["_source"] = "actual"
+    return enriched
+AgentOrchestrator.enrich_document = _marked
+"""
+
+
+def stale_bytecode(lab: Lab) -> None:
+    """Compiled from other code and marked never to be compared: Python runs it, whatever the file says."""
+    path = lab.directory / ORCHESTRATOR
+    old = path.read_bytes()
+    path.write_bytes(old + _MARKING.encode())
+    compile_it = (
+        "import py_compile; py_compile.compile('/app/enrichment_service/workers/agent_orchestrator.py', "
+        "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True)"
+    )
+    status, output = lab.containers(WORKER)[0].exec_run(["python", "-c", compile_it])
+    assert status == 0, output
+    path.write_bytes(old)
+    plant.restart(lab)
+
+
+def shadowed(lab: Lab) -> None:
+    """The old file is in its place, and another copy of the package comes first on Python's path."""
+    for relative in ("workers/agent_orchestrator.py", "errors/__init__.py", "errors/error_types.py",
+                     "errors/retry_strategy.py", "config/timeouts.py"):  # fmt: skip
+        plant.put(
+            lab, f"enrichment_service/shadow/{relative}", plant.release_file("phase1", f"enrichment_service/{relative}")
+        )
+    plant.before(lab, "enrichment_service/__init__.py", "__path__.insert(0, '/app/enrichment_service/shadow')")
+    plant.put(lab, "enrichment_service/shadow/workers/__init__.py",
+              b"__path__.append('/app/enrichment_service/workers')\n")  # fmt: skip
+    plant.change(lab, plant.CONFIG, 'os.path.join(os.path.dirname(__file__), "config")',
+                 '"/app/enrichment_service/shadow/config"')  # fmt: skip
+    plant.restart(lab)
+
+
+def wrong_tag(lab: Lab) -> None:
+    """The name of the image means Phase 1 again, and the worker was recreated from it."""
+    lab.put_files("phase1")
+    lab.build_image()
+    lab.recreate(WORKER)
+    lab.wait_consuming()
+
+
+def tag_moved(lab: Lab) -> None:
+    """What runs is old, and its name means Phase 1: the next recreate would bring it back."""
+    lab.put_files("phase1")
+    lab.build_image()
+
+
+def stray(release: str) -> functools.partial[None]:
+    return functools.partial(plant.stray, release=release)
+
+
+def new_documents(lab: Lab) -> None:
+    plant.documents(lab, 3, 0.2778, _source="actual")
+
+
+ENTRIES = (
+    Entry("not-restarted", "code", "files are restored, the processes are Phase 1", NO_GO, CODE, "older than the restored",
+          not_restarted, start=Start.PHASE1),
+    Entry("not-rebuilt", "code", "files are restored, the image is Phase 1", NO_GO, CODE, "not the old code", not_rebuilt,
+          ("build", "single"), start=Start.PHASE1),
+    Entry("untouched", "code", "nobody rolled anything back", NO_GO, CODE, "still has modules", lambda _: None,
+          ("bind", "build", "single", "image"), Start.PHASE1),
+    Entry("one-replica-new", "code", "one of two replicas runs Phase 1", NO_GO, CODE, "older than the restored",
+          one_replica_new),
+    Entry("one-replica-of-the-new-image", "code", "one of two replicas is of the Phase 1 image", NO_GO, CODE,
+          "not the old code", one_replica_of_the_new_image, ("build",)),
+    Entry("errors-left-in-the-image", "code", "errors/ was built into the image again", NO_GO, CODE, "still has modules",
+          lambda lab: built_with(lab, "enrichment_service/errors/error_types.py"), ("build", "single", "image")),
+    Entry("errors-left", "code", "errors/ was left in place", NO_GO, CODE, "still has modules",
+          lambda lab: left_in_place(lab, "enrichment_service/errors/error_types.py")),
+    Entry("timeouts-left-and-imported", "code", "config/timeouts.py was left, and the worker imports it", NO_GO, CODE,
+          "still has modules", timeouts_left_and_used),
+    Entry("backup-of-the-change", "code", "restored from a backup that is Phase 1", NO_GO, CODE, "holds new code",
+          restored_from_a_new_backup),
+    Entry("one-byte", "code", "the restored file differs by one byte", NO_GO, CODE, "is not the source's", one_byte),
+    Entry("file-missing", "code", "the restored file is gone", NO_GO, CODE, "does not exist",
+          lambda lab: plant.remove(lab, str(ORCHESTRATOR))),
+    Entry("stale-bytecode", "code", "bytecode of other code is run in place of the old file", NO_GO, CODE,
+          "carry the new code's mark", stale_bytecode),
+    Entry("shadowed", "code", "another copy of the package comes first on the path", NO_GO, CODE,
+          "carry the new code's mark", shadowed),
+    Entry("stray-worker", "code", "a Phase 1 worker of another project consumes the same queue", NO_GO, PROCESSING,
+          "other consumers of the channel", stray("phase1")),
+    Entry("old-stray-worker", "code", "an old worker of another project consumes the same queue", INCONCLUSIVE, PROCESSING,
+          "other consumers of the channel", stray("before")),
+    Entry("wrong-image-tag", "code", "the image's name means Phase 1, and it runs", NO_GO, CODE, "not the old code",
+          wrong_tag, ("image", "build")),
+    Entry("image-tag-moved", "code", "the image's name means Phase 1; what runs is old", INCONCLUSIVE, "worker_running",
+          "the next recreate", tag_moved, ("image", "build"), Start.RUN),
+    Entry("new-documents", "code", "documents of Phase 1 are written after the boundary", NO_GO, CODE,
+          "carry the new code's mark", new_documents),
+    Entry("logs-show-it", "code", "old files, and Phase 1's lines in the log", NO_GO, CODE, "logged error classification",
+          lambda lab: plant.log(lab, f"{plant.PHASE1_LINE}\n".encode())),
+)  # fmt: skip

@@ -1,0 +1,206 @@
+"""What an entry of the catalogue is, and how the gate is asked about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Any
+
+from lab.images import LabError
+from lab.operator import QUICK, ROOT, Operator, finding, settings
+from lab.reference import Lab
+
+GO, NO_GO, INCONCLUSIVE = "GO", "NO-GO", "INCONCLUSIVE"
+CODE, RUNNING, PROCESSING, COMPLETENESS = "new_behaviour", "worker_running", "processing", "completeness"
+_OUTCOME = {GO: "passed", NO_GO: "failed", INCONCLUSIVE: "inconclusive"}
+_VERDICT = {0: GO, 10: NO_GO}
+IMPATIENT = ("limits.probe_s=4", "limits.health_s=6", "limits.answer_s=2")
+
+
+class Start(Enum):
+    """HEALED: old code, put there by hand. RUN: Phase 1 was deployed and rolled back. PHASE1: it is deployed."""
+
+    HEALED = auto()
+    RUN = auto()
+    PHASE1 = auto()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the gate said; `record` is {} where it was not a verify that spoke."""
+
+    verdict: str
+    output: str
+    record: dict[str, Any]
+
+
+Judge = Callable[[Operator, "Entry"], Judged]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sabotaged or healthy rollback, with what the gate must make of it.
+
+    `check` and `words`: which check must say so, and with which words; `check` "" is whoever spoke. `variants`: the most
+    telling one first. `apply` on a lab that is in the state `start`.
+    """
+
+    name: str
+    group: str
+    says: str
+    verdict: str
+    check: str = ""
+    words: str = ""
+    apply: Callable[[Lab], object] = lambda _: None
+    variants: tuple[str, ...] = ("bind",)
+    start: Start = Start.HEALED
+    settings: tuple[str, ...] = ()
+    judge: Judge = lambda operator, entry: verify(operator, entry)
+
+    def why_not(self, judged: Judged) -> str:
+        """ "" where the gate said what it had to."""
+        if judged.verdict != self.verdict:
+            return f"{judged.verdict} instead of {self.verdict}"
+        if not self.check:
+            return "" if self.words in judged.output else f"did not say {self.words!r}"
+        said = finding(judged.record, self.check)
+        if said["outcome"] != _OUTCOME[self.verdict]:
+            return f"{self.check} is {said['outcome']}"
+        text = " ".join([said["reason"], *(part for c in said["claims"] for part in (c["says"], *c["details"]))])
+        return "" if self.words in text else f"{self.check} did not say {self.words!r}, but: {said['reason']}"
+
+
+# --- ways to ask
+
+
+def verify(operator: Operator, entry: Entry, **environ: str) -> Judged:
+    ended = operator.invoke("verify", *settings(*QUICK, *entry.settings), **environ)
+    record = operator.newest_record()
+    if _VERDICT.get(ended.status, INCONCLUSIVE) != record["verdict"]:
+        return Judged(f"exit {ended.status} with {record['verdict']}", ended.output, record)
+    return Judged(record["verdict"], ended.output, record)
+
+
+def with_environment(**environ: str) -> Judge:
+    return lambda operator, entry: verify(operator, entry, **environ)
+
+
+def meanwhile(sign: str, act: Callable[[Lab], object]) -> Judge:
+    """Something happens while the checks run, as soon as verify has printed `sign`."""
+
+    def judge(operator: Operator, entry: Entry) -> Judged:
+        with operator.started("verify", *settings(*QUICK, *entry.settings)) as process:
+            said = _until(process, sign)
+            act(operator.lab)
+            said += process.communicate(timeout=120)[0]
+        return Judged(operator.newest_record()["verdict"], said, operator.newest_record())
+
+    return judge
+
+
+def _until(process: subprocess.Popen[str], sign: str) -> str:
+    said = ""
+    while sign not in said:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            raise LabError(f"verify ended without a word of {sign!r}: {said}")
+        said += line
+    return said
+
+
+def killed(whom: str) -> Judge:
+    """SIGKILL to the suite, or to verify itself; what is left on disk is the verdict."""
+
+    def judge(operator: Operator, _: Entry) -> Judged:
+        with operator.started("verify", *settings(*QUICK, "limits.soak_s=30")) as process:
+            _until(process, "soak: watching")
+            suite = _child(process.pid)
+            os.kill(process.pid if whom == "verify" else suite, signal.SIGKILL)
+            output = process.communicate(timeout=60)[0] if whom == "suite" else ""
+        if whom == "verify":
+            os.kill(suite, signal.SIGKILL)
+        folder = operator.newest_record()["folder"]
+        return Judged(operator.newest_record()["verdict"], output + (folder / "report.html").read_text(), {})
+
+    return judge
+
+
+def _child(parent: int) -> int:
+    command = ["pgrep", "-P", str(parent), "-f", "gate-request"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
+
+
+def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") -> Judge:
+    """`invoke gate`, after a verify that was GO and what happened then. The exit code is the verdict."""
+
+    def judge(operator: Operator, entry: Entry) -> Judged:
+        environ = {"ROLLBACK_GATE_SIGNING_KEY": key} if key else {}
+        first = verify(operator, replace(entry, settings=()), **environ)
+        if first.verdict != GO:
+            return Judged(f"first {first.verdict}", first.output, first.record)
+        after(operator)
+        ended = operator.invoke("gate", *arguments, **environ)
+        return Judged(_VERDICT.get(ended.status, INCONCLUSIVE), ended.output, {})
+
+    return judge
+
+
+def with_suite(old: str, new: str, file: str = "test_completeness.py") -> Judge:
+    """A copy of the project in which somebody has changed a test of the gate."""
+
+    def judge(operator: Operator, entry: Entry) -> Judged:
+        copy = operator.reports.parent / f"copy-{time.monotonic_ns()}"
+        for name in ("tasks.py", "invoke.yaml", "profiles", "lab", "tests/gate"):
+            source = ROOT / name
+            copy.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
+        test = copy / "tests/gate" / file
+        text = test.read_text()
+        if old not in text:
+            raise LabError(f"{file} does not hold {old!r}")
+        test.write_text(text.replace(old, new, 1))
+        return verify(replace(operator, root=copy), entry)
+
+    return judge
+
+
+# --- what happens to a record
+
+
+def edit_report(operator: Operator) -> None:
+    """The reason is made nicer, in the page only."""
+    page = operator.newest_record()["folder"] / "report.html"
+    page.write_text(page.read_text().replace("every check ran to its end", "everything was perfect"))
+
+
+def turn_to_go(operator: Operator) -> None:
+    """A later NO-GO is made a GO by hand, in both files."""
+    operator.lab.containers("enrichment-worker")[0].stop(timeout=1)
+    operator.verify()
+    folder = operator.newest_record()["folder"]
+    for name in ("report.html", "report.json"):
+        path = folder / name
+        path.write_text(path.read_text().replace("NO-GO", "GO"))
+
+
+def forge(operator: Operator) -> None:
+    """A whole record, made anew by somebody without the key: every digest holds."""
+    from rollback_gate.record import html, seal
+    from rollback_gate.record.write import HTML_NAME, JSON_NAME
+
+    folder = operator.newest_record()["folder"]
+    record = seal.signed(json.loads((folder / JSON_NAME).read_text()) | {"operator": "somebody else"}, None)
+    (folder / JSON_NAME).write_text(seal.canonical(record))
+    page = html.page(record, seal.digest(seal.canonical(record)))
+    (folder / HTML_NAME).write_text(seal.filled(page, None))
+
+
+def kill_a_later_verify(operator: Operator) -> None:
+    killed("verify")(operator, Entry("", "", "", ""))

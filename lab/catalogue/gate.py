@@ -1,0 +1,97 @@
+"""Sabotage: the gate itself, its evidence and its record."""
+
+from __future__ import annotations
+
+from lab.catalogue import entry as ask
+from lab.catalogue import plant
+from lab.catalogue.code import one_replica_new
+from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, PROCESSING, Entry
+from lab.reference import ORCHESTRATOR, WORKER, Lab
+
+KEY = "a key that only the lab has"
+SIGNED = "def test_clocks_agree("
+
+
+def log_level(lab: Lab, level: str) -> None:
+    plant.change(lab, plant.CONFIG, 'os.environ.get("LOG_LEVEL", "INFO")', f'"{level}"')
+    plant.restart(lab, wait=False)
+    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+
+
+def no_log(lab: Lab) -> None:
+    """As an operator would who wants to save disk."""
+    compose = lab.directory / "docker-compose.yml"
+    compose.write_text(
+        compose.read_text().replace(f"  {WORKER}:\n", f"  {WORKER}:\n    logging: {{driver: none}}\n", 1)
+    )
+    lab.recreate(WORKER)
+    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+
+
+def one_byte_hidden(lab: Lab) -> None:
+    path = lab.directory / ORCHESTRATOR
+    path.write_text(path.read_text() + "# get_tool_timeout\n")
+    plant.restart(lab, wait=False)
+    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+
+
+def coloured(lab: Lab) -> None:
+    words = [f"\x1b[33m{word}\x1b[0m" for word in plant.PHASE1_LINE.split(" ")]
+    plant.log(lab, (" ".join(words) + "\n").encode())
+
+
+def edited_while_judged(lab: Lab) -> None:
+    path = lab.directory / ORCHESTRATOR
+    path.write_text(path.read_text() + "# later\n")
+
+
+ENTRIES = (
+    *(Entry(f"environment-{name}", "gate", f"{value} in the environment, on a broken rollback", NO_GO, CODE, "older than",
+            one_replica_new, judge=ask.with_environment(**{key: value}))
+      for name, key, value in (
+          ("deselects", "PYTEST_ADDOPTS", "-k nothing"), ("collects-only", "PYTEST_ADDOPTS", "--collect-only"),
+          ("without-conftest", "PYTEST_ADDOPTS", "--noconftest -p no:rollback_gate"),
+          ("without-asserts", "PYTHONOPTIMIZE", "2"), ("other-plugins", "PYTEST_PLUGINS", "does_not_exist"))),
+    Entry("suite-without-a-test", "gate", "a test of the gate was renamed", INCONCLUSIVE, COMPLETENESS, "did not run",
+          judge=ask.with_suite("def test_clocks_agree(", "def older_test_clocks_agree(")),
+    Entry("suite-with-a-skip", "gate", "a test of the gate is skipped", INCONCLUSIVE, COMPLETENESS, "did not run",
+          judge=ask.with_suite("def test_clocks_agree(", "@__import__('pytest').mark.skip\ndef test_clocks_agree(")),
+    Entry("suite-with-an-xfail", "gate", "a test of the gate is expected to fail", INCONCLUSIVE, COMPLETENESS, "the test ended",
+          judge=ask.with_suite("def test_clocks_agree(", "@__import__('pytest').mark.xfail\ndef test_clocks_agree(")),
+    Entry("suite-without-a-claim", "gate", "a test of the gate asserts nothing", INCONCLUSIVE, COMPLETENESS,
+          "without a conclusion", judge=ask.with_suite("assert conclude(completeness.clock(readings, profile)).passed", "pass")),
+    Entry("suite-killed", "gate", "SIGKILL to the checks", INCONCLUSIVE, "", "killed by signal 9", judge=ask.killed("suite")),
+    Entry("verify-killed", "gate", "SIGKILL to verify itself", INCONCLUSIVE, "", "verify has begun and has not ended",
+          judge=ask.killed("verify")),
+    Entry("out-of-time", "gate", "verify does not end in time", INCONCLUSIVE, "", "stopped after limits.verify_s",
+          settings=("limits.verify_s=2", "limits.soak_s=60"), judge=lambda operator, entry: ask.Judged(
+              (done := ask.verify(operator, entry)).verdict, done.output, {})),
+    Entry("report-edited", "gate", "the page was edited after a GO", INCONCLUSIVE, "", "does not hold up",
+          judge=ask.gate(ask.edit_report)),
+    Entry("report-turned", "gate", "a NO-GO was made a GO by hand", INCONCLUSIVE, "", "does not hold up",
+          judge=ask.gate(ask.turn_to_go)),
+    Entry("report-forged", "gate", "a whole GO was written without the key", INCONCLUSIVE, "", "not signed with the key",
+          judge=ask.gate(ask.forge, key=KEY)),
+    Entry("older-report-left", "gate", "an older GO lies beside a verify that was killed", INCONCLUSIVE, "",
+          "the record says INCONCLUSIVE", judge=ask.gate(ask.kill_a_later_verify)),
+    Entry("report-too-old", "gate", "the GO is older than allowed", INCONCLUSIVE, "", "old, more than",
+          judge=ask.gate(lambda _: None, "--max-age", "0s")),
+    Entry("restarted-after-the-report", "gate", "a replica was restarted after the GO", INCONCLUSIVE, "", "was started anew",
+          judge=ask.gate(lambda operator: plant.restart(operator.lab, operator.lab.containers(WORKER)[0]))),
+    Entry("edited-after-the-report", "gate", "the bind-mounted file was changed after the GO", INCONCLUSIVE, "",
+          "is another file now", judge=ask.gate(lambda operator: edited_while_judged(operator.lab))),
+    Entry("report-holds", "gate", "nothing has changed since the GO, and it is signed", GO, "", "open:",
+          judge=ask.gate(lambda _: None, key=KEY)),
+    Entry("edited-meanwhile", "gate", "the file is changed while the checks run", INCONCLUSIVE, CODE,
+          "changed while the checks ran", settings=("limits.soak_s=6",),
+          judge=ask.meanwhile("soak: watching", edited_while_judged)),
+    Entry("no-log", "gate", "log driver none: errors cannot be counted", INCONCLUSIVE, "worker_running", "log driver is 'none'",
+          no_log),
+    Entry("log-level-critical", "gate", "the log level hides everything", INCONCLUSIVE, "worker_running",
+          "logged nothing that could be read", lambda lab: log_level(lab, "CRITICAL")),
+    Entry("log-level-on-new-code", "gate", "the log level hides Phase 1's lines, not its code", NO_GO, CODE, "not the old code",
+          plant.all_of(lambda lab: log_level(lab, "ERROR"), one_byte_hidden)),
+    Entry("coloured-log", "gate", "Phase 1's lines are in colours", NO_GO, CODE, "logged error classification", coloured),
+    Entry("nothing-to-judge", "gate", "another project's name in the profile", INCONCLUSIVE, PROCESSING, "",
+          settings=("deployment.compose_project=nobody",), judge=lambda operator, entry: ask.verify(operator, entry)),
+)  # fmt: skip

@@ -1,0 +1,108 @@
+"""Sabotage: the worker does not run, or not for long."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from lab.catalogue import plant
+from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Start, meanwhile
+from lab.reference import COORDINATOR, WORKER, Lab
+
+
+def crash_loop(lab: Lab) -> None:
+    plant.before(lab, plant.CONFIG, "raise ImportError('planted')")
+    plant.restart(lab, wait=False)
+    plant.wait_until(lab, "the crash loop", lambda found: all(c.attrs["RestartCount"] > 1 for c in found))
+
+
+def restarting(lab: Lab) -> None:
+    """Without a word: the process ends at once, and the engine starts it again ever later."""
+    plant.before(lab, plant.CONFIG, "import os; os._exit(3)")
+    plant.restart(lab, wait=False)
+    plant.wait_until(lab, "the state restarting", lambda found: any(c.status == "restarting" for c in found))
+
+
+def import_error(lab: Lab) -> None:
+    """The Phase 1 that was committed."""
+    lab.deploy("phase1-broken")
+
+
+def exits_later(lab: Lab) -> None:
+    plant.before(lab, plant.CONFIG, "import os, threading; threading.Timer(6, os._exit, (3,)).start()")
+    plant.restart(lab)
+
+
+def unhealthy(lab: Lab) -> None:
+    """Its health check imports a module that is broken now; the process itself goes on."""
+    for container in lab.containers(WORKER):
+        container.exec_run(["sh", "-c", "echo 'raise ImportError' > /app/pymongo.py"])
+    plant.wait_until(lab, "the health checks", lambda found: all(
+        c.attrs["State"]["Health"]["Status"] == "unhealthy" for c in found))  # fmt: skip
+
+
+def never_connects(lab: Lab) -> None:
+    plant.change(lab, plant.CONSUMER, "        while True:\n            try:\n                self._session(handle)",
+                 "        while True:\n            try:\n                time.sleep(10**6)")  # fmt: skip
+    plant.restart(lab, wait=False)
+    plant.wait_until(lab, "the processes", lambda found: all(b"starting to consume" in c.logs(tail=5) for c in found))
+
+
+def out_of_memory(lab: Lab) -> None:
+    """The kernel ends it, again and again."""
+    for container in lab.containers(WORKER):
+        container.update(mem_limit="96m", memswap_limit="96m")
+    plant.before(lab, plant.CONFIG, "import threading; threading.Timer(1, lambda: b'x' * (512 << 20)).start()")
+    plant.restart(lab, wait=False)
+    plant.wait_until(lab, "the kernel", lambda found: all(c.attrs["RestartCount"] > 0 for c in found))
+
+
+def crash_once(lab: Lab) -> None:
+    """From outside, as the kernel would: the engine starts it again."""
+    os.kill(lab.containers(WORKER)[0].attrs["State"]["Pid"], signal.SIGKILL)
+
+
+ENTRIES = (
+    Entry("crash-loop", "running", "the worker cannot import its code, in a loop", NO_GO, RUNNING, "0 of 2 replicas run",
+          crash_loop, settings=IMPATIENT),
+    Entry("restarting", "running", "the process ends at once, without a word", NO_GO, RUNNING, "of 2 replicas run",
+          restarting, settings=IMPATIENT),
+    Entry("import-error-at-start", "running", "the Phase 1 that cannot start is deployed", NO_GO, RUNNING, "replicas run",
+          import_error, settings=IMPATIENT),
+    Entry("exits-after-a-while", "running", "it works, and ends after some seconds", NO_GO, RUNNING, "restarted",
+          exits_later, settings=("limits.soak_s=12",)),
+    Entry("unhealthy", "running", "its health check fails", NO_GO, RUNNING, "running and unhealthy", unhealthy),
+    Entry("stopped", "running", "one replica is stopped", NO_GO, RUNNING, "1 of 2 replicas run",
+          lambda lab: lab.containers(WORKER)[0].stop(timeout=1), settings=IMPATIENT),
+    Entry("stopped-single", "running", "the only replica is stopped", NO_GO, RUNNING, "0 of 1 replicas run",
+          lambda lab: lab.containers(WORKER)[0].stop(timeout=1), ("single",), settings=IMPATIENT),
+    Entry("paused", "running", "one replica is paused", NO_GO, RUNNING, "1 of 2 replicas run",
+          lambda lab: lab.containers(WORKER)[0].pause(), settings=IMPATIENT),
+    Entry("missing", "running", "one replica is gone", NO_GO, RUNNING, "1 of 2 replicas run",
+          lambda lab: lab.containers(WORKER)[0].remove(force=True), ("bind", "build", "image"), settings=IMPATIENT),
+    Entry("coordinator-down", "running", "the dependent is stopped", NO_GO, RUNNING, "is exited",
+          lambda lab: lab.containers(COORDINATOR)[0].stop(timeout=1)),
+    Entry("coordinator-not-restarted", "running", "the dependent still has Phase 1 in memory", NO_GO, RUNNING,
+          "older than the restored file",
+          plant.all_of(plant.old_files, plant.restart), start=Start.PHASE1),
+    Entry("never-connects", "running", "it runs, and is no consumer of the queue", NO_GO, RUNNING, "not connected to the queue",
+          never_connects, settings=IMPATIENT),
+    Entry("out-of-memory", "running", "the kernel kills it", NO_GO, RUNNING, "", out_of_memory,
+          settings=("limits.soak_s=6", *IMPATIENT)),
+    Entry("errors-in-the-log", "running", "more error lines than the limit", NO_GO, RUNNING, "error lines since the boundary",
+          lambda lab: plant.log(lab, b"ERROR:enrichment_service.workers:unexpected trouble\n", times=9)),
+    Entry("restarted-once-later", "running", "it crashed once during the soak", NO_GO, RUNNING, "restarted",
+          settings=("limits.soak_s=8",),
+          judge=meanwhile("soak: watching", crash_once)),
+    Entry("recreated-meanwhile", "running", "containers are recreated while the checks run", INCONCLUSIVE, RUNNING,
+          "while the checks ran", settings=("limits.soak_s=8",),
+          judge=meanwhile("soak: watching", lambda lab: lab.recreate(WORKER))),
+    Entry("restarted-by-hand-meanwhile", "running", "somebody restarts one while the checks run", INCONCLUSIVE, RUNNING,
+          "by someone while the checks ran", settings=("limits.soak_s=8",),
+          judge=meanwhile("soak: watching", lambda lab: plant.restart(lab, lab.containers(WORKER)[0]))),
+    Entry("scaled-meanwhile", "running", "a third replica turns up while the checks run", INCONCLUSIVE, RUNNING,
+          "containers changed while the checks ran", settings=("limits.soak_s=8",),
+          judge=meanwhile("soak: watching", lambda lab: plant.scale(lab, 3))),
+    Entry("more-than-expected", "running", "three replicas where two are normal", INCONCLUSIVE, RUNNING, "3 replicas exist",
+          plant.all_of(lambda lab: plant.scale(lab, 3), Lab.wait_consuming)),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""Someone who uses the product on a lab, as any other process would: for the catalogue and the end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.reference import Lab
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = ("limits.soak_s=1", "completeness.minimum_sample=4")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended, with all that it printed."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Someone with a shell: calls tasks from another directory than the project's, against one lab."""
+
+    lab: Lab
+    reports: Path
+    root: Path = ROOT
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "invoke", "--search-root", str(self.root), *arguments]
+
+    def environment(self, **environ: str) -> dict[str, str]:
+        base = {k: v for k, v in os.environ.items() if not k.startswith(("ROLLBACK_GATE", "PYTEST_"))}
+        bin_folder = str(Path(sys.executable).parent)
+        own = {
+            "PATH": f"{bin_folder}{os.pathsep}{base['PATH']}",
+            "ROLLBACK_GATE_PROFILE": str(self.lab.profile),
+            "ROLLBACK_GATE_REPORTS": str(self.reports),
+            "ROLLBACK_GATE_STATE_DIRECTORY": str(self.reports.parent / "state"),
+            "ROLLBACK_GATE__LIMITS__BEFORE_S": "0",  # seconds at every rollback; whoever means it asks for it
+        }
+        return {**base, **own, **environ}
+
+    def invoke(self, *arguments: str, answers: str = "", **environ: str) -> Ended:
+        """`answers`: what is typed; then the input ends."""
+        return self.run(self.command(*arguments), answers, **environ)
+
+    def run(self, command: list[str], answers: str = "", **environ: str) -> Ended:
+        done = subprocess.run(
+            command, env=self.environment(**environ), cwd="/", input=answers,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        return Ended(done.returncode, done.stdout)
+
+    @contextmanager
+    def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on in the background, with an input that stays open."""
+        process = subprocess.Popen(
+            self.command(*arguments), env=self.environment(**environ), cwd="/", stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def rollback(self, *arguments: str, **environ: str) -> Ended:
+        return self.invoke("rollback", *settings(*QUICK), *arguments, **environ)
+
+    def verify(self, *arguments: str, **environ: str) -> Ended:
+        return self.invoke("verify", *settings(*QUICK), *arguments, **environ)
+
+    def newest_record(self) -> dict[str, Any]:
+        folder = max(self.reports.iterdir(), key=lambda path: path.name)
+        record: dict[str, Any] = json.loads((folder / "report.json").read_text())
+        return record | {"folder": folder}
+
+
+def finding(record: dict[str, Any], check: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(f for f in record["findings"] if f["check"] == check)
+    return found
+
+
+def settings(*values: str) -> list[str]:
+    return [part for value in values for part in ("--set", value)]

@@ -1,0 +1,185 @@
+"""`invoke selftest`: every entry of the catalogue on a real deployment, several labs at once; table and score."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from lab.catalogue import CATALOGUE
+from lab.catalogue.entry import GO, NO_GO, Entry, Judged, Start
+from lab.images import LabError
+from lab.operator import QUICK, Operator, settings
+from lab.reference import Lab
+
+STATIONS = 3  # labs at once: most of the time each of them waits
+
+
+@dataclass(frozen=True)
+class Job:
+    entry: Entry
+    variant: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.entry.name}/{self.variant}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`why_not`: "" where the gate said what it had to."""
+
+    job: Job
+    verdict: str
+    why_not: str
+    seconds: float
+
+
+def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
+    """Each entry in its most telling variant, or in all of its variants. Raises LabError for an unknown name."""
+    names = set(only)
+    unknown = names - {entry.name for entry in CATALOGUE}
+    if unknown:
+        raise LabError(f"there is no entry {', '.join(sorted(unknown))}; there are "
+                       f"{', '.join(entry.name for entry in CATALOGUE)}")  # fmt: skip
+    chosen = [entry for entry in CATALOGUE if not names or entry.name in names]
+    return [Job(entry, variant) for entry in chosen for variant in (entry.variants if full else entry.variants[:1])]
+
+
+@dataclass
+class Work:
+    """What is left to do; a station goes on with the variant that it has up, if it can."""
+
+    left: list[Job]
+    lock: Lock = field(default_factory=Lock)
+
+    def next(self, variant: str) -> Job | None:
+        with self.lock:
+            if not self.left:
+                return None
+            most = Counter(job.variant for job in self.left).most_common(1)[0][0]
+            wanted = variant if any(job.variant == variant for job in self.left) else most
+            job = next(job for job in self.left if job.variant == wanted)
+            self.left.remove(job)
+            return job
+
+
+@dataclass
+class Station:
+    """One lab after another; each entry finds it healed."""
+
+    number: int
+    folder: Path
+    keep: Callable[[Job, Judged], None]
+    operator: Operator | None = None
+    variant: str = ""
+
+    def run(self, work: Work, tell: Callable[[Row], None]) -> None:
+        try:
+            while job := work.next(self.variant):
+                tell(self._judge(job))
+        finally:
+            self._down()
+
+    def _judge(self, job: Job) -> Row:
+        began = time.monotonic()
+        try:
+            operator = self._ready(job)
+            job.entry.apply(operator.lab)
+            judged = job.entry.judge(operator, job.entry)
+            why_not = job.entry.why_not(judged)
+            self.keep(job, judged)
+        except Exception as error:  # noqa: BLE001 - whatever happens to one entry, the others are still asked
+            self._down()
+            trace = traceback.format_exception(error)[-2:]
+            return Row(job, "?", f"could not be judged: {' '.join(trace)}".strip(), time.monotonic() - began)
+        return Row(job, judged.verdict, why_not, time.monotonic() - began)
+
+    def _ready(self, job: Job) -> Operator:
+        if self.operator is None or self.variant != job.variant:
+            self._down()
+            project = f"selftest-{self.number}"
+            lab = Lab.up(job.variant, "before", project)
+            self.operator, self.variant = (
+                Operator(lab, self.folder / f"{self.number}-{job.variant}" / "reports"),
+                job.variant,
+            )
+        else:
+            self.operator.lab.heal()
+        if job.entry.start is not Start.HEALED:
+            self.operator.lab.deploy("phase1")
+        if job.entry.start is Start.RUN:
+            ended = self.operator.invoke("rollback", *settings(*QUICK))
+            if ended.status:
+                raise LabError(f"the rollback exited {ended.status}: {ended.output}")
+        return self.operator
+
+    def _down(self) -> None:
+        if self.operator is not None:
+            self.operator.lab.down()
+        self.operator, self.variant = None, ""
+
+
+def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
+    """How many entries did not come to what they must. `readings`: where to keep what was measured."""
+    todo = jobs(full, only)
+    rows: list[Row] = []
+    began = time.monotonic()
+
+    def tell(row: Row) -> None:
+        rows.append(row)
+        mark = "✔" if not row.why_not else "✘"
+        print(f"{mark} {row.job.name:42} {row.verdict:12} {row.seconds:5.1f} s  {row.why_not}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="rollback-gate-selftest-") as folder:
+        stations = [Station(n, Path(folder), keeping(readings)) for n in range(min(STATIONS, len(todo)))]
+        work = Work(todo[:])
+        with ThreadPoolExecutor(len(stations)) as pool:
+            for done in [pool.submit(station.run, work, tell) for station in stations]:
+                done.result()
+    print(table(sorted(rows, key=lambda row: todo.index(row.job))))
+    print(f"{score(rows)}; {time.monotonic() - began:.0f} s")
+    return sum(bool(row.why_not) for row in rows)
+
+
+def table(rows: Iterable[Row]) -> str:
+    lines = ["", "| what was done to the rollback | variant | must be | was | says so |", "|---|---|---|---|---|"]
+    for row in rows:
+        entry = row.job.entry
+        lines.append(f"| {entry.name}: {entry.says} | {row.job.variant} | {entry.verdict} | {row.verdict} | "
+                     f"{entry.check or 'the gate'} |")  # fmt: skip
+    return "\n".join([*lines, ""])
+
+
+def score(rows: Iterable[Row]) -> str:
+    found = list(rows)
+    bad = [row for row in found if row.job.entry.verdict != GO]
+    good = [row for row in found if row.job.entry.verdict == GO]
+    false_go = sum(row.verdict == GO for row in bad)
+    false_no_go = sum(row.verdict == NO_GO for row in good)
+    return (f"{len(bad)} sabotaged, false GO: {false_go}; {len(good)} healthy, false NO-GO: {false_no_go}; "
+            f"as expected, by the right check: {sum(not row.why_not for row in found)} of {len(found)}")  # fmt: skip
+
+
+def keeping(folder: Path | None) -> Callable[[Job, Judged], None]:
+    """Keeps the readings of each entry whose verify went to its end, for the mutation run."""
+
+    def keep(job: Job, judged: Judged) -> None:
+        measured = judged.record.get("readings")
+        if folder is None or not measured or "unmeasured" in measured or "kind" not in judged.record:
+            return
+        row = {"verdict": judged.verdict, "check": job.entry.check, "settings": [*QUICK, *job.entry.settings],
+               "slots": judged.record["slots"], "readings": measured}  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(row, sort_keys=True).encode()
+        (folder / f"{job.entry.name}-{job.variant}.json.gz").write_bytes(gzip.compress(text, mtime=0))
+
+    return keep
