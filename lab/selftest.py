@@ -174,9 +174,15 @@ def keeping(folder: Path | None) -> Callable[[Job, Judged], None]:
 
     def keep(job: Job, judged: Judged) -> None:
         measured = judged.record.get("readings")
-        if folder is None or not measured or "unmeasured" in measured or "kind" not in judged.record:
+        if (
+            folder is None
+            or not job.entry.shows_in_readings
+            or not measured
+            or "unmeasured" in measured
+            or "kind" not in judged.record
+        ):
             return
-        row = {"verdict": judged.verdict, "check": job.entry.check, "settings": [*QUICK, *job.entry.settings],
+        row = {"entry": job.entry.name, "settings": [*QUICK, *job.entry.settings],
                "slots": judged.record["slots"], "readings": measured}  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(row, sort_keys=True).encode()

@@ -49,7 +49,8 @@ class Entry:
     """One sabotaged or healthy rollback, with what the gate must make of it.
 
     `check` and `words`: which check must say so, and with which words; `check` "" is whoever spoke. `variants`: the most
-    telling one first. `apply` on a lab that is in the state `start`.
+    telling one first. `apply` on a lab that is in the state `start`. `shows_in_readings`: what was measured tells it, not
+    how the tests ran.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Entry:
     start: Start = Start.HEALED
     settings: tuple[str, ...] = ()
     judge: Judge = lambda operator, entry: verify(operator, entry)
+    shows_in_readings: bool = True
 
     def why_not(self, judged: Judged) -> str:
         """ "" where the gate said what it had to."""

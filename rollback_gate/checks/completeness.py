@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import Baseline, Readings
+from rollback_gate.evidence.readings import Baseline, ProbeReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
 
@@ -62,19 +62,26 @@ def clock(readings: Readings, profile: Profile) -> Claim:
     limit = profile.limits.clock_skew_s
     if isinstance(readings.probes, Unmeasured):
         return inconclusive("clock", readings.probes)
-    skews = [
-        abs(p.document.created_at.seconds_since(p.completed_at))
-        for p in readings.probes.probes
-        if p.completed_at and p.document and p.document.created_at and not p.stuck_in  # saved again: created anew
-    ]
+    skews = [skew for p in readings.probes.probes if (skew := _skew(p, limit)) is not None]
     if not skews:
-        return inconclusive(
-            "clock", "no probe was both saved and seen in a log, so worker and engine cannot be compared"
-        )
+        return inconclusive("clock", "no probe was saved soon after it was sent, or seen finished in a log, so worker"
+                            " and engine cannot be compared")  # fmt: skip
     if max(skews) > limit:
         return inconclusive("clock", f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
                             "documents since the boundary cannot be told from older ones")  # fmt: skip
     return passed("clock", f"worker and engine agree within {max(skews):.1f} s", Evidence.DOCUMENT)
+
+
+def _skew(probe: ProbeReading, limit_s: float) -> float | None:
+    """By the log line that says it is finished; else by the time between sending it and finding it stored."""
+    created = probe.document.created_at if probe.document else None
+    if created is None or probe.stuck_in:  # saved again: created anew
+        return None
+    if probe.completed_at:
+        return abs(created.seconds_since(probe.completed_at))
+    if probe.seen_at is None or probe.seen_at.seconds_since(probe.sent_at) > limit_s:
+        return None
+    return max(probe.sent_at.seconds_since(created), created.seconds_since(probe.seen_at), 0.0)
 
 
 def mean_in_band(readings: Readings, profile: Profile) -> Claim:

@@ -23,6 +23,9 @@ def probe_on_every_replica(readings: Readings) -> Claim:
         evidence = _evidence(p for p in probes.probes if {slot for slot, _ in p.stuck_in} & stuck)
         says = f"picked up by {', '.join(sorted(stuck))} and not finished within {probes.limit_s:.0f} s"
         return _blame(readings, says, evidence)
+    lost = [p for p in open_ if p.seconds is not None]
+    if lost:
+        return _blame(readings, f"{len(lost)} were finished, as the log says, and never saved", _evidence(lost))
     if any(p.stuck_in for p in open_):
         says = (f"{len(open_)} of {len(probes.probes)} are still in work, in replicas that finished others or have not "
                 "had their time: verify again")  # fmt: skip

@@ -15,6 +15,9 @@ def expected_number(readings: Readings) -> Claim:
     expected = readings.expected_replicas
     states = [r.before for r in readings.replicas]
     found = [state for state in states if isinstance(state, Replica)]
+    if nothing_exists(readings):
+        return inconclusive("worker", "no container of the worker or a dependent exists here: is it the right engine, "
+                            "and the right deployment.compose_project?")  # fmt: skip
     running = [state for state in found if state.is_running]
     details = [f"{state.name}: {state.condition}" for state in found]
     if len(running) < expected:
@@ -23,6 +26,12 @@ def expected_number(readings: Readings) -> Claim:
         return inconclusive("worker", f"{len(found)} replicas exist, {expected} are expected: if that is right, "
                             f"set deployment.replicas={len(found)}", *details)  # fmt: skip
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+
+
+def nothing_exists(readings: Readings) -> bool:
+    """Zero containers were judged: that is no statement on a rollback (DESIGN: the verdict)."""
+    everything = [*(r.before for r in readings.replicas), *(d.before or None for d in readings.dependents)]
+    return bool(everything) and all(one is None for one in everything)
 
 
 def same_replicas(readings: Readings) -> Claim:
@@ -49,6 +58,8 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
     now = replica.before
     if isinstance(now, Unmeasured):
         return inconclusive(replica.label, now)
+    if now is None and nothing_exists(readings):
+        return inconclusive(replica.label, "does not exist, nor does anything else of this deployment")
     if now is None:
         return failed(replica.label, "does not exist", Evidence.PROCESS)
     if not now.is_running and _running(readings) >= readings.expected_replicas:
@@ -174,6 +185,8 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
 
 def dependents(readings: Readings) -> Claim:
     """Every dependent runs, stays up, is healthy and was restarted too (runbook, Quick Reference)."""
+    if nothing_exists(readings):
+        return inconclusive("dependents", "nothing of this deployment exists on this engine")
     problems: list[Claim] = []
     written, touched = _restored_at(readings)
     for reading in readings.dependents:

@@ -31,6 +31,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
+_SETTLE_S = 5.0
 Ask = Callable[[Replica, str], code.Answer]
 
 
@@ -216,8 +217,18 @@ class Collector:
         while self.clock() - began < self.profile.limits.soak_s:
             known = [replica for replica in before.values() if replica]
             if any(_identity(self.engine.inspect(replica.id)) != _identity(replica) for replica in known):
+                self._settle(known)
                 return
             self.sleep(min(1.0, max(self.profile.limits.soak_s - (self.clock() - began), 0.05)))
+
+    def _settle(self, known: list[Replica]) -> None:
+        """In the middle of a restart a container is exited: give whoever restarts it a moment to end."""
+        deadline = self.clock() + _SETTLE_S
+        while self.clock() < deadline:
+            now = [self.engine.inspect(replica.id) for replica in known]
+            if all(replica is None or replica.is_running for replica in now):
+                return
+            self.sleep(0.1)
 
     def _after(self, replica: Replica | None) -> Replica | Unmeasured | None:
         try:

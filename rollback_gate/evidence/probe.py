@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollback_gate.deployment.engine import Engine
@@ -53,6 +53,7 @@ class Probes:
     sleep: Callable[[float], None] = time.sleep
     _sent: dict[str, Instant] = field(default_factory=dict)
     _deadlines: dict[str, float] = field(default_factory=dict)
+    _seen_at: dict[str, Instant] = field(default_factory=dict)
 
     def reach_every_replica(self) -> tuple[ProbeReading, ...]:
         """Send probes, a round at a time, until each replica has finished one or the bound is reached.
@@ -123,7 +124,10 @@ class Probes:
         stored = self.documents.by_id(self._sent)
         summaries = {slot: self._log(replica, since) for slot, replica in self.replicas.items()}
         now = self.engine.now()
-        return tuple(attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
+        for document_id in stored:
+            self._seen_at.setdefault(document_id, now)
+        found = (attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
+        return tuple(replace(probe, seen_at=self._seen_at.get(probe.document_id)) for probe in found)
 
     def _log(self, replica: Replica, since: Instant) -> LogSummary | Unmeasured:
         try:

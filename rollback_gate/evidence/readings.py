@@ -123,7 +123,7 @@ class ProbeReading:
 
     `replica`: the slot whose log shows its completion, else the one that picked it up. `seconds`: from pick-up to
     completion in that replica, None while it is not complete there. `stuck_in`: slots that picked it up and have
-    not completed it, with the seconds since.
+    not completed it, with the seconds since. `seen_at`: when it was first found stored.
     """
 
     document_id: str
@@ -134,6 +134,7 @@ class ProbeReading:
     document: DocumentReading | None
     stuck_in: tuple[tuple[str, float], ...] = ()
     log_lines: tuple[str, ...] = ()
+    seen_at: Instant | None = None
 
     @property
     def finished(self) -> bool:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_gate.checks import completeness
-from rollback_gate.evidence.readings import McpReading, ProbesReading
+from rollback_gate.evidence.readings import Baseline, McpReading, ProbesReading
 from rollback_gate.model import Outcome, Unmeasured
 from tests.unit.builders import STARTED, documents, log, new_line, phase1, probe, readings, replica_reading
 
@@ -103,3 +105,43 @@ def test_students_t_agrees_with_the_table(degrees: int, table: float) -> None:
 @given(st.lists(st.floats(0.59, 0.62), min_size=10, max_size=30))
 def test_the_changed_level_is_never_passed(scores: list[float]) -> None:
     assert outcome_of(*scores) is Outcome.FAILED
+
+
+def baseline(mean: float) -> Baseline:
+    return Baseline("20260120T090000Z-abcd", "2026-01-20T09:00:00Z", mean, 0.05, 40)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scores", "outcome"),
+    [
+        (0.78, [0.7778] * 10, Outcome.PASSED),
+        (0.78, [0.2778] * 10, Outcome.INCONCLUSIVE),
+        (0.78, [0.6111] * 10, Outcome.FAILED),
+        (0.78, [0.7778] * 5 + [0.6111] * 5, Outcome.FAILED),
+        (0.78, [0.1] * 10, Outcome.FAILED),
+        (0.78, [1.0] * 5 + [0.55] * 5, Outcome.INCONCLUSIVE),
+        (0.58, [0.6] * 10, Outcome.PASSED),
+        (0.58, [0.55] * 10, Outcome.PASSED),
+        (0.17, [0.1667] * 10, Outcome.PASSED),
+        (0.28, [0.2778] * 10, Outcome.PASSED),
+        (0.28, [0.7778] * 10, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_snapshot_says_what_normal_was(mean: float, scores: list[float], outcome: Outcome) -> None:
+    """The band lies around what was before the change, as wide as the profile's; at the change's level the code decides."""
+    claim = completeness.mean_in_band(readings(documents=documents(*scores), baseline=baseline(mean)), PROFILE)
+    assert claim.outcome is outcome, claim
+    assert "by snapshot 20260120T090000Z-abcd of 40 documents" in " ".join(claim.details)
+
+
+def test_at_the_changes_level_unproven_code_is_inconclusive() -> None:
+    """The baseline was there too: averages cannot tell, and nothing else does."""
+    unread = replica_reading(1, code=Unmeasured("the code", "it is gone"))
+    seen = readings(documents=documents(*[0.6] * 10), baseline=baseline(0.58), replicas=(unread, replica_reading(2)))
+    assert completeness.mean_in_band(seen, PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+def test_advice_for_an_index_is_shown() -> None:
+    """Where every reading looks through the whole collection."""
+    slow = replace(documents(*[0.2778] * 10), advice="an index makes this fast: ...")
+    assert slow.advice in completeness.mean_in_band(readings(documents=slow), PROFILE).details

@@ -166,3 +166,13 @@ def test_a_process_older_than_the_run_is_red() -> None:
     """The run journaled a later start than the process has: it cannot be the run's process."""
     old = replica_reading(before=replica(id="1" * 64, started_at=STARTED.plus(-0.5)))
     assert new_behaviour.process_start(old).outcome is Outcome.FAILED
+
+
+OTHER = CodeReading((file_reading(digest="e" * 64),), ())
+
+
+@pytest.mark.parametrize("after", [OTHER, CodeReading((file_reading(),), ("x",)), None, Unmeasured("the code", "gone")])
+def test_code_that_changes_meanwhile_is_inconclusive(after: Any) -> None:
+    """Drift is never a verdict."""
+    assert new_behaviour.code_stays(replica_reading(1, code_after=after)).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.code_stays(replica_reading(1)).passed

@@ -7,7 +7,7 @@ import pytest
 from rollback_gate.checks import processing
 from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, QueueReading
 from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import STARTED, document, documents, probe, readings
+from tests.unit.builders import STARTED, document, documents, log, probe, readings, replica_reading
 
 SILENT = McpReading(False, "no answer at localhost:3003")
 DOWN = Unmeasured("the queue", "down")
@@ -163,3 +163,21 @@ def test_organic_documents() -> None:
 def test_traces() -> None:
     assert processing.leaves_no_trace(readings()).passed
     assert processing.leaves_no_trace(with_probes(probe(1), leftovers=("x",))).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("log_of_it", "finished", "outcome"),
+    [
+        (Unmeasured("the log", "driver none"), 2, Outcome.PASSED),
+        (log(finished={}, unfinished={}), 1, Outcome.PASSED),
+        (log(finished={}, unfinished={}), 0, Outcome.INCONCLUSIVE),
+        (log(finished={}, unfinished={}), None, Outcome.INCONCLUSIVE),
+        (log(), 5, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_where_the_log_cannot_tell_the_queue_can(log_of_it: Any, finished: int | None, outcome: Outcome) -> None:
+    """A log that shows other documents, and not the probe, is believed; one that shows none is not asked."""
+    hidden = replica_reading(2, log=log_of_it, finished_in_queue=finished)
+    probes = ProbesReading((probe(1), probe(2, replica=None, seconds=None)), 400)
+    seen = readings(replicas=(replica_reading(1), hidden), probes=probes)
+    assert processing.probe_on_every_replica(seen).outcome is outcome

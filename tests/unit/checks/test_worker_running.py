@@ -179,7 +179,8 @@ def test_image_and_configuration() -> None:
     assert worker_running.image_and_configuration(replica_reading()).passed
     assert worker_running.image_and_configuration(replica_reading(by_run=None)).passed
     retagged = replica_reading(image_of_tag="sha256:other")
-    assert worker_running.image_and_configuration(retagged).passed, "the intended image is the run's"
+    moved = worker_running.image_and_configuration(retagged)
+    assert moved.outcome is Outcome.INCONCLUSIVE, "what runs is right, the next recreate would not be"
     untagged = replica_reading(by_run=None, image_of_tag=None)
     assert worker_running.image_and_configuration(untagged).outcome is Outcome.INCONCLUSIVE
     for wrong in (
@@ -215,3 +216,19 @@ def test_dependents(before: Any, after: Any, outcome: Outcome) -> None:
 def test_a_failed_dependent_wins_over_an_inconclusive_one() -> None:
     rows = (dependent((ONE,), ()), dependent((), ()))
     assert worker_running.dependents(readings(dependents=rows)).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        ({"p-enrichment-worker-1": "1" * 64, "p-enrichment-worker-2": "2" * 64, "w-3": "3" * 64}, "new: w-3"),
+        ({"p-enrichment-worker-1": "1" * 64}, "gone: p-enrichment-worker-2"),
+        ({"p-enrichment-worker-1": "1" * 64, "p-enrichment-worker-2": "9" * 64}, "new: p-enrichment-worker-2; gone"),
+        (Unmeasured("containers", "no answer"), "no answer"),
+    ],
+)
+def test_replicas_that_come_or_go_are_inconclusive(after: Any, says: str) -> None:
+    """What was judged is not what is there now."""
+    claim = worker_running.same_replicas(readings(ids_after=after))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert says in claim.says

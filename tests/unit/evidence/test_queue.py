@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rollback_gate.evidence import queue
-from rollback_gate.evidence.readings import QueueReading
+from rollback_gate.evidence.readings import Consumer, QueueReading
 from rollback_gate.model import Unmeasured
 from tests.unit.builders import phase1, replica
 
@@ -48,3 +49,13 @@ def test_a_dead_port_is_unmeasured_not_empty() -> None:
 def test_something_else_than_statistics(stats: dict[str, Any]) -> None:
     with pytest.raises(KeyError):
         queue.parse(stats, "enrichment", "enrichment_worker")
+
+
+def test_what_a_replica_finished_by_the_queues_word() -> None:
+    """Counted per connection: a new connection begins at 0 and proves nothing."""
+    mine, other = Consumer("c" * 12, "172.18.0.5:1", 3), Consumer("d" * 12, "172.18.0.6:1", 9)
+    before, after = QueueReading(0, 0, (mine, other), 12), QueueReading(0, 0, (replace(mine, finished=5), other), 14)
+    assert queue.finished_by(replica(), before, after) == 2
+    assert queue.finished_by(replica(), after, before) is None
+    assert queue.finished_by(replica(), QueueReading(0, 0, (other,), 9), after) is None
+    assert queue.finished_by(replica(), Unmeasured("the queue", "down"), after) is None

@@ -1,0 +1,80 @@
+"""`invoke mutate`: each assertion of a check is taken away in turn; an entry of the catalogue must then come out wrong.
+
+Judged on recorded readings (tests/readings), so that a mutant takes a second. An assertion is an `if` of a rule whose
+body concludes that something failed or could not be told.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from lab.recorded import Recorded, all_of_them
+from rollback_gate.checks.manifest import CHECKS
+
+_CONCLUDES = {"failed", "inconclusive", "_blame"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`line`: of the assertion that is gone. `killed_by`: the first entry that comes out wrong without it, or ""."""
+
+    module: str
+    line: int
+    text: str
+    killed_by: str
+
+
+def run() -> list[Mutant]:
+    """Every mutant of every check. Raises AssertionError where the catalogue does not come out right unchanged."""
+    recorded = all_of_them()
+    wrong = [f"{one.name}: {why}" for one in recorded if (why := one.why_not())]
+    assert recorded and not wrong, f"without any mutation: {wrong or 'there are no readings'}"
+    return [mutant for check in CHECKS for mutant in _of_module(check, recorded)]
+
+
+def _of_module(check: str, recorded: list[Recorded]) -> Iterator[Mutant]:
+    module = importlib.import_module(f"rollback_gate.checks.{check}")
+    source = Path(str(module.__file__)).read_text()
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    for number in range(len(_assertions(tree))):
+        mutated = copy.deepcopy(tree)
+        gone = _assertions(mutated)[number]
+        gone.test = ast.copy_location(ast.Constant(value=False), gone.test)
+        try:
+            _load(module, mutated)
+            killed_by = next((one.name for one in recorded if one.why_not()), "")
+        finally:
+            _load(module, tree)
+        yield Mutant(check, gone.lineno, lines[gone.lineno - 1].strip(), killed_by)
+
+
+def _assertions(tree: ast.AST) -> list[ast.If]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.If) and _concludes(node.body)]
+
+
+def _concludes(body: list[ast.stmt]) -> bool:
+    """Its last statement returns what a failing assertion returns."""
+    last = body[-1]
+    if not isinstance(last, ast.Return) or last.value is None:
+        return False
+    calls = [node.func for node in ast.walk(last.value) if isinstance(node, ast.Call)]
+    return any(isinstance(func, ast.Name) and func.id in _CONCLUDES for func in calls)
+
+
+def _load(module: ModuleType, tree: ast.Module) -> None:
+    """Into the module that is there: others hold it by its name."""
+    exec(compile(tree, str(module.__file__), "exec"), module.__dict__)
+
+
+def report(mutants: list[Mutant]) -> str:
+    alive = [mutant for mutant in mutants if not mutant.killed_by]
+    lines = [f"{len(mutants)} assertions taken away in turn, {len(mutants) - len(alive)} noticed, {len(alive)} not"]
+    lines += [f"  not noticed: checks/{m.module}.py:{m.line}: {m.text}" for m in alive]
+    return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""Readings that `invoke selftest --readings` kept: read again, and judged by the gate's own tests, without pytest."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import importlib
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.catalogue import CATALOGUE
+from lab.catalogue.entry import Entry, Judged
+from rollback_gate.checks.manifest import CHECKS
+from rollback_gate.checks.verdict import Ran, judge
+from rollback_gate.evidence.readings import Readings
+from rollback_gate.instant import Instant
+from rollback_gate.model import Claim, Unmeasured
+from rollback_gate.profile.load import load
+from rollback_gate.profile.schema import Profile
+from rollback_gate.record import build
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "tests" / "readings"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What one entry of the catalogue measured."""
+
+    name: str
+    entry: Entry
+    slots: tuple[str, ...]
+    readings: Readings
+    profile: Profile
+
+    @classmethod
+    def read(cls, path: Path) -> Recorded:
+        row = json.loads(gzip.decompress(path.read_bytes()))
+        profile = load(ROOT / "profiles" / "phase1.toml", {}, row["settings"]).profile
+        entry = next(entry for entry in CATALOGUE if entry.name == row["entry"])
+        readings: Readings = from_plain(Readings, row["readings"])
+        return cls(path.name.removesuffix(".json.gz"), entry, tuple(row["slots"]), readings, profile)
+
+    def why_not(self) -> str:
+        """ "" where the gate makes of it what it has to; every test must conclude something, none may break down."""
+        ran = claims_of(self)
+        silent = [test for test, one in ran.items() if one.claim is None]
+        if silent:
+            return f"{silent[0]} concludes nothing: {ran[silent[0]].trouble}"
+        judgement = judge(self.slots, ran)
+        record = {"findings": build.plain(judgement.findings)}
+        return self.entry.why_not(Judged(judgement.verdict.value, judgement.reason, record))
+
+
+def all_of_them(folder: Path = FOLDER) -> list[Recorded]:
+    return [Recorded.read(path) for path in sorted(folder.glob("*.json.gz"))]
+
+
+def claims_of(recorded: Recorded) -> dict[str, Ran]:
+    """What each test of tests/gate concludes from these readings; one that raises has concluded nothing."""
+    ran = {}
+    for check in CHECKS:
+        module = importlib.import_module(f"tests.gate.test_{check}")
+        for name, test in vars(module).items():
+            if name.startswith("test_"):
+                for slot in _slots(test, recorded):
+                    suffix = f"[{slot}]" if slot else ""
+                    ran[f"test_{check}::{name}{suffix}"] = _asked(test, recorded, slot)
+    return ran
+
+
+def _slots(test: Callable[..., None], recorded: Recorded) -> tuple[str, ...]:
+    return recorded.slots if "replica" in inspect.signature(test).parameters else ("",)
+
+
+def _asked(test: Callable[..., None], recorded: Recorded, slot: str) -> Ran:
+    kept: list[Claim] = []
+
+    def conclude(claim: Claim) -> Claim:
+        kept.append(claim)
+        return claim
+
+    replica = next((r for r in recorded.readings.replicas if r.slot == slot), None)
+    if slot and replica is None:
+        return Ran("", True, None, "no such replica was read")
+    have = {"readings": recorded.readings, "profile": recorded.profile, "replica": replica, "conclude": conclude}
+    try:
+        test(**{name: have[name] for name in inspect.signature(test).parameters})
+    except (AssertionError, AttributeError, TypeError, ValueError, NameError, KeyError, IndexError) as error:
+        return Ran("failed", True, kept[-1] if kept else None, str(error))
+    return Ran("passed", True, kept[-1] if kept else None)
+
+
+def from_plain(wanted: Any, value: Any) -> Any:
+    """The value of this type that `record.build.plain` made this of."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if isinstance(value, dict) and value.keys() == {"unmeasured"}:
+        return Unmeasured(**value["unmeasured"])
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else from_plain(_arm(arguments, value), value)
+    if wanted is Instant:
+        return Instant.parse(value)
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        hints = typing.get_type_hints(wanted)
+        return wanted(**{key: from_plain(hints[key], item) for key, item in value.items()})
+    if origin is tuple:
+        parts = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(from_plain(part, item) for part, item in zip(parts, value, strict=True))
+    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return {key: from_plain(arguments[1], item) for key, item in value.items()}
+    return value
+
+
+def _arm(arguments: tuple[Any, ...], value: Any) -> Any:
+    """Of a union, the one that is neither None nor Unmeasured; a plain value fits itself."""
+    arms = [arm for arm in arguments if arm not in (type(None), Unmeasured)]
+    return next((arm for arm in arms if isinstance(arm, type) and isinstance(value, arm)), arms[0])

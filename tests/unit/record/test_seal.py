@@ -1,0 +1,99 @@
+"""A record that was touched anywhere does not hold up; against a forger the signature does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollback_gate.errors import WrongSetting
+from rollback_gate.model import Outcome
+from rollback_gate.record import html, seal
+from rollback_gate.record.check import examine
+from rollback_gate.record.seal import Key
+from tests.unit.record.test_record import record
+
+KEY, OTHER = Key("0123456789abcdef"), Key("fedcba9876543210")
+
+
+def data(key: Key | None = None, **changes: Any) -> str:
+    return seal.canonical(seal.signed(record() | changes, key))
+
+
+def page(key: Key | None = None, **changes: Any) -> str:
+    made = seal.signed(record() | changes, key)
+    return seal.filled(html.page(made, seal.digest(seal.canonical(made))), key)
+
+
+PAGE = page(KEY)
+
+
+@pytest.mark.parametrize("text", [data(), data(KEY), page(), PAGE])
+def test_an_untouched_record_holds_up(text: str) -> None:
+    """With and without a signature, with and without the key here."""
+    for key in (None, KEY):
+        assert examine(text, key).is_unaltered
+    assert examine(text, KEY).is_signed is ("hmac-sha256:" in text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(PAGE) - 1), st.sampled_from("xX0<é "))
+def test_one_character_anywhere_in_the_page_is_noticed(position: int, other: str) -> None:
+    """By the digest over the whole page: in the visible part, the data, the style or the slots."""
+    touched = PAGE[:position] + other + PAGE[position + 1 :]
+    assert touched == PAGE or not examine(touched, KEY).is_unaltered
+
+
+def test_another_verdict_in_the_data_is_noticed() -> None:
+    """Also where somebody has made every digest anew: the verdict is computed from the evidence again."""
+    for text in (data(verdict="NO-GO"), page(verdict="NO-GO")):
+        seen = examine(text, None)
+        assert not seen.is_unaltered
+        assert "its evidence comes to GO" in " ".join(item.says for item in seen.problems)
+
+
+def test_a_nicer_table_over_the_same_data_is_noticed() -> None:
+    """Every digest is right, and what people see does not follow from the data."""
+    made = seal.signed(record(), None)
+    shown = html.page(made, seal.digest(seal.canonical(made))).replace("Rollback of Phase 1", "Rollback of Phase 2", 1)
+    (problem,) = examine(seal.filled(shown, None), None).problems
+    assert problem.says == "what it shows does not follow from its data"
+
+
+def test_a_record_of_another_version_is_inconclusive() -> None:
+    """It cannot be rendered again here: neither altered nor proven."""
+    (problem,) = examine(page(tool="another"), None).problems
+    assert problem.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_forger_without_the_key() -> None:
+    """Digests can be made by anybody; the signature cannot, nor one of another key, nor one of another text."""
+    for forged in (data(OTHER), page(OTHER)):
+        seen = examine(forged, KEY)
+        assert not seen.is_unaltered
+        assert not seen.is_signed
+    assert not examine(data(), KEY).is_signed
+    taken = json.loads(data(KEY)) | {"operator": "mallory"}
+    assert not examine(seal.canonical(taken), KEY).is_unaltered
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "<html></html>", '{"format": 1', PAGE.replace("rg-page-digest", "x")])
+def test_what_is_no_record_says_so(text: str) -> None:
+    """No traceback."""
+    assert not examine(text, KEY).is_unaltered
+
+
+def test_reformatted_data_is_noticed() -> None:
+    """What an editor or a pipeline did to it could have been anything."""
+    assert not examine(json.dumps(json.loads(data())), None).is_unaltered
+
+
+def test_a_key_that_can_be_guessed_is_refused() -> None:
+    """And none is none."""
+    assert seal.key_of({}) is None
+    assert seal.key_of({seal.KEY_VARIABLE: KEY.secret}) == KEY
+    with pytest.raises(WrongSetting, match="openssl rand"):
+        seal.key_of({seal.KEY_VARIABLE: "short"})

@@ -1,0 +1,114 @@
+"""What keeps a record from opening the gate; and that each of these keeps it closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.errors import WrongSetting
+from rollback_gate.model import ExitCode
+from rollback_gate.record import seal, validity
+from rollback_gate.record.check import Examination, examine
+from rollback_gate.workflow.gate import seconds
+from tests.unit.builders import dependent, readings, replica, replica_reading
+from tests.unit.record.test_record import NOW, record
+
+WEEK_S = 7 * 86_400
+COORDINATOR = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
+WORKERS = [replica_reading(n).before for n in (1, 2)]
+
+
+def examined(**changes: Any) -> Examination:
+    return examine(seal.canonical(seal.signed(record() | changes, None)), None)
+
+
+def obstacles(seen: Examination, age_s: float = 60, project: str = "p") -> list[validity.Obstacle]:
+    return validity.of_record(seen, project, "phase1", NOW.plus(age_s), WEEK_S)
+
+
+def test_a_young_go_of_this_deployment_opens() -> None:
+    """Nothing else does."""
+    assert obstacles(examined()) == []
+    assert obstacles(examined(), WEEK_S - 1) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "age_s", "project", "says", "code"),
+    [
+        (examined(), WEEK_S + 1, "p", "old, more than 7.0 days", ExitCode.INCONCLUSIVE),
+        (examined(), -3600, "p", "in the future", ExitCode.INCONCLUSIVE),
+        (examined(), 60, "q", "not of q, phase1", ExitCode.INCONCLUSIVE),
+        (examined(verdict="NO-GO"), 60, "p", "does not hold up", ExitCode.INCONCLUSIVE),
+        (examined(kind="rollback"), 60, "p", "is no verdict", ExitCode.INCONCLUSIVE),
+        (examine("rubbish", None), 60, "p", "does not hold up", ExitCode.INCONCLUSIVE),
+    ],
+)
+def test_what_keeps_it_closed(seen: Examination, age_s: float, project: str, says: str, code: ExitCode) -> None:
+    """Each with a reason and a next step."""
+    (obstacle,) = obstacles(seen, age_s, project)
+    assert says in obstacle.says
+    assert (obstacle.code, bool(obstacle.remedy)) == (code, True)
+
+
+def judged() -> dict[str, Any]:
+    return record() | {"readings": _plain(readings(dependents=(dependent(COORDINATOR),)))}
+
+
+def _plain(value: Any) -> Any:
+    from rollback_gate.record.build import plain
+
+    return plain(value)
+
+
+def running(*workers: Replica) -> dict[str, list[Replica]]:
+    return {"enrichment-worker": list(workers), "enrichment-coordinator": [COORDINATOR]}
+
+
+def test_what_runs_is_what_was_judged() -> None:
+    """The same containers, processes, images and configurations."""
+    assert validity.drift(judged(), running(*WORKERS)) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": "f" * 64}, "does not exist any more"),
+        ({"started_at": NOW}, "was started anew"),
+        ({"restart_count": 1}, "has restarted 1 times, 0 when it was judged"),
+        ({"image_id": "sha256:2"}, "another image or configuration"),
+        ({"config_hash": "x"}, "another image or configuration"),
+        ({"status": "exited"}, "is exited"),
+        ({"health": "unhealthy"}, "unhealthy"),
+    ],
+)
+def test_each_difference_is_named(change: dict[str, Any], says: str) -> None:
+    """A GO is valid for these ids."""
+    first, second = WORKERS
+    assert isinstance(first, Replica)
+    assert isinstance(second, Replica)
+    found = validity.drift(judged(), running(replace(first, **change), second))
+    assert any(says in text for text in found), found
+
+
+def test_another_replica_is_a_difference() -> None:
+    """It was not judged."""
+    first, second = WORKERS
+    assert isinstance(first, Replica)
+    more = replace(first, id="9" * 64, name="w-9")
+    assert validity.drift(judged(), running(first, second, more)) == ["w-9 was not there when it was judged"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "value"), [("7d", 604_800), ("12h", 43_200), ("90m", 5400), ("0s", 0)])
+def test_ages(text: str, value: float) -> None:
+    """As people write them."""
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["7", "-1d", "1w", "", "1.5h"])
+def test_no_ages(text: str) -> None:
+    """Refused, with an example."""
+    with pytest.raises(WrongSetting, match="--max-age"):
+        seconds(text)
