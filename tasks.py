@@ -302,11 +302,14 @@ def lint(context: Context) -> None:
         _run(context, command)
 
 
-@task(pre=[lint], help={"only": "a part of the tests: unit or e2e"})
+@task(pre=[lint], help={"only": "a part of the tests: unit, e2e or selftest"})
 def test(context: Context, only: str = "") -> None:
-    """Lint, types, unit tests, and end-to-end tests on a real engine and a real database."""
+    """Lint, types, unit tests, end-to-end tests on a real engine and a real database, and the catalogue."""
     # Three processes on any machine: the end-to-end tests mostly wait for containers.
-    _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
+    if only != "selftest":
+        _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
+    if only in ("", "selftest"):
+        _run(context, "invoke selftest")
 
 
 @task(
@@ -325,6 +328,17 @@ def selftest(_: Context, full: bool = False, only: str = "", readings: str = "")
         wrong = run(full, [name for name in only.split(",") if name], Path(readings) if readings else None)
     if wrong:
         raise Exit(f"error: {wrong} entries are not as they must be", code=1)
+
+
+@task
+def mutate(_: Context) -> None:
+    """Take each assertion of the checks away in turn: an entry of the catalogue must notice (on recorded readings)."""
+    from lab.mutation import report, run
+
+    mutants = run()
+    print(report(mutants))
+    if not all(mutant.killed_by for mutant in mutants):
+        raise Exit("error: an assertion that nobody would miss is none", code=1)
 
 
 @task(help={"only": "one of: rollback, logs, completeness"})
@@ -360,7 +374,7 @@ def _collection() -> Collection:
     record: Any = Collection("record")
     record.add_task(check)
     namespace: Any = Collection(
-        rollback, record, reference, preflight, snapshot, verify, gate, demo, selftest, lint, test, bench
+        rollback, record, reference, preflight, snapshot, verify, gate, demo, selftest, mutate, lint, test, bench
     )
     return namespace  # type: ignore[no-any-return]
 

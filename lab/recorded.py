@@ -10,11 +10,12 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab.catalogue import CATALOGUE
+from lab.catalogue.derived import DERIVED, Derived
 from lab.catalogue.entry import Entry, Judged
 from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.checks.verdict import Ran, judge
@@ -59,7 +60,13 @@ class Recorded:
 
 
 def all_of_them(folder: Path = FOLDER) -> list[Recorded]:
-    return [Recorded.read(path) for path in sorted(folder.glob("*.json.gz"))]
+    """What was recorded, and what is derived from it."""
+    found = {path.name.removesuffix(".json.gz"): Recorded.read(path) for path in sorted(folder.glob("*.json.gz"))}
+    return [*found.values(), *(_derived(one, found[one.base]) for one in DERIVED)]
+
+
+def _derived(one: Derived, base: Recorded) -> Recorded:
+    return replace(base, name=one.entry.name, entry=one.entry, readings=one.change(base.readings))
 
 
 def claims_of(recorded: Recorded) -> dict[str, Ran]:

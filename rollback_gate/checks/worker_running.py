@@ -20,6 +20,9 @@ def expected_number(readings: Readings) -> Claim:
                             "and the right deployment.compose_project?")  # fmt: skip
     running = [state for state in found if state.is_running]
     details = [f"{state.name}: {state.condition}" for state in found]
+    unread = [state for state in states if isinstance(state, Unmeasured)]
+    if len(running) < expected <= len(running) + len(unread):
+        return inconclusive("worker", unread[0], *details)
     if len(running) < expected:
         return failed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
     if len(found) > expected:
@@ -95,6 +98,8 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
     if after.restart_count > before.restart_count:
         return failed(replica.label, f"restarted {after.restart_count - before.restart_count} times {window}",
                       Evidence.PROCESS)  # fmt: skip
+    if not before.is_running:
+        return inconclusive(replica.label, f"is {before.condition}, so nothing could be watched")
     if not after.is_running:
         return failed(replica.label, f"was {before.condition} and is now {after.condition}", Evidence.PROCESS)
     if after.started_at != before.started_at:
