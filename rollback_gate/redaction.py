@@ -15,11 +15,17 @@ MASK = "[redacted]"
 # user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
 # The password part may itself hold @ and /: everything up to the last @ before white space or a quote is taken.
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>:/@]*:[^\s\"'<>]*@", re.IGNORECASE)
+# password=..., "token": "...", Authorization: Bearer ...: of a service that logs its own settings.
+_NAMED = re.compile(
+    r"(?P<name>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?"
+    r"|\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic)\s+)(?P<value>[^\s\"'<>,;&\\]{4,})",
+    re.IGNORECASE,
+)
 _SHORTEST = 4
 
 
 class Redactor:
-    """Replaces the given secrets, in each form in which they can appear, and credentials in URLs."""
+    """Replaces the given secrets, in each form in which they can appear, and those that their name or place shows."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
@@ -29,7 +35,8 @@ class Redactor:
     def text(self, value: str) -> str:
         if self._secrets:
             value = self._secrets.sub(MASK, value)
-        return _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", value)
+        value = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", value)
+        return _NAMED.sub(rf"\g<name>{MASK}", value)
 
     def value(self, value: Any) -> Any:
         """The same for every string inside lists, tuples and dictionaries."""

@@ -27,7 +27,12 @@ def texts_of(forms: Logs) -> tuple[bytes, ...]:
     """One of these is in every line that matters; empty: any line may."""
     patterns = [forms.consuming, forms.connected, forms.picked_up, forms.completed, forms.error,
                 *(form.pattern for form in (*forms.noise, *forms.new))]  # fmt: skip
-    found: set[str] = {_ESCAPE, *MARKS}
+    return texts_for(patterns, MARKS)
+
+
+def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tuple[bytes, ...]:
+    """The same for lines that these patterns or these texts are looked for in."""
+    found: set[str] = {_ESCAPE, *marks}
     for pattern in patterns:
         texts = required(pattern)
         if not texts:

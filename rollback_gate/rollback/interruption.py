@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.log_filter import texts_for
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Logs
+
+_FAILS = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,32 @@ class LastConsumed:
     replica: Replica
     _ended_at: Instant | None = None
     _consumed: bool = False
+    _texts: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._texts = texts_for(self._signs, [_FAILS])
+
+    @property
+    def _signs(self) -> tuple[re.Pattern[str], ...]:
+        return self.forms.consuming, self.forms.picked_up, self.forms.completed
+
+    def feed_block(self, block: bytes) -> None:
+        """Whole lines. Those that tell nothing are not looked at."""
+        texts = [text for text in self._texts if text in block]
+        if not texts and self._texts:
+            return
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            if not texts or any(text in line for text in texts):
+                self.feed(line.decode(errors="replace"))
 
     def feed(self, line: str) -> None:
         parts = split_timestamp(line)
         if parts is None:
             return
         at, text = parts
-        if any(form.search(text) for form in (self.forms.consuming, self.forms.picked_up, self.forms.completed)):
+        if any(form.search(text) for form in self._signs):
             self._consumed, self._ended_at = True, None
-        elif self._consumed and self._ended_at is None and text.startswith("Traceback (most recent call last)"):
+        elif self._consumed and self._ended_at is None and text.startswith(_FAILS):
             self._ended_at = at
 
     @property

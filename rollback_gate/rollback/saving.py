@@ -69,23 +69,22 @@ def _container(
         attrs = engine.client.api.inspect_container(container_id)
     replica = parse_inspect(attrs)
     last = LastConsumed(situation.profile.logs, replica)
-    sha, size, kept = hashlib.sha256(), 0, deque[str]()
-    kept_size = 0
-    for line in [] if replica.log_driver == "none" else logs.lines(engine, container_id, None):
-        last.feed(line)
-        raw = f"{line}\n".encode()
-        sha.update(raw)
-        size += len(raw)
-        kept.append(redactor.text(line))
-        kept_size += len(raw)
-        while kept_size > SAVED_LOG_BYTES and len(kept) > 1:
-            kept_size -= len(kept.popleft().encode()) + 1
+    sha, size, kept_size, kept = hashlib.sha256(), 0, 0, deque[bytes]()
+    for block in [] if replica.log_driver == "none" else logs.blocks(engine, replica, None):
+        last.feed_block(block)
+        sha.update(block)
+        size += len(block)
+        kept.append(block)
+        kept_size += len(block)
+        while kept_size - len(kept[0]) > SAVED_LOG_BYTES:
+            kept_size -= len(kept.popleft())
     saved = {key: attrs.get(key) for key in ("Id", "Name", "Created", "Image", "RestartCount", "State", "Mounts")}
     summary = {"log_sha256": sha.hexdigest(), "log_size_bytes": size, "inspect": saved}
     name = _free_name(run, replica)
     if name is None:
         return f"{replica.name}: saved before", last.since
-    files.write_text(run.saved / f"{name}.log", "".join(f"{line}\n" for line in kept))
+    end = b"".join(kept)[-SAVED_LOG_BYTES:].decode(errors="replace")
+    files.write_text(run.saved / f"{name}.log", redactor.text(end))
     files.write_text(run.saved / f"{name}.json", redactor.text(json.dumps(summary, indent=1)))
     return f"{replica.name}: {size} bytes of log", last.since
 

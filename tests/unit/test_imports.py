@@ -13,7 +13,7 @@ PACKAGE = ROOT / "rollback_gate"
 WORDS = {"instant", "model", "errors", "redaction"}
 PURE = WORDS | {
     "profile.schema", "profile.layers", "deployment.replica", "deployment.strategy", "evidence.readings",
-    "evidence.error_lines", "evidence.log_lines", "evidence.code", "evidence.boundary", "evidence.import_graph",
+    "evidence.error_lines", "evidence.log_filter", "evidence.log_stream", "evidence.log_lines", "evidence.code", "evidence.boundary", "evidence.import_graph",
     "rollback.interruption", "rollback.content", "rollback.goal", "rollback.plan", "checks.settling", "checks.new_behaviour", "checks.worker_running", "checks.processing", "checks.completeness",
     "checks.manifest", "checks.verdict",
 }  # fmt: skip
