@@ -216,7 +216,10 @@ def verify(given: Any) -> None:
     COMMON,
     {
         "max_age": ("7d", "how old the record may be: a number and s, m, h or d"),
-        "record": ("", "a record from another machine, by file or URL (report.html or report.json); must be signed"),
+        "record": (
+            "newest",
+            "a record from another machine, by file or URL (report.html or .json); must be signed",
+        ),
         "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
     },
 )

@@ -14,6 +14,7 @@ from rollback_gate.record import seal
 from rollback_gate.record.html import css
 from rollback_gate.record.seal import Key
 from rollback_gate.record.write import HTML_NAME, JUNIT_NAME, publish, publish_page
+from rollback_gate.redaction import Redactor
 from rollback_gate.request import GateRequest
 
 PLUGINS = (
@@ -46,20 +47,23 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_suite(request: GateRequest, root: Path, environ: Mapping[str, str], limit_s: float) -> str:
-    """Run all checks; "" when the suite ended by itself and left its record, else what happened instead."""
-    folder = request.folder
-    request_file, style = folder / "request.json", folder / "record.css"
+    """Run all checks; "" when the suite ended by itself and left its record, else what happened instead.
+
+    Whatever interrupts this process (Ctrl-C, a signal) ends the suite, and goes on.
+    """
+    folder, redactor = request.folder, request.redactor()
+    request_file, style, log_file = folder / "request.json", folder / "record.css", folder / LOG_NAME
     request.write(request_file)
     style.write_text(css(), encoding="utf-8")
     try:
-        with (folder / LOG_NAME).open("wb") as log:
+        with log_file.open("wb") as log:
             trouble = _run(command(request_file, root, folder), environment(environ), log.fileno(), limit_s)
-        return trouble or _publish(request, seal.key_of(environ))
+        return trouble or _publish(request, redactor, seal.key_of(environ))
     finally:
-        if (folder / LOG_NAME).exists():
-            publish(folder / LOG_NAME, folder / LOG_NAME, request.redactor())
         for path in (request_file, style, *folder.glob(f"*{_PARTIAL}")):
             path.unlink(missing_ok=True)
+        if log_file.exists():
+            publish(log_file, log_file, redactor)
 
 
 def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: float) -> str:
@@ -70,20 +74,16 @@ def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: f
             status = process.wait(timeout=limit_s or None)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return f"it was stopped after limits.verify_s, {limit_s:.0f} s"
-        except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            return "it was interrupted from the keyboard"
+            return f"it was stopped after {limit_s:g} s, its time limit"
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return "" if status >= 0 else f"it was killed by signal {-status}"
 
 
-def _publish(request: GateRequest, key: Key | None) -> str:
+def _publish(request: GateRequest, redactor: Redactor, key: Key | None) -> str:
     """The pages that pytest wrote, cleaned and under their own names."""
-    folder, redactor = request.folder, request.redactor()
+    folder = request.folder
     try:
         publish(folder / f"{JUNIT_NAME}{_PARTIAL}", folder / JUNIT_NAME, redactor)
         publish_page(folder / f"{HTML_NAME}{_PARTIAL}", folder / HTML_NAME, redactor, key)

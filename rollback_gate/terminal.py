@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rollback_gate.model import Verdict
+from rollback_gate.record.seal import printable
 from rollback_gate.redaction import Redactor
 
 _STYLES = {
@@ -79,4 +80,4 @@ class Terminal:
 
     def _print(self, text: str, style: str) -> None:
         with suppress(OSError):
-            self._console.print(Text(self.redactor.text(text), style=style))
+            self._console.print(Text(printable(self.redactor.text(text)), style=style))

@@ -14,6 +14,7 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.import_graph import KeptModules
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import (
+    Baseline,
     CodeReading,
     DocumentsReading,
     McpReading,
@@ -207,6 +208,23 @@ def coordinator_older(readings: Readings) -> Readings:
     return file(changed_at=rows[0].started_at.plus(1))(readings)
 
 
+def _rows(readings: Readings) -> tuple[Replica, ...]:
+    rows = readings.dependents[0].after
+    assert isinstance(rows, tuple)
+    return rows
+
+
+def no_times(readings: Readings) -> Readings:
+    """No container can say when its files were written."""
+    without = []
+    for one in readings.replicas:
+        assert isinstance(one.code, CodeReading)
+        files = tuple(having(f, modified_at=None, changed_at=None) for f in one.code.files)
+        code = having(one.code, files=files)
+        without.append(having(one, code=code, code_after=code))
+    return having(readings, replicas=tuple(without))
+
+
 def _entries() -> tuple[Derived, ...]:
     rows: list[tuple[str, str, str, str, str, Change]] = [
         # name, verdict, check, words, base, what is another one
@@ -222,6 +240,20 @@ def _entries() -> tuple[Derived, ...]:
         ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(code_after=GONE)),
         ("too-many-documents", INCONCLUSIVE, CODE, "more than were read", BY_RUN, documents(truncated=True)),
         ("no-document-at-all", INCONCLUSIVE, CODE, "none could show the mark", BY_RUN, documents(documents=())),
+        ("dependent-crashes-slowly", NO_GO, RUNNING, "restarted by itself since the rollback", BY_RUN,
+         lambda r: chain(coordinator("before", restart_count=4), coordinator("after", restart_count=4))(r)),
+        ("dependent-came", INCONCLUSIVE, RUNNING, "came while the checks ran", BY_RUN,
+         lambda r: dependent(after=(*_rows(r), having(_rows(r)[0], id="f" * 64, name="another")))(r)),
+        ("no-file-times-for-a-dependent", INCONCLUSIVE, RUNNING, "its start cannot be compared", BY_RUN, no_times),
+        ("as-low-as-before", INCONCLUSIVE, COMPLETENESS, "as low as before the change", BY_RUN,
+         chain(scores(*[0.15] * 10), measured(baseline=Baseline("s", "t", 0.15, 0.01, 40)))),
+        ("scattered-as-before", INCONCLUSIVE, COMPLETENESS, "scattered around it", BY_RUN,
+         chain(scores(*[0.2] * 5, *[1.0] * 5), measured(baseline=Baseline("s", "t", 0.6, 0.01, 40)))),
+        ("as-before-unproven", INCONCLUSIVE, COMPLETENESS, "check 1 does not prove the old code", BY_RUN,
+         chain(scores(*[0.6] * 10), measured(baseline=Baseline("s", "t", 0.6, 0.01, 40)), documents(truncated=True))),
+        ("nothing-exists", INCONCLUSIVE, RUNNING, "exists here", BY_RUN,
+         chain(first(before=None, after=None), measured(project_exists=False), dependent(before=(), after=()))),
+        ("a-link", NO_GO, CODE, "is a symbolic link", BY_RUN, file(is_link=True)),
         ("content-unclear", INCONCLUSIVE, CODE, "neither old nor new code", BY_HAND,
          chain(measured(source_digests=GONE), file(old=()))),
         ("fewer-than-expected", NO_GO, RUNNING, "2 of 3 replicas run", BY_RUN, measured(expected_replicas=3)),

@@ -148,7 +148,7 @@ def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") ->
         if first.verdict != GO:
             return Judged(f"first {first.verdict}", first.output, first.record)
         after(operator)
-        ended = operator.invoke("gate", *arguments, **environ)
+        ended = operator.invoke("gate", *settings(*QUICK), *arguments, **environ)
         return Judged(_VERDICT.get(ended.status, INCONCLUSIVE), ended.output, {})
 
     return judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.catalogue import entry as ask
 from lab.catalogue import plant
 from lab.catalogue.code import one_replica_new
-from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, PROCESSING, Entry
+from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, Entry
 from lab.reference import ORCHESTRATOR, WORKER, Lab
 
 KEY = "a key that only the lab has"
@@ -28,11 +28,10 @@ def no_log(lab: Lab) -> None:
     lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
 
 
-def one_byte_hidden(lab: Lab) -> None:
-    path = lab.directory / ORCHESTRATOR
-    path.write_text(path.read_text() + "# get_tool_timeout\n")
-    plant.restart(lab, wait=False)
-    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+def hidden_phase1(lab: Lab) -> None:
+    lab.put_files("phase1")
+    log_level(lab, "ERROR")
+    plant.old_files(lab)
 
 
 def coloured(lab: Lab) -> None:
@@ -89,9 +88,11 @@ ENTRIES = (
           no_log),
     Entry("log-level-critical", "gate", "the log level hides everything", INCONCLUSIVE, "worker_running",
           "logged nothing that could be read", lambda lab: log_level(lab, "CRITICAL")),
-    Entry("log-level-on-new-code", "gate", "the log level hides Phase 1's lines, not its code", NO_GO, CODE, "not the old code",
-          plant.all_of(lambda lab: log_level(lab, "ERROR"), one_byte_hidden)),
+    Entry("log-level-on-new-code", "gate", "the log level hides Phase 1's lines; it runs, over old files", NO_GO, CODE,
+          "older than the restored", hidden_phase1),
+    Entry("environment-on-a-healthy-one", "gate", "-k nothing in the environment, on a healthy rollback", GO,
+          judge=ask.with_environment(PYTEST_ADDOPTS="-k nothing --deselect tests/gate")),
     Entry("coloured-log", "gate", "Phase 1's lines are in colours", NO_GO, CODE, "logged error classification", coloured),
-    Entry("nothing-to-judge", "gate", "another project's name in the profile", INCONCLUSIVE, PROCESSING, "",
+    Entry("nothing-to-judge", "gate", "another project's name in the profile", INCONCLUSIVE, "worker_running", "is it the right engine",
           settings=("deployment.compose_project=nobody",), judge=lambda operator, entry: ask.verify(operator, entry)),
 )  # fmt: skip

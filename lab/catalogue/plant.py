@@ -114,9 +114,9 @@ def capture(name: str) -> bytes:
 # --- documents
 
 
-def documents(lab: Lab, count: int, score: float | None, **fields: Any) -> None:
-    """As the worker stores them, saved this moment. `fields`: into enriched_data.metadata."""
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fields: Any) -> None:
+    """As the worker stores them, saved so long ago. `fields`: into enriched_data.metadata."""
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(seconds=age_s)
     lab.database.enriched_documents.insert_many([
         {"_id": f"planted-{now:%H%M%S%f}-{n}.jpg", "created_at": now, "updated_at": now,
          "quality_metrics": {"completeness_score": score}, "enriched_data": {"metadata": fields}}
@@ -143,6 +143,7 @@ def stray(lab: Lab, release: str) -> None:
     )  # fmt: skip
     normal = 1 if lab.variant == "single" else 2
     lab.wait(lambda: consumers(lab) == normal + 1, "the stray worker")
+    lab.load(6)  # until it has had one of them
 
 
 def beside(lab: Lab, name: str, project: str) -> None:

@@ -66,7 +66,7 @@ ENTRIES = (
           "saved without metrics", without_metrics),
     Entry("null-metrics", "processing", "documents are saved with null for a score", NO_GO, PROCESSING,
           "saved without metrics", null_metrics),
-    Entry("never-saved", "processing", "tasks are finished, and no document is saved", NO_GO, PROCESSING, "", never_saved,
+    Entry("never-saved", "processing", "tasks are finished, and no document is saved", NO_GO, PROCESSING, "never saved", never_saved,
           settings=IMPATIENT),
     Entry("nobody-takes", "processing", "replicas are connected and take no message", NO_GO, PROCESSING,
           "nothing else is finished either", nobody_takes, settings=IMPATIENT),

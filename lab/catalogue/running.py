@@ -87,7 +87,7 @@ ENTRIES = (
           plant.all_of(plant.old_files, plant.restart), start=Start.PHASE1),
     Entry("never-connects", "running", "it runs, and is no consumer of the queue", NO_GO, RUNNING, "not connected to the queue",
           never_connects, settings=IMPATIENT),
-    Entry("out-of-memory", "running", "the kernel kills it", NO_GO, RUNNING, "", out_of_memory,
+    Entry("out-of-memory", "running", "the kernel kills it", NO_GO, RUNNING, "restarted", out_of_memory,
           settings=("limits.soak_s=6", *IMPATIENT)),
     Entry("errors-in-the-log", "running", "more error lines than the limit", NO_GO, RUNNING, "error lines since the boundary",
           lambda lab: plant.log(lab, b"ERROR:enrichment_service.workers:unexpected trouble\n", times=9)),

@@ -81,7 +81,7 @@ def _skew(probe: ProbeReading, limit_s: float) -> float | None:
         return abs(created.seconds_since(probe.completed_at))
     if probe.seen_at is None or probe.seen_at.seconds_since(probe.sent_at) > limit_s:
         return None
-    return max(probe.sent_at.seconds_since(created), created.seconds_since(probe.seen_at), 0.0)
+    return max(abs(created.seconds_since(probe.sent_at)), abs(created.seconds_since(probe.seen_at)))  # at the most
 
 
 def mean_in_band(readings: Readings, profile: Profile) -> Claim:
@@ -126,7 +126,7 @@ def _judge(
 ) -> Claim:  # fmt: skip
     says = str(sample)
     if readings.baseline and normal.low <= sample.mean <= normal.high and _is_alarming(sample, normal):
-        return _as_before_the_change(sample, readings, profile, details)
+        return _as_before_the_change(sample, readings, profile, normal, details)
     if sample.mean < normal.critical:
         return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
     if abs(sample.mean - normal.changed) <= normal.changed_tolerance:
@@ -158,10 +158,17 @@ def _is_alarming(sample: Sample, normal: Completeness) -> bool:
 
 
 def _as_before_the_change(
-    sample: Sample, readings: Readings, profile: Profile, details: tuple[str, ...]
+    sample: Sample, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
 ) -> Claim:  # fmt: skip
-    """The old code had this level too, by its snapshot: averages do not tell old from new here, the code does."""
+    """The old code had this level too, by its snapshot: averages do not tell old from new here, the code does.
+
+    Below the critical level that is no reason to be content.
+    """
     says = f"{sample}: as before the change, which does not tell old from new code here"
+    if sample.mean < profile.completeness.critical:
+        return inconclusive("completeness", f"{sample}: as low as before the change", *details)
+    if not all(normal.low <= score <= normal.high for score in sample.scores):
+        return inconclusive("completeness", f"{says}, and single documents are scattered around it", *details)
     if new_behaviour.is_proven_old(readings, profile):
         return passed("completeness", f"{says}; stands on check 1", Evidence.CODE, *details)
     return inconclusive("completeness", f"{says}; and check 1 does not prove the old code", *details)

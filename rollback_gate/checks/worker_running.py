@@ -32,9 +32,8 @@ def expected_number(readings: Readings) -> Claim:
 
 
 def nothing_exists(readings: Readings) -> bool:
-    """Zero containers were judged: that is no statement on a rollback (DESIGN: the verdict)."""
-    everything = [*(r.before for r in readings.replicas), *(d.before or None for d in readings.dependents)]
-    return bool(everything) and all(one is None for one in everything)
+    """Not one container of the whole project is here: that is no statement on a rollback (DESIGN: zero replicas)."""
+    return readings.project_exists is False
 
 
 def same_replicas(readings: Readings) -> Claim:
@@ -194,8 +193,9 @@ def dependents(readings: Readings) -> Claim:
         return inconclusive("dependents", "nothing of this deployment exists on this engine")
     problems: list[Claim] = []
     written, touched = _restored_at(readings)
+    run_at = min((r.by_run.started_at for r in readings.replicas if r.by_run), default=None)
     for reading in readings.dependents:
-        problems += [claim for claim in _dependent(reading, written, touched) if not claim.passed]
+        problems += [claim for claim in _dependent(reading, written, touched, run_at) if not claim.passed]
     names = ", ".join(reading.service for reading in readings.dependents) or "none"
     for claim in sorted(problems, key=lambda c: c.outcome.value):  # "failed" sorts before "inconclusive"
         return Claim(claim.outcome, "dependents", f"{claim.subject} {claim.says}", claim.stands_on, claim.details)
@@ -209,16 +209,23 @@ def _restored_at(readings: Readings) -> tuple[Instant | None, Instant | None]:
     return written, max((file.changed_at for file in found if file.changed_at), default=None)
 
 
-def _dependent(reading: DependentReading, written: Instant | None, touched: Instant | None) -> list[Claim]:
+def _dependent(
+    reading: DependentReading, written: Instant | None, touched: Instant | None, run_at: Instant | None
+) -> list[Claim]:  # fmt: skip
+    """`run_at`: when the judged run started the first replica."""
     for side in (reading.before, reading.after):
         if isinstance(side, Unmeasured):
             return [inconclusive(reading.service, side)]
     if not reading.before:
         return [failed(reading.service, "has no container", Evidence.PROCESS)]
-    claims = []
+    claims: list[Claim] = []
+    came = {r.name for r in _replicas(reading.after) if r.id not in {b.id for b in _replicas(reading.before)}}
+    if came:
+        says = f"has containers that came while the checks ran ({', '.join(sorted(came))}): verify again"
+        claims.append(inconclusive(reading.service, says))
     for before in _replicas(reading.before):
         after = next((r for r in _replicas(reading.after) if r.id == before.id), None)
-        claims += [_dependent_container(before, after), _dependent_code(reading, before, written, touched)]
+        claims += [_dependent_container(before, after, run_at), _dependent_code(reading, before, written, touched)]
     return claims
 
 
@@ -226,7 +233,7 @@ def _replicas(side: tuple[Replica, ...] | Unmeasured) -> tuple[Replica, ...]:
     return () if isinstance(side, Unmeasured) else side
 
 
-def _dependent_container(before: Replica, after: Replica | None) -> Claim:
+def _dependent_container(before: Replica, after: Replica | None, run_at: Instant | None) -> Claim:
     if after is None:
         return inconclusive(before.name, "was removed while the checks ran: verify again")
     for replica in (before, after):
@@ -236,6 +243,9 @@ def _dependent_container(before: Replica, after: Replica | None) -> Claim:
         return failed(before.name, "restarted while the checks ran", Evidence.PROCESS)
     if after.started_at != before.started_at:
         return inconclusive(before.name, "was restarted by someone while the checks ran: verify again")
+    if run_at and after.restart_count and after.started_at and after.started_at > run_at:
+        return failed(before.name, f"restarted by itself since the rollback ({after.restart_count} times)",
+                      Evidence.PROCESS)  # fmt: skip
     return _health(before.name, after.health)
 
 
@@ -252,4 +262,8 @@ def _dependent_code(reading: DependentReading, now: Replica, written: Instant | 
         return inconclusive(now.name, image)
     if image != now.image_id:
         return inconclusive(now.name, f"does not run the image that {now.image_name} names now: recreate it to be sure")
+    if written is None and touched is None:
+        return inconclusive(
+            now.name, "no replica can tell when its files were restored, so its start cannot be compared"
+        )
     return passed(now.name, "runs its image, younger than the restored files", Evidence.PROCESS)

@@ -44,6 +44,11 @@ class Engine:
             found = [self.inspect(row["Id"]) for row in rows]
         return tuple(sorted((r for r in found if r is not None), key=lambda replica: replica.name))
 
+    def has_project(self, project: str) -> bool:
+        """Whether any container of the Compose project exists, of whatever service. Raises Unreachable."""
+        with answering(f"containers of project {project}"):
+            return bool(self.client.api.containers(all=True, filters={"label": [f"{PROJECT_LABEL}={project}"]}))
+
     def inspect(self, container_id: str) -> Replica | None:
         """One container; None when it no longer exists. Raises Unreachable."""
         with answering(f"container {container_id[:12]}"):

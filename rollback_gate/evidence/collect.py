@@ -113,12 +113,13 @@ class Collector:
             mcp=mcp_reading,
             queue_before=queue_before,
             queue_after=queue_after,
-            strangers=self._strangers(queue_after, before),
+            strangers=self._strangers((queue_before, queue_after), before),
             probes=probes,
             documents=documents,
             soak_s=self.clock() - began,
             ids_after=self._ids(),
             baseline=self.judged.baseline,
+            project_exists=self.engine.has_project(self._project),
         )
 
     @property
@@ -248,11 +249,15 @@ class Collector:
             return Unmeasured("the image that the service names", error.message)
 
     def _strangers(
-        self, reading: QueueReading | Unmeasured, before: Mapping[str, Replica | None]
+        self, readings: tuple[QueueReading | Unmeasured, ...], before: Mapping[str, Replica | None]
     ) -> tuple[str, ...] | Unmeasured:
-        if isinstance(reading, Unmeasured):
-            return reading
-        return queue.strangers(reading, [replica for replica in before.values() if replica])
+        """Seen before the probes or after them."""
+        found: list[str] = []
+        for reading in readings:
+            if isinstance(reading, Unmeasured):
+                return reading
+            found += queue.strangers(reading, [replica for replica in before.values() if replica])
+        return tuple(dict.fromkeys(found))
 
 
 def _identity(replica: Replica | None) -> tuple[object, ...] | None:

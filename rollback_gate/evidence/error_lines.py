@@ -15,6 +15,7 @@ _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
 MARKS = (_HEADING, *_CHAIN)  # in every line that is looked at beside those of the profile's forms
 MOST_SAMPLES = 5
+_LONGEST_SAMPLE = 4096
 
 
 class _Record(Enum):
@@ -85,6 +86,7 @@ class ErrorLines:
 
     def _keep(self, text: str, consuming: bool) -> None:
         self.count += 1
+        text = text[:_LONGEST_SAMPLE]
         if len(self.samples) < MOST_SAMPLES:
             self.samples.append(text)
         if not consuming and len(self.at_start) < MOST_SAMPLES:

@@ -17,10 +17,13 @@ from rollback_gate.evidence.log_filter import texts_of
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Logs
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _LONGEST_LINE = 4096
 MOST_DOCUMENTS = 1000
 STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # what the engine puts before each line
+_STAMPED = re.compile(rb"^.{29}Z ", re.MULTILINE)
+_JSON_LINE = re.compile(rb"^.{29}Z \{", re.MULTILINE)
+_NOT_INDENTED = re.compile(rb"^.{29}Z \S", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def split_timestamp(line: str) -> tuple[Instant, str] | None:
     """The engine's timestamp and the text, without colours; None for a line that has no timestamp."""
     stamp, _, text = line.partition(" ")
     try:
-        return Instant.parse(stamp), _ANSI.sub("", text.rstrip("\r\n"))[:_LONGEST_LINE]
+        return Instant.parse(stamp), _ANSI.sub("", text.rstrip("\r\n"))
     except ValueError:
         return None
 
@@ -79,7 +82,9 @@ def messages_of(text: str) -> list[str]:
     except ValueError:
         return [text]
     message = record.get("message") if isinstance(record, dict) else None
-    return [message, *str(record.get("exc_info") or "").splitlines()] if isinstance(message, str) else [text]
+    if not isinstance(message, str):
+        return [text]
+    return [_ANSI.sub("", part) for part in (message, *str(record.get("exc_info") or "").splitlines())]
 
 
 @dataclass
@@ -112,10 +117,13 @@ class LogReader:
         """Whole lines, each with its line end. Those that can matter are fed; the others are counted."""
         texts = [text for text in self._texts if text in block]
         if self._texts and not texts and not self._errors.is_open and self._lines:
-            self._lines += block.count(b"\n")
-            self._size += len(block)
-            self._plain = True
-            return
+            count = block.count(b"\n")
+            if count == len(_STAMPED.findall(block)):
+                self._lines += count
+                self._size += len(block)
+                self._without_level += len(_JSON_LINE.findall(block))
+                self._plain = self._plain or _NOT_INDENTED.search(block) is not None
+                return
         for line in block.removesuffix(b"\n").split(b"\n"):
             self._feed_bytes(line, texts)
 
@@ -144,7 +152,7 @@ class LogReader:
         self._lines += 1
         self._size += len(line) + 1
         message, *trace = messages_of(text)
-        self._without_level += message is not text
+        self._without_level += text.startswith("{")
         self._note_progress(at, message)
         self._note_new(at, message)
         for part in (message, *trace):
@@ -157,6 +165,7 @@ class LogReader:
         elif self._connected_at is None and self.forms.connected.search(text):
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
+            self._started.pop(picked_up["document"], None)  # delivered again: now it is the newest
             self._started[picked_up["document"]] = at
             _forget_oldest(self._started)
         elif completed := self.forms.completed.search(text):
@@ -206,7 +215,7 @@ def _forget_oldest(seen: dict[str, Any]) -> None:
 
 def _count(seen: dict[str, Sighting], name: str, kind: str, at: Instant, text: str) -> None:
     old = seen.get(name)
-    seen[name] = Sighting(name, kind, 1, at, text) if old is None else _again(old)
+    seen[name] = Sighting(name, kind, 1, at, text[:_LONGEST_LINE]) if old is None else _again(old)
 
 
 def _again(sighting: Sighting) -> Sighting:

@@ -13,6 +13,7 @@ from typing import Protocol
 READ_BYTES = 1 << 18
 _HEADER_BYTES = 8
 _CHUNK_END = b"\r\n"
+_SYSTEM_ERROR = 3  # a stream of its own, on which the engine says that the log cannot be read on
 
 
 class Stream(Protocol):
@@ -78,6 +79,9 @@ def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
             end = begin + int.from_bytes(data[position + 4 : begin])
             if end > length:
                 break
+            if data[position] == _SYSTEM_ERROR:
+                said = data[begin:end][:300].decode(errors="replace").strip()
+                raise BrokenOff(f"the engine could not read on: {said}")
             found.append(data[begin:end])
             position = end
         data = data[position:]

@@ -81,13 +81,13 @@ def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:
 
     From the log's end: given `since`, the engine looks through all of it.
     """
-    tail = _FIRST_TAIL
+    tail, before = _FIRST_TAIL, -1
     while True:
         with answering(f"the log of {container_id[:12]}"):
             text = engine.client.api.logs(container_id, stream=False, follow=False, timestamps=True, tail=tail)
         found = text.decode(errors="replace").removesuffix("\n").split("\n")
         parts = [(split_timestamp(line), line) for line in found]
         first = next((part[0] for part, _ in parts if part), None)
-        if len(found) < tail or (first is not None and first < since):
+        if len(text) == before or (first is not None and first < since):
             return [line for part, line in parts if part and part[0] >= since]
-        tail *= 8
+        tail, before = tail * 8, len(text)  # the engine counts a long line as several: only more, or older ones, tell

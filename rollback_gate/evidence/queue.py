@@ -62,8 +62,9 @@ def finished_by(replica: Replica, before: QueueReading | Unmeasured, after: Queu
 
 
 def is_consumer(consumer: Consumer, replica: Replica) -> bool:
-    """By address or by host name, which is the container's short id unless the Compose file sets one."""
-    return consumer.address.rpartition(":")[0] in replica.addresses or consumer.hostname == replica.hostname
+    """By address; by host name only where that is the container's own short id: any other one several may have."""
+    is_own_name = consumer.hostname == replica.hostname == replica.short_id
+    return consumer.address.rpartition(":")[0] in replica.addresses or is_own_name
 
 
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:

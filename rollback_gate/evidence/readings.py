@@ -193,7 +193,7 @@ class Baseline:
 class Readings:
     """Everything that one verify measured. `ids_after`: the worker's containers at the end, by name.
 
-    `baseline`: None where no snapshot of the old code kept one.
+    `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
     """
 
     expected_replicas: int
@@ -210,3 +210,4 @@ class Readings:
     soak_s: float
     ids_after: Mapping[str, str] | Unmeasured
     baseline: Baseline | None = None
+    project_exists: bool = True

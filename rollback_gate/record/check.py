@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,10 @@ class Examination:
         return bool(self.record) and all(item.outcome is Outcome.PASSED for item in self.items)
 
     @property
+    def was_altered(self) -> bool:
+        return not self.record or any(item.outcome is Outcome.FAILED for item in self.items)
+
+    @property
     def problems(self) -> list[Item]:
         return [item for item in self.items if item.outcome is not Outcome.PASSED]
 
@@ -53,6 +57,33 @@ def examine(text: str, key: Key | None) -> Examination:
 
 
 def _examine_json(text: str, key: Key | None) -> Examination:
+    seen = _examined_data(text)
+    if seen.record:
+        _check_signature(seen, key, [str(seen.record["signature"])], lambda key: seal.is_signed_by(seen.record, key))
+    return seen
+
+
+def _examine_page(page: str, key: Key | None) -> Examination:
+    try:
+        text = seal.embedded(page)
+        holds, signature = seal.page_digest_holds(page), seal.page_signature(page)
+    except ValueError as error:
+        seen = Examination({})
+        seen.add("page", Outcome.FAILED, f"this is no record, or was altered: {error}")
+        return seen
+    seen = _examined_data(text)
+    seen.note("page", holds, "its digest is that of the whole page", "its digest is not that of the page: it was "
+              "altered")  # fmt: skip
+    if seen.record:
+        _check_rendering(seen, page, text)
+        both = [str(seen.record["signature"]), signature]
+        _check_signature(
+            seen, key, both, lambda k: seal.is_signed_by(seen.record, k) and seal.page_is_signed_by(page, k)
+        )
+    return seen
+
+
+def _examined_data(text: str) -> Examination:
     record = _parsed(text)
     seen = Examination(record or {})
     if record is None:
@@ -60,63 +91,53 @@ def _examine_json(text: str, key: Key | None) -> Examination:
         return seen
     seen.note("data", text == seal.canonical(record), f"sha256 {seal.digest(text)}", "is not in the form in which "
               "rollback-gate writes it: it was edited")  # fmt: skip
-    _check_verdict(seen)
-    _check_signature(seen, key, [seal.is_signed_by(record, key)] if key else [], [str(record.get("signature", ""))])
-    return seen
-
-
-def _examine_page(page: str, key: Key | None) -> Examination:
-    try:
-        text = seal.embedded(page)
-        holds = seal.page_digest_holds(page)
-        by_key = [seal.page_is_signed_by(page, key)] if key else []
-        signatures = [seal.page_signature(page)]
-    except ValueError as error:
-        seen = Examination({})
-        seen.add("page", Outcome.FAILED, f"this is no record, or was altered: {error}")
-        return seen
-    seen = _examine_json(text, None)
-    seen.items = [item for item in seen.items if item.name != "signature"]
-    seen.note("page", holds, "its digest is that of the whole page", "its digest is not that of the page: it was "
-              "altered")  # fmt: skip
-    if seen.record:
-        _check_rendering(seen, page, text)
-        by_key += [seal.is_signed_by(seen.record, key)] if key else []
-        signatures.append(str(seen.record.get("signature", "")))
-    _check_signature(seen, key, by_key, signatures)
+    if record["tool"] == html.tool():
+        _check_verdict(seen)
+    else:
+        says = "another version of rollback-gate wrote it, so it cannot be judged and shown again here"
+        seen.add("version", Outcome.INCONCLUSIVE, says)
     return seen
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
+    """None where the text is no record; one that is has what everybody asks of it."""
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    needed = {"format", "verdict", "tests", "slots", "findings"}
-    return record if isinstance(record, dict) and needed <= record.keys() else None
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _SHAPE.items()):
+        return None
+    deployment = record["deployment"]
+    rows = all(isinstance(row, dict) and {"key", "value", "origin"} <= row.keys() for row in record["settings"])
+    return record if rows and isinstance(deployment.get("id"), str) and "engine" in deployment else None
+
+
+_SHAPE: dict[str, type] = {
+    "format": int, "kind": str, "verdict": str, "reason": str, "record_id": str, "began": str, "operator": str,
+    "tool": str, "tests": dict, "slots": list, "findings": list, "settings": list, "deployment": dict, "signature": str,
+}  # fmt: skip
 
 
 def _check_verdict(seen: Examination) -> None:
-    """The verdict, and what each check came to, is what follows from the tests that ran."""
+    """The verdict, its reason, and what each check came to, is what follows from the tests that ran."""
     record = seen.record
     try:
         judgement = build.verdict_of(record)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         seen.add("verdict", Outcome.FAILED, f"its evidence cannot be read: {error!r}")
         return
-    is_judged = record.get("kind") == "verify" and "ended" in record
     follows = judgement.verdict.value == record["verdict"]
-    if is_judged:
+    if record["kind"] == "verify" and "ended" in record:
         follows = follows and build.plain(judgement.findings) == record["findings"]
+        follows = follows and judgement.reason == record["reason"]
     seen.note("verdict", follows, f"{record['verdict']} follows from the evidence in the record",
-              f"says {record['verdict']}, and its evidence comes to {judgement.verdict.value}")  # fmt: skip
+              f"says {record['verdict']}, {record['reason']}; its evidence comes to {judgement.verdict.value}, "
+              f"{judgement.reason}")  # fmt: skip
 
 
 def _check_rendering(seen: Examination, page: str, text: str) -> None:
     """What people see is made from the data again, and must be the same."""
-    if seen.record.get("tool") != html.tool():
-        says = "another version of rollback-gate wrote it, so what it shows cannot be compared with its data here"
-        seen.add("table", Outcome.INCONCLUSIVE, says)
+    if seen.record["tool"] != html.tool():
         return
     visible = seal.without_slots(page)
     same = _try(lambda: visible.count(html.fragment(seen.record, seal.digest(text))) == 1)
@@ -130,15 +151,26 @@ def _try(question: Callable[[], bool]) -> bool:
         return False
 
 
-def _check_signature(seen: Examination, key: Key | None, by_key: Iterable[bool], signatures: list[str]) -> None:
-    names = {signature.split(":")[1] for signature in signatures if signature.count(":") == 2}
-    if key is None or not any(signatures):
-        says = f"signed with key {', '.join(sorted(names))}, which is not here" if names else "not signed"
-        seen.add("signature", Outcome.PASSED, says)
+def _check_signature(
+    seen: Examination, key: Key | None, signatures: list[str], is_signed_by: Callable[[Key], bool]
+) -> None:  # fmt: skip
+    """Data and page are both signed or neither; a signature that nobody can check here proves nothing either way."""
+    if len({bool(signature) for signature in signatures}) > 1 or any(
+        s and not seal.is_signature(s) for s in signatures
+    ):
+        seen.add("signature", Outcome.FAILED, "is missing, or is none: it was removed or altered")
         return
-    seen.is_signed = all(by_key)
-    seen.note("signature", seen.is_signed, f"signed with key {key.name}", f"is not one of key {key.name}: altered, or "
-              f"signed with another key ({', '.join(sorted(names)) or 'none'})")  # fmt: skip
+    name = signatures[0].split(":")[1] if signatures[0] else ""
+    if key is None:
+        unchecked = f"signed with key {name}, which is not here: set {seal.KEY_VARIABLE} to check it"
+        seen.add("signature", *((Outcome.INCONCLUSIVE, unchecked) if name else (Outcome.PASSED, "not signed")))
+        return
+    if not name:
+        seen.add("signature", Outcome.INCONCLUSIVE, "not signed, although a key is set here")
+        return
+    seen.is_signed = is_signed_by(key)
+    seen.note("signature", seen.is_signed, f"signed with key {key.name}",
+              f"is not one of key {key.name}: altered, or signed with another key ({name})")  # fmt: skip
 
 
 def unreadable(why: str) -> Examination:

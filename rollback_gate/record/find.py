@@ -2,82 +2,104 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import requests
+import urllib3
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import check
 from rollback_gate.record.check import Examination
 from rollback_gate.record.seal import Key
-from rollback_gate.record.write import HTML_NAME, JSON_NAME
+from rollback_gate.record.write import HTML_NAME, JSON_NAME, read_text
 
 MOST_BYTES = 20 << 20
+FETCH_S = 60
+_RECORD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
-def newest(reports: Path, project: str, profile: str, key: Key | None) -> tuple[Path, Examination] | None:
-    """The newest record of this deployment, by page and data together; None where there is none.
+def newest(reports: Path, of_deployment: Callable[[str], bool], key: Key | None) -> tuple[Path, Examination] | None:
+    """The newest record of a deployment, by page and data together; None where there is none.
 
-    One that cannot be read, and may be a newer one, is taken too: it must not let an older GO stand.
+    `of_deployment`: whether a deployment id is this one's. A record that cannot be read or does not hold up may be a
+    newer one of this deployment, and is taken too: it must not let an older GO stand. Raises Unreachable.
     """
-    names = sorted((p.name for p in reports.iterdir() if p.is_dir()), reverse=True) if reports.is_dir() else []
+    try:
+        names = sorted((path.name for path in reports.iterdir()), reverse=True) if reports.is_dir() else []
+    except OSError as error:
+        raise Unreachable(
+            f"the records in {reports} cannot be listed: {error.strerror}", "run as their owner"
+        ) from error
     found: list[tuple[Path, Examination]] = []
-    for name in names:
+    for name in filter(_RECORD_ID.fullmatch, names):
         if found and name[:16] != found[0][0].name[:16]:  # ids begin with their second
             break
         seen = _of_folder(reports / name, key)
-        if seen is not None and _is_of(seen, project, profile):
+        if seen.was_altered or of_deployment(str(seen.record["deployment"]["id"])):
             found.append((reports / name, seen))
     return max(found, key=lambda row: str(row[1].record.get("began", "~")), default=None)
 
 
-def _is_of(seen: Examination, project: str, profile: str) -> bool:
-    deployment = seen.record.get("deployment")
-    if not isinstance(deployment, dict):
-        return True
-    return str(deployment.get("id")).split("/")[1:] == [project, profile]
-
-
-def _of_folder(folder: Path, key: Key | None) -> Examination | None:
-    """None for a folder that holds no record at all."""
-    page, data = folder / HTML_NAME, folder / JSON_NAME
-    if not page.exists() and not data.exists():
-        return None
+def _of_folder(folder: Path, key: Key | None) -> Examination:
+    """One that was begun and could not be written is one that cannot be read."""
     try:
-        text = data.read_text(encoding="utf-8")
-        seen = check.examine(page.read_text(encoding="utf-8"), key)
-        also = check.examine(text, key)
+        seen = check.examine(read_text(folder / HTML_NAME), key)
+        also = check.examine(read_text(folder / JSON_NAME), key)
     except (OSError, UnicodeDecodeError) as error:
         return check.unreadable(str(error))
     seen.items += [item for item in also.problems if item not in seen.items]
     if seen.record != also.record:
-        seen.disagrees(f"{HTML_NAME} and {JSON_NAME} are not of the same verify")
+        seen.disagrees(f"{HTML_NAME} and {JSON_NAME} do not hold the same: verify did not end, or one was changed")
     return seen
 
 
 def named(where: str) -> str:
-    """The text of a record that somebody names. Raises Unreachable."""
+    """The text of a record that somebody names. Raises Unreachable, without what may be a secret in a URL."""
     answer = _fetched(where) if where.startswith(("http://", "https://")) else _read(where)
     if isinstance(answer, Unmeasured):
         raise Unreachable(str(answer), "name report.html or report.json by a path or a URL that can be read")
     return answer
 
 
+def shown(where: str) -> str:
+    """A name for messages: what stands behind a URL's question mark is often a token."""
+    return where.partition("?")[0] if "://" in where else where
+
+
 def _read(where: str) -> str | Unmeasured:
     try:
-        return Path(where).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return Unmeasured(where, str(error))
+        with Path(where).open("rb") as file:
+            return _text(where, file.read(MOST_BYTES + 1))
+    except OSError as error:
+        return Unmeasured(where, error.strerror or str(error))
 
 
 def _fetched(where: str) -> str | Unmeasured:
+    deadline, content = time.monotonic() + FETCH_S, b""
     try:
         with requests.get(where, timeout=10, stream=True) as answer:
             answer.raise_for_status()
-            content = answer.raw.read(MOST_BYTES + 1, decode_content=True)
-    except (requests.RequestException, OSError) as error:
-        return Unmeasured(where, str(error))
+            for part in answer.iter_content(1 << 16):
+                content += part
+                if len(content) > MOST_BYTES or time.monotonic() > deadline:
+                    break
+    except requests.HTTPError as error:
+        return Unmeasured(shown(where), f"the server answered {error.response.status_code} {error.response.reason}")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        return Unmeasured(shown(where), type(error).__name__)
+    if time.monotonic() > deadline:
+        return Unmeasured(shown(where), f"it did not come within {FETCH_S} s")
+    return _text(shown(where), content)
+
+
+def _text(name: str, content: bytes) -> str | Unmeasured:
     if len(content) > MOST_BYTES:
-        return Unmeasured(where, f"it is larger than {MOST_BYTES >> 20} MB")
-    return str(content.decode(errors="replace"))
+        return Unmeasured(name, f"it is larger than {MOST_BYTES >> 20} MB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Unmeasured(name, str(error))

@@ -38,9 +38,22 @@ def title(record: Mapping[str, Any]) -> str:
     return f"{what} · rollback of {record['change']} · {record['record_id']}"
 
 
+def parts(page: str) -> tuple[str, str, str]:
+    """What stands before, in and behind our own part. Raises ValueError for a page that does not have it once."""
+    begin, end = '<main class="rg-record"', "</main>"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError("the page does not hold the record once")
+    head, _, rest = page.partition(begin)
+    body, _, tail = rest.partition(end)
+    return head, f"{begin}{body}{end}", tail
+
+
 def tool() -> str:
-    """Which version's pages these are: the digest of all that makes one."""
-    parts = [path.read_bytes() for path in (Path(__file__), *sorted(TEMPLATES.iterdir()))]
+    """Which version's records these are: the digest of all that makes one, and of all that judges."""
+    package = Path(__file__).parents[1]
+    judging = [*sorted((package / "checks").glob("*.py")), package / "model.py", package / "instant.py"]
+    making = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(TEMPLATES.iterdir())]
+    parts = [path.read_bytes() for path in (*judging, *making)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

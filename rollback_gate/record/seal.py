@@ -18,6 +18,12 @@ from rollback_gate.errors import WrongSetting
 
 KEY_VARIABLE = "ROLLBACK_GATE_SIGNING_KEY"
 _SHORTEST_KEY = 16
+_PICTURES = {
+    **{n: 0x2400 + n for n in range(32) if chr(n) not in "\n\t"},
+    0x7F: 0x2421,
+    **dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000), 0x2028, 0x2029), 0xFFFD),
+}
+_SIGNATURE = re.compile(r"hmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}")
 _DATA = re.compile(r'<pre id="rg-record">([^<]*)</pre>')
 _SLOT = r'(<code id="rg-{}">)([^<]*)(</code>)'
 _DIGEST_SLOT, _SIGNATURE_SLOT = re.compile(_SLOT.format("page-digest")), re.compile(_SLOT.format("page-signature"))
@@ -41,11 +47,22 @@ class Key:
 
 def key_of(environ: Mapping[str, str]) -> Key | None:
     """None where there is none. Raises WrongSetting for one that can be guessed."""
-    secret = environ.get(KEY_VARIABLE, "")
-    if secret and len(secret) < _SHORTEST_KEY:
+    if KEY_VARIABLE not in environ:
+        return None
+    secret = environ[KEY_VARIABLE]
+    if len(secret) < _SHORTEST_KEY:  # an empty one too: a CI system gives that where it keeps a secret back
         raise WrongSetting(f"{KEY_VARIABLE} has {len(secret)} characters, fewer than {_SHORTEST_KEY}",
                            "make one with: openssl rand -hex 32")  # fmt: skip
-    return Key(secret) if secret else None
+    return Key(secret)
+
+
+def printable(value: Any) -> Any:
+    """Control characters as their pictures: neither a terminal nor a parser may act on what a log holds."""
+    if isinstance(value, str):
+        return value.translate(_PICTURES)
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def canonical(record: Mapping[str, Any]) -> str:
@@ -62,6 +79,10 @@ def signed(record: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
     """With its signature, "" where there is no key."""
     bare = {name: value for name, value in record.items() if name != "signature"}
     return {**bare, "signature": key.sign("record", canonical(bare)) if key else ""}
+
+
+def is_signature(text: str) -> bool:
+    return bool(_SIGNATURE.fullmatch(text))
 
 
 def is_signed_by(record: Mapping[str, Any], key: Key) -> bool:

@@ -46,7 +46,7 @@ def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[O
 def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
     verdict = Verdict(record["verdict"])
     if record.get("kind") != "verify":
-        return [Obstacle(f"the newest record is no verdict: {record['reason']}", f"mend that, then {VERIFY_AGAIN}")]
+        return [Obstacle(f"the record is no verdict: {record['reason']}", f"mend that, then {VERIFY_AGAIN}")]
     if verdict is Verdict.GO:
         return []
     code = ExitCode.NO_GO if verdict is Verdict.NO_GO else ExitCode.INCONCLUSIVE
@@ -62,6 +62,27 @@ def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[
         return [Obstacle(f"the record was written {in_words(-age_s)} in the future by this machine's clock",
                          "set the clocks right")]  # fmt: skip
     return []
+
+
+# What decides a verdict. How the deployment is reached, and how long one waits for what, may differ between machines.
+_JUDGING = (
+    "deployment.compose_project", "deployment.worker", "deployment.replicas", "deployment.dependents",
+    "deployment.container_root", "code.", "logs.", "completeness.", "queue.topic", "queue.channel", "database.name",
+    "database.collection", "database.created_at", "database.score", "database.new_mark", "limits.soak_s",
+    "limits.probe_s", "limits.probes_per_replica", "limits.errors", "limits.clock_skew_s",
+)  # fmt: skip
+
+
+def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]) -> list[Obstacle]:
+    """Settings that decide the verdict, and are not those of this call: a GO by looser limits is none by these."""
+    theirs, ours = ({str(row["key"]): str(row["value"]) for row in rows if str(row["key"]).startswith(_JUDGING)}
+                    for rows in (record["settings"], now))  # fmt: skip
+    differing = [f"{key} {theirs.get(key, 'not set')} (now {ours.get(key, 'not set')})"
+                 for key in sorted(theirs.keys() | ours.keys()) if theirs.get(key) != ours.get(key)]  # fmt: skip
+    if not differing:
+        return []
+    return [Obstacle(f"it was judged with other settings: {'; '.join(differing)}",
+                     f"{VERIFY_AGAIN}; or give the gate the same --set")]  # fmt: skip
 
 
 def in_words(seconds: float) -> str:
@@ -102,6 +123,13 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
         yield f"has restarted {replica.restart_count} times, {row['restart_count']} when it was judged"
     if (replica.image_id, replica.config_hash) != (row["image_id"], row["config_hash"]):
         yield "has another image or configuration"
+
+
+def removed_then(record: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Removed modules that were there when it was judged (a partial rollback keeps them), by container id."""
+    return {
+        str(reading["after"]["id"]): list(reading["code"]["still_there"]) for reading in record["readings"]["replicas"]
+    }
 
 
 def digests(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.evidence.readings import Baseline
+from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Code
 from rollback_gate.rollback.content import Content, classify
 
@@ -15,17 +16,20 @@ FORMAT = 1
 MANIFEST = "snapshot.json"
 
 
-def baseline(folders: Iterable[Path], code: Code, minimum_sample: int) -> tuple[Baseline | None, list[str]]:
+def baseline(
+    folders: Iterable[Path], code: Code, minimum_sample: int, until: Instant
+) -> tuple[Baseline | None, list[str]]:
     """Of the newest snapshot that can tell; and why newer ones cannot. `folders`: where snapshots are kept.
 
-    A snapshot taken while the change was there, by its files or its documents, says nothing about before.
+    A snapshot taken while the change was there, by its files or its documents, says nothing about before; nor does one
+    taken after `until`, when it was taken back: it would call normal what is to be judged.
     """
     passed_over: list[str] = []
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            why = _why_not(path.parent, manifest, code, minimum_sample)
+            why = _why_not(path.parent, manifest, code, minimum_sample, until)
             made = None if why else _made(manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
             why, made = f"cannot be read: {error!r}", None
@@ -35,9 +39,11 @@ def baseline(folders: Iterable[Path], code: Code, minimum_sample: int) -> tuple[
     return None, passed_over
 
 
-def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int) -> str:
+def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int, until: Instant) -> str:
     if manifest["format"] != FORMAT:
         return "is of another format"
+    if Instant.parse(manifest["at"]) >= until:
+        return "was taken after what is judged began to run"
     kept = [folder / "files" / restored.path for restored in code.restore]
     if not all(path.is_file() and classify(path.read_bytes(), code)[0] is Content.OLD for path in kept):
         return "was not taken of the old code"
@@ -46,6 +52,8 @@ def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample:
         return f"has no baseline: {completeness['unmeasured']}"
     if completeness["marked"]:
         return f"has {completeness['marked']} documents of the change in its baseline"
+    if completeness["mean"] is not None and not 0 <= completeness["mean"] <= 1:  # nor is NaN
+        return f"has a mean that is no share: {completeness['mean']}"
     if completeness["scored"] < minimum_sample or completeness["standard_deviation"] is None:
         return f"has a baseline of {completeness['scored']} documents, fewer than {minimum_sample}"
     return ""

@@ -12,12 +12,14 @@ from typing import Any
 from rollback_gate.call import heading_of
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.checks.verdict import effective_claim
+from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.collect import Judged
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import build, write
 from rollback_gate.request import GateRequest, slots_of
 from rollback_gate.rollback.goal import ModeName
 from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import Run
 from rollback_gate.session import Session
 from rollback_gate.suite import run_suite
@@ -26,9 +28,9 @@ FOLDER = "before"
 
 
 def judge_before(session: Session, situation: Situation, run: Run) -> str:
-    """What came of it, in words; kept with the run. Never raises. Takes limits.before_s at the most, 0: not at all.
+    """What came of it, in words; kept with the run. Takes limits.before_s at the most, 0: not at all.
 
-    Nothing is sent, nothing is waited for, nothing is changed.
+    Nothing is sent, nothing is waited for, nothing is changed. Raises Refused for Ctrl-C, SystemExit for a signal.
     """
     limit_s = session.profile.limits.before_s
     if not limit_s:
@@ -36,12 +38,18 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
     folder = run.folder / FOLDER
     try:
         folder.mkdir(mode=0o700)
-        trouble = run_suite(
-            _request(session, situation, folder), session.call.root, session.engine.environment, limit_s
-        )
-        return trouble or _in_words(_checks(write.read_json(folder)))
-    except (OSError, ValueError, KeyError) as error:
+        with ending_as_an_error():
+            return _asked(session, situation, folder, limit_s)
+    except KeyboardInterrupt as error:
+        raise Refused("stopped by Ctrl-C; nothing was touched", "invoke rollback begins anew") from error
+    except (RollbackGateError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"not asked: {error}"
+
+
+def _asked(session: Session, situation: Situation, folder: Path, limit_s: float) -> str:
+    request = _request(session, situation, folder)
+    trouble = run_suite(request, session.call.root, session.engine.environment, limit_s)
+    return trouble or _in_words(_checks(write.read_json(folder)))
 
 
 def _request(session: Session, situation: Situation, folder: Path) -> GateRequest:

@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from rollback_gate.call import Call, local_now
+from rollback_gate.call import Call, deployment_id, local_now
 from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.archive import digest_in
+from rollback_gate.deployment.archive import digest_in, exists_in
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.strategy import container_path
 from rollback_gate.errors import Unreachable, WrongSetting
-from rollback_gate.model import ExitCode, Outcome
+from rollback_gate.model import ExitCode, Outcome, Unmeasured
+from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Profile
-from rollback_gate.record import check, find, seal, validity
+from rollback_gate.record import build, check, find, seal, validity
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
+from rollback_gate.redaction import Redactor
 
+NEWEST = "newest"
 _AGE = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def gate(call: Call, max_age: str, where: str = "", allow_unbound: bool = False) -> ExitCode:
+def gate(call: Call, max_age: str, where: str = NEWEST, allow_unbound: bool = False) -> ExitCode:
     """GO only where the newest record of this deployment is GO, young, unaltered, and still true of what runs.
 
     `where`: a record by file or URL instead, from another machine: it must be signed. Raises WrongSetting, Unreachable.
     """
     max_age_s = seconds(max_age)
-    profile = call.load().profile
-    name, seen, obstacles = _record(call, profile, where)
-    if seen is not None and not obstacles:
-        deployment = profile.deployment
-        obstacles = validity.of_record(seen, deployment.compose_project, profile.name, local_now(), max_age_s)
-    if seen is not None and not obstacles:
-        obstacles = _still_true(call, profile, seen.record, allow_unbound)
+    settings = call.load()
+    profile, project = settings.profile, settings.profile.deployment.compose_project
+    with contextlib.ExitStack() as stack:
+        engine = _engine(call, stack)
+        name, seen, obstacles = _record(call, settings, where, engine)
+        if seen is not None and not obstacles:
+            obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s)
+        if seen is not None and not obstacles:
+            obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
+        if seen is not None and not obstacles:
+            obstacles = _still_true(call, profile, seen.record, engine, allow_unbound)
     return _said(call, name, seen, obstacles)
+
+
+def _engine(call: Call, stack: contextlib.ExitStack) -> Engine | Unmeasured:
+    try:
+        return stack.enter_context(contextlib.closing(engines.connect(call.environ)))
+    except Unreachable as error:
+        return Unmeasured("the engine", error.message)
 
 
 def seconds(text: str) -> float:
@@ -48,12 +63,19 @@ def seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _record(call: Call, profile: Profile, where: str) -> tuple[str, Examination | None, list[Obstacle]]:
-    if where:
+def _record(
+    call: Call, settings: Settings, where: str, engine: Engine | Unmeasured
+) -> tuple[str, Examination | None, list[Obstacle]]:
+    """Named, or the newest of this deployment: of this engine, where it answers."""
+    if where != NEWEST:
         return _named(call, where)
-    found = find.newest(call.reports, profile.deployment.compose_project, profile.name, call.key)
+    deployment = settings.profile.deployment.compose_project
+    mine = f"/{deployment}/{settings.profile.name}"
+    if isinstance(engine, Engine):
+        mine = str(deployment_id(settings, engine))
+    found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)
     if found is None:
-        says = f"there is no record of project {profile.deployment.compose_project} in {call.reports}"
+        says = f"there is no record of project {deployment}, on this engine, in {call.reports}"
         return "", None, [Obstacle(says, VERIFY_AGAIN)]
     folder, seen = found
     return str(folder), seen, [] if seen.is_signed or not call.key else [_unsigned(seen)]
@@ -61,11 +83,14 @@ def _record(call: Call, profile: Profile, where: str) -> tuple[str, Examination 
 
 def _named(call: Call, where: str) -> tuple[str, Examination | None, list[Obstacle]]:
     """What came from elsewhere could be anybody's: only the signature says whose it is."""
+    if not where:
+        raise WrongSetting("--record is empty", "name a file or a URL, or leave it out for the newest record here")
     if call.key is None:
-        says = f"{where} comes from elsewhere, and without {seal.KEY_VARIABLE} its signature cannot be checked"
-        return where, None, [Obstacle(says, f"set {seal.KEY_VARIABLE} here to the key of the machine that verifies")]
+        says = f"{find.shown(where)} comes from elsewhere, and without {seal.KEY_VARIABLE} nobody can say whose it is"
+        remedy = f"set {seal.KEY_VARIABLE} here to the key of the machine that verifies"
+        return find.shown(where), None, [Obstacle(says, remedy)]
     seen = check.examine(find.named(where), call.key)
-    return where, seen, [] if seen.is_signed else [_unsigned(seen)]
+    return find.shown(where), seen, [] if seen.is_signed else [_unsigned(seen)]
 
 
 def _unsigned(seen: Examination) -> Obstacle:
@@ -74,12 +99,20 @@ def _unsigned(seen: Examination) -> Obstacle:
                     f"set {seal.KEY_VARIABLE} where verify runs too, then {VERIFY_AGAIN}")  # fmt: skip
 
 
-def _still_true(call: Call, profile: Profile, record: Mapping[str, Any], allow_unbound: bool) -> list[Obstacle]:
+def _still_true(
+    call: Call, profile: Profile, record: Mapping[str, Any], engine: Engine | Unmeasured, allow_unbound: bool
+) -> list[Obstacle]:
+    """Only an engine that cannot be reached, or is not the record's, may be waived: not what it says."""
+    if isinstance(engine, Unmeasured):
+        return _unbound(call, str(engine), allow_unbound)
+    if engine.id != record["deployment"]["engine"]:
+        return _unbound(call, f"{engine.host} is another engine than the record's", allow_unbound)
     try:
-        with contextlib.closing(engines.connect(call.environ)) as engine:
-            return _compared(call, profile, record, engine, allow_unbound)
+        return _compared(call, profile, record, engine)
     except Unreachable as error:
-        return _unbound(call, error.message, allow_unbound)
+        return [Obstacle(f"whether the record is still true could not be told: {error.message}", error.remedy)]
+    except (KeyError, TypeError, IndexError) as error:
+        return [Obstacle(f"the record does not name what it judged: {error!r}", VERIFY_AGAIN)]
 
 
 def _unbound(call: Call, why: str, allow_unbound: bool) -> list[Obstacle]:
@@ -90,36 +123,38 @@ def _unbound(call: Call, why: str, allow_unbound: bool) -> list[Obstacle]:
     return [Obstacle(says, "run this where the engine can be reached, or say --allow-unbound")]
 
 
-def _compared(
-    call: Call, profile: Profile, record: Mapping[str, Any], engine: Engine, allow_unbound: bool
-) -> list[Obstacle]:
-    if engine.id != record["deployment"]["engine"]:
-        return _unbound(call, f"{engine.host} is another engine than the record's", allow_unbound)
+def _compared(call: Call, profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
     deployment = profile.deployment
     running = {name: engine.containers(deployment.compose_project, name)
                for name in (deployment.worker, *deployment.dependents)}  # fmt: skip
-    try:
-        changed = validity.drift(record, running) or _changed_code(engine, profile, validity.digests(record))
-    except (KeyError, TypeError) as error:
-        return [Obstacle(f"the record does not name what it judged: {error!r}", VERIFY_AGAIN)]
+    changed = validity.drift(record, running) or _changed_code(engine, profile, record)
     if not changed:
         count = sum(map(len, running.values()))
-        call.terminal.item("ok", "still true", f"{count} containers are those that were judged, with the same code")
+        says = f"{count} containers are those that were judged, restored files and removed modules too"
+        call.terminal.item("ok", "still true", says)
         return []
     return [Obstacle(f"since then something has changed: {'; '.join(changed)}", VERIFY_AGAIN)]
 
 
-def _changed_code(engine: Engine, profile: Profile, judged: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -> list[str]:
     """Bind-mounted files can be changed under a running process: the next start would load them."""
-    rows = [(container, path, digest) for container, files in judged.items() for path, digest in files.items()]
 
-    def look(row: tuple[str, str, str]) -> str:
-        container, path, digest = row
+    def of_file(container: str, path: str, digest: str) -> str:
         seen = digest_in(engine, container, container_path(profile, path))
         return "" if seen == digest else f"{path} in {container[:12]} is another file now"
 
+    def of_module(container: str, path: str) -> str:
+        is_there = exists_in(engine, container, container_path(profile, path))
+        return f"{path} in {container[:12]} is there again" if is_there else ""
+
+    questions: list[Callable[[], str]] = [
+        partial(of_file, container, path, digest)
+        for container, files in validity.digests(record).items() for path, digest in files.items()
+    ]  # fmt: skip
+    for container, kept in validity.removed_then(record).items():
+        questions += [partial(of_module, container, path) for path in profile.code.remove if path not in kept]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [text for text in pool.map(look, rows) if text]
+        return [text for text in pool.map(lambda ask: ask(), questions) if text]
 
 
 def _said(call: Call, name: str, seen: Examination | None, obstacles: list[Obstacle]) -> ExitCode:
@@ -133,27 +168,29 @@ def _said(call: Call, name: str, seen: Examination | None, obstacles: list[Obsta
         terminal.line("closed: do not deploy")
         return max((obstacle.code for obstacle in obstacles), default=ExitCode.INCONCLUSIVE)
     record = seen.record
-    _warn_of_settings(call, record)
     signed = "signed" if seen.is_signed else "not signed"
     terminal.item("passed", "gate", f"open: {record['record_id']} of {record['ended']} is GO, unaltered, {signed}")
     return ExitCode.GO
 
 
-def _warn_of_settings(call: Call, record: Mapping[str, Any]) -> None:
-    """A limit that somebody loosened for one call is part of what this GO stands on."""
-    loosened = [f"{row['key']} = {row['value']}" for row in record["settings"]
-                if str(row["origin"]).startswith(("command line", "environment"))]  # fmt: skip
-    if loosened:
-        call.terminal.item("warning", "settings", f"judged with settings given for one call: {', '.join(loosened)}")
-
-
 def record_check(call: Call, where: str) -> ExitCode:
     """Whether a record holds up, on its own. Inconclusive where it was altered. Raises Unreachable, WrongSetting."""
+    call.terminal.redactor = Redactor([call.key.secret] if call.key else [])
     seen = check.examine(find.named(where), call.key)
     marks = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.INCONCLUSIVE: "inconclusive"}
     for item in seen.items:
         call.terminal.item(marks[item.outcome], item.name, item.says)
     if seen.record:
         call.terminal.line(f"{seen.record.get('record_id')}: {seen.record['verdict']}, {seen.record.get('reason')}")
-    call.terminal.line("unaltered" if seen.is_unaltered else "ALTERED, or not to be told: do not rely on it")
+    if seen.was_altered:
+        call.terminal.line("ALTERED: do not rely on it")
+    elif not seen.is_unaltered:
+        call.terminal.line("whether it was altered cannot be told here, for the reason above")
+    elif seen.is_signed or not where.endswith(".json"):
+        call.terminal.line("unaltered" + ("" if seen.is_signed else ", as far as digests can tell: it is not signed"))
+    else:
+        call.terminal.line(
+            "it follows from its own evidence; whether it was edited is told by report.html, or a signature"
+        )
+        return ExitCode.INCONCLUSIVE
     return ExitCode.GO if seen.is_unaltered else ExitCode.INCONCLUSIVE

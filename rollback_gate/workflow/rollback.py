@@ -210,9 +210,14 @@ def _act(
 ) -> Outcome:
     call = session.call
     situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
-    dropped = seen.show_difference(call.terminal, situation)
     run_id = earlier[0].id if earlier else store.new_id(local_now())
     keeping = keeping_of(session, run_id, earlier[1] if earlier else None)
+    run = earlier[0] if earlier else None
+    if run is None and not order.dry_run and _asks_before(session, how) and plan.make(situation, keeping).steps:
+        run = _begin(session, state, run_id)
+        call.terminal.line(f"the checks before the rollback: {judge_before(session, situation, run)}")
+        situation, state = checked(session, find_goal, how, is_shown=False)  # that took its time: look again
+    dropped = seen.show_difference(call.terminal, situation)
     todo = plan.make(situation, keeping)
     is_open = earlier is not None and (earlier[1].is_unended or situation.goal.direction is Direction.UNDO)
     if not todo.steps and not is_open:
@@ -223,9 +228,7 @@ def _act(
         return Outcome("", "a dry run")
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
-    run = earlier[0] if earlier else _begin(session, state, run_id)
-    if earlier is None and session.asks_before:
-        call.terminal.line(f"the checks before the rollback: {judge_before(session, situation, run)}")
+    run = run or _begin(session, state, run_id)
     measured, asked_to_end = _run(session, situation, run, todo, request, order)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))
@@ -241,14 +244,22 @@ def _done(situation: Situation) -> str:
     return f"done: {change} is taken back; whether it really is gone: invoke verify"
 
 
-def checked(session: Session, find_goal: FindGoal, how: How, run: Run | None = None) -> tuple[Situation, Path]:
+def _asks_before(session: Session, how: How) -> bool:
+    """A change that is doing harm waits for nobody."""
+    return session.asks_before and not how.all_at_once
+
+
+def checked(
+    session: Session, find_goal: FindGoal, how: How, run: Run | None = None, is_shown: bool = True
+) -> tuple[Situation, Path]:
     """Preflight, shown. Raises Refused with everything that is wrong."""
     database = session.documents if isinstance(session.documents, Documents) else None
     checklist, situation, state = Preflight(
         session.profile, session.engine, session.runner, database, session.call.elsewhere, find_goal, how,
         run.quarantine if run else None,
     ).look()  # fmt: skip
-    seen.show(session.call.terminal, checklist)
+    if is_shown:
+        seen.show(session.call.terminal, checklist)
     refusal = checklist.refusal()
     if refusal or situation is None or state is None:
         raise refusal or Refused("preflight could not be finished, nothing was touched")

@@ -69,7 +69,9 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
 
 def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str, partial: bool) -> Verified:
     account, replicas = _last_run(call, settings, engine)
-    judged = replace(_judged(settings, account, replicas, since, partial), baseline=_baseline(call, settings, engine))
+    judged = _judged(settings, account, replicas, since, partial)
+    began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
+    judged = replace(judged, baseline=_baseline(call, settings, engine, began))
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     if account and judged.run_id:
         heading = replace(heading, before=before_of(Path(account.began["folder"])))
@@ -79,7 +81,10 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     slots = slots_of(settings.profile, replicas)
     request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
-    trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
+    try:
+        trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
+    except KeyboardInterrupt:
+        trouble = "it was interrupted from the keyboard"
     return _conclude(call, folder, heading, trouble)
 
 
@@ -131,13 +136,19 @@ def _judged(
     return Judged(None, digests, started if boundary is None else {}, boundary, keeps)
 
 
-def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured) -> Baseline | None:
+def _first_start(replicas: tuple[Replica, ...]) -> Instant | None:
+    return min((replica.started_at for replica in replicas if replica.started_at), default=None)
+
+
+def _baseline(
+    call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None
+) -> Baseline | None:  # fmt: skip
     """What normal was by the newest snapshot of the old code; those that cannot tell are named."""
-    if isinstance(engine, Unmeasured):
+    if isinstance(engine, Unmeasured) or until is None:
         return None
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
     profile = settings.profile
-    found, passed_over = snapshots.baseline(folders, profile.code, profile.completeness.minimum_sample)
+    found, passed_over = snapshots.baseline(folders, profile.code, profile.completeness.minimum_sample, until)
     for says in passed_over:
         call.terminal.item("warning", "baseline", f"{says}: not used")
     return found

@@ -49,6 +49,13 @@ def test_half_an_answer_is_an_error(texts: list[bytes], chunk: int, data: st.Dat
         list(payloads(Reads(whole[:cut], 64), has_frames=True))
 
 
+def test_what_the_engine_says_of_a_broken_log_is_an_error() -> None:
+    """On a stream of its own, in the middle of an answer that looks whole."""
+    broken = framed([b"line\n"]) + b"\x03\0\0\0" + (5).to_bytes(4) + b"EOF x"
+    with pytest.raises(BrokenOff, match="could not read on: EOF x"):
+        list(payloads(Reads(chunked(broken, 64), 64), has_frames=True))
+
+
 def test_half_a_frame_and_no_chunk_are_errors() -> None:
     """Also where the chunks are whole."""
     with pytest.raises(BrokenOff, match="in the middle of a line"):

@@ -12,6 +12,7 @@ from rollback_gate.record import find, write
 from rollback_gate.redaction import Redactor
 from tests.unit.record.test_record import record
 
+MINE = "e/p/phase1".__eq__
 OLD, NEW = "20261123T120000Z-aaaa", "20261123T130000Z-bbbb"
 
 
@@ -23,18 +24,33 @@ def kept(reports: Path, name: str, **changes: Any) -> Path:
 
 
 def newest(reports: Path) -> tuple[str, bool]:
-    found = find.newest(reports, "p", "phase1", None)
+    found = find.newest(reports, MINE, None)
     assert found
     return found[0].name, found[1].is_unaltered
 
 
 def test_the_newest_of_this_deployment(tmp_path: Path) -> None:
     """Those of others do not count, nor do folders without a record."""
-    assert find.newest(tmp_path / "none", "p", "phase1", None) is None
+    assert find.newest(tmp_path / "none", MINE, None) is None
     kept(tmp_path, OLD)
     kept(tmp_path, NEW, deployment={"id": "e/another/phase1", "engine": "e", "directory": "/"})
-    (tmp_path / "20261123T140000Z-cccc").mkdir()
+    (tmp_path / "notes").mkdir()
     assert newest(tmp_path) == (OLD, True)
+
+
+def test_an_empty_newer_folder_is_taken(tmp_path: Path) -> None:
+    """A verify that could not write its record, or was killed before it could, said no GO."""
+    kept(tmp_path, OLD)
+    (tmp_path / NEW).mkdir()
+    assert newest(tmp_path) == (NEW, False)
+
+
+def test_an_altered_newer_one_is_taken_whosever_it_says_it_is(tmp_path: Path) -> None:
+    """Somebody has written another deployment's name into a NO-GO."""
+    kept(tmp_path, OLD)
+    page = kept(tmp_path, NEW) / "report.html"
+    page.write_text(page.read_text().replace("e/p/phase1", "e/q/phase1"))
+    assert newest(tmp_path) == (NEW, False)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": 1}'])
@@ -58,9 +74,9 @@ def test_page_and_data_must_agree(tmp_path: Path) -> None:
     """Each holds up on its own, and they are of different verifies."""
     folder, other = kept(tmp_path, OLD), kept(tmp_path, NEW, operator="lee")
     (other / "report.json").write_text((folder / "report.json").read_text())
-    found = find.newest(tmp_path, "p", "phase1", None)
+    found = find.newest(tmp_path, MINE, None)
     assert found
-    assert "not of the same verify" in found[1].problems[0].says
+    assert "do not hold the same" in found[1].problems[0].says
 
 
 def test_a_record_by_name(tmp_path: Path) -> None:

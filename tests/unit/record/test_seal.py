@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollback_gate.checks.verdict import Ran
 from rollback_gate.errors import WrongSetting
-from rollback_gate.model import Outcome
-from rollback_gate.record import html, seal
+from rollback_gate.model import Evidence, Outcome, passed
+from rollback_gate.record import html, seal, write
 from rollback_gate.record.check import examine
 from rollback_gate.record.seal import Key
+from rollback_gate.redaction import Redactor
 from tests.unit.record.test_record import record
 
 KEY, OTHER = Key("0123456789abcdef"), Key("fedcba9876543210")
@@ -33,10 +36,13 @@ PAGE = page(KEY)
 
 @pytest.mark.parametrize("text", [data(), data(KEY), page(), PAGE])
 def test_an_untouched_record_holds_up(text: str) -> None:
-    """With and without a signature, with and without the key here."""
+    """Without a key a signature cannot be told, with one its absence cannot: neither is altered, nor relied on."""
+    is_signed = "hmac-sha256:" in text
+    assert examine(text, KEY if is_signed else None).is_unaltered
     for key in (None, KEY):
-        assert examine(text, key).is_unaltered
-    assert examine(text, KEY).is_signed is ("hmac-sha256:" in text)
+        assert not examine(text, key).was_altered
+    assert examine(text, KEY).is_signed is is_signed
+    assert examine(text, None).is_unaltered is not is_signed
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,7 +86,46 @@ def test_a_forger_without_the_key() -> None:
     assert not examine(seal.canonical(taken), KEY).is_unaltered
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "<html></html>", '{"format": 1', PAGE.replace("rg-page-digest", "x")])
+def test_a_signature_that_is_taken_away_is_noticed() -> None:
+    """From the page, from the data, from both; and rubbish in its place."""
+    signature = seal.page_signature(PAGE)
+    for touched in (PAGE.replace(signature, ""), PAGE.replace(signature, "x"), page()):
+        assert not examine(touched, KEY).is_unaltered
+    stripped = seal.canonical(json.loads(data(KEY)) | {"signature": ""})
+    assert not examine(stripped, KEY).is_unaltered
+    assert examine(PAGE.replace(signature, ""), None).was_altered
+
+
+def test_what_a_log_holds_does_not_make_a_record_look_altered(tmp_path: Path) -> None:
+    """Carriage returns, escapes, half a surrogate, and text that looks like credentials only where HTML is escaped."""
+    odd = 'a\r\nb\x1b[31m\ud800 {"url":"http://mcp:3003/mcp","contact":"a@b"} <http://h:80/x><a@b> <main class="rg-record"'
+    claim = Ran("passed", True, passed("x", odd, Evidence.LOG, odd))
+    made = record(**{"test_processing::test_probes_leave_no_trace": claim})
+    write.write_page(tmp_path, made, Redactor(["hunter22"]), KEY)
+    for name in ("report.html", "report.json"):
+        seen = examine(write.read_text(tmp_path / name), KEY)
+        assert seen.is_unaltered, seen.problems
+    partial = tmp_path / "partial"
+    partial.write_bytes((tmp_path / "report.html").read_bytes().replace(b"<body", b"<p>hunter22</p><body"))
+    write.publish_page(partial, tmp_path / "report.html", Redactor(["hunter22"]), KEY)
+    text = write.read_text(tmp_path / "report.html")
+    assert "hunter22" not in text
+    assert examine(text, KEY).is_unaltered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "[]",
+        "<html></html>",
+        '{"format": 1',
+        PAGE.replace("rg-page-digest", "x"),
+    ],
+)
 def test_what_is_no_record_says_so(text: str) -> None:
     """No traceback."""
     assert not examine(text, KEY).is_unaltered
@@ -94,6 +139,8 @@ def test_reformatted_data_is_noticed() -> None:
 def test_a_key_that_can_be_guessed_is_refused() -> None:
     """And none is none."""
     assert seal.key_of({}) is None
+    with pytest.raises(WrongSetting, match="has 0 characters"):
+        seal.key_of({seal.KEY_VARIABLE: ""})
     assert seal.key_of({seal.KEY_VARIABLE: KEY.secret}) == KEY
     with pytest.raises(WrongSetting, match="openssl rand"):
         seal.key_of({seal.KEY_VARIABLE: "short"})

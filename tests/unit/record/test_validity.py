@@ -53,6 +53,16 @@ def test_what_keeps_it_closed(seen: Examination, age_s: float, project: str, say
     assert (obstacle.code, bool(obstacle.remedy)) == (code, True)
 
 
+def test_other_settings_keep_it_closed() -> None:
+    """A GO by looser limits is none by these; how the database is reached does not matter."""
+    mine = [{"key": "limits.errors", "value": "5"}, {"key": "database.address", "value": "a:1"}]
+    same = {"settings": [{**row, "origin": "x"} for row in mine]}
+    assert validity.judged_otherwise(same, mine) == []
+    looser = {"settings": [{"key": "limits.errors", "value": "99"}, {"key": "database.address", "value": "b:1"}]}
+    (obstacle,) = validity.judged_otherwise(looser, mine)
+    assert "limits.errors 99 (now 5)" in obstacle.says
+
+
 def judged() -> dict[str, Any]:
     return record() | {"readings": _plain(readings(dependents=(dependent(COORDINATOR),)))}
 
