@@ -1,7 +1,8 @@
 """`invoke mutate`: each assertion of a check is taken away in turn; an entry of the catalogue must then come out wrong.
 
 Judged on recorded readings (tests/readings), so that a mutant takes a second. An assertion is an `if` of a rule whose
-body concludes that something failed or could not be told.
+body concludes that something failed or could not be told, or names what is wrong. Parts of a condition are not taken
+away one by one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from lab.recorded import Recorded, all_of_them
+from lab.recorded import SILENT, Recorded, all_of_them
 from rollback_gate.checks.manifest import CHECKS
 
 _CONCLUDES = {"failed", "inconclusive", "_blame"}
@@ -22,12 +23,16 @@ _CONCLUDES = {"failed", "inconclusive", "_blame"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """`line`: of the assertion that is gone. `killed_by`: the first entry that comes out wrong without it, or ""."""
+    """`line`: of the assertion that is gone. `killed_by`: the first entry that comes out wrong without it, or "".
+
+    `by_breaking`: only because a test of the gate then breaks down and concludes nothing, which is never GO either.
+    """
 
     module: str
     line: int
     text: str
     killed_by: str
+    by_breaking: bool
 
 
 def run() -> list[Mutant]:
@@ -49,10 +54,11 @@ def _of_module(check: str, recorded: list[Recorded]) -> Iterator[Mutant]:
         gone.test = ast.copy_location(ast.Constant(value=False), gone.test)
         try:
             _load(module, mutated)
-            killed_by = next((one.name for one in recorded if one.why_not()), "")
+            reasons = ((one.name, why) for one in recorded if (why := one.why_not()))
+            killed_by, why = next(reasons, ("", ""))
         finally:
             _load(module, tree)
-        yield Mutant(check, gone.lineno, lines[gone.lineno - 1].strip(), killed_by)
+        yield Mutant(check, gone.lineno, lines[gone.lineno - 1].strip(), killed_by, SILENT in why)
 
 
 def _assertions(tree: ast.AST) -> list[ast.If]:
@@ -64,6 +70,8 @@ def _concludes(body: list[ast.stmt]) -> bool:
     last = body[-1]
     if not isinstance(last, ast.Return) or last.value is None:
         return False
+    if isinstance(last.value, ast.List) and last.value.elts:  # what is wrong, in words
+        return True
     calls = [node.func for node in ast.walk(last.value) if isinstance(node, ast.Call)]
     return any(isinstance(func, ast.Name) and func.id in _CONCLUDES for func in calls)
 
@@ -75,6 +83,8 @@ def _load(module: ModuleType, tree: ast.Module) -> None:
 
 def report(mutants: list[Mutant]) -> str:
     alive = [mutant for mutant in mutants if not mutant.killed_by]
-    lines = [f"{len(mutants)} assertions taken away in turn, {len(mutants) - len(alive)} noticed, {len(alive)} not"]
+    broken = sum(mutant.by_breaking for mutant in mutants)
+    noticed = f"{len(mutants) - len(alive)} noticed ({broken} of them because a test then concludes nothing)"
+    lines = [f"{len(mutants)} assertions taken away in turn, {noticed}, {len(alive)} not"]
     lines += [f"  not noticed: checks/{m.module}.py:{m.line}: {m.text}" for m in alive]
     return "\n".join(lines)

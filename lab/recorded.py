@@ -27,6 +27,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build
 
 ROOT = Path(__file__).resolve().parents[1]
+SILENT = "concludes nothing"
 FOLDER = ROOT / "tests" / "readings"
 
 
@@ -53,7 +54,7 @@ class Recorded:
         ran = claims_of(self)
         silent = [test for test, one in ran.items() if one.claim is None]
         if silent:
-            return f"{silent[0]} concludes nothing: {ran[silent[0]].trouble}"
+            return f"{silent[0]} {SILENT}: {ran[silent[0]].trouble}"
         judgement = judge(self.slots, ran)
         record = {"findings": build.plain(judgement.findings)}
         return self.entry.why_not(Judged(judgement.verdict.value, judgement.reason, record))

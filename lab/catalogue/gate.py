@@ -62,7 +62,7 @@ ENTRIES = (
     Entry("suite-killed", "gate", "SIGKILL to the checks", INCONCLUSIVE, "", "killed by signal 9", judge=ask.killed("suite")),
     Entry("verify-killed", "gate", "SIGKILL to verify itself", INCONCLUSIVE, "", "verify has begun and has not ended",
           judge=ask.killed("verify")),
-    Entry("out-of-time", "gate", "verify does not end in time", INCONCLUSIVE, "", "stopped after limits.verify_s",
+    Entry("out-of-time", "gate", "verify does not end in time", INCONCLUSIVE, "", "stopped after 2 s, its time limit",
           settings=("limits.verify_s=2", "limits.soak_s=60"), judge=lambda operator, entry: ask.Judged(
               (done := ask.verify(operator, entry)).verdict, done.output, {})),
     Entry("report-edited", "gate", "the page was edited after a GO", INCONCLUSIVE, "", "does not hold up",
