@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.deployment.replica import Replica
@@ -32,8 +32,11 @@ def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSu
     return reader.summary()
 
 
-def blocks(engine: Engine, replica: Replica, since: Instant | None) -> Iterator[bytes]:
-    """Whole lines with the engine's timestamps, many at a time. Raises Unreachable, for an unreadable driver too."""
+def blocks(engine: Engine, replica: Replica, since: Instant | None) -> Generator[bytes, None, None]:
+    """Whole lines with the engine's timestamps, many at a time. Raises Unreachable, for an unreadable driver too.
+
+    Whoever does not read to the end has to close it.
+    """
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{replica.id}/logs"
     wanted = {"stdout": "1", "stderr": "1", "timestamps": "1", **({"since": since.seconds_text} if since else {})}
@@ -59,21 +62,6 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         pending = tail
     if pending:
         yield pending + b"\n"
-
-
-def lines(engine: Engine, container_id: str, since: Instant | None) -> Iterator[str]:
-    """One by one, for whoever needs each. Raises Unreachable, for a log driver that cannot be read too.
-
-    `follow` is said, because the SDK follows for ever where it is left out. `since` goes to the engine as a float:
-    as a datetime it would lose its fraction and return older lines.
-    """
-    with answering(f"the log of {container_id[:12]}"):
-        chunks = engine.client.api.logs(
-            container_id, stream=True, follow=False, timestamps=True, since=None if since is None else since.epoch_s
-        )
-        for block in whole_lines(chunks):
-            for line in block.removesuffix(b"\n").split(b"\n"):
-                yield line.decode(errors="replace")
 
 
 def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,11 +150,14 @@ class Look:
             return True  # nothing else is to be seen
         # Of a rotated log the first lines are gone: work that it logged proves the same.
         forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
-        for line in logs.lines(self.engine, replica.id, replica.started_at):
-            parts = split_timestamp(line)
-            if parts and parts[0] >= replica.started_at and any(form.search(parts[1]) for form in forms):
-                return True
-        return False
+        with contextlib.closing(logs.blocks(self.engine, replica, replica.started_at)) as blocks:
+            return any(_shows(block, forms, replica.started_at) for block in blocks)
+
+
+def _shows(block: bytes, forms: Iterable[re.Pattern[str]], since: Instant) -> bool:
+    """Whether a line of these, since then, has one of the forms."""
+    parts = (split_timestamp(line.decode(errors="replace")) for line in block.split(b"\n"))
+    return any(part[0] >= since and any(form.search(part[1]) for form in forms) for part in parts if part)
 
 
 def digest_of(path: Path) -> str | None:

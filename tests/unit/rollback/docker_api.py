@@ -76,7 +76,10 @@ class Api:
                 "com.docker.compose.version": "5.6.1", "com.docker.compose.config-hash": "hash"}},
         }  # fmt: skip
 
-    def logs(self, container_id: str, since: float | None = None, **_: Any) -> list[bytes]:
+    def logs(self, container_id: str, **_: Any) -> bytes:
+        return b"".join(self._lines(container_id, None))
+
+    def _lines(self, container_id: str, since: float | None) -> list[bytes]:
         return [f"{line}\n".encode() for line in self._one(container_id)["log"]
                 if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since]  # fmt: skip
 
@@ -86,7 +89,7 @@ class Api:
     def get(self, url: str, params: dict[str, str], stream: bool, timeout: float) -> Answer:
         """The log as the engine sends it: a chunk and a frame for each line."""
         since = float(params["since"]) if "since" in params else None
-        lines = self.logs(url.rpartition("/containers/")[2].partition("/")[0], since)
+        lines = self._lines(url.rpartition("/containers/")[2].partition("/")[0], since)
         frames = [b"\x02\0\0\0" + len(line).to_bytes(4) + line for line in lines]
         return Answer(b"".join(f"{len(f):x}\r\n".encode() + f + b"\r\n" for f in frames) + b"0\r\n\r\n")
 
