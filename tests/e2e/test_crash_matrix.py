@@ -137,7 +137,7 @@ def test_killed_anywhere(operator: Matrix) -> None:
     lab = operator.operator.lab
     before, others = tree(lab), identities(lab, OTHERS)
     for number, step in enumerate(operator.steps()):
-        for phase in PHASES:
+        for phase in PHASES if number == 0 else PHASES[1:]:  # after a step is before the next one
             what = f"killed {phase} step {number}, {step.id} in the first plan, then {operator.end}"
             assert operator.is_killed(number, phase), what
             if operator.end == "resume":
