@@ -18,7 +18,7 @@ _URL_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>:/@]*
 # password=..., "token": "...", Authorization: Bearer ...: of a service that logs its own settings.
 _NAMED = re.compile(
     r"(?P<name>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?"
-    r"|\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic)\s+)(?P<value>[^\s\"'<>,;&\\]{4,})",
+    r"|\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic)\s+)(?P<value>(?!\$[{A-Za-z_])[^\s\"'<>,;&\\]{4,})",
     re.IGNORECASE,
 )
 _SHORTEST = 4

@@ -246,7 +246,7 @@ def _done(situation: Situation) -> str:
 
 def _asks_before(session: Session, how: How) -> bool:
     """A change that is doing harm waits for nobody."""
-    return session.asks_before and not how.all_at_once
+    return session.asks_before and session.profile.limits.before_s > 0 and not how.all_at_once
 
 
 def checked(

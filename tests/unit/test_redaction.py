@@ -43,6 +43,7 @@ def test_credentials_in_urls_go_even_when_unknown() -> None:
         ),
         ("database.password_file: /run/secrets/x", "database.password_file: /run/secrets/x"),
         ("3 tokens: all fine", "3 tokens: all fine"),
+        ("MONGO_PASSWORD: ${LAB_MONGO_PASSWORD}", "MONGO_PASSWORD: ${LAB_MONGO_PASSWORD}"),
     ],
 )
 def test_secrets_that_their_name_shows(line: str, cleaned: str) -> None:
