@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -73,12 +74,17 @@ def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: f
         try:
             status = process.wait(timeout=limit_s or None)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process.pid)
             return f"it was stopped after {limit_s:g} s, its time limit"
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process.pid)
             raise
     return "" if status >= 0 else f"it was killed by signal {-status}"
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself at this moment
+        os.killpg(group, signal.SIGKILL)
 
 
 def _publish(request: GateRequest, redactor: Redactor, key: Key | None) -> str:

@@ -16,7 +16,7 @@ def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, u
     with answering("its events"):
         filters = {"event": "die", "container": list(container_ids)}
         # With fractions: for a whole second that has not passed yet the engine would make us wait.
-        between: dict[str, Any] = {"since": f"{since.epoch_s:.9f}", "until": f"{until.epoch_s:.9f}"}
+        between: dict[str, Any] = {"since": since.seconds_text, "until": until.seconds_text}
         stream = engine.client.api.events(**between, filters=filters, decode=True)
         found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]
     first: dict[str, Instant] = {}

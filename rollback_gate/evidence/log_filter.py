@@ -19,7 +19,7 @@ from rollback_gate.profile.schema import Logs
 _SHORTEST = 4
 # Texts that look the same inside a JSON record, in which quotes, slashes and other alphabets may be escaped.
 _PLAIN = frozenset(string.ascii_letters + string.digits + " .,:;()[]{}_-+*=!?'#@%")
-_ESCAPE = "\x1b"  # colours may stand in the middle of any text
+_ESCAPES = ("\x1b", "\\u001b", "\\u001B")  # colours may stand in the middle of any text, in a JSON record too
 _parser: Any = importlib.import_module("re._parser")  # the standard library's own view of a pattern
 
 
@@ -32,7 +32,7 @@ def texts_of(forms: Logs) -> tuple[bytes, ...]:
 
 def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tuple[bytes, ...]:
     """The same for lines that these patterns or these texts are looked for in."""
-    found: set[str] = {_ESCAPE, *marks}
+    found: set[str] = {*_ESCAPES, *marks}
     for pattern in patterns:
         texts = required(pattern)
         if not texts:

@@ -126,9 +126,6 @@ class Store:
         names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         return tuple(self._run(name) for name in names)
 
-    def run(self, run_id: str) -> Run:
-        return self._run(run_id)
-
     @property
     def snapshots(self) -> Path:
         return self.folder / "snapshots"

@@ -71,11 +71,12 @@ def _record(
         return _named(call, where)
     deployment = settings.profile.deployment.compose_project
     mine = f"/{deployment}/{settings.profile.name}"
+    where_from = "of whatever engine: none answers"
     if isinstance(engine, Engine):
-        mine = str(deployment_id(settings, engine))
+        mine, where_from = str(deployment_id(settings, engine)), "on this engine"
     found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)
     if found is None:
-        says = f"there is no record of project {deployment}, on this engine, in {call.reports}"
+        says = f"there is no record of project {deployment}, {where_from}, in {call.reports}"
         return "", None, [Obstacle(says, VERIFY_AGAIN)]
     folder, seen = found
     return str(folder), seen, [] if seen.is_signed or not call.key else [_unsigned(seen)]
@@ -168,8 +169,8 @@ def _said(call: Call, name: str, seen: Examination | None, obstacles: list[Obsta
         terminal.line("closed: do not deploy")
         return max((obstacle.code for obstacle in obstacles), default=ExitCode.INCONCLUSIVE)
     record = seen.record
-    signed = "signed" if seen.is_signed else "not signed"
-    terminal.item("passed", "gate", f"open: {record['record_id']} of {record['ended']} is GO, unaltered, {signed}")
+    holds = "unaltered, signed" if seen.is_signed else "unaltered as far as digests can tell, not signed"
+    terminal.item("passed", "gate", f"open: {record['record_id']} of {record['ended']} is GO, {holds}")
     return ExitCode.GO
 
 

@@ -141,8 +141,11 @@ def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]
     if isinstance(error, Refused | Locked | WrongSetting):
         return {"status": "NOT BEGUN", "why": clean(error.message), "next_steps": clean(error.remedy)}
     if isinstance(error, KeyboardInterrupt | SystemExit):
-        return {"status": "NOT BEGUN", "why": "ended by Ctrl-C or a signal before anything was touched",
-                "next_steps": "1. invoke rollback.status\n2. invoke rollback.production begins anew"}  # fmt: skip
+        return {
+            "status": "UNKNOWN",
+            "why": "ended by Ctrl-C or a signal, between the steps of a run or before them",
+            "next_steps": "1. invoke rollback.history tells whether a run began\n2. invoke rollback.status",
+        }
     return {"why": clean(f"interrupted: {type(error).__name__} {error}")}
 
 

@@ -22,6 +22,7 @@ CAPTURED = sorted({line for path in (CAPTURES / "logs").glob("*.log")
                    for line in path.read_text(errors="replace").split("\n")})  # fmt: skip
 ODD = ["", " indented", "\tat", "Traceback (most recent call last):", "ValueError: x", "\x1b[31mERROR\x1b[0m:x:y", "{",
        '{"message": "ERROR:x", "exc_info": "Traceback (most recent call last):\\nA: b"}', "a\rb", "\x85x",
+       '{"message": "Agent a tool t failed \\u001b[33mwith\\u001b[0m timeout: x"}', '{"message": "\\u001B[1mRetrying\\u001B[0m in 1s (strategy: x)"}',
        "During handling of the above exception, another exception occurred:", "ERROR:a:b", "INFO:a:b"]  # fmt: skip
 UNSTAMPED = ["Error grabbing logs: invalid character", "no stamp at all"]
 ODD += UNSTAMPED
