@@ -152,7 +152,7 @@ class Lab:
     def down(self) -> None:
         """Leaves nothing of this lab behind: containers, network, worker image, files."""
         self.close()  # before the database goes: a client would wait for it to end its sessions
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        self._compose_down()
         label = f"{PROJECT_LABEL}={self.project}"
         for left in self.engine.containers.list(all=True, filters={"label": label}):  # of builds that failed
             left.remove(force=True)
@@ -161,6 +161,23 @@ class Lab:
         self.engine.images.prune({"dangling": True, "label": label})
         shutil.rmtree(self.directory)
         self.close()
+
+    def _compose_down(self) -> None:
+        """Compose v1 can find a network held by a container it has just removed: once more, until not."""
+        refused: list[LabError] = []
+
+        def is_down() -> bool:
+            try:
+                self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
+            except LabError as error:
+                refused[:] = [error]
+                return False
+            return True
+
+        try:
+            self.wait(is_down, "compose down", 30)
+        except LabError as error:
+            raise refused[-1] from error
 
     # --- what goes in and what comes out
 

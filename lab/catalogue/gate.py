@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from lab import leaks
 from lab.catalogue import entry as ask
 from lab.catalogue import plant
 from lab.catalogue.code import one_replica_new
-from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, Entry
+from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, Entry, Judged
+from lab.operator import Operator
 from lab.reference import ORCHESTRATOR, WORKER, Lab
 
 KEY = "a key that only the lab has"
@@ -37,6 +41,27 @@ def hidden_phase1(lab: Lab) -> None:
 def coloured(lab: Lab) -> None:
     words = [f"\x1b[33m{word}\x1b[0m" for word in plant.PHASE1_LINE.split(" ")]
     plant.log(lab, (" ".join(words) + "\n").encode())
+
+
+def gigabyte(lab: Lab) -> None:
+    """Long lines: what is asked is whether all of it is read, not how fast short ones are (that is `invoke bench`)."""
+    half, line = 512, b"INFO:x:" + b"y" * (1 << 20) + b"\n"
+    plant.log(lab, line, times=half)
+    plant.log(lab, f"{plant.PHASE1_LINE}\n".encode())
+    plant.log(lab, line, times=half)
+
+
+def secrets(operator: Operator, entry: Entry) -> Judged:
+    """The verdict is GO only if none of them can be read in what was printed or written."""
+    password = operator.lab.settings["LAB_MONGO_PASSWORD"]
+    lines = (f"ERROR:x:cannot connect to mongodb://gvpocr_admin:{password}@mongodb:27017",
+             "ERROR:x:settings: API_TOKEN=hunter22-of-nobody", "ERROR:x:Authorization: Bearer bearer-of-nobody",
+             f"INFO:x:the key is {KEY}")  # fmt: skip
+    plant.log(operator.lab, "".join(f"{line}\n" for line in lines).encode())
+    judged = ask.verify(operator, entry, ROLLBACK_GATE_SIGNING_KEY=KEY)
+    texts = {"the terminal": judged.output} | leaks.files(operator.newest_record()["folder"])
+    found = leaks.leaks(texts, {password, KEY, "hunter22-of-nobody", "bearer-of-nobody"})
+    return replace(judged, verdict=f"leaked into {', '.join(found)}") if found else judged
 
 
 def edited_while_judged(lab: Lab) -> None:
@@ -93,6 +118,10 @@ ENTRIES = (
     Entry("environment-on-a-healthy-one", "gate", "-k nothing in the environment, on a healthy rollback", GO,
           judge=ask.with_environment(PYTEST_ADDOPTS="-k nothing --deselect tests/gate")),
     Entry("coloured-log", "gate", "Phase 1's lines are in colours", NO_GO, CODE, "logged error classification", coloured),
+    Entry("gigabyte-of-log", "gate", "one line of Phase 1 in the middle of a gigabyte", NO_GO, CODE, "logged error classification",
+          gigabyte),
+    Entry("secrets-in-the-log", "gate", "passwords, keys and tokens in the log: none in any finished file", GO,
+          judge=secrets),
     Entry("nothing-to-judge", "gate", "another project's name in the profile", INCONCLUSIVE, "worker_running", "is it the right engine",
           settings=("deployment.compose_project=nobody",), judge=lambda operator, entry: ask.verify(operator, entry)),
 )  # fmt: skip

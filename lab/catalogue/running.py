@@ -28,8 +28,8 @@ def import_error(lab: Lab) -> None:
     lab.deploy("phase1-broken")
 
 
-def exits_later(lab: Lab) -> None:
-    plant.before(lab, plant.CONFIG, "import os, threading; threading.Timer(6, os._exit, (3,)).start()")
+def exits_after_20_s(lab: Lab) -> None:
+    plant.before(lab, plant.CONFIG, "import os, threading; threading.Timer(20, os._exit, (3,)).start()")
     plant.restart(lab)
 
 
@@ -69,8 +69,8 @@ ENTRIES = (
           restarting, settings=IMPATIENT),
     Entry("import-error-at-start", "running", "the Phase 1 that cannot start is deployed", NO_GO, RUNNING, "replicas run",
           import_error, settings=IMPATIENT),
-    Entry("exits-after-a-while", "running", "it works, and ends after some seconds", NO_GO, RUNNING, "restarted",
-          exits_later, settings=("limits.soak_s=12",)),
+    Entry("exits-after-20-s", "running", "it works, and ends after 20 seconds", NO_GO, RUNNING, "restarted",
+          exits_after_20_s, settings=("limits.soak_s=24",)),
     Entry("unhealthy", "running", "its health check fails", NO_GO, RUNNING, "running and unhealthy", unhealthy),
     Entry("stopped", "running", "one replica is stopped", NO_GO, RUNNING, "1 of 2 replicas run",
           lambda lab: lab.containers(WORKER)[0].stop(timeout=1), settings=IMPATIENT),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
-import html
 import http.server
-import json
-import re
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab import leaks
 from lab.catalogue import plant
 from lab.operator import QUICK, settings
 from lab.reference import WORKER
@@ -107,27 +103,11 @@ def test_no_secret_in_any_finished_file(operator: Operator) -> None:
     said = operator.invoke("verify", *settings(*QUICK), **SIGNED).output
     state = operator.reports.parent / "state"
     texts = {"the terminal": said}
-    for folder in (operator.reports, state, *lab.directory.glob(".rollback")):
-        texts |= {str(path): path.read_text(errors="replace") for path in folder.rglob("*")
-                  if path.is_file() and "quarantine" not in path.parts and "sources" not in path.parts}  # fmt: skip
+    texts |= leaks.files(
+        operator.reports, state, *lab.directory.glob(".rollback"), but=frozenset({"quarantine", "sources"})
+    )
     assert len(texts) > 8
-    for where, text in texts.items():
-        for form in _decoded(text):
-            assert not [secret for secret in planted if secret in form], where
-
-
-def _decoded(text: str) -> list[str]:
-    """As it is, and as whoever decodes entities, JSON, URLs and base64 would see it."""
-    unescaped = html.unescape(html.unescape(text))
-    plain = [text, unescaped, urllib.parse.unquote_plus(unescaped), unescaped.replace('\\"', '"').replace("\\/", "/")]
-    for blob in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text):
-        try:
-            plain.append(base64.b64decode(blob + "==").decode(errors="replace"))
-        except ValueError:
-            continue
-    with contextlib.suppress(ValueError):
-        plain.append(str(json.loads(text)))
-    return plain
+    assert not leaks.leaks(texts, planted)
 
 
 @contextlib.contextmanager
