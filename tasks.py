@@ -51,6 +51,7 @@ ROLLBACK: dict[str, Any] = {
     "rev": ("", "this git revision"),
     "image": ("", "this image, by name or id"),
     "anew": (False, "begin a new run although an earlier one has not ended"),
+    "despite_assessment": (False, "roll back although the last assessment is not ROLL BACK NOW"),
 }  # fmt: skip
 
 
@@ -93,6 +94,7 @@ def _order(given: Any, mode: str = "quick") -> Order:
         choice=Choice(option("source"), option("backup"), option("rev"), option("image")),
         how=How(option("all_at_once", False), option("no_cache", False), option("pull", False)),
         dry_run=option("dry_run", False), step_by_step=option("step", False), anew=option("anew", False),
+        despite_assessment=option("despite_assessment", False),
     )  # fmt: skip
 
 
@@ -170,7 +172,7 @@ def unlock(given: Any) -> None:
 
 
 @task_with(
-    {key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "reason")},
+    {key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "reason", "despite_assessment")},
     {"mode": ("quick", "of which rollback: quick, partial, full or rebuild"),
      "docs": (False, "with --mode full: the documentation of the change too")},
 )  # fmt: skip
@@ -189,6 +191,27 @@ def snapshot(given: Any) -> None:
 
     with _exit_code(_call(given.profile, given.set, given.without_database)) as call:
         keep(call)
+
+
+@task_with(
+    COMMON,
+    {
+        "since": ("", "when the change was deployed, RFC 3339 (default: by the newest backup, else the containers)"),
+        "json": (False, "print the assessment as JSON, and nothing else"),
+        "watch": (False, "assess again every minute until there is a decision; Ctrl-C ends it"),
+        "probe": (False, "send a test document, and remove its traces"),
+        "without_database": (False, "do not ask the database; no decision is then calm"),
+    },
+)
+def assess(given: Any) -> None:
+    """Should we roll back? Asks every trigger of the runbook, says which one decides (runbook, When to Rollback)."""
+    from rollback_gate.workflow.assess import Wish
+    from rollback_gate.workflow.assess import assess as decide
+
+    with _exit_code(_call(given.profile, given.set, given.without_database)) as call:
+        code = decide(call, Wish(given.since, given.probe, given.json, given.watch))
+    if code:
+        raise Exit(code=int(code))
 
 
 @task_with(
@@ -275,6 +298,8 @@ def status(given: Any) -> None:
 def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
     """Deploy a Phase 1 that does not start in a lab, roll it back, verify, and show where the record is."""
     from lab.tasks import lab_errors
+    from rollback_gate.workflow.assess import Wish
+    from rollback_gate.workflow.assess import assess as decide
     from rollback_gate.workflow.rollback import Order, rollback
     from rollback_gate.workflow.verify import verify as judge
 
@@ -283,10 +308,11 @@ def demo(_: Context, keep: bool = False, variant: str = "bind") -> None:
 
         print(f"demo: starting the lab, variant {variant} (its first start makes images, about a minute)", flush=True)
         lab = Lab.up(variant, "phase1-broken", "rollback-gate-demo")
-    print("demo: Phase 1 is deployed and crash-loops; now: invoke rollback verify", flush=True)
+    print("demo: Phase 1 is deployed and crash-loops; now: invoke assess, then invoke rollback verify", flush=True)
     try:
         with _exit_code(_call(str(lab.profile), [])) as call:
-            rollback(call, Order(reason="demo: Phase 1 crash-loops after its deployment"))
+            decide(call, Wish())
+            rollback(call, Order())
             code = judge(call).code
     finally:
         if keep:
@@ -377,7 +403,20 @@ def _collection() -> Collection:
     record: Any = Collection("record")
     record.add_task(check)
     namespace: Any = Collection(
-        rollback, record, reference, preflight, snapshot, verify, gate, demo, selftest, mutate, lint, test, bench
+        rollback,
+        record,
+        reference,
+        assess,
+        preflight,
+        snapshot,
+        verify,
+        gate,
+        demo,
+        selftest,
+        mutate,
+        lint,
+        test,
+        bench,
     )
     return namespace  # type: ignore[no-any-return]
 

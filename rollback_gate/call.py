@@ -95,6 +95,14 @@ def local_now() -> Instant:
     return Instant.from_epoch_s(time.time())
 
 
+def moment_given(since: str) -> Instant | None:
+    """What --since says; None for "". Raises WrongSetting."""
+    try:
+        return Instant.parse(since) if since else None
+    except ValueError as error:
+        raise WrongSetting(f"--since {since}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
+
+
 def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> AbstractContextManager[Held | None]:
     """Rollback and verify exclude each other."""
     note = holder_note(settings, engine)

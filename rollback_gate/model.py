@@ -21,13 +21,31 @@ class Verdict(enum.StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
+class Decision(enum.StrEnum):
+    """What the runbook's triggers come to, calmest first (runbook, When to Rollback; Decision Tree)."""
+
+    KEEP = "KEEP"
+    WAIT = "WAIT"
+    CANNOT_TELL = "CANNOT TELL"
+    INVESTIGATE = "INVESTIGATE"
+    FIX_MCP = "FIX THE MCP SERVER FIRST"
+    ROLL_BACK = "ROLL BACK NOW"
+
+    @property
+    def severity(self) -> int:
+        """Place in the order above."""
+        return list(Decision).index(self)
+
+
 class ExitCode(enum.IntEnum):
-    """The same for every task. 1 is Invoke's own, for wrong usage."""
+    """The same for every task. 1 is Invoke's own, for wrong usage. Of assess: NO_GO is roll back now."""
 
     GO = 0
     WRONG_SETTING = 2
     NO_GO = 10
     INCONCLUSIVE = 20
+    FIX_MCP = 21
+    INVESTIGATE = 22
     ROLLBACK_FAILED = 30
     LOCKED = 40
     REFUSED = 50
@@ -37,6 +55,16 @@ EXIT_OF_VERDICT = {
     Verdict.GO: ExitCode.GO,
     Verdict.NO_GO: ExitCode.NO_GO,
     Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+
+
+EXIT_OF_DECISION = {
+    Decision.KEEP: ExitCode.GO,
+    Decision.WAIT: ExitCode.GO,
+    Decision.ROLL_BACK: ExitCode.NO_GO,
+    Decision.CANNOT_TELL: ExitCode.INCONCLUSIVE,
+    Decision.FIX_MCP: ExitCode.FIX_MCP,
+    Decision.INVESTIGATE: ExitCode.INVESTIGATE,
 }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TextIO
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from rollback_gate.model import Verdict
+from rollback_gate.model import Decision, Verdict
 from rollback_gate.record.seal import printable
 from rollback_gate.redaction import Redactor
 
@@ -24,7 +26,14 @@ _STYLES = {
     "GO": "bold green",
     "NO-GO": "bold red",
     "INCONCLUSIVE": "bold yellow",
+    Decision.ROLL_BACK.value: "bold red",
+    Decision.FIX_MCP.value: "bold red",
+    Decision.INVESTIGATE.value: "bold yellow",
+    Decision.CANNOT_TELL.value: "bold yellow",
+    Decision.WAIT.value: "yellow",
+    Decision.KEEP.value: "bold green",
 }
+_WIDTH = 160
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 
@@ -58,6 +67,40 @@ class Terminal:
 
     def error(self, text: str) -> None:
         self._print(f"error: {text}", "bold red")
+
+    def decision(self, decision: Decision, reason: str) -> None:
+        self._print(f"{decision}: {reason}", _STYLES[decision.value])
+
+    def table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+        """Rows whose first cell is a mark or a decision take its colour. Wraps to the terminal's width."""
+        with suppress(OSError):
+            self._console.print(self._table(headings, rows), soft_wrap=False, width=self._width)
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """A screen of its own; where there is none, one thing is shown after the other."""
+        with self._console.screen() if self._console.is_terminal else nullcontext():
+            yield
+
+    def clear(self) -> None:
+        if self._console.is_terminal:
+            self._console.clear()
+
+    def data(self, text: str) -> None:
+        """For machines: as it is, but redacted."""
+        with suppress(OSError):
+            self._console.out(self.redactor.text(text), highlight=False)
+
+    @property
+    def _width(self) -> int | None:
+        return None if self._console.is_terminal else _WIDTH
+
+    def _table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+        table = Table(*headings, box=box.SIMPLE, pad_edge=False)
+        for row in rows:
+            cells = [Text(printable(self.redactor.text(cell))) for cell in row]
+            table.add_row(*cells, style=_STYLES.get(row[0], ""))
+        return table
 
     def ask(self, question: str) -> bool:
         """Yes only by someone at a terminal who says so; where nobody can answer, no."""

@@ -306,6 +306,8 @@ def _entries() -> tuple[Derived, ...]:
         ("no-scores", INCONCLUSIVE, COMPLETENESS, "scores: no document was written", BY_RUN, documents(documents=())),
         ("high-with-signs", NO_GO, COMPLETENESS, "there are signs of the new code", BY_RUN,
          chain(scores(*[0.45] * 10), code(still_there=("enrichment_service/errors",)))),
+        ("restarted-by-hand-not-connected", INCONCLUSIVE, RUNNING, "had not connected to the queue again", BY_RUN,
+         chain(state("after", started_at=None), first(in_queue=False))),
         ("gone-meanwhile", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, first(after=None)),
     ]  # fmt: skip
     return tuple(

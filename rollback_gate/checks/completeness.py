@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollback_gate.checks import new_behaviour
+from rollback_gate.confidence import half_width
 from rollback_gate.evidence.readings import Baseline, ProbeReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
@@ -33,7 +33,7 @@ def sample_of(scores: Sequence[float], confidence: float) -> Sample:
     if len(scores) < 2:
         raise ValueError("an interval needs two scores at least")
     mean = statistics.fmean(scores)
-    half = _t_quantile(0.5 + confidence / 2, len(scores) - 1) * statistics.stdev(scores) / math.sqrt(len(scores))
+    half = half_width(statistics.stdev(scores), len(scores), confidence)
     return Sample(tuple(scores), mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
@@ -208,16 +208,3 @@ def _tells_apart(sample: Sample, normal: Completeness) -> str:
     if shared == len(sample.scores):
         return "does not tell old from new code here: both give these scores; stands on check 1 for that"
     return f"{shared} of {len(sample.scores)} scores are known to occur under old and new code alike"
-
-
-def _t_quantile(probability: float, degrees: int) -> float:
-    """Student's t, by Hill's expansion around the normal quantile; for 1 and 2 degrees in closed form."""
-    if degrees == 1:
-        return math.tan(math.pi * (probability - 0.5))
-    if degrees == 2:
-        return (2 * probability - 1) * math.sqrt(2 / (4 * probability * (1 - probability)))
-    z = statistics.NormalDist().inv_cdf(probability)
-    g1 = (z**3 + z) / 4
-    g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    g3 = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + g1 / degrees + g2 / degrees**2 + g3 / degrees**3

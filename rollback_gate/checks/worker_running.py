@@ -132,6 +132,9 @@ def clean_start(replica: ReplicaReading) -> Claim:
 
 
 def _without_queue(replica: ReplicaReading, log: LogSummary) -> Claim:
+    if replica.in_queue is False and _was_started_anew(replica):
+        return inconclusive(replica.label, "was restarted by someone while the checks ran, and had not connected "
+                            "to the queue again: verify again")  # fmt: skip
     if replica.in_queue is False:
         return failed(
             replica.label, "is not connected to the queue: it is no consumer of the channel", Evidence.PROCESS
@@ -139,6 +142,12 @@ def _without_queue(replica: ReplicaReading, log: LogSummary) -> Claim:
     if log.consuming_at and log.connected_at:
         return passed(replica.label, f"logged that it is connected, {log.connected_at.short}", Evidence.LOG)
     return inconclusive(replica.label, f"has not logged that it consumes, and {replica.in_queue}")
+
+
+def _was_started_anew(replica: ReplicaReading) -> bool:
+    """By whom stays_up tells; a process that is seconds old need not be a consumer yet."""
+    before, after = replica.before, replica.after
+    return isinstance(before, Replica) and isinstance(after, Replica) and after.started_at != before.started_at
 
 
 def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:

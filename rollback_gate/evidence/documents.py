@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from rollback_gate.evidence.readings import DocumentReading, DocumentsReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
+from rollback_gate.triggers.symptoms import Bucket, Series
 
 PROBE_PREFIX = "rollback-probe-"
 MOST = 5000
@@ -45,6 +47,15 @@ class Documents:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
         readings = tuple(parse(row, self.profile) for row in rows[:MOST])
         return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice)
+
+    def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
+        """Completeness over time, probes left out; counted by the server, however many documents there are."""
+        try:
+            with _answering(self.profile):
+                rows = list(self._collection().aggregate(series_pipeline(self.profile, since, bucket_s)))
+        except Unreachable as error:
+            return Unmeasured("completeness", f"{error.message}; {error.remedy}")
+        return series_of(rows, since, bucket_s)
 
     def _advice(self) -> str:
         """Without an index every reading looks at the whole collection: harmless while it is small."""
@@ -117,6 +128,39 @@ def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
         marked=_field(row, database.new_mark) is not _ABSENT,
         is_probe=str(row["_id"]).startswith(PROBE_PREFIX),
     )
+
+
+def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[dict[str, Any]]:
+    """By bucket: documents, and count, sum and sum of squares of the scores that are shares."""
+    created, score = f"${profile.database.created_at}", f"${profile.database.score}"
+    first, is_share = since.to_datetime(), {"$and": [{"$gte": ["$score", 0]}, {"$lte": ["$score", 1]}]}
+    share = {"$cond": [is_share, "$score", 0]}
+    number = {"$isNumber": "$score"}
+    return [
+        {"$match": {profile.database.created_at: {"$gte": first}, "_id": {"$not": re.compile(f"^{PROBE_PREFIX}")}}},
+        {"$project": {"bucket": {"$floor": {"$divide": [{"$subtract": [created, first]}, bucket_s * 1000]}},
+                      "score": score}},
+        {"$project": {"bucket": 1, "score": {"$cond": [{"$isNumber": "$score"}, {"$toDouble": "$score"}, None]}}},
+        {"$group": {"_id": "$bucket", "documents": {"$sum": 1},
+                    "scored": {"$sum": {"$cond": [{"$and": [number, is_share]}, 1, 0]}},
+                    "numbers": {"$sum": {"$cond": [number, 1, 0]}},
+                    "sum": {"$sum": {"$cond": [number, share, 0]}},
+                    "squares": {"$sum": {"$cond": [number, {"$multiply": [share, share]}, 0]}}}},
+        {"$sort": {"_id": 1}},
+    ]  # fmt: skip
+
+
+def series_of(rows: Iterable[Mapping[str, Any]], since: Instant, bucket_s: float) -> Series:
+    """From the rows of the pipeline."""
+    buckets, outside = [], 0
+    for row in rows:
+        count, total = row["scored"], row["sum"]
+        outside += row["numbers"] - count
+        variance = (row["squares"] - total * total / count) / (count - 1) if count > 1 else 0.0
+        start = since.plus(float(row["_id"]) * bucket_s)
+        buckets.append(Bucket(start, row["documents"], count, total / count if count else 0.0,
+                              math.sqrt(max(0.0, variance))))  # fmt: skip
+    return Series(tuple(buckets), bucket_s, outside)
 
 
 def _field(row: Any, path: str) -> Any:

@@ -6,6 +6,7 @@ line is that error, and one on its own is an error named by its last line.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -26,9 +27,10 @@ class _Record(Enum):
 
 @dataclass
 class ErrorLines:
-    """`at_start`: errors before the worker reported that it consumes."""
+    """`at_start`: errors before the worker reported that it consumes. `tell`: gets the text of each error."""
 
     forms: Logs
+    tell: Callable[[str], None] = lambda _: None
     count: int = 0
     samples: list[str] = field(default_factory=list)
     at_start: list[str] = field(default_factory=list)
@@ -86,6 +88,7 @@ class ErrorLines:
 
     def _keep(self, text: str, consuming: bool) -> None:
         self.count += 1
+        self.tell(text)
         text = text[:_LONGEST_SAMPLE]
         if len(self.samples) < MOST_SAMPLES:
             self.samples.append(text)

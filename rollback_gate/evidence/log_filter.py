@@ -23,10 +23,10 @@ _ESCAPES = ("\x1b", "\\u001b", "\\u001B")  # colours may stand in the middle of 
 _parser: Any = importlib.import_module("re._parser")  # the standard library's own view of a pattern
 
 
-def texts_of(forms: Logs) -> tuple[bytes, ...]:
-    """One of these is in every line that matters; empty: any line may."""
+def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, ...]:
+    """One of these is in every line that matters; empty: any line may. `also`: patterns that matter besides."""
     patterns = [forms.consuming, forms.connected, forms.picked_up, forms.completed, forms.error,
-                *(form.pattern for form in (*forms.noise, *forms.new))]  # fmt: skip
+                *(form.pattern for form in (*forms.noise, *forms.new)), *also]  # fmt: skip
     return texts_for(patterns, MARKS)
 
 

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from rollback_gate.evidence.error_lines import ErrorLines
 from rollback_gate.evidence.log_filter import texts_of
@@ -87,12 +87,25 @@ def messages_of(text: str) -> list[str]:
     return [_ANSI.sub("", part) for part in (message, *str(record.get("exc_info") or "").splitlines())]
 
 
+class Listener(Protocol):
+    """Who wants to know of single lines while they go by. `patterns`: it gets lines that match one of these."""
+
+    @property
+    def patterns(self) -> tuple[re.Pattern[str], ...]: ...
+    def line(self, at: Instant, text: str) -> None: ...
+    def error(self, at: Instant, text: str) -> None: ...
+    def consuming(self, at: Instant) -> None: ...
+    def picked_up(self, at: Instant, document: str) -> None: ...
+    def completed(self, at: Instant, document: str) -> None: ...
+
+
 @dataclass
 class LogReader:
     """Fed line by line, or faster by blocks of whole lines; then `summary()`. Lines before `since` do not count."""
 
     forms: Logs
     since: Instant
+    listener: Listener | None = None
     _texts: tuple[bytes, ...] = field(init=False)
     _plain: bool = False
     _finished_count: int = 0
@@ -108,10 +121,15 @@ class LogReader:
     _finished: dict[str, float] = field(default_factory=dict)
     _finished_at: dict[str, Instant] = field(default_factory=dict)
     _errors: ErrorLines = field(init=False)
+    _at: Instant = Instant(0)
 
     def __post_init__(self) -> None:
-        self._errors = ErrorLines(self.forms)
-        self._texts = texts_of(self.forms)
+        self._errors = ErrorLines(self.forms, self._heard)
+        self._texts = texts_of(self.forms, self.listener.patterns if self.listener else ())
+
+    def _heard(self, text: str) -> None:
+        if self.listener:
+            self.listener.error(self._at, text)
 
     def feed_block(self, block: bytes) -> None:
         """Whole lines, each with its line end. Those that can matter are fed; the others are counted."""
@@ -149,6 +167,7 @@ class LogReader:
         at, text = parts
         if at < self.since:
             return
+        self._at = at
         self._lines += 1
         self._size += len(line) + 1
         message, *trace = messages_of(text)
@@ -156,18 +175,24 @@ class LogReader:
         self._note_progress(at, message)
         self._note_new(at, message)
         for part in (message, *trace):
+            if self.listener and any(pattern.search(part) for pattern in self.listener.patterns):
+                self.listener.line(at, part)
             for form in self._errors.feed(part, self._consuming_at is not None):
                 _count(self._noise, form.name, "", at, part)
 
     def _note_progress(self, at: Instant, text: str) -> None:
-        if self._consuming_at is None and self.forms.consuming.search(text):
-            self._consuming_at = at
+        if self.forms.consuming.search(text):
+            self._consuming_at = self._consuming_at or at
+            if self.listener:
+                self.listener.consuming(at)
         elif self._connected_at is None and self.forms.connected.search(text):
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
             self._started.pop(picked_up["document"], None)  # delivered again: now it is the newest
             self._started[picked_up["document"]] = at
             _forget_oldest(self._started)
+            if self.listener:
+                self.listener.picked_up(at, picked_up["document"])
         elif completed := self.forms.completed.search(text):
             self._complete(at, completed["task"])
 
@@ -181,6 +206,8 @@ class LogReader:
             self._finished_count += 1
             _forget_oldest(self._finished)
             _forget_oldest(self._finished_at)
+            if self.listener:
+                self.listener.completed(at, document)
 
     def _note_new(self, at: Instant, text: str) -> None:
         for form in self.forms.new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.deployment.replica import Replica
@@ -16,20 +17,12 @@ from rollback_gate.profile.schema import Logs
 _LONGEST_BYTES = 1 << 20
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
 _FIRST_TAIL = 2000
+_STAMPED = 64  # enough of a line for its timestamp
 
 
 def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
     """The summary of a replica's log since the boundary: streamed once, in constant memory."""
-    what = f"the log of {replica.name}"
-    if replica.log_driver == "none":
-        return Unmeasured(what, "its log driver is 'none', which keeps nothing")
-    reader = LogReader(forms, since)
-    try:
-        for block in blocks(engine, replica, since):
-            reader.feed_block(block)
-    except Unreachable as error:
-        return Unmeasured(what, error.message)
-    return reader.summary()
+    return Follower(engine, replica, LogReader(forms, since)).read()
 
 
 def blocks(engine: Engine, replica: Replica, since: Instant | None) -> Generator[bytes, None, None]:
@@ -62,6 +55,47 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         pending = tail
     if pending:
         yield pending + b"\n"
+
+
+@dataclass
+class Follower:
+    """A replica's log read again and again: whole at first, then only what is new. One reader, in constant memory."""
+
+    engine: Engine
+    replica: Replica
+    reader: LogReader
+    _last: Instant | None = None
+
+    def read(self) -> LogSummary | Unmeasured:
+        """All since the reader's `since`, up to now."""
+        what = f"the log of {self.replica.name}"
+        if self.replica.log_driver == "none":
+            return Unmeasured(what, "its log driver is 'none', which keeps nothing")
+        try:
+            if self._last is None:
+                self._read_whole()
+            else:
+                self._read_new(self._last)
+        except Unreachable as error:
+            return Unmeasured(what, error.message)
+        return self.reader.summary()
+
+    def _read_whole(self) -> None:
+        last = self.reader.since
+        for block in blocks(self.engine, self.replica, self.reader.since):
+            self.reader.feed_block(block)
+            stamped = split_timestamp(
+                block.removesuffix(b"\n").rpartition(b"\n")[2][:_STAMPED].decode(errors="replace")
+            )
+            last = stamped[0] if stamped else last
+        self._last = last
+
+    def _read_new(self, last: Instant) -> None:
+        for line in recent(self.engine, self.replica.id, last):
+            stamped = split_timestamp(line)
+            if stamped and stamped[0] > last:
+                self.reader.feed(line)
+                self._last = stamped[0]
 
 
 def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:

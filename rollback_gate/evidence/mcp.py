@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import os
+import time
 
 from rollback_gate.evidence.readings import McpReading
 from rollback_gate.profile.schema import Profile
@@ -20,6 +21,7 @@ def read(profile: Profile) -> McpReading:
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
     }
+    began = time.monotonic()
     try:
         connection.request("GET", "/", headers=headers)
         status = connection.getresponse().status
@@ -29,4 +31,4 @@ def read(profile: Profile) -> McpReading:
         connection.close()
     if status != http.client.SWITCHING_PROTOCOLS:
         return McpReading(False, f"{address} refused the WebSocket handshake with status {status}")
-    return McpReading(True, f"{address} takes WebSocket connections")
+    return McpReading(True, f"{address} takes WebSocket connections, in {time.monotonic() - began:.2f} s")

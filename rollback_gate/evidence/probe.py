@@ -66,7 +66,7 @@ class Probes:
             if seen >= set(self.replicas) or not all(p.finished for p in readings):
                 break
             self.send(len(self.replicas))
-            readings = self._wait()
+            readings = self.wait()
         return readings
 
     def fill_up(self, count: int) -> None:
@@ -78,7 +78,7 @@ class Probes:
         while count > 0 and all(p.finished for p in readings):
             self.send(min(count, len(self.replicas)))
             count -= len(self.replicas)
-            readings = self._wait()
+            readings = self.wait()
 
     def send(self, count: int) -> None:
         for _ in range(count):
@@ -89,7 +89,8 @@ class Probes:
             self._sent[document_id] = now
             self._deadlines[document_id] = self.clock() + self.profile.limits.probe_s
 
-    def _wait(self) -> tuple[ProbeReading, ...]:
+    def wait(self) -> tuple[ProbeReading, ...]:
+        """Until each has ended or is out of time. Raises Unreachable."""
         told = self.clock()
         while True:
             readings = self.look()

@@ -172,7 +172,7 @@ class QueueReading:
 
 @dataclass(frozen=True)
 class McpReading:
-    """Whether the MCP server took a WebSocket handshake in time; `says`: what it did instead."""
+    """Whether the MCP server took a WebSocket handshake in time; `says`: in how long, or what it did instead."""
 
     answers: bool
     says: str

@@ -22,7 +22,8 @@ class Heading:
     """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed.
 
     `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
-    `before`: what the checks came to before the judged run, None where they were not asked.
+    `before`: what the checks came to before the judged run, None where they were not asked. `assessment`: why it was
+    rolled back, None where nobody had assessed it.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Heading:
     tool: str
     began_local: str
     before: Mapping[str, Any] | None = None
+    assessment: Mapping[str, Any] | None = None
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from markupsafe import escape as escape
 
 from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.instant import Instant
-from rollback_gate.record import seal
+from rollback_gate.record import picture, seal
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
@@ -72,6 +72,7 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
         "symbols": SYMBOLS,
         "replicas": (record.get("readings") or {}).get("replicas", []),
+        "why": record.get("assessment"),
         "changed_settings": [s for s in record["settings"] if s["origin"] != "default"],
         "default_settings": [s for s in record["settings"] if s["origin"] == "default"],
     }
@@ -82,6 +83,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["utc"] = _utc
+    environment.filters["source"] = picture.as_source
     return environment
 
 

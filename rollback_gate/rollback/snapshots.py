@@ -39,7 +39,24 @@ def baseline(
     return None, passed_over
 
 
-def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int, until: Instant) -> str:
+def processing_s(folders: Iterable[Path], code: Code, until: Instant) -> float | None:
+    """Mean seconds of a document by the newest snapshot of the old code that was taken before `until` and knows it."""
+    found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
+    for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if _of_old_code(path.parent, manifest, code, until):
+                continue
+            mean = manifest["baseline"]["processing_s"].get("mean")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # another one may be readable; without any, the profile's own limit stands
+        if isinstance(mean, int | float) and mean > 0:
+            return float(mean)
+    return None
+
+
+def _of_old_code(folder: Path, manifest: dict[str, Any], code: Code, until: Instant) -> str:
+    """Why it is not from before the change, "" where it is."""
     if manifest["format"] != FORMAT:
         return "is of another format"
     if Instant.parse(manifest["at"]) >= until:
@@ -47,6 +64,12 @@ def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample:
     kept = [folder / "files" / restored.path for restored in code.restore]
     if not all(path.is_file() and classify(path.read_bytes(), code)[0] is Content.OLD for path in kept):
         return "was not taken of the old code"
+    return ""
+
+
+def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int, until: Instant) -> str:
+    if why := _of_old_code(folder, manifest, code, until):
+        return why
     completeness = manifest["baseline"]["completeness"]
     if "unmeasured" in completeness:
         return f"has no baseline: {completeness['unmeasured']}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rollback_gate.call import heading_of, local_now, record_folder
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
@@ -9,6 +11,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.rollback.store import Run
 from rollback_gate.session import Session
+from rollback_gate.workflow import assessments
 
 
 def record(session: Session, run: Run, error: RollbackFailed) -> None:
@@ -24,6 +27,7 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     call = session.call
     account = run.account()
     heading = heading_of(call, session.settings, "rollback", session.engine, account)
+    heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
     state = state_of_service(session.profile, session.engine)
     folder = record_folder(call, heading)

@@ -29,6 +29,7 @@ from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.session import opened
 from rollback_gate.workflow.rollback import Order, rollback
 from rollback_gate.workflow.verify import Verified, verify
+from rollback_gate.workflow.why import settled_before
 
 LOOK_EVERY_S = 5.0
 _NEXT = {
@@ -78,6 +79,7 @@ def production(call: Call, order: Order) -> ExitCode:
     if order.dry_run:
         rollback(call, order)
         return ExitCode.GO
+    order = settled_before(call, order)
     profile = call.load().profile
     procedure = _Procedure(call, profile, local_now(), _facts_before(call, profile, order))
     call.terminal.stage("1 of 5: notify")

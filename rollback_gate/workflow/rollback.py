@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rollback_gate.call import Call, local_now
 from rollback_gate.deployment import images
@@ -25,13 +27,16 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
 from rollback_gate.session import Opening, Session, opened
-from rollback_gate.workflow import failure, seen
+from rollback_gate.workflow import assessments, failure, seen, why
 from rollback_gate.workflow.before import judge_before
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the operator asked for. `anew`: begin a new run although an earlier one has not ended."""
+    """What the operator asked for. `anew`: begin a new run although an earlier one has not ended.
+
+    `assessment`: the one that is the reason, once that is settled (workflow.why).
+    """
 
     reason: str = ""
     mode: Mode = Mode()
@@ -40,6 +45,8 @@ class Order:
     dry_run: bool = False
     step_by_step: bool = False
     anew: bool = False
+    despite_assessment: bool = False
+    assessment: Mapping[str, Any] | None = None
 
 
 Intention = tuple[FindGoal, How, tuple[Run, RunAccount] | None]
@@ -61,7 +68,10 @@ def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
     with opening(call, "rollback") as session:
-        return _act(session, order, *intention(session, order))
+        found = intention(session, order)
+        if found[2] is None and not order.dry_run:
+            order = why.settled(call, session.profile, session.stores, order)
+        return _act(session, order, *found)
 
 
 def intention(session: Session, order: Order) -> Intention:
@@ -214,7 +224,7 @@ def _act(
     keeping = keeping_of(session, run_id, earlier[1] if earlier else None)
     run = earlier[0] if earlier else None
     if run is None and not order.dry_run and _asks_before(session, how) and plan.make(situation, keeping).steps:
-        run = _begin(session, state, run_id)
+        run = _begin(session, state, run_id, order)
         call.terminal.line(f"the checks before the rollback: {judge_before(session, situation, run)}")
         situation, state = checked(session, find_goal, how, is_shown=False)  # that took its time: look again
     dropped = seen.show_difference(call.terminal, situation)
@@ -228,7 +238,7 @@ def _act(
         return Outcome("", "a dry run")
     ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation)
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
-    run = run or _begin(session, state, run_id)
+    run = run or _begin(session, state, run_id, order)
     measured, asked_to_end = _run(session, situation, run, todo, request, order)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))
@@ -266,9 +276,13 @@ def checked(
     return situation, state
 
 
-def _begin(session: Session, state: Path, run_id: str) -> Run:
+def _begin(session: Session, state: Path, run_id: str, order: Order) -> Run:
+    redactor = session.call.terminal.redactor
     try:
-        return Store(state, local_now, session.call.terminal.redactor.value).begin(run_id)
+        run = Store(state, local_now, redactor.value).begin(run_id)
+        if order.assessment:
+            assessments.keep(run.folder, order.assessment, redactor)
+        return run
     except OSError as error:
         raise Refused(
             f"the run's folder cannot be made, nothing was touched: {error}", "make room, or write access"
@@ -330,5 +344,10 @@ def ask_about_dropped(
 
 
 def _overrides(call: Call, order: Order) -> tuple[str, ...]:
-    given = {"--without-database": not call.with_database, "--accept-diff": call.accept_diff, "--anew": order.anew}
+    given = {
+        "--without-database": not call.with_database,
+        "--accept-diff": call.accept_diff,
+        "--anew": order.anew,
+        "--despite-assessment": order.despite_assessment,
+    }
     return tuple(name for name, is_given in given.items() if is_given)

@@ -12,13 +12,14 @@ from rollback_gate.call import (
     Call,
     heading_of,
     lock_of,
+    moment_given,
     record_folder,
     stores_of,
 )
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
-from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.collect import Judged
 from rollback_gate.evidence.readings import Baseline
@@ -33,6 +34,7 @@ from rollback_gate.rollback.goal import Direction, ModeName
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.store import RunAccount, runs_in
 from rollback_gate.suite import run_suite
+from rollback_gate.workflow import assessments
 from rollback_gate.workflow.before import before_of
 
 
@@ -74,7 +76,8 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     judged = replace(judged, baseline=_baseline(call, settings, engine, began))
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     if account and judged.run_id:
-        heading = replace(heading, before=before_of(Path(account.began["folder"])))
+        kept = Path(account.began["folder"])
+        heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))
     folder = record_folder(call, heading)
     begun = build.unfinished(heading, "verify has begun and has not ended")
     write.write_page(folder, begun, call.terminal.redactor, call.key)
@@ -125,7 +128,7 @@ def _judged(
     settings: Settings, account: RunAccount | None, replicas: tuple[Replica, ...], since: str, partial: bool
 ) -> Judged:
     """The run is judged only while every replica is one that it started; else what is there, as it was found."""
-    boundary = _since(since)
+    boundary = moment_given(since)
     standing = account if account and account.direction is Direction.ROLLBACK else None
     keeps = partial or bool(standing and standing.mode.name is ModeName.PARTIAL)
     started = {replica.id: one for replica in replicas
@@ -161,13 +164,6 @@ def _is_in_place(settings: Settings, account: RunAccount) -> bool:
         return all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
     except OSError:
         return False
-
-
-def _since(text: str) -> Instant | None:
-    try:
-        return Instant.parse(text) if text else None
-    except ValueError as error:
-        raise WrongSetting(f"--since {text}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
 
 
 def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:

@@ -1,0 +1,244 @@
+"""Situations after a deployment, and what `invoke assess` must decide in each: every rule fires, and does not fire.
+
+One table. `prepare` works on a lab that runs Phase 1, with an MCP server that answers well and no document. Hours are
+seconds here: each situation sets the profile's windows as it needs them (`EARLY`, `LATE`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.catalogue import plant
+from lab.reference import WORKER, Lab
+from rollback_gate.model import Decision
+
+EARLY = ("triggers.after_s=1800", "triggers.wait_s=7200")  # just deployed
+MIDDLE = ("triggers.after_s=0", "triggers.wait_s=7200")  # half an hour is over, the wait is not
+LATE = ("triggers.after_s=0", "triggers.wait_s=0")  # the wait is over
+SAMPLE = ("completeness.minimum_sample=4",)
+SOON = ("triggers.documents=3",)  # so many failures in a row are all
+
+
+@dataclass(frozen=True)
+class Situation:
+    """`age_s`: how long ago the change was deployed; 0: just before `prepare`. `words`: in the reason."""
+
+    name: str
+    says: str
+    decision: Decision
+    rule: str
+    prepare: Callable[[Lab], object] = lambda _: None
+    settings: tuple[str, ...] = MIDDLE
+    arguments: tuple[str, ...] = ()
+    age_s: float = 0
+    words: str = ""
+
+
+def well(lab: Lab) -> None:
+    lab.load(6)
+
+
+def with_mcp(mode: str, count: int = 6) -> Callable[[Lab], None]:
+    def prepare(lab: Lab) -> None:
+        lab.mcp(mode)
+        lab.load(count)
+
+    return prepare
+
+
+def crash(lab: Lab) -> None:
+    plant.before(lab, plant.CONFIG, "import os; os._exit(3)")
+    plant.restart(lab, wait=False)
+    plant.wait_until(lab, "the crash loop", lambda found: all(c.attrs["RestartCount"] > 1 for c in found))
+
+
+def broken(lab: Lab) -> None:
+    lab.deploy("phase1-broken")
+
+
+def broken_then_mended(lab: Lab) -> None:
+    """Somebody has deployed it again, mended: the import errors are history."""
+    lab.deploy("phase1-broken")
+    lab.put_files("before")
+    lab.put_files("phase1")
+    plant.restart(lab)
+    lab.load(6)
+
+
+def failing(lab: Lab, which: str = "True") -> None:
+    """Documents fail in the worker itself, after they were picked up."""
+    plant.change(lab, plant.WORKER_FILE, "        metrics = self.validator",
+                 f"        if {which}:\n            raise ValueError('planted: no metrics for this document')\n"
+                 "        metrics = self.validator")  # fmt: skip
+    plant.restart(lab)
+
+
+def all_failing(lab: Lab) -> None:
+    failing(lab)
+    for number in range(4):
+        lab.publish(f"letter-{number}.jpg")
+    plant.wait_until(lab, "the failures", lambda found: sum(
+        c.logs().count(b"Starting enrichment for document letter-") for c in found) >= 12)  # fmt: skip
+
+
+def all_failing_without_mcp(lab: Lab) -> None:
+    all_failing(lab)
+    lab.mcp("refused")
+    lab.wait(lambda: not _takes_connections(lab), "the MCP server's end")
+
+
+def some_failing(lab: Lab) -> None:
+    failing(lab, "'bad' in document_id")
+    lab.load(6)
+    lab.publish("bad.jpg")
+    plant.wait_until(lab, "the failure", lambda found: any(b"planted" in c.logs(tail=50) for c in found))
+
+
+def slow_by_itself(lab: Lab) -> None:
+    plant.change(lab, plant.WORKER_FILE, "        metrics = self.validator",
+                 "        import time; time.sleep(1.5)\n        metrics = self.validator")  # fmt: skip
+    plant.restart(lab)
+    lab.load(6)
+
+
+def slow_by_mcp(lab: Lab) -> None:
+    """The server takes connections and never answers a call: each tool waits for its own time limit."""
+    plant.change(lab, plant.CONFIG, '"LAB_TIME_SCALE", "0.02"', '"LAB_TIME_SCALE_IN_LIFE", "0.001"')
+    plant.restart(lab)
+    with_mcp("slow", 4)(lab)
+
+
+def slow_without_mcp(lab: Lab) -> None:
+    slow_by_itself(lab)
+    lab.mcp("refused")
+    lab.wait(lambda: not _takes_connections(lab), "the MCP server's end")
+
+
+def old_noise(lab: Lab) -> None:
+    well(lab)
+    for name in ("before-mcp-refused.log", "before-mcp-timeout.log", "before-real-mcp-server.log"):
+        plant.log(lab, plant.capture(name))
+
+
+def rising(lab: Lab) -> None:
+    """Four documents every ten seconds, each ten better than those before."""
+    lab.recreate(WORKER)  # with an empty log
+    lab.wait_consuming()
+    for number, score in enumerate((0.22, 0.30, 0.38, 0.46)):
+        plant.documents(lab, 4, score, age_s=35 - number * 10)
+
+
+def flat(lab: Lab) -> None:
+    lab.recreate(WORKER)
+    lab.wait_consuming()
+    for age_s in (35, 25, 15, 5):
+        plant.documents(lab, 4, 0.30, age_s=age_s)
+    lab.load(4)
+
+
+def rolled_back_by_hand(lab: Lab) -> None:
+    plant.old_files(lab)
+    plant.restart(lab)
+    lab.load(6)
+
+
+def one_stopped(lab: Lab) -> None:
+    lab.load(6)
+    lab.containers(WORKER)[0].stop(timeout=1)
+
+
+def _takes_connections(lab: Lab) -> bool:
+    from rollback_gate.evidence import mcp
+    from rollback_gate.profile.load import load
+
+    return mcp.read(load(lab.profile, {}, ()).profile).answers
+
+
+_TEN = ("triggers.bucket_s=10", *SAMPLE)
+_SPIKE = ("triggers.spike=20",)
+
+SITUATIONS = (
+    Situation("well", "documents come out at 78 %", Decision.KEEP, "reaches_target", well, (*MIDDLE, *SAMPLE),
+              words="keep monitoring"),
+    Situation("well-probed", "the same, with a test document", Decision.KEEP, "reaches_target", well, (*MIDDLE, *SAMPLE),
+              ("--probe",)),
+    Situation("well-later", "the same, when every wait is over", Decision.KEEP, "reaches_target", well, (*LATE, *SAMPLE)),
+    Situation("nothing-yet", "no document since the deployment", Decision.CANNOT_TELL, "same_error", words="--probe"),
+    Situation("no-database", "the database is not asked", Decision.CANNOT_TELL, "too_low", well, (*MIDDLE, *SAMPLE),
+              ("--without-database",)),
+    Situation("import-error", "the Phase 1 that cannot start", Decision.ROLL_BACK, "import_error", broken,
+              words="is not a package"),
+    Situation("import-error-mended", "it could not start, and was mended", Decision.KEEP, "reaches_target",
+              broken_then_mended, (*MIDDLE, *SAMPLE)),
+    Situation("crash", "it ends at once, without a word", Decision.ROLL_BACK, "crash_on_start", crash),
+    Situation("stopped", "somebody has stopped a replica", Decision.INVESTIGATE, "stopped", one_stopped,
+              (*MIDDLE, *SAMPLE)),
+    Situation("old-code", "somebody has rolled back by hand", Decision.INVESTIGATE, "nothing_to_roll_back",
+              rolled_back_by_hand, (*MIDDLE, *SAMPLE)),
+    Situation("all-failing", "every document fails with the same error", Decision.ROLL_BACK, "same_error", all_failing,
+              (*MIDDLE, *SAMPLE, *SOON), words="same error"),
+    Situation("all-failing-without-mcp", "the same, and the MCP server is away", Decision.FIX_MCP, "same_error",
+              all_failing_without_mcp, (*MIDDLE, *SAMPLE, *SOON)),
+    Situation("probe-fails", "the test document never comes out", Decision.ROLL_BACK, "no_test_document", failing,
+              (*MIDDLE, *SAMPLE, "limits.probe_s=3"), ("--probe",), words="test document"),
+    Situation("some-failing", "one document of seven fails", Decision.WAIT, "some_errors", some_failing, (*MIDDLE, *SAMPLE)),
+    Situation("some-failing-later", "the same, when the wait is over", Decision.INVESTIGATE, "some_errors", some_failing,
+              (*LATE, *SAMPLE), words="mixed"),
+    Situation("too-low", "16.7 %, after half an hour", Decision.ROLL_BACK, "too_low", with_mcp("blank"), (*MIDDLE, *SAMPLE)),
+    Situation("too-low-early", "16.7 %, just deployed", Decision.WAIT, "too_low", with_mcp("blank"), (*EARLY, *SAMPLE),
+              words="judged 30 minutes after the deployment"),
+    Situation("too-slow", "documents take too long, the MCP server is well", Decision.ROLL_BACK, "too_slow", slow_by_itself,
+              (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="the MCP server answers"),
+    Situation("too-slow-by-mcp", "the MCP server takes calls and does not answer", Decision.FIX_MCP, "too_slow", slow_by_mcp,
+              (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="the log says"),
+    Situation("too-slow-without-mcp", "documents take too long, the MCP server is away", Decision.FIX_MCP, "too_slow",
+              slow_without_mcp, (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="does not answer"),
+    Situation("slower", "half as fast as normal", Decision.WAIT, "slower", slow_by_itself,
+              (*MIDDLE, *SAMPLE, "triggers.slower_s=1")),
+    Situation("slower-later", "the same, when the wait is over", Decision.INVESTIGATE, "slower", slow_by_itself,
+              (*LATE, *SAMPLE, "triggers.slower_s=1")),
+    Situation("spike", "calls are refused for want of authentication", Decision.ROLL_BACK, "error_spike",
+              with_mcp("auth", 7), (*MIDDLE, *SAMPLE), words="unexpected"),
+    Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", with_mcp("overload", 3),
+              (*MIDDLE, *SAMPLE, *_SPIKE, "completeness.minimum_sample=2")),
+    Situation("spike-expected-later", "the same, when the wait is over", Decision.INVESTIGATE, "error_spike",
+              with_mcp("overload", 3), (*LATE, *_SPIKE, "completeness.minimum_sample=2")),
+    Situation("some-errors", "a few calls are refused", Decision.WAIT, "some_errors", with_mcp("auth", 4),
+              (*MIDDLE, *SAMPLE, "triggers.target=0.36")),
+    Situation("old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)),
+    Situation("rising", "below 50 %, and rising", Decision.WAIT, "below_target", rising,
+              (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"), ("--probe",), 40, "rising"),
+    Situation("rising-later", "the same, when the wait is over: 50 % is near", Decision.KEEP, "below_target", rising,
+              (*_TEN, "triggers.after_s=30", "triggers.wait_s=39"), ("--probe",), 40, "do not roll back"),
+    Situation("flat", "below 50 %, and not rising", Decision.INVESTIGATE, "below_target", flat,
+              (*_TEN, "triggers.after_s=30", "triggers.wait_s=7200"), (), 40, "may be rolled back"),
+    Situation("flat-early", "below 50 %, just deployed", Decision.WAIT, "below_target", flat, (*_TEN, *EARLY), (), 40,
+              "too early"),
+)  # fmt: skip
+
+
+def prepare(lab: Lab, situation: Situation) -> list[str]:
+    """The lab, put into the situation; and how `invoke assess` is then to be called."""
+    restore(lab)
+    began = lab.engine.info()["SystemTime"] if not situation.age_s else ""
+    if situation.age_s:
+        began = _utc(time.time() - situation.age_s)
+    situation.prepare(lab)
+    given = [part for value in situation.settings for part in ("--set", value)]
+    return ["--since", began, *given, *situation.arguments]
+
+
+def restore(lab: Lab) -> None:
+    """Phase 1 that starts, nothing broken, no document, an MCP server that answers well."""
+    lab.heal()
+    lab.put_files("phase1")
+    plant.restart(lab)
+    lab.mcp("rich")
+
+
+def _utc(epoch_s: float) -> str:
+    from rollback_gate.instant import Instant
+
+    return str(Instant.from_epoch_s(epoch_s))

@@ -1,0 +1,142 @@
+"""What a replica's log tells since a deployment: errors by type and hour, and what became of each document. Pure.
+
+Listens to a LogReader, so that a log is read once; memory is bounded by types, minutes and documents, not by the log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
+from rollback_gate.instant import Instant
+from rollback_gate.profile.schema import Triggers
+from rollback_gate.triggers.symptoms import Attempt, ErrorCount, LogHistory
+
+OTHER = "other"
+_PARTS = 60  # of an hour: how fine the last hour is known
+_HOURS = 48
+_LONGEST = 400
+_MOST_TYPES = 50
+
+
+@dataclass
+class _Type:
+    name: str
+    expected: bool
+    total: int = 0
+    parts: Counter[int] = field(default_factory=Counter)
+    hours: Counter[int] = field(default_factory=Counter)
+    last_at: Instant = Instant(0)
+    sample: str = ""
+
+
+@dataclass
+class HistoryListener:
+    """Gets a replica's lines in their order; `history()` at any time."""
+
+    triggers: Triggers
+    _types: dict[str, _Type] = field(default_factory=dict)
+    _attempts: dict[str, Attempt] = field(default_factory=dict)
+    _open: str | None = None
+    _consuming_at: Instant | None = None
+    _import_error: tuple[str, Instant | None] = ("", None)
+
+    @property
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        return (self.triggers.mcp_trouble, self.triggers.import_error)
+
+    def line(self, at: Instant, text: str) -> None:
+        if self.triggers.import_error.search(text):
+            self._import_error = (text[:_LONGEST], at)
+        elif self._open:
+            attempt = self._attempts[self._open]
+            self._attempts[self._open] = replace(attempt, mcp=attempt.mcp + 1)
+
+    def error(self, at: Instant, text: str) -> None:
+        name, expected = type_of(text, self.triggers)
+        if name not in self._types and len(self._types) >= _MOST_TYPES:
+            name = OTHER
+        kind = self._types.setdefault(name, _Type(name, expected))
+        kind.total += 1
+        kind.parts[self._part(at)] += 1
+        kind.hours[self._part(at) // _PARTS] += 1
+        kind.last_at, kind.sample = at, text[:_LONGEST]
+        _forget(kind.parts, self._part(at) - 2 * _PARTS)
+        _forget(kind.hours, self._part(at) // _PARTS - _HOURS)
+        if self._open:
+            changed = replace(self._attempts[self._open], error=plain_error(text, self._open), sample=text[:_LONGEST])
+            self._attempts[self._open] = changed
+
+    def consuming(self, at: Instant) -> None:
+        """A new process: what the one before had in work is not completed by it."""
+        self._consuming_at = at
+        self._give_up(at)
+
+    def picked_up(self, at: Instant, document: str) -> None:
+        """One document at a time: the one before it will not be completed, or by a thread that goes on."""
+        self._give_up(at)
+        self._attempts.pop(document, None)
+        self._attempts[document] = Attempt(document, at, 0, finished=False, failed=False)
+        self._open = document
+        if len(self._attempts) > MOST_DOCUMENTS:
+            del self._attempts[next(iter(self._attempts))]
+
+    def completed(self, at: Instant, document: str) -> None:
+        attempt = self._attempts.get(document)
+        if attempt:
+            seconds = at.seconds_since(attempt.at)
+            self._attempts[document] = replace(attempt, seconds=seconds, finished=True, failed=False)
+        if document == self._open:
+            self._open = None
+
+    def history(self, summary: LogSummary, now: Instant) -> LogHistory:
+        text, at = self._import_error
+        return LogHistory(
+            since=summary.since, lines=summary.lines, consuming_at=self._consuming_at,
+            errors=tuple(self._count(kind, now) for kind in self._types.values()),
+            attempts=tuple(self._as_of(attempt, now) for attempt in self._attempts.values()),
+            import_error=text, import_error_at=at, without_level=summary.without_level,
+        )  # fmt: skip
+
+    def _give_up(self, at: Instant) -> None:
+        if self._open:
+            attempt = self._attempts[self._open]
+            self._attempts[self._open] = replace(attempt, seconds=at.seconds_since(attempt.at), failed=True)
+        self._open = None
+
+    def _as_of(self, attempt: Attempt, now: Instant) -> Attempt:
+        if attempt.document != self._open:
+            return attempt
+        return replace(attempt, seconds=now.seconds_since(attempt.at), failed=bool(attempt.error))
+
+    def _part(self, at: Instant) -> int:
+        return int(at.epoch_s / (self.triggers.hour_s / _PARTS))
+
+    def _count(self, kind: _Type, now: Instant) -> ErrorCount:
+        part = self._part(now)
+        last_hour = sum(count for key, count in kind.parts.items() if key > part - _PARTS)
+        newest = max(part // _PARTS, *kind.hours)
+        hourly = tuple(kind.hours[newest - n] for n in range(newest - min(kind.hours) + 1))
+        return ErrorCount(kind.name, kind.expected, kind.total, last_hour, hourly, kind.last_at, kind.sample)
+
+
+def type_of(text: str, triggers: Triggers) -> tuple[str, bool]:
+    """Name of an error line's type, and whether that is expected. What no form of the profile matches is not."""
+    for form in triggers.errors:
+        if form.pattern.search(text):
+            return form.name, form.expected
+    return f"{OTHER}: {plain_error(text, '')[:80]}", False
+
+
+def plain_error(text: str, document: str) -> str:
+    """An error's line without what differs from one document to the next: its id, numbers, addresses."""
+    named = text.replace(document, "DOCUMENT") if document else text
+    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+", "N", named)[:_LONGEST]
+
+
+def _forget(counter: Counter[int], before: int) -> None:
+    if len(counter) > 4 * _PARTS:
+        for key in [key for key in counter if key < before]:
+            del counter[key]

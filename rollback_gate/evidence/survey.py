@@ -1,0 +1,150 @@
+"""All readings of an assessment: what the change does since its deployment. Looks only; a probe is sent where asked."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from rollback_gate.deployment.archive import file_in
+from rollback_gate.deployment.engine import Engine
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import container_path
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import mcp, queue
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.log_history import HistoryListener
+from rollback_gate.evidence.log_lines import LogReader
+from rollback_gate.evidence.logs import Follower
+from rollback_gate.evidence.probe import Probes, lines_about
+from rollback_gate.evidence.readings import ProbeReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback.backups import candidates
+from rollback_gate.rollback.content import Content, classify
+from rollback_gate.triggers.symptoms import LogHistory, Series, Symptoms, WorkerReading
+
+_UNKNOWN_S = 86_400
+
+
+@dataclass
+class Survey:
+    """Taken once, or again and again: logs are then read on from where they were.
+
+    `since`: when the change was deployed, by the operator's word; None to find it.
+    """
+
+    profile: Profile
+    engine: Engine
+    documents: Documents | Unmeasured
+    since: Instant | None = None
+    normal_s: float | None = None
+    _deployed: tuple[Instant, str] | None = None
+    _followers: dict[str, tuple[Follower, HistoryListener]] = field(default_factory=dict)
+
+    def take(self, probe: ProbeReading | Unmeasured | None = None) -> Symptoms:
+        """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
+        now = self.engine.now()
+        deployment = self.profile.deployment
+        replicas = self.engine.containers(deployment.compose_project, deployment.worker)
+        self._deployed = self._deployed or self._moment(replicas, now)
+        deployed_at, deployed_by = self._deployed
+        mcp_reading = mcp.read(self.profile)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            workers = tuple(pool.map(self._worker, replicas))
+        return Symptoms(
+            now=self.engine.now(), deployed_at=deployed_at, deployed_by=deployed_by,
+            expected_replicas=deployment.replicas, workers=workers, completeness=self._series(deployed_at),
+            queue=queue.read(self.profile), mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
+        )  # fmt: skip
+
+    def probe(self, record_id: str, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
+        """One test document through the queue; every trace of it is removed. Never raises."""
+        if isinstance(self.documents, Unmeasured):
+            return Unmeasured("the test document", self.documents.reason)
+        try:
+            deployment = self.profile.deployment
+            found = self.engine.containers(deployment.compose_project, deployment.worker)
+            running = {f"replica-{n}": replica for n, replica in enumerate(found, 1) if replica.is_running}
+            if not running:
+                return Unmeasured("the test document", "no replica runs that could pick it up")
+            return self._sent(self.documents, running, record_id, tell)
+        except Unreachable as error:
+            return Unmeasured("the test document", error.message)
+
+    def _sent(
+        self, documents: Documents, running: dict[str, Replica], record_id: str, tell: Callable[[str], None]
+    ) -> ProbeReading:
+        probes = Probes(self.profile, self.engine, documents, record_id, running, tell)
+        documents.sweep_probes()
+        try:
+            probes.send(1)
+            seen = probes.wait()[0]
+        finally:
+            documents.sweep_probes()
+        if seen.replica is None or (seen.document is not None and seen.document.score is not None):
+            return seen
+        return replace(seen, log_lines=lines_about(self.engine, seen, running[seen.replica]))
+
+    def _moment(self, replicas: tuple[Replica, ...], now: Instant) -> tuple[Instant, str]:
+        """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""
+        if self.since is not None:
+            return self.since, "by --since"
+        stamps = [(found, name) for found, name in self._backups() if found <= now]
+        if stamps:
+            moment, name = max(stamps)
+            return moment, f"by the backup {name}"
+        starts = [r.created_at if r.restart_count else r.started_at or r.created_at for r in replicas]
+        if starts:
+            return min(starts), "by the worker's oldest container, as no backup has a time in its name"
+        return now.plus(
+            -_UNKNOWN_S
+        ), "not known: there is neither a backup nor a container; the last 24 hours are looked at"
+
+    def _backups(self) -> list[tuple[Instant, str]]:
+        """Names of backups hold this machine's local time."""
+        directory = self.profile.deployment.project_directory
+        try:
+            found = [c for restored in self.profile.code.restore
+                     for c in candidates(directory, restored, self.profile.code)]  # fmt: skip
+        except OSError:
+            return []  # where the files cannot be seen from here, the containers tell
+        return [(Instant.from_datetime(_local(c.stamp)), c.path.name) for c in found if c.stamp]
+
+    def _worker(self, replica: Replica) -> WorkerReading:
+        return WorkerReading(replica, self._log(replica), self._content(replica))
+
+    def _log(self, replica: Replica) -> LogHistory | Unmeasured:
+        assert self._deployed
+        if replica.id not in self._followers:
+            listener = HistoryListener(self.profile.triggers)
+            reader = LogReader(self.profile.logs, self._deployed[0], listener)
+            self._followers[replica.id] = Follower(self.engine, replica, reader), listener
+        follower, listener = self._followers[replica.id]
+        summary = follower.read()
+        if isinstance(summary, Unmeasured):
+            del self._followers[replica.id]  # half of it was read: the next time from its beginning
+            return summary
+        try:
+            return listener.history(summary, self.engine.now())
+        except Unreachable as error:
+            return Unmeasured(f"the log of {replica.name}", error.message)
+
+    def _content(self, replica: Replica) -> tuple[Content, ...] | Unmeasured:
+        code = self.profile.code
+        try:
+            found = [file_in(self.engine, replica.id, container_path(self.profile, f.path)) for f in code.restore]
+        except Unreachable as error:
+            return Unmeasured(f"the code in {replica.name}", error.message)
+        return tuple(Content.UNKNOWN if data is None else classify(data, code)[0] for data in found)
+
+    def _series(self, since: Instant) -> Series | Unmeasured:
+        if isinstance(self.documents, Unmeasured):
+            return self.documents
+        return self.documents.series(since, self.profile.triggers.bucket_s)
+
+
+def _local(stamp: datetime.datetime) -> datetime.datetime:
+    return stamp.astimezone()

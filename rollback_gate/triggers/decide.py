@@ -1,0 +1,82 @@
+"""All triggers in the order of the runbook's tree, and what they decide together. The one place where that is decided.
+
+Every rule is asked. The most severe conclusion wins (model.Decision has the order); of rules that conclude the same,
+the one that stands first names the reason. A rule that could not be measured concludes CANNOT TELL: stronger than any
+calm conclusion, weaker than any alarm. docs/decisions/0008-triggers.md says why the most severe and not the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollback_gate.instant import Instant
+from rollback_gate.model import Decision
+from rollback_gate.profile.schema import Profile
+from rollback_gate.triggers import completeness, documents, errors, startup
+from rollback_gate.triggers.rule import Answer, Rule, State
+from rollback_gate.triggers.symptoms import Symptoms
+
+NOW, TREE, WAIT, OWN = "Immediate Rollback", "Decision Tree", "Wait Before Rollback", "not in the runbook"
+
+RULES = (
+    Rule("import_error", f"{NOW} 1; {TREE}", "Import or syntax error?", "yes: ROLL BACK NOW", startup.import_error),
+    Rule("crash_on_start", f"{NOW} 2; {TREE}", "Worker crashes on startup?", "yes: ROLL BACK NOW",
+         startup.crash_on_start),
+    Rule("same_error", f"{NOW} 5", "All documents failing with the same error?",
+         "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST", documents.same_error),
+    Rule("no_test_document", f"{NOW} 6", "Not one test document successful?",
+         "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST", documents.no_test_document),
+    Rule("too_low", f"{NOW} 3; {TREE}", "Completeness below 20 % after 30 minutes?",
+         "yes: ROLL BACK NOW; before: WAIT", completeness.too_low),
+    Rule("too_slow", f"{NOW} 4; {TREE}", "Processing time above 400 s consistently?",
+         "yes: MCP server OK: ROLL BACK NOW, slow: FIX THE MCP SERVER FIRST", documents.too_slow),
+    Rule("error_spike", TREE, "Error spike, 50 an hour and more?",
+         "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE", errors.error_spike),
+    Rule("stopped", OWN, "Replicas stopped, paused or missing?", "yes: INVESTIGATE", startup.stopped),
+    Rule("nothing_to_roll_back", OWN, "Old code in every replica already?", "yes: INVESTIGATE",
+         startup.nothing_to_roll_back),
+    Rule("below_target", f"{WAIT} 1; {TREE}", "Completeness below 50 %?",
+         "rising: WAIT 1-2 hours, then KEEP if 50 % is near; else INVESTIGATE", completeness.below_target),
+    Rule("some_errors", f"{WAIT} 2", "Some errors appearing?", "yes: WAIT, unexpected ones later: INVESTIGATE",
+         errors.some_errors),
+    Rule("slower", f"{WAIT} 3", "Processing time slightly higher?", "yes: WAIT, later INVESTIGATE", documents.slower),
+    Rule("mixed", f"{WAIT} 4", "Mixed success and failures?", "yes: WAIT, later INVESTIGATE", documents.mixed),
+    Rule("reaches_target", TREE, "Completeness increasing to 50 % and more?", "yes: KEEP, keep monitoring",
+         completeness.reaches_target),
+)  # fmt: skip
+ALL_GOOD = "all metrics look good: no trigger fires"  # the tree's last leaf: what is left when every rule is quiet
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What all triggers decide. `rule`: the one that decided, "" where every rule was quiet. `fix`: the tree's hint."""
+
+    decision: Decision
+    reason: str
+    rule: str
+    section: str
+    fix: str
+    at: Instant
+    answers: tuple[tuple[str, Answer], ...]
+
+
+def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
+    """Pure, and total: whatever was measured, there is a decision."""
+    answers = [(rule, rule.ask(symptoms, profile)) for rule in RULES]
+    loud = [(rule, answer) for rule, answer in answers if answer.state is not State.QUIET]
+    rows = tuple((rule.name, answer) for rule, answer in answers)
+    if not loud:
+        return Assessment(Decision.KEEP, ALL_GOOD, "", TREE, "", symptoms.now, rows)
+    rule, answer = max(loud, key=lambda row: row[1].concludes.severity)  # of equals the first
+    reason = f"{rule.asks} {answer.says}"
+    if answer.concludes is Decision.INVESTIGATE:
+        reason += _trends(rule, loud)
+    fix = str(getattr(profile.triggers.fix, rule.name))
+    return Assessment(answer.concludes, reason, rule.name, rule.section, fix, symptoms.now, rows)
+
+
+def _trends(decided: Rule, loud: list[tuple[Rule, Answer]]) -> str:
+    """What else speaks for a rollback, named: "may rollback if above trends met"."""
+    others = [(rule, answer) for rule, answer in loud if rule is not decided and answer.state is State.FIRES]
+    names = [rule.name for rule, answer in others if answer.concludes is not Decision.KEEP]
+    return f"; also: {', '.join(names)}" if names else "; no other trend is met"

@@ -1,0 +1,136 @@
+"""Triggers: what becomes of documents, and how long they take."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from rollback_gate.evidence.readings import ProbeReading
+from rollback_gate.model import Decision, Unmeasured
+from rollback_gate.profile.schema import Profile
+from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, waits
+from rollback_gate.triggers.symptoms import Attempt, Symptoms
+
+RECENT = 20
+_CONSISTENTLY = 3
+
+
+def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
+    """All documents failing with the same error (Immediate Rollback 5)."""
+    last, enough = _last(symptoms, profile), profile.triggers.documents
+    errors = {attempt.error for attempt in last}
+    if len(last) >= enough and all(a.failed for a in last) and len(errors) == 1 and errors != {""}:
+        return _rollback_or_mcp(symptoms, f"the last {len(last)} documents all failed with the same error", last,
+                                last[-1].sample)  # fmt: skip
+    if symptoms.unread:
+        return unmeasured(symptoms.unread)
+    failed = sum(attempt.failed for attempt in last)
+    if failed and failed == len(last):
+        return unmeasured(f"{failed} documents failed, none succeeded: {enough} are needed to say that all do")
+    return quiet(f"{failed} of the last {len(last)} documents failed") if last else unmeasured(_NO_DOCUMENT)
+
+
+_NO_DOCUMENT = "no document was picked up since the deployment: --probe sends one"
+
+
+def no_test_document(symptoms: Symptoms, profile: Profile) -> Answer:
+    """Cannot even run one test document successfully (Immediate Rollback 6). The probe's word goes first."""
+    if symptoms.probe is not None:
+        return _of_probe(symptoms, symptoms.probe, profile)
+    last = _last(symptoms, profile)
+    if len(last) >= profile.triggers.documents and all(attempt.failed for attempt in last):
+        return _rollback_or_mcp(symptoms, f"not one of the last {len(last)} documents succeeded", last)
+    if symptoms.unread:
+        return unmeasured(symptoms.unread)
+    finished = [attempt for attempt in _recent(symptoms) if attempt.finished]
+    if finished:
+        return quiet(f"{finished[-1].document} succeeded, in {finished[-1].seconds:.1f} s")
+    return unmeasured("no document has succeeded yet: --probe sends one" if last else _NO_DOCUMENT)
+
+
+def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Profile) -> Answer:
+    if isinstance(probe, Unmeasured):
+        return unmeasured(probe)
+    if probe.document is not None and probe.document.score is not None:
+        return quiet("the test document succeeded" + (f", in {probe.seconds:.1f} s" if probe.seconds else ""))
+    if probe.document is not None:
+        return fires(Decision.ROLL_BACK, "the test document was saved without quality metrics", *probe.log_lines)
+    if probe.replica is None:
+        waiting = "" if isinstance(symptoms.queue, Unmeasured) else f"; {symptoms.queue.depth} tasks wait in the queue"
+        return unmeasured(f"no replica was seen to pick the test document up{waiting}", *probe.log_lines)
+    limit = duration(profile.limits.probe_s)
+    if not symptoms.mcp.answers:
+        return fires(Decision.FIX_MCP, f"the test document was not finished within {limit}, and the MCP server does "
+                     f"not answer: {symptoms.mcp.says}", *probe.log_lines)  # fmt: skip
+    return fires(Decision.ROLL_BACK, f"the test document was picked up and not finished within {limit}",
+                 *probe.log_lines)  # fmt: skip
+
+
+def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
+    """Processing time beyond 400 seconds, consistently; the MCP server is asked first (Immediate Rollback 4; tree)."""
+    limit = profile.triggers.slow_s
+    recent = _recent(symptoms, with_open=True)
+    slow = [attempt for attempt in recent if attempt.seconds > limit]
+    fast = [attempt for attempt in recent if attempt.finished and attempt.seconds <= limit]
+    if len(slow) >= _CONSISTENTLY and len(slow) > len(fast):
+        says = f"{len(slow)} of the last {len(slow) + len(fast)} documents took longer than {duration(limit)}"
+        return _rollback_or_mcp(symptoms, says, slow)
+    if symptoms.unread:
+        return unmeasured(symptoms.unread)
+    if len(slow) + len(fast) < _CONSISTENTLY:
+        return unmeasured(
+            f'{len(slow) + len(fast)} documents are too few for "consistently": {_CONSISTENTLY} are needed'
+        )
+    return quiet(f"{len(slow)} of the last {len(slow) + len(fast)} documents took longer than {duration(limit)}")
+
+
+def slower(symptoms: Symptoms, profile: Profile) -> Answer:
+    """Processing time slightly higher (Wait 3): may be normal during ramp-up, and only then."""
+    times = [attempt.seconds for attempt in _recent(symptoms) if attempt.finished]
+    limit = symptoms.normal_s * 1.5 if symptoms.normal_s else profile.triggers.slower_s
+    by = f"{duration(limit)}, {'half as much again as before' if symptoms.normal_s else 'by the profile'}"
+    if times and (median := statistics.median(times)) > limit:
+        says = f"half of the last {len(times)} documents took longer than {median:.0f} s (normal: up to {by})"
+        if waits(symptoms, profile):
+            return fires(Decision.WAIT, f"{says}: may be normal during ramp-up")
+        return fires(Decision.INVESTIGATE, f"{says}, and ramp-up is over")
+    if symptoms.unread:
+        return unmeasured(symptoms.unread)
+    if not times:
+        return unmeasured(_NO_DOCUMENT if not symptoms.attempts else "no document has succeeded yet")
+    return quiet(f"half of the last {len(times)} documents took at most {median:.1f} s (normal: up to {by})")
+
+
+def mixed(symptoms: Symptoms, profile: Profile) -> Answer:
+    """Mixed success and failures (Wait 4): expected during transition, and only then."""
+    recent = _recent(symptoms)
+    failed = [attempt for attempt in recent if attempt.failed]
+    if failed:
+        says = f"{len(failed)} of the last {len(recent)} documents failed"
+        samples = tuple(dict.fromkeys(a.sample for a in failed if a.sample))[:3]
+        if waits(symptoms, profile):
+            return fires(Decision.WAIT, f"{says}: expected during transition", *samples)
+        return fires(Decision.INVESTIGATE, f"{says}, and the transition is over", *samples)
+    if symptoms.unread:
+        return unmeasured(symptoms.unread)
+    return quiet(f"none of the last {len(recent)} documents failed") if recent else unmeasured(_NO_DOCUMENT)
+
+
+def _recent(symptoms: Symptoms, with_open: bool = False) -> list[Attempt]:
+    """The last documents that were decided; with those that are still in work."""
+    return [a for a in symptoms.attempts if with_open or a.finished or a.failed][-RECENT:]
+
+
+def _last(symptoms: Symptoms, profile: Profile) -> list[Attempt]:
+    return _recent(symptoms)[-profile.triggers.documents :]
+
+
+def _rollback_or_mcp(symptoms: Symptoms, says: str, attempts: Sequence[Attempt], *evidence: str) -> Answer:
+    """Old code would wait for the same MCP server: where it is the cause, a rollback helps nobody."""
+    if not symptoms.mcp.answers:
+        return fires(Decision.FIX_MCP, f"{says}, and the MCP server does not answer: {symptoms.mcp.says}", *evidence)
+    in_trouble = sum(attempt.mcp > 0 for attempt in attempts)
+    if in_trouble > len(attempts) / 2:
+        return fires(Decision.FIX_MCP, f"{says}, and for {in_trouble} of them the log says that the MCP server did not "
+                     "answer in time, was away or overloaded", *evidence)  # fmt: skip
+    return fires(Decision.ROLL_BACK, f"{says}; the MCP server answers ({symptoms.mcp.says})", *evidence)

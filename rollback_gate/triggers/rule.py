@@ -1,0 +1,67 @@
+"""One trigger of the runbook, and what it can answer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rollback_gate.model import Decision, Unmeasured
+from rollback_gate.profile.schema import Profile
+from rollback_gate.triggers.symptoms import Symptoms
+
+
+class State(enum.StrEnum):
+    FIRES = "fires"
+    QUIET = "quiet"
+    UNMEASURED = "unmeasured"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`concludes`: what this alone would lead to. Unmeasured is never calm: it concludes that nobody can tell."""
+
+    state: State
+    concludes: Decision
+    says: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`section`: of the runbook. `asks`: the tree's question. `leads_to`: what the tree says, for people."""
+
+    name: str
+    section: str
+    asks: str
+    leads_to: str
+    ask: Callable[[Symptoms, Profile], Answer]
+
+
+def fires(decision: Decision, says: str, *evidence: str) -> Answer:
+    return Answer(State.FIRES, decision, says, evidence)
+
+
+def quiet(says: str, *evidence: str) -> Answer:
+    return Answer(State.QUIET, Decision.KEEP, says, evidence)
+
+
+def unmeasured(says: str | Unmeasured, *evidence: str) -> Answer:
+    return Answer(State.UNMEASURED, Decision.CANNOT_TELL, str(says), evidence)
+
+
+def duration(seconds: float) -> str:
+    """For people."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def waits(symptoms: Symptoms, profile: Profile) -> bool:
+    """A wait has an end (runbook, Wait Before Rollback: 1-2 hours)."""
+    return symptoms.elapsed_s < profile.triggers.wait_s
+
+
+def until(symptoms: Symptoms, seconds: float) -> str:
+    """So long after the deployment, as a time of day."""
+    return symptoms.deployed_at.plus(seconds).to_datetime().strftime("%H:%M:%S UTC")
