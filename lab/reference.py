@@ -103,8 +103,8 @@ class Lab:
         else:
             self.wait_consuming()
 
-    def heal(self) -> None:
-        """Undo any break: old files and images, every service running, no document, nothing in the queue."""
+    def heal(self, release: str = "before") -> None:
+        """Undo any break: files of this release, every service running, no document, nothing in the queue."""
         self._remove_strays()
         for service in (WORKER, COORDINATOR):
             for container in self.containers(service):
@@ -113,6 +113,7 @@ class Lab:
         for name in ("enrichment_service", "stray", "tests"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
         self.put_files("before")
+        self.put_files(release)
         (self.directory / "docker-compose.yml").write_text(compose_file(self.variant))
         if self.variant != "bind":
             self.build_image()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lab.catalogue import plant
 from lab.reference import WORKER, Lab
+from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
 
 EARLY = ("triggers.after_s=1800", "triggers.wait_s=7200")  # just deployed
@@ -118,24 +119,21 @@ def slow_without_mcp(lab: Lab) -> None:
 
 def old_noise(lab: Lab) -> None:
     well(lab)
-    for name in ("before-mcp-refused.log", "before-mcp-timeout.log", "before-real-mcp-server.log"):
+    for name in ("before-mcp-timeout.log", "before-real-mcp-server.log", "before-mcp-refused.log"):
         plant.log(lab, plant.capture(name))
 
 
 def rising(lab: Lab) -> None:
     """Four documents every ten seconds, each ten better than those before."""
-    lab.recreate(WORKER)  # with an empty log
-    lab.wait_consuming()
     for number, score in enumerate((0.22, 0.30, 0.38, 0.46)):
         plant.documents(lab, 4, score, age_s=35 - number * 10)
+    with_mcp("partial", 4)(lab)
 
 
 def flat(lab: Lab) -> None:
-    lab.recreate(WORKER)
-    lab.wait_consuming()
     for age_s in (35, 25, 15, 5):
         plant.documents(lab, 4, 0.30, age_s=age_s)
-    lab.load(4)
+    with_mcp("envelope", 4)(lab)
 
 
 def rolled_back_by_hand(lab: Lab) -> None:
@@ -170,7 +168,7 @@ SITUATIONS = (
               ("--without-database",)),
     Situation("import-error", "the Phase 1 that cannot start", Decision.ROLL_BACK, "import_error", broken,
               words="is not a package"),
-    Situation("import-error-mended", "it could not start, and was mended", Decision.KEEP, "reaches_target",
+    Situation("import-error-mended", "it could not start, and was mended", Decision.WAIT, "some_errors",
               broken_then_mended, (*MIDDLE, *SAMPLE)),
     Situation("crash", "it ends at once, without a word", Decision.ROLL_BACK, "crash_on_start", crash),
     Situation("stopped", "somebody has stopped a replica", Decision.INVESTIGATE, "stopped", one_stopped,
@@ -202,16 +200,16 @@ SITUATIONS = (
     Situation("spike", "calls are refused for want of authentication", Decision.ROLL_BACK, "error_spike",
               with_mcp("auth", 7), (*MIDDLE, *SAMPLE), words="unexpected"),
     Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", with_mcp("overload", 3),
-              (*MIDDLE, *SAMPLE, *_SPIKE, "completeness.minimum_sample=2")),
+              (*MIDDLE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
     Situation("spike-expected-later", "the same, when the wait is over", Decision.INVESTIGATE, "error_spike",
-              with_mcp("overload", 3), (*LATE, *_SPIKE, "completeness.minimum_sample=2")),
+              with_mcp("overload", 3), (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
     Situation("some-errors", "a few calls are refused", Decision.WAIT, "some_errors", with_mcp("auth", 4),
               (*MIDDLE, *SAMPLE, "triggers.target=0.36")),
     Situation("old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)),
     Situation("rising", "below 50 %, and rising", Decision.WAIT, "below_target", rising,
-              (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"), ("--probe",), 40, "rising"),
+              (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"), (), 40, "rising"),
     Situation("rising-later", "the same, when the wait is over: 50 % is near", Decision.KEEP, "below_target", rising,
-              (*_TEN, "triggers.after_s=30", "triggers.wait_s=39"), ("--probe",), 40, "do not roll back"),
+              (*_TEN, "triggers.after_s=30", "triggers.wait_s=39"), (), 40, "do not roll back"),
     Situation("flat", "below 50 %, and not rising", Decision.INVESTIGATE, "below_target", flat,
               (*_TEN, "triggers.after_s=30", "triggers.wait_s=7200"), (), 40, "may be rolled back"),
     Situation("flat-early", "below 50 %, just deployed", Decision.WAIT, "below_target", flat, (*_TEN, *EARLY), (), 40,
@@ -221,24 +219,11 @@ SITUATIONS = (
 
 def prepare(lab: Lab, situation: Situation) -> list[str]:
     """The lab, put into the situation; and how `invoke assess` is then to be called."""
-    restore(lab)
-    began = lab.engine.info()["SystemTime"] if not situation.age_s else ""
-    if situation.age_s:
-        began = _utc(time.time() - situation.age_s)
-    situation.prepare(lab)
-    given = [part for value in situation.settings for part in ("--set", value)]
-    return ["--since", began, *given, *situation.arguments]
-
-
-def restore(lab: Lab) -> None:
-    """Phase 1 that starts, nothing broken, no document, an MCP server that answers well."""
-    lab.heal()
-    lab.put_files("phase1")
-    plant.restart(lab)
+    began = Instant.from_epoch_s(time.time())
+    lab.heal("phase1")
     lab.mcp("rich")
-
-
-def _utc(epoch_s: float) -> str:
-    from rollback_gate.instant import Instant
-
-    return str(Instant.from_epoch_s(epoch_s))
+    situation.prepare(lab)
+    if situation.age_s:
+        began = Instant.from_epoch_s(time.time() - situation.age_s)
+    given = [part for value in situation.settings for part in ("--set", value)]
+    return ["--since", str(began), *given, *situation.arguments]

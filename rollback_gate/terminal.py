@@ -46,7 +46,8 @@ class Terminal:
     """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
 
     def __init__(self, file: TextIO, redactor: Redactor) -> None:
-        self._console = _Console(file=file, highlight=False, soft_wrap=True)
+        width = None if file.isatty() else _WIDTH  # of tables; lines are never wrapped
+        self._console = _Console(file=file, highlight=False, soft_wrap=True, width=width)
         self.redactor = redactor
 
     def stage(self, text: str) -> None:
@@ -74,7 +75,7 @@ class Terminal:
     def table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
         """Rows whose first cell is a mark or a decision take its colour. Wraps to the terminal's width."""
         with suppress(OSError):
-            self._console.print(self._table(headings, rows), soft_wrap=False, width=self._width)
+            self._console.print(self._table(headings, rows), soft_wrap=False)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -90,10 +91,6 @@ class Terminal:
         """For machines: as it is, but redacted."""
         with suppress(OSError):
             self._console.out(self.redactor.text(text), highlight=False)
-
-    @property
-    def _width(self) -> int | None:
-        return None if self._console.is_terminal else _WIDTH
 
     def _table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
         table = Table(*headings, box=box.SIMPLE, pad_edge=False)

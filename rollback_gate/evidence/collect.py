@@ -269,4 +269,4 @@ def _identity(replica: Replica | None) -> tuple[object, ...] | None:
 def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured) -> bool | Unmeasured:
     if isinstance(reading, Unmeasured):
         return reading
-    return replica is not None and any(queue.is_consumer(c, replica) for c in reading.consumers)
+    return replica is not None and queue.has(reading, replica)

@@ -77,8 +77,11 @@ class HistoryListener:
     def picked_up(self, at: Instant, document: str) -> None:
         """One document at a time: the one before it will not be completed, or by a thread that goes on."""
         self._give_up(at)
-        self._attempts.pop(document, None)
-        self._attempts[document] = Attempt(document, at, 0, finished=False, failed=False)
+        before = self._attempts.pop(document, None)
+        again = Attempt(document, at, 0, finished=False, failed=False)
+        if before and before.failed:  # delivered again: it has failed until it is completed
+            again = replace(again, error=before.error, sample=before.sample, mcp=before.mcp)
+        self._attempts[document] = again
         self._open = document
         if len(self._attempts) > MOST_DOCUMENTS:
             del self._attempts[next(iter(self._attempts))]

@@ -67,6 +67,11 @@ def is_consumer(consumer: Consumer, replica: Replica) -> bool:
     return consumer.address.rpartition(":")[0] in replica.addresses or is_own_name
 
 
+def has(reading: QueueReading, replica: Replica) -> bool:
+    """It is one of the channel's consumers."""
+    return any(is_consumer(consumer, replica) for consumer in reading.consumers)
+
+
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
     """Consumers of the channel that are none of these replicas."""
     known = list(replicas)

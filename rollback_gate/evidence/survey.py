@@ -18,7 +18,7 @@ from rollback_gate.evidence.log_history import HistoryListener
 from rollback_gate.evidence.log_lines import LogReader
 from rollback_gate.evidence.logs import Follower
 from rollback_gate.evidence.probe import Probes, lines_about
-from rollback_gate.evidence.readings import ProbeReading
+from rollback_gate.evidence.readings import ProbeReading, QueueReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
@@ -52,12 +52,13 @@ class Survey:
         self._deployed = self._deployed or self._moment(replicas, now)
         deployed_at, deployed_by = self._deployed
         mcp_reading = mcp.read(self.profile)
+        in_queue = queue.read(self.profile)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            workers = tuple(pool.map(self._worker, replicas))
+            workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue), replicas))
         return Symptoms(
             now=self.engine.now(), deployed_at=deployed_at, deployed_by=deployed_by,
             expected_replicas=deployment.replicas, workers=workers, completeness=self._series(deployed_at),
-            queue=queue.read(self.profile), mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
+            queue=in_queue, mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
         )  # fmt: skip
 
     def probe(self, record_id: str, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
@@ -113,8 +114,9 @@ class Survey:
             return []  # where the files cannot be seen from here, the containers tell
         return [(Instant.from_datetime(_local(c.stamp)), c.path.name) for c in found if c.stamp]
 
-    def _worker(self, replica: Replica) -> WorkerReading:
-        return WorkerReading(replica, self._log(replica), self._content(replica))
+    def _worker(self, replica: Replica, reading: QueueReading | Unmeasured) -> WorkerReading:
+        consumes = reading if isinstance(reading, Unmeasured) else queue.has(reading, replica)
+        return WorkerReading(replica, self._log(replica), self._content(replica), consumes)
 
     def _log(self, replica: Replica) -> LogHistory | Unmeasured:
         assert self._deployed

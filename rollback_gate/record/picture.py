@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from rollback_gate.triggers.symptoms import Series
+from rollback_gate.instant import Instant
+from rollback_gate.triggers.symptoms import Bucket, Series
 
 _LOOK = {
     "background": "white", "plot_background": "white", "foreground": "#222", "foreground_strong": "#000",
@@ -13,7 +14,7 @@ _LOOK = {
 }  # fmt: skip
 
 
-def completeness_over_time(series: Series, target: float, critical: float) -> str:
+def completeness_over_time(series: Series, deployed_at: Instant, target: float, critical: float) -> str:
     """SVG; "" where there is no document to show. `target`, `critical`: shares, drawn as lines."""
     rows = [bucket for bucket in series.buckets if bucket.scored]
     if not rows:
@@ -21,17 +22,20 @@ def completeness_over_time(series: Series, target: float, critical: float) -> st
     import pygal  # only where a picture is drawn: it puts a finder of its own among Python's importers
     from pygal.style import Style
 
-    chart = pygal.Line(
-        js=(), no_prefix=True, disable_xml_declaration=True, pretty_print=False, width=800, height=300,
-        style=Style(**_LOOK), range=(0, 100), title="Completeness since the deployment (mean of each interval, %)",
-        x_label_rotation=30, show_minor_x_labels=False, x_labels_major_every=max(1, len(rows) // 8),
-        truncate_legend=-1, legend_at_bottom=True, dots_size=3,
+    def minutes(bucket: Bucket) -> float:
+        return round((bucket.start.seconds_since(deployed_at) + series.bucket_s / 2) / 60, 2)
+
+    end = minutes(rows[-1]) + series.bucket_s / 120
+    chart = pygal.XY(
+        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=300, style=Style(**_LOOK),
+        range=(0, 100), xrange=(0, end), title="Mean completeness of each interval",
+        x_title="minutes since the deployment", y_title="%", truncate_legend=-1,
+        legend_at_bottom=True, legend_at_bottom_columns=3, dots_size=3, show_x_guides=False,
     )  # fmt: skip
-    chart.x_labels = [bucket.start.to_datetime().strftime("%m-%d %H:%M:%S") for bucket in rows]
-    chart.add("completeness", [round(bucket.mean * 100, 1) for bucket in rows])
-    chart.add(f"{target:.0%}: do not roll back", [target * 100] * len(rows), show_dots=False)
-    chart.add(f"{critical:.0%}: roll back below", [critical * 100] * len(rows), show_dots=False)
-    return str(chart.render().decode())
+    chart.add("completeness", [(minutes(bucket), round(bucket.mean * 100, 1)) for bucket in rows])
+    chart.add(f"from {target:.0%} on: keep", [(0, target * 100), (end, target * 100)], show_dots=False)
+    chart.add(f"below {critical:.0%}: roll back", [(0, critical * 100), (end, critical * 100)], show_dots=False)
+    return str(chart.render(is_unicode=True))
 
 
 def as_source(svg: str) -> str:

@@ -44,7 +44,9 @@ def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
 def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> Answer:
     rules = profile.triggers
     left = trend.seconds_to(rules.target)
-    estimate = f"at this pace {rules.target:.0%} in {duration(left)}"
+    estimate = (
+        f"at this pace {rules.target:.0%} in {duration(left)}" if left else f"the line is at {rules.target:.0%} now"
+    )
     if waits(symptoms, profile):
         return fires(Decision.WAIT, f"{says}; {estimate}; the wait ends at {until(symptoms, rules.wait_s)}")
     if left <= rules.wait_s:

@@ -71,7 +71,7 @@ def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
     reason = f"{rule.asks} {answer.says}"
     if answer.concludes is Decision.INVESTIGATE:
         reason += _trends(rule, loud)
-    fix = str(getattr(profile.triggers.fix, rule.name))
+    fix = str(getattr(profile.triggers.fix, rule.name)) if answer.state is State.FIRES else ""
     return Assessment(answer.concludes, reason, rule.name, rule.section, fix, symptoms.now, rows)
 
 

@@ -52,7 +52,7 @@ def unmeasured(says: str | Unmeasured, *evidence: str) -> Answer:
 
 def duration(seconds: float) -> str:
     """For people."""
-    if seconds < 120:
+    if seconds < 600:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 

@@ -63,18 +63,23 @@ class LogHistory:
 
 @dataclass(frozen=True)
 class WorkerReading:
-    """One replica as it is now. `content`: what its restored files are, one for each."""
+    """One replica as it is now. `content`: what its restored files are, one for each. `in_queue`: it is a consumer."""
 
     replica: Replica
     log: LogHistory | Unmeasured
     content: tuple[Content, ...] | Unmeasured
+    in_queue: bool | Unmeasured
 
     @property
     def consumes(self) -> bool | Unmeasured:
-        """It reported that it consumes since its last start."""
+        """The queue knows it as a consumer; where that cannot be asked, it reported so since its last start."""
+        if not isinstance(self.in_queue, Unmeasured):
+            return self.in_queue
         if isinstance(self.log, Unmeasured):
             return self.log
         started = self.replica.started_at
+        if started is not None and started < self.log.since:
+            return self.in_queue  # its start is older than what was read
         return started is not None and self.log.consuming_at is not None and self.log.consuming_at >= started
 
 

@@ -32,8 +32,10 @@ def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, headin
          "leads_to": by_name[name].leads_to, **plain(answer)} for name, answer in assessment.answers
     ]  # fmt: skip
     series = symptoms.completeness
-    drawn = "" if isinstance(series, Unmeasured) else picture.completeness_over_time(
-        series, profile.triggers.target, profile.completeness.critical)  # fmt: skip
+    levels = profile.triggers.target, profile.completeness.critical
+    drawn = ""
+    if not isinstance(series, Unmeasured):
+        drawn = picture.completeness_over_time(series, symptoms.deployed_at, *levels)
     return {
         "format": FORMAT, **heading, "at": str(assessment.at), "decision": assessment.decision.value,
         "reason": assessment.reason, "rule": assessment.rule, "section": assessment.section, "fix": assessment.fix,

@@ -36,7 +36,7 @@ def answers(table: dict[str, Any]) -> dict[str, str]:
 def test_situation(operator: Operator, situation: Situation) -> None:
     """The decision, by the rule that is to make it, with its words; and the exit code says the same."""
     status, table = assessed(operator, *situations.prepare(operator.lab, situation))
-    assert (table["decision"], table["rule"]) == (situation.decision.value, situation.rule), json.dumps(table, indent=1)
+    assert (table["decision"], table["rule"]) == (situation.decision.value, situation.rule), table["reason"]
     assert situation.words in table["reason"]
     assert status == EXIT_OF_DECISION[situation.decision]
     assert answers(table)[situation.rule] != "quiet"
@@ -57,7 +57,7 @@ def test_a_rollback_takes_its_reason_from_the_assessment(operator: Operator) -> 
     low = next(situation for situation in SITUATIONS if situation.name == "too-low")
     _, table = assessed(operator, *situations.prepare(operator.lab, low))
     operator.lab.mcp("envelope")
-    ended = operator.rollback("verify", "--set", "limits.soak_s=1")
+    ended = operator.rollback("verify")
     assert ended.status == 0, ended.output
     record = operator.newest_record()
     assert record["run"]["reason"] == table["reason"]
@@ -80,8 +80,7 @@ def test_against_the_assessment_only_by_name(operator: Operator) -> None:
         assert "Subject:" not in refused.output
     ended = operator.rollback("--despite-assessment", "--reason", "I say so")
     assert ended.status == 0, ended.output
-    failed_or_done = operator.invoke("verify", "--set", "limits.soak_s=1")
-    assert failed_or_done.status in (0, 20), failed_or_done.output  # 78 % before, so completeness may not tell
+    operator.verify()
     record = operator.newest_record()
     assert record["run"]["reason"] == "I say so"
     assert record["run"]["attempts"][0]["overrides"] == ["--despite-assessment"]
