@@ -104,11 +104,21 @@ def slow_by_itself(lab: Lab) -> None:
     lab.load(6)
 
 
-def slow_by_mcp(lab: Lab) -> None:
-    """The server takes connections and never answers a call: each tool waits for its own time limit."""
+def faster(lab: Lab) -> None:
+    """Than the lab's own time: what waits and tries again is done before the queue delivers it again."""
     plant.change(lab, plant.CONFIG, '"LAB_TIME_SCALE", "0.02"', '"LAB_TIME_SCALE_IN_LIFE", "0.001"')
     plant.restart(lab)
+
+
+def slow_by_mcp(lab: Lab) -> None:
+    """The server takes connections and never answers a call: each tool waits for its own time limit."""
+    faster(lab)
     with_mcp("slow", 4)(lab)
+
+
+def overloaded(lab: Lab) -> None:
+    faster(lab)
+    with_mcp("overload", 4)(lab)
 
 
 def slow_without_mcp(lab: Lab) -> None:
@@ -199,10 +209,10 @@ SITUATIONS = (
               (*LATE, *SAMPLE, "triggers.slower_s=1")),
     Situation("spike", "calls are refused for want of authentication", Decision.ROLL_BACK, "error_spike",
               with_mcp("auth", 7), (*MIDDLE, *SAMPLE), words="unexpected"),
-    Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", with_mcp("overload", 3),
+    Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", overloaded,
               (*MIDDLE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
     Situation("spike-expected-later", "the same, when the wait is over", Decision.INVESTIGATE, "error_spike",
-              with_mcp("overload", 3), (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
+              overloaded, (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
     Situation("some-errors", "a few calls are refused", Decision.WAIT, "some_errors", with_mcp("auth", 4),
               (*MIDDLE, *SAMPLE, "triggers.target=0.36")),
     Situation("old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)),

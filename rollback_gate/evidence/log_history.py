@@ -66,8 +66,14 @@ class HistoryListener:
         _forget(kind.parts, self._part(at) - 2 * _PARTS)
         _forget(kind.hours, self._part(at) // _PARTS - _HOURS)
         if self._open:
-            changed = replace(self._attempts[self._open], error=plain_error(text, self._open), sample=text[:_LONGEST])
-            self._attempts[self._open] = changed
+            self._blame(self._open, text, is_known=not name.startswith(OTHER))
+
+    def _blame(self, document: str, text: str, is_known: bool) -> None:
+        """An error that the profile names is one tool's, after which a document goes on; any other may be its end."""
+        attempt = self._attempts[document]
+        failed = attempt.failed or not is_known
+        error, sample = plain_error(text, document), text[:_LONGEST]
+        self._attempts[document] = replace(attempt, error=error, sample=sample, failed=failed)
 
     def consuming(self, at: Instant) -> None:
         """A new process: what the one before had in work is not completed by it."""
@@ -80,7 +86,7 @@ class HistoryListener:
         before = self._attempts.pop(document, None)
         again = Attempt(document, at, 0, finished=False, failed=False)
         if before and before.failed:  # delivered again: it has failed until it is completed
-            again = replace(again, error=before.error, sample=before.sample, mcp=before.mcp)
+            again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
         self._attempts[document] = again
         self._open = document
         if len(self._attempts) > MOST_DOCUMENTS:
@@ -112,7 +118,7 @@ class HistoryListener:
     def _as_of(self, attempt: Attempt, now: Instant) -> Attempt:
         if attempt.document != self._open:
             return attempt
-        return replace(attempt, seconds=now.seconds_since(attempt.at), failed=bool(attempt.error))
+        return replace(attempt, seconds=now.seconds_since(attempt.at))
 
     def _part(self, at: Instant) -> int:
         return int(at.epoch_s / (self.triggers.hour_s / _PARTS))

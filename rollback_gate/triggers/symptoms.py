@@ -29,9 +29,9 @@ class ErrorCount:
 class Attempt:
     """One document in one replica, from its pick-up. `seconds`: to its completion, or else as far as it is known.
 
-    `failed`: it will not be completed: another one was picked up after it, or an error was logged for it and it is not
-    complete yet. `error`: the last error's line without what differs by document, "" for none. `mcp`: lines in between
-    that say that the MCP server is in trouble.
+    `failed`: it will not be completed: another one was picked up after it, or an error was logged for it that the
+    profile does not name, and it is not complete yet. `error`: the last error's line without what differs by document,
+    "" for none. `mcp`: lines in between that say that the MCP server is in trouble.
     """
 
     document: str

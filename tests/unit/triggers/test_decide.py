@@ -1,0 +1,235 @@
+"""What the triggers decide: every combination that the tree distinguishes, and that worse is never calmer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback_gate.evidence.readings import ProbeReading
+from rollback_gate.model import Decision, Unmeasured
+from rollback_gate.profile.schema import Fixes
+from rollback_gate.rollback.content import Content
+from rollback_gate.triggers.decide import RULES, decide
+from rollback_gate.triggers.rule import State
+from rollback_gate.triggers.symptoms import LogHistory, Series, Symptoms
+from tests.unit.builders import document, phase1
+from tests.unit.triggers.situations import (
+    GONE,
+    HOUR,
+    MCP_AWAY,
+    NOW,
+    attempts,
+    errors,
+    failures,
+    history,
+    series,
+    well,
+    worker,
+)
+
+PROFILE = phase1()
+KEEP, WAIT, TELL = Decision.KEEP, Decision.WAIT, Decision.CANNOT_TELL
+ASK, MCP, BACK = Decision.INVESTIGATE, Decision.FIX_MCP, Decision.ROLL_BACK
+LATE = 3 * HOUR
+PROBE = ProbeReading("rollback-probe-x.jpg", NOW, "replica-1", 5.0, NOW, document())
+BROKEN = history(import_error="ModuleNotFoundError: No module named 'x'", import_error_at=NOW, consuming_at=None)
+MENDED = history(import_error="ModuleNotFoundError: No module named 'x'", import_error_at=NOW.plus(-HOUR))
+SLOW = attempts(10, 500)
+SLOW_BY_MCP = attempts(10, 500, mcp=4)
+RISING = series(0.2, 0.25, 0.3, 0.35, 0.4)
+FLAT = series(0.3, 0.31, 0.3, 0.31, 0.3)
+
+CASES: list[tuple[str, Symptoms, Decision, str]] = [
+    # what is the matter, the symptoms, the decision, the rule that makes it
+    ("all is well", well(), KEEP, "reaches_target"),
+    ("all is well, late", well(LATE), KEEP, "reaches_target"),
+    ("import error", well(log=BROKEN), BACK, "import_error"),
+    ("import error of an earlier start", well(log=MENDED), KEEP, "reaches_target"),
+    ("restarting", well(workers=(worker(status="restarting", restarting=True, exit_code=1), worker())), BACK, "crash_on_start"),
+    ("exited by itself", well(workers=(worker(status="exited", exit_code=1), worker())), BACK, "crash_on_start"),
+    ("out of memory", well(workers=(worker(status="exited", exit_code=137, oom_killed=True), worker())), BACK, "crash_on_start"),
+    ("hangs at its start", well(workers=(worker(in_queue=False), worker())), BACK, "crash_on_start"),
+    ("stopped by somebody", well(workers=(worker(status="exited", exit_code=137), worker())), ASK, "stopped"),
+    ("paused", well(workers=(worker(status="paused", paused=True), worker())), ASK, "stopped"),
+    ("one missing", well(workers=(worker(),)), ASK, "stopped"),
+    ("old code already", well(workers=tuple(replace(worker(), content=(Content.OLD,)) for _ in "ab")), ASK, "nothing_to_roll_back"),
+    ("all fail alike", well(log=history(attempts=failures(5))), BACK, "same_error"),
+    ("all fail alike, no MCP server", well(log=history(attempts=failures(5)), mcp=MCP_AWAY), MCP, "same_error"),
+    ("all fail alike, MCP trouble in the log", well(log=history(attempts=failures(5, mcp=3))), MCP, "same_error"),
+    ("all fail, each in its way", well(log=history(attempts=tuple(failures(5, f"ERROR:x:{c}")[n] for n, c in enumerate("abcde")))), BACK, "no_test_document"),
+    ("four failed, none succeeded", well(log=history(attempts=failures(4))), TELL, "same_error"),
+    ("no document yet", well(log=history(attempts=())), TELL, "same_error"),
+    ("the probe succeeded", well(probe=PROBE), KEEP, "reaches_target"),
+    ("the probe failed", well(probe=replace(PROBE, document=None)), BACK, "no_test_document"),
+    ("the probe failed, no MCP server", well(probe=replace(PROBE, document=None), mcp=MCP_AWAY), MCP, "no_test_document"),
+    ("the probe has no score", well(probe=replace(PROBE, document=document(score=None))), BACK, "no_test_document"),
+    ("the probe was not picked up", well(probe=replace(PROBE, document=None, replica=None)), TELL, "no_test_document"),
+    ("the probe could not be sent", well(probe=GONE), TELL, "no_test_document"),
+    ("below 20 %", well(completeness=series(*[0.15] * 6)), BACK, "too_low"),
+    ("below 20 %, too early", well(600, completeness=series(0.15)), WAIT, "too_low"),
+    ("too slow", well(log=history(attempts=SLOW)), BACK, "too_slow"),
+    ("too slow, no MCP server", well(log=history(attempts=SLOW), mcp=MCP_AWAY), MCP, "too_slow"),
+    ("too slow, MCP trouble in the log", well(log=history(attempts=SLOW_BY_MCP)), MCP, "too_slow"),
+    ("one of ten is slow", well(log=history(attempts=(*attempts(9), *SLOW[9:]))), KEEP, "reaches_target"),
+    ("two documents are too few for consistently", well(log=history(attempts=attempts(2))), TELL, "too_slow"),
+    ("a spike of unexpected errors", well(log=history(errors=(errors(60, False),))), BACK, "error_spike"),
+    ("a spike of expected errors", well(log=history(errors=(errors(60, True),))), WAIT, "error_spike"),
+    ("expected errors that go on", well(LATE, log=history(errors=(errors(60, True),))), ASK, "error_spike"),
+    ("a spike with a few unexpected ones", well(log=history(errors=(errors(60, True), errors(5, False, "other")))), BACK, "error_spike"),
+    ("some expected errors", well(log=history(errors=(errors(3, True),))), WAIT, "some_errors"),
+    ("some expected errors, late", well(LATE, log=history(errors=(errors(3, True),))), KEEP, "reaches_target"),
+    ("some unexpected errors, late", well(LATE, log=history(errors=(errors(3, False),))), ASK, "some_errors"),
+    ("errors cannot show", well(log=history(without_level=9)), TELL, "error_spike"),
+    ("rising", well(completeness=RISING), WAIT, "below_target"),
+    ("rising, late, 50 % is near", well(LATE, completeness=RISING), KEEP, "below_target"),
+    ("rising, late, 50 % is far", well(LATE, completeness=series(*[0.2 + n / 500 for n in range(12)], deviation=0.0)), ASK, "below_target"),
+    ("flat", well(completeness=FLAT), ASK, "below_target"),
+    ("flat, too early", well(900, completeness=FLAT), WAIT, "below_target"),
+    ("falling", well(completeness=series(0.48, 0.42, 0.36, 0.3)), ASK, "below_target"),
+    ("slower", well(log=history(attempts=attempts(10, 150))), WAIT, "slower"),
+    ("slower, late", well(LATE, log=history(attempts=attempts(10, 150))), ASK, "slower"),
+    ("slower than before", well(log=history(attempts=attempts(10, 50)), normal_s=30.0), WAIT, "slower"),
+    ("mixed", well(log=history(attempts=(*failures(2), *attempts(8)))), WAIT, "mixed"),
+    ("mixed, late", well(LATE, log=history(attempts=(*failures(2)[:2], *attempts(8)[2:]))), ASK, "mixed"),
+    ("no database", well(completeness=GONE), TELL, "too_low"),
+    ("scores that are no shares", well(completeness=replace(series(0.6), outside=2)), TELL, "too_low"),
+    ("too few documents", well(completeness=series(0.6, documents=3)), TELL, "too_low"),
+    ("a log that cannot be read", well(log=GONE), TELL, "import_error"),
+    ("no container at all", well(workers=()), ASK, "stopped"),
+    ("no engine for the containers", well(workers=GONE), TELL, "import_error"),
+    ("an alarm beside what is unmeasured", well(log=history(errors=(errors(60, False),)), completeness=GONE), BACK, "error_spike"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symptoms", "decision", "rule"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_decision(symptoms: Symptoms, decision: Decision, rule: str) -> None:
+    """One table for every combination that the tree distinguishes."""
+    made = decide(symptoms, PROFILE)
+    assert (made.decision, made.rule) == (decision, rule), made.reason
+
+
+def test_each_rule_decides_somewhere_and_is_quiet_somewhere() -> None:
+    """No rule that cannot fire, none that always does."""
+    asked = [decide(symptoms, PROFILE) for _, symptoms, *_ in CASES]
+    assert {made.rule for made in asked} >= {rule.name for rule in RULES}
+    quiet = {name for made in asked for name, answer in made.answers if answer.state is State.QUIET}
+    assert quiet == {rule.name for rule in RULES}
+
+
+def test_the_profile_can_hint_at_every_rule_and_no_other() -> None:
+    assert set(Fixes.model_fields) == {rule.name for rule in RULES}
+
+
+def test_investigate_names_the_other_trends() -> None:
+    """The tree's "may rollback if above trends met"."""
+    made = decide(well(completeness=FLAT, log=history(errors=(errors(3, True),))), PROFILE)
+    assert made.reason.endswith("also: some_errors")
+    assert decide(well(completeness=FLAT), PROFILE).reason.endswith("no other trend is met")
+
+
+def test_a_hint_is_given_only_where_a_rule_fires() -> None:
+    assert "adaptive timeouts" in decide(well(completeness=series(*[0.15] * 6)), PROFILE).fix
+    assert decide(well(completeness=GONE), PROFILE).fix == ""
+
+
+def test_a_wait_says_when_it_ends_and_when_50_percent_is_reached() -> None:
+    reason = decide(well(completeness=RISING), PROFILE).reason
+    assert "50% in 30 minutes" in reason or "50% in 2" in reason
+    assert "the wait ends at 15:00:00 UTC" in reason
+
+
+def test_a_document_that_another_replica_finished_has_not_failed() -> None:
+    """The queue delivers it again where it failed once."""
+    both = (worker(history(attempts=failures(5))), worker(history(attempts=attempts(5))))
+    assert decide(well(workers=both), PROFILE).decision is KEEP
+
+
+# --- worse is never calmer
+
+
+def lower(symptoms: Symptoms, by: float) -> Symptoms:
+    assert isinstance(symptoms.completeness, Series)
+    buckets = tuple(replace(b, mean=max(0.0, b.mean - by)) for b in symptoms.completeness.buckets)
+    return replace(symptoms, completeness=replace(symptoms.completeness, buckets=buckets))
+
+
+def with_log(symptoms: Symptoms, **changes: Any) -> Symptoms:
+    assert not isinstance(symptoms.workers, Unmeasured)
+    first, *rest = symptoms.workers
+    assert isinstance(first.log, LogHistory)
+    return replace(symptoms, workers=(replace(first, log=replace(first.log, **changes)), *rest))
+
+
+def log_of(symptoms: Symptoms) -> LogHistory:
+    return symptoms.logs[0]
+
+
+def slowed(symptoms: Symptoms, by: float) -> Symptoms:
+    return with_log(symptoms, attempts=tuple(replace(a, seconds=a.seconds * by) for a in log_of(symptoms).attempts))
+
+
+def failed(symptoms: Symptoms, which: int) -> Symptoms:
+    rows = list(log_of(symptoms).attempts)
+    if rows:
+        n = which % len(rows)
+        rows[n] = replace(rows[n], finished=False, failed=True, error="ERROR:x:y", sample="ERROR:x:y")
+    return with_log(symptoms, attempts=tuple(rows))
+
+
+def more_errors(symptoms: Symptoms, count: int, expected: bool) -> Symptoms:
+    return with_log(symptoms, errors=(*log_of(symptoms).errors, errors(count, expected, f"another {expected} {count}")))
+
+
+def crashed(symptoms: Symptoms, _: float) -> Symptoms:
+    assert not isinstance(symptoms.workers, Unmeasured)
+    down = replace(symptoms.workers[0], replica=worker(status="restarting", restarting=True).replica)
+    return replace(symptoms, workers=(down, *symptoms.workers[1:]))
+
+
+SOMEHOW = st.builds(
+    well,
+    elapsed_s=st.sampled_from([600.0, 1800.0, HOUR, 2 * HOUR, LATE]),
+    log=st.builds(
+        history,
+        attempts=st.lists(
+            st.tuples(st.floats(0.1, 900), st.booleans(), st.integers(0, 2)), max_size=25
+        ).map(lambda rows: tuple(
+            replace(attempts(1, seconds, mcp=mcp)[0], document=f"{n}", at=NOW.plus(n - 600), finished=not bad, failed=bad,
+                    error="ERROR:x:y" if bad else "")
+            for n, (seconds, bad, mcp) in enumerate(rows))),
+        errors=st.lists(st.tuples(st.integers(0, 70), st.booleans()), max_size=3).map(
+            lambda rows: tuple(errors(count, expected, f"{n}") for n, (count, expected) in enumerate(rows))),
+    ),
+    completeness=st.lists(st.floats(0, 1), min_size=1, max_size=8).map(lambda means: series(*means)),
+)  # fmt: skip
+WORSE = st.one_of(
+    st.floats(0, 0.7).map(lambda by: ("lower", lambda s: lower(s, by))),
+    st.floats(1, 9).map(lambda by: ("slower", lambda s: slowed(s, by))),
+    st.integers(0, 24).map(lambda n: ("one more fails", lambda s: failed(s, n))),
+    st.tuples(st.integers(1, 80), st.booleans()).map(lambda row: ("errors", lambda s: more_errors(s, *row))),
+    st.just(("crash", lambda s: crashed(s, 0))),
+)
+
+
+@given(SOMEHOW, WORSE)
+def test_worse_is_never_calmer(symptoms: Symptoms, worse: tuple[str, Any]) -> None:
+    """One reading gets worse, all others stay: the decision stays, or becomes more severe."""
+    name, change = worse
+    changed = change(symptoms)
+    before, after = decide(symptoms, PROFILE), decide(changed, PROFILE)
+    assert after.decision.severity >= before.decision.severity, (name, before.reason, after.reason)
+
+
+@given(SOMEHOW, st.sampled_from(["completeness", "workers", "log"]))
+def test_what_is_unmeasured_is_never_calm(symptoms: Symptoms, what: str) -> None:
+    """KEEP and WAIT need every reading."""
+    changed = (
+        replace(symptoms, workers=(worker(GONE), worker())) if what == "log" else replace(symptoms, **{what: GONE})
+    )
+    assert decide(changed, PROFILE).decision.severity >= TELL.severity
