@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -375,10 +375,11 @@ def bench(_: Context, only: str = "") -> None:
     """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
     from lab import bench, bench_reading
 
-    measures = {
+    measures: dict[str, Callable[[], None]] = {
         "rollback": lambda: bench.main(ROOT),
         "logs": lambda: bench_reading.read_logs(ROOT / "profiles" / "phase1.toml"),
         "completeness": bench_reading.completeness,
+        "assess": lambda: bench_reading.assess(ROOT / "profiles" / "phase1.toml"),
     }
     if only and only not in measures:
         raise Exit(f"error: --only {only}: there is no such measure\n  → one of {', '.join(measures)}", code=2)

@@ -18,8 +18,10 @@ from lab.images import ensure_images
 from lab.reference import Lab
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import parse_inspect
-from rollback_gate.evidence import documents, logs
-from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence import documents
+from rollback_gate.evidence.log_history import HistoryListener
+from rollback_gate.evidence.log_lines import LogReader, LogSummary
+from rollback_gate.evidence.logs import Follower
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import database_password, load
@@ -27,6 +29,7 @@ from rollback_gate.profile.load import database_password, load
 ROUNDS = 3
 LOG_BYTES = 1 << 30
 DOCUMENTS = 1_000_000
+IN_SERIES = 100_000
 BATCH = 20_000
 CAPTURE = Path(__file__).parents[1] / "tests" / "captures" / "logs" / "before-success.log"
 _WRITER = """
@@ -37,23 +40,42 @@ while left > 0:
 """
 
 
-def read_logs(profile: Path) -> None:
-    """Time of both sides by turns, and the memory of a process that reads."""
+def assess(profile: Path) -> None:
+    """What an assessment reads: a log with its errors and documents, and the curve of completeness."""
+    read_logs(profile, "assess", rounds=1)
+    lab = Lab.up("bind", "before", "rollback-gate-bench")
+    try:
+        loaded = load(lab.profile, {}, ()).profile
+        store = documents.connect(loaded, database_password(loaded, {}))
+        since = _filled(lab, IN_SERIES, IN_SERIES)
+        seconds = statistics.median([_timed(lambda: store.series(since, 600)) for _ in range(ROUNDS)])
+        found = store.series(since, 600)
+        store.close()
+    finally:
+        lab.down()
+    count = found if isinstance(found, Unmeasured) else found.documents
+    print(f"\nassess: the curve of completeness of {count} documents  {seconds:.2f} s (goal: 2)")
+
+
+def read_logs(profile: Path, what: str = "verify", rounds: int = ROUNDS) -> None:
+    """Time of both sides by turns, and the memory of a process that reads. `what`: verify, or assess."""
     client = docker.from_env()
     ensure_images(client)
     container_id = _written(client)
     try:
         since = str(Instant.parse(client.containers.get(container_id).attrs["State"]["StartedAt"]))
         theirs, ours = [], []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             theirs.append(_timed(lambda: _quiet("docker", "logs", "--since", since, container_id)))
-            ours.append(_timed(lambda: _quiet(sys.executable, "-m", "lab.bench_reading", container_id, str(profile))))
-        grown = _output(sys.executable, "-m", "lab.bench_reading", container_id, str(profile))
+            ours.append(
+                _timed(lambda: _quiet(sys.executable, "-m", "lab.bench_reading", container_id, str(profile), what))
+            )
+        grown = _output(sys.executable, "-m", "lab.bench_reading", container_id, str(profile), what)
     finally:
         client.containers.get(container_id).remove(force=True)
         client.close()
     first, second = statistics.median(theirs), statistics.median(ours)
-    print(f"\na worker's log of {LOG_BYTES >> 20} MB, of the real worker's lines; medians of {ROUNDS}")
+    print(f"\na worker's log of {LOG_BYTES >> 20} MB, of the real worker's lines; medians of {rounds}, for {what}")
     print(f"  docker logs > /dev/null   {first:.1f} s")
     print(f"  read and understood       {second:.1f} s, ratio {second / first:.2f} (goal: 1.3)")
     print(f"  {grown.strip()}")
@@ -90,18 +112,18 @@ def completeness() -> None:
     print(f"  and then the record says     {advice if isinstance(advice, Unmeasured) else advice.advice}")
 
 
-def _filled(lab: Lab) -> Instant:
-    """The last 100 documents are newer than the boundary."""
+def _filled(lab: Lab, count: int = DOCUMENTS, newer: int = 100) -> Instant:
+    """Documents a second apart; so many of them are newer than the moment that is returned."""
     now = datetime.now(UTC).replace(tzinfo=None)
     rows = lab.database.client["gvpocr"].get_collection("enriched_documents")
-    for first in range(0, DOCUMENTS, BATCH):
+    for first in range(0, count, BATCH):
         rows.insert_many([
-            {"_id": f"letter-{n}", "created_at": now - timedelta(seconds=DOCUMENTS - n),
+            {"_id": f"letter-{n}", "created_at": now - timedelta(seconds=count - n),
              "quality_metrics": {"completeness_score": 0.2778}, "enriched_data": {"metadata": {}},
              "ocr_data": {"text": "S.N. Goenka " * 20}}
             for n in range(first, first + BATCH)
         ], ordered=False)  # fmt: skip
-    return Instant.from_datetime((now - timedelta(seconds=100)).replace(tzinfo=UTC))
+    return Instant.from_datetime((now - timedelta(seconds=newer)).replace(tzinfo=UTC))
 
 
 def _read(store: documents.Documents, boundary: Instant) -> None:
@@ -122,18 +144,19 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def main(container_id: str, profile: str) -> None:
+def main(container_id: str, profile: str, what: str) -> None:
     """In a process of its own: read one container's log, print what it took."""
-    forms = load(Path(profile), {}, ()).profile.logs
+    loaded = load(Path(profile), {}, ()).profile
+    listener = HistoryListener(loaded.triggers) if what == "assess" else None
     engine = engines.connect(os.environ)
     replica = parse_inspect(engine.client.api.inspect_container(container_id))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    summary = logs.read(engine, replica, forms, replica.started_at or Instant(0))
+    summary = Follower(engine, replica, LogReader(loaded.logs, replica.started_at or Instant(0), listener)).read()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert isinstance(summary, LogSummary), summary
-    print(
-        f"memory grew by {grown >> 10} MB (goal: 60) over {summary.lines} lines, {summary.documents_finished} documents"
-    )
+    goal = 150 if listener else 60
+    print(f"memory grew by {grown >> 10} MB (goal: {goal}) over {summary.lines} lines, "
+          f"{summary.documents_finished} documents")  # fmt: skip
     engine.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from rollback_gate.instant import Instant
 from rollback_gate.triggers.symptoms import Bucket, Series
@@ -32,10 +33,19 @@ def completeness_over_time(series: Series, deployed_at: Instant, target: float, 
         x_title="minutes since the deployment", y_title="%", truncate_legend=-1,
         legend_at_bottom=True, legend_at_bottom_columns=3, dots_size=3, show_x_guides=False,
     )  # fmt: skip
+    chart.add_xml_filter(_without_scripts)
     chart.add("completeness", [(minutes(bucket), round(bucket.mean * 100, 1)) for bucket in rows])
     chart.add(f"from {target:.0%} on: keep", [(0, target * 100), (end, target * 100)], show_dots=False)
     chart.add(f"below {critical:.0%}: roll back", [(0, critical * 100), (end, critical * 100)], show_dots=False)
     return str(chart.render(is_unicode=True))
+
+
+def _without_scripts(root: Any) -> Any:
+    """pygal always writes one, for tooltips."""
+    for parent in root.iter():
+        for script in [child for child in parent if str(child.tag).endswith("script")]:
+            parent.remove(script)
+    return root
 
 
 def as_source(svg: str) -> str:

@@ -15,7 +15,9 @@ PURE = WORDS | {
     "profile.schema", "profile.layers", "deployment.replica", "deployment.strategy", "evidence.readings",
     "evidence.error_lines", "evidence.log_filter", "evidence.log_stream", "evidence.log_lines", "evidence.code", "evidence.boundary", "evidence.import_graph",
     "rollback.interruption", "rollback.content", "rollback.goal", "rollback.plan", "checks.settling", "checks.new_behaviour", "checks.worker_running", "checks.processing", "checks.completeness",
-    "checks.manifest", "checks.verdict",
+    "checks.manifest", "checks.verdict", "confidence", "evidence.log_history",
+    "triggers.symptoms", "triggers.rule", "triggers.startup", "triggers.documents", "triggers.completeness",
+    "triggers.errors", "triggers.trend", "triggers.decide", "record.picture",
 }  # fmt: skip
 # Pure code may use these, although they hold effects too: each is a value or a parser beside its query.
 MIXED = {"deployment.compose", "commands"}
@@ -25,6 +27,9 @@ TOP = {"session", "call", "overview", "pytest_plugin", "suite", "request", "chai
 
 
 WORKFLOW = {
+    "workflow.assess",
+    "workflow.assessments",
+    "workflow.why",
     "workflow.before",
     "workflow.failure",
     "workflow.gate",
