@@ -18,7 +18,7 @@ def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
     unread = [w.content for w in symptoms.workers if isinstance(w.content, Unmeasured)]
     known = [w.content for w in symptoms.workers if not isinstance(w.content, Unmeasured)]
     if any(set(content) != {Content.OLD} for content in known):
-        return quiet("files of the change are in place")
+        return quiet("the files in place are not old code")
     if unread or not known:
         return unmeasured(unread[0] if unread else "the worker has no container to look into")
     return fires(Decision.INVESTIGATE, "the files in every replica are old code already: a rollback would find "

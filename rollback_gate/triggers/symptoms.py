@@ -73,14 +73,18 @@ class WorkerReading:
     @property
     def consumes(self) -> bool | Unmeasured:
         """The queue knows it as a consumer; where that cannot be asked, it reported so since its last start."""
-        if not isinstance(self.in_queue, Unmeasured):
-            return self.in_queue
+        if self.in_queue is True:
+            return True
         if isinstance(self.log, Unmeasured):
             return self.log
-        started = self.replica.started_at
+        started, seen = self.replica.started_at, self.log.consuming_at
+        has_said = started is not None and seen is not None and seen >= started
+        if self.in_queue is False:
+            doubt = "it has logged that it consumes, and the queue does not know it: it may be connecting again"
+            return Unmeasured(f"whether {self.replica.name} consumes", doubt) if has_said else False
         if started is not None and started < self.log.since:
             return self.in_queue  # its start is older than what was read
-        return started is not None and self.log.consuming_at is not None and self.log.consuming_at >= started
+        return has_said
 
 
 @dataclass(frozen=True)

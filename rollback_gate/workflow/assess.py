@@ -87,7 +87,7 @@ class _Assessing:
             try:
                 table = self._once()
             except Unreachable as error:  # it may come back: a watch goes on
-                self.call.terminal.item("warning", "not measured", error.message)
+                self._tell(f"not measured: {error.message}")
             else:
                 if Decision(table["decision"]) not in _GOES_ON:
                     return table
@@ -123,7 +123,12 @@ class _Assessing:
     def _show(self, table: Mapping[str, Any]) -> None:
         terminal = self.call.terminal
         if self.wish.as_json:
-            terminal.data(json.dumps({key: value for key, value in table.items() if key != "picture"}, indent=1))
+            terminal.data(
+                json.dumps(
+                    {key: value for key, value in table.items() if key != "picture"},
+                    indent=None if self.wish.watch else 1,
+                )
+            )
             return
         numbers = table["numbers"]
         terminal.stage(f"Assessment of {table['change']} at {Instant.parse(table['at']).short}")

@@ -13,7 +13,7 @@ from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.store import Store
+from rollback_gate.rollback.store import Store, runs_in
 from rollback_gate.workflow import assessments
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
     """
     if order.assessment is not None:
         return order
-    table = assessments.last(stores, local_now(), profile.triggers.valid_s)
-    if table is None:
-        return order
+    places = tuple(stores)
+    table = assessments.last(places, local_now(), profile.triggers.valid_s)
+    runs = [account.began_at for _, account in runs_in(places)]
+    if table is None or any(began > Instant.parse(table["at"]) for began in runs):
+        return order  # none, or of something that was rolled back, or tried to be, since
     at, decision = Instant.parse(table["at"]).short, Decision(table["decision"])
     call.terminal.item("ok" if decision is Decision.ROLL_BACK else "warning", f"assessment of {at}",
                        f"{decision}: {table['reason']}")  # fmt: skip
