@@ -92,16 +92,26 @@ class Station:
     def _judge(self, job: Job) -> Row:
         began = time.monotonic()
         try:
-            operator = self._ready(job)
-            job.entry.apply(operator.lab)
+            operator = self._sabotaged(job)
             judged = job.entry.judge(operator, job.entry)
             why_not = job.entry.why_not(judged)
             self.keep(job, judged)
         except Exception as error:  # noqa: BLE001 - whatever happens to one entry, the others are still asked
             self._down()
-            trace = traceback.format_exception(error)[-2:]
-            return Row(job, "?", f"could not be judged: {' '.join(trace)}".strip(), time.monotonic() - began)
+            return Row(job, "?", f"could not be judged: {_short(error)}", time.monotonic() - began)
         return Row(job, judged.verdict, why_not, time.monotonic() - began)
+
+    def _sabotaged(self, job: Job) -> Operator:
+        """A lab that this entry was done to. One that cannot be had says nothing of the gate: once more, anew."""
+        try:
+            operator = self._ready(job)
+            job.entry.apply(operator.lab)
+        except Exception as error:  # noqa: BLE001 - said, and what then fails is counted
+            print(f"! {job.name}: the lab is made anew: {_short(error)}", flush=True)
+            self._down()
+            operator = self._ready(job)
+            job.entry.apply(operator.lab)
+        return operator
 
     def _ready(self, job: Job) -> Operator:
         if self.operator is None or self.variant != job.variant:
@@ -146,6 +156,9 @@ def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
             for done in [pool.submit(station.run, work, tell) for station in stations]:
                 done.result()
     print(table(sorted(rows, key=lambda row: todo.index(row.job))))
+    for row in rows:
+        if row.why_not:  # again, where the end of a long log shows it
+            print(f"✘ {row.job.name}: {row.why_not}")
     print(f"{score(rows)}; {time.monotonic() - began:.0f} s")
     return sum(bool(row.why_not) for row in rows)
 
@@ -157,6 +170,10 @@ def table(rows: Iterable[Row]) -> str:
         lines.append(f"| {entry.name}: {entry.says} | {row.job.variant} | {entry.verdict} | {row.verdict} | "
                      f"{entry.check or 'the gate'} |")  # fmt: skip
     return "\n".join([*lines, ""])
+
+
+def _short(error: Exception) -> str:
+    return " ".join(traceback.format_exception(error)[-2:]).strip()
 
 
 def score(rows: Iterable[Row]) -> str:
