@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +14,15 @@ from invoke.tasks import Task, task
 Option = tuple[Any, str]  # default and help; the default's type is the option's
 
 
-def task_with(*tables: Mapping[str, Option], name: str | None = None) -> Callable[[Callable[[Any], None]], Task[Any]]:
-    """A task whose function takes all its options as one namespace, by their names with underscores."""
+def task_with(
+    *tables: Mapping[str, Option], name: str | None = None, positional: Sequence[str] = ()
+) -> Callable[[Callable[[Any], None]], Task[Any]]:
+    """A task whose function takes all its options, and `root`, as one namespace, by their names with underscores."""
     options = {key: option for table in tables for key, option in table.items()}
 
     def decorate(function: Callable[[Any], None]) -> Task[Any]:
-        def body(_: Context, **given: Any) -> None:
-            function(SimpleNamespace(**given))
+        def body(context: Context, **given: Any) -> None:
+            function(SimpleNamespace(root=root_of(context), **given))
 
         first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         rest = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
@@ -28,7 +31,14 @@ def task_with(*tables: Mapping[str, Option], name: str | None = None) -> Callabl
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         lists = [key for key, (default, _) in options.items() if isinstance(default, list)]
         explained = {key.replace("_", "-"): text for key, (_, text) in options.items()}
-        made: Task[Any] = task(iterable=lists, auto_shortflags=False, help=explained, name=name)(body)
+        made: Task[Any] = task(positional=positional, iterable=lists, auto_shortflags=False, help=explained, name=name)(
+            body
+        )
         return made
 
     return decorate
+
+
+def root_of(context: Context) -> Path:
+    """Where this tool is installed: the folder of the tasks.py that `invoke` found."""
+    return Path(context.config["root"])

@@ -1,0 +1,32 @@
+"""All tasks, by the names that people type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+
+import lab.tasks
+from rollback_gate.tasks import development, judge, record, rollback
+
+
+def collection(root: Path) -> Collection:
+    """`root`: where this tool is installed; the tasks find it in their context's configuration."""
+    acting: Any = Collection("rollback")
+    acting.add_task(rollback.quick, default=True)
+    for other in (
+        rollback.partial, rollback.full, rollback.rebuild, rollback.production, rollback.resume, rollback.undo,
+        rollback.unlock, rollback.backups, rollback.history, rollback.status,
+    ):  # fmt: skip
+        acting.add_task(other)
+    records: Any = Collection("record", record.check)
+    reference: Any = Collection.from_module(lab.tasks, name="lab")
+    namespace: Any = Collection(
+        acting, records, reference,
+        judge.assess, rollback.preflight, judge.snapshot, judge.verify, judge.gate,
+        development.demo, development.selftest, development.mutate, development.lint, development.test,
+        development.bench,
+    )  # fmt: skip
+    namespace.configure({"root": str(root)})
+    return namespace  # type: ignore[no-any-return]

@@ -1,0 +1,56 @@
+"""What tasks share: their common options, the call that is made of them, and errors as exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from invoke.exceptions import Exit
+
+if TYPE_CHECKING:
+    from rollback_gate.call import Call
+    from rollback_gate.model import ExitCode
+
+COMMON: dict[str, Any] = {
+    "profile": ("", "the profile's file (default: ROLLBACK_GATE_PROFILE, else profiles/phase1.toml)"),
+    "set": ([], "one setting, as key=value; may be given several times (--set limits.soak_s=30)"),
+}
+WITHOUT_DATABASE = "go on although the database cannot be asked; verify is then INCONCLUSIVE"
+
+
+@contextmanager
+def calling(given: Any) -> Iterator[Call]:
+    """The call that a task's options make; a task without one of them is as if it had not been used.
+
+    Errors of ours become a message, without secrets, and their exit code; a chain of tasks stops there.
+    """
+    from rollback_gate.errors import RollbackGateError
+
+    call = _call(given)
+    try:
+        yield call
+    except RollbackGateError as error:
+        raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
+    except KeyboardInterrupt as error:
+        raise Exit("error: ended by Ctrl-C", code=20) from error
+
+
+def leave(code: ExitCode | int) -> None:
+    """A task that ends otherwise than well says so by its exit code."""
+    if code:
+        raise Exit(code=int(code))
+
+
+def _call(given: Any) -> Call:
+    from rollback_gate.call import Call
+    from rollback_gate.redaction import Redactor
+    from rollback_gate.terminal import Terminal
+
+    with_database = not getattr(given, "without_database", False)
+    accept_diff = getattr(given, "accept_diff", False)
+    terminal = Terminal(sys.stdout, Redactor([]))
+    profile, settings = getattr(given, "profile", ""), getattr(given, "set", [])
+    return Call.make(given.root, profile, settings, os.environ, terminal, with_database, accept_diff)

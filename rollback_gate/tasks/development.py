@@ -1,0 +1,122 @@
+"""`invoke demo`, and what the developers of this tool run: lint, tests, the catalogue, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from rollback_gate.tasks.common import calling, leave
+from rollback_gate.tasks.options import root_of, task_with
+
+
+@task_with(
+    {
+        "keep": (False, "leave the demo's deployment running"),
+        "variant": ("bind", "bind, build, single or image"),
+    }
+)
+def demo(given: Any) -> None:
+    """Deploy a Phase 1 that does not start in a lab, roll it back, verify, and show where the record is."""
+    from lab.tasks import lab_errors
+    from rollback_gate.workflow.assess import Wish
+    from rollback_gate.workflow.assess import assess as decide
+    from rollback_gate.workflow.rollback import Order, rollback
+    from rollback_gate.workflow.verify import verify as judge
+
+    with lab_errors():
+        from lab.reference import Lab
+
+        print(
+            f"demo: starting the lab, variant {given.variant} (its first start makes images: a minute)",
+            flush=True,
+        )
+        lab = Lab.up(given.variant, "phase1-broken", "rollback-gate-demo")
+    print("demo: Phase 1 is deployed and crash-loops; now: invoke assess, then invoke rollback verify", flush=True)
+    try:
+        with calling(SimpleNamespace(root=given.root, profile=str(lab.profile), set=[])) as call:
+            decide(call, Wish())
+            rollback(call, Order())
+            code = judge(call).code
+    finally:
+        if given.keep:
+            print(f"demo: kept running; its profile: {lab.profile}")
+            print("demo: remove it with `invoke lab.down --project rollback-gate-demo`")
+        else:
+            lab.down()
+    leave(code)
+
+
+@task
+def lint(context: Context) -> None:
+    """ruff (style and format) and mypy (strict)."""
+    for command in ("ruff check --output-format concise .", "ruff format --check .", "mypy"):
+        _run(context, command)
+
+
+@task(pre=[lint], help={"only": "a part of the tests: unit, e2e or selftest"})
+def test(context: Context, only: str = "") -> None:
+    """Lint, types, unit tests, end-to-end tests on a real engine and a real database, and the catalogue."""
+    # Three processes on any machine: the end-to-end tests mostly wait for containers.
+    if only != "selftest":
+        _run(context, f"pytest -q -n 3 --no-loadscope-reorder {f'tests/{only}' if only else ''}".strip())
+    if only in ("", "selftest"):
+        _run(context, "invoke selftest")
+
+
+@task(
+    help={
+        "full": "every entry in every variant, not only in its most telling one",
+        "only": "names of entries, with commas",
+        "readings": "keep what was measured in this folder, for `invoke mutate`",
+    }
+)
+def selftest(_: Context, full: bool = False, only: str = "", readings: str = "") -> None:
+    """Judge a catalogue of sabotaged and of healthy rollbacks on real deployments; prints the table and the score."""
+    from lab.selftest import run
+    from lab.tasks import lab_errors
+
+    with lab_errors():
+        wrong = run(full, [name for name in only.split(",") if name], Path(readings) if readings else None)
+    if wrong:
+        raise Exit(f"error: {wrong} entries are not as they must be", code=1)
+
+
+@task
+def mutate(_: Context) -> None:
+    """Take each assertion of the checks away in turn: an entry of the catalogue must notice (on recorded readings)."""
+    from lab.mutation import report, run
+
+    mutants = run()
+    print(report(mutants))
+    if not all(mutant.killed_by for mutant in mutants):
+        raise Exit("error: an assertion that nobody would miss is none", code=1)
+
+
+@task(help={"only": "one of: rollback, logs, completeness"})
+def bench(context: Context, only: str = "") -> None:
+    """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
+    from lab import bench, bench_reading
+
+    root = root_of(context)
+    measures: dict[str, Callable[[], None]] = {
+        "rollback": lambda: bench.main(root),
+        "logs": lambda: bench_reading.read_logs(root / "profiles" / "phase1.toml"),
+        "completeness": bench_reading.completeness,
+        "assess": lambda: bench_reading.assess(root / "profiles" / "phase1.toml"),
+    }
+    if only and only not in measures:
+        raise Exit(f"error: --only {only}: there is no such measure\n  → one of {', '.join(measures)}", code=2)
+    for name, measure in measures.items():
+        if only in ("", name):
+            measure()
+
+
+def _run(context: Context, command: str) -> None:
+    with context.cd(str(root_of(context))):
+        context.run(command, echo=True, in_stream=False)

@@ -1,0 +1,77 @@
+"""`invoke assess`, `snapshot`, `verify` and `gate`: looking and judging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollback_gate.tasks.common import COMMON, WITHOUT_DATABASE, calling, leave
+from rollback_gate.tasks.options import task_with
+
+
+@task_with(COMMON, {"without_database": (False, WITHOUT_DATABASE)})
+def snapshot(given: Any) -> None:
+    """Before a deployment: keep files, images, configuration and what normal is, for a rollback to come."""
+    from rollback_gate.workflow.prepare import snapshot as keep
+
+    with calling(given) as call:
+        keep(call)
+
+
+@task_with(
+    COMMON,
+    {
+        "since": ("", "when the change was deployed, RFC 3339 (default: by the newest backup, else the containers)"),
+        "json": (False, "print the assessment as JSON, and nothing else"),
+        "watch": (False, "assess again every minute until there is a decision; Ctrl-C ends it"),
+        "probe": (False, "send a test document, and remove its traces"),
+        "without_database": (False, "do not ask the database; no decision is then calm"),
+    },
+)
+def assess(given: Any) -> None:
+    """Should we roll back? Asks every trigger of the runbook, says which one decides (runbook, When to Rollback)."""
+    from rollback_gate.workflow.assess import Wish
+    from rollback_gate.workflow.assess import assess as decide
+
+    with calling(given) as call:
+        code = decide(call, Wish(given.since, given.probe, given.json, given.watch))
+    leave(code)
+
+
+@task_with(
+    COMMON,
+    {
+        "since": (
+            "",
+            "the boundary after a rollback by hand, RFC 3339 (default: the run's, else each replica's start)",
+        ),
+        "partial": (False, "after a partial rollback by hand: new modules are kept, and must not be used"),
+        "without_database": (False, "do not ask the database; the verdict is then never GO"),
+    },
+)
+def verify(given: Any) -> None:
+    """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
+    from rollback_gate.workflow.verify import verify as judge
+
+    with calling(given) as call:
+        code = judge(call, given.since, given.partial).code
+    leave(code)
+
+
+@task_with(
+    COMMON,
+    {
+        "max_age": ("7d", "how old the record may be: a number and s, m, h or d"),
+        "record": (
+            "newest",
+            "a record from another machine, by file or URL (report.html or .json); must be signed",
+        ),
+        "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
+    },
+)
+def gate(given: Any) -> None:
+    """Exit 0 only if the newest record is GO, young, unaltered, and still true of what runs: for a CI job."""
+    from rollback_gate.workflow.gate import gate as ask
+
+    with calling(given) as call:
+        code = ask(call, given.max_age, given.record, given.allow_unbound)
+    leave(code)
