@@ -21,6 +21,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, html, seal, write
+from rollback_gate.record.context import context
 from rollback_gate.request import GateRequest, collect
 
 Conclude = Callable[[Claim], Claim]
@@ -41,6 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.pluginmanager.has_plugin(_NAME) and any("tests/gate" in str(i.path) for i in items):
         raise pytest.UsageError("tests/gate judges a live deployment: run `invoke verify`")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_metadata(metadata: dict[str, Any]) -> None:
+    """Lists in lists are no use to a screen reader: one line each."""
+    for name, value in metadata.items():
+        if isinstance(value, dict):
+            metadata[name] = ", ".join(f"{key} {what}" for key, what in value.items())
 
 
 @pytest.fixture(scope="session")
@@ -167,7 +176,9 @@ class Gate:
         slots = self._slots()
         ended = Instant.from_epoch_s(time.time())
         judgement = judge(slots, self._ran)
-        record = build.judged(self.request.heading, judgement, slots, self._ran, self._readings, ended)
+        profile, heading = self.request.settings().profile, self.request.heading
+        explained = context(self._readings, profile, heading.assessment)
+        record = build.judged(heading, judgement, slots, self._ran, self._readings, ended, explained)
         return write.write_json(self.request.folder, record, self.redactor, seal.key_of(os.environ))
 
     def _trouble(self, call: pytest.CallInfo[None]) -> str:

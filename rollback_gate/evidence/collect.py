@@ -25,6 +25,7 @@ from rollback_gate.evidence.readings import (
     QueueReading,
     Readings,
     ReplicaReading,
+    Series,
     Started,
 )
 from rollback_gate.instant import Instant
@@ -32,6 +33,13 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 _SETTLE_S = 5.0
+_BUCKETS, _FINEST_S = 72, 10.0  # points of the picture over time
+
+
+def _now() -> Instant:
+    return Instant.from_epoch_s(time.time())
+
+
 Ask = Callable[[Replica, str], code.Answer]
 
 
@@ -65,6 +73,7 @@ class Collector:
     tell: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], Instant] = _now
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
@@ -120,7 +129,19 @@ class Collector:
             ids_after=self._ids(),
             baseline=self.judged.baseline,
             project_exists=self.engine.has_project(self._project),
+            history=self._history(since),
         )
+
+    def _history(self, since: Instant | None) -> Series | Unmeasured | None:
+        """Completeness before and after the boundary, for the record's picture."""
+        span_s = self.profile.limits.history_s
+        if not (span_s and since and self.judged.invasive):
+            return None
+        if isinstance(self.documents, Unmeasured):
+            return self.documents
+        first = since.plus(-span_s)
+        bucket_s = max(_FINEST_S, self.now().seconds_since(first) / _BUCKETS)
+        return self.documents.series(first, bucket_s)
 
     @property
     def _project(self) -> str:

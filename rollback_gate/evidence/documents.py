@@ -15,11 +15,10 @@ from pydantic import SecretStr
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence.readings import DocumentReading, DocumentsReading
+from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.triggers.symptoms import Bucket, Series
 
 PROBE_PREFIX = "rollback-probe-"
 MOST = 5000

@@ -190,10 +190,39 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Bucket:
+    """Documents created within `bucket_s` from `start` on, probes left out. `deviation` 0 for fewer than two scores."""
+
+    start: Instant
+    documents: int
+    scored: int
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """Completeness over time. `outside`: scores that are no share between 0 and 1; they are in no mean."""
+
+    buckets: tuple[Bucket, ...]
+    bucket_s: float
+    outside: int = 0
+
+    @property
+    def documents(self) -> int:
+        return sum(bucket.documents for bucket in self.buckets)
+
+    @property
+    def unscored(self) -> int:
+        return self.documents - self.outside - sum(bucket.scored for bucket in self.buckets)
+
+
+@dataclass(frozen=True)
 class Readings:
     """Everything that one verify measured. `ids_after`: the worker's containers at the end, by name.
 
     `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
+    `history`: completeness around the boundary, for the record's picture; no check looks at it. None: not asked for.
     """
 
     expected_replicas: int
@@ -211,3 +240,4 @@ class Readings:
     ids_after: Mapping[str, str] | Unmeasured
     baseline: Baseline | None = None
     project_exists: bool = True
+    history: Series | Unmeasured | None = None

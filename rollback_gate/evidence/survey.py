@@ -18,13 +18,13 @@ from rollback_gate.evidence.log_history import HistoryListener
 from rollback_gate.evidence.log_lines import LogReader
 from rollback_gate.evidence.logs import Follower
 from rollback_gate.evidence.probe import Probes, lines_about
-from rollback_gate.evidence.readings import ProbeReading, QueueReading
+from rollback_gate.evidence.readings import ProbeReading, QueueReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.backups import candidates
 from rollback_gate.rollback.content import Content, classify
-from rollback_gate.triggers.symptoms import LogHistory, Series, Symptoms, WorkerReading
+from rollback_gate.triggers.symptoms import LogHistory, Symptoms, WorkerReading
 
 _UNKNOWN_S = 86_400
 

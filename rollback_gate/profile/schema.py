@@ -189,6 +189,7 @@ class Limits(Section):
     before_s: Seconds = 30
     verify_s: Seconds = 3600
     stabilise_s: Seconds = 300
+    history_s: Seconds = 7200
     baseline_s: float = Field(default=604_800, ge=1, le=31_536_000)
     errors: int = Field(default=5, ge=0)
     probes_per_replica: int = Field(default=5, ge=1, le=100)

@@ -47,10 +47,10 @@ def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
 
 
 def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: Mapping[str, Ran],
-           readings: Any, ended: Instant) -> dict[str, Any]:  # fmt: skip
-    """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured."""
+           readings: Any, ended: Instant, explained: Mapping[str, Any]) -> dict[str, Any]:  # fmt: skip
+    """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
-    return record | {"ended": str(ended), "readings": plain(readings)}
+    return record | {"ended": str(ended), "readings": plain(readings), **explained}
 
 
 def failed_rollback(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,14 @@ from markupsafe import escape as escape
 
 from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.instant import Instant
-from rollback_gate.record import picture, seal
+from rollback_gate.record import next_steps, picture, seal
 
 TEMPLATES = Path(__file__).parent / "templates"
+ANSWERS = {
+    "GO": "Yes: all four checks passed, on a live system",
+    "NO-GO": "No: at least one check has shown that it did not take effect, or that the service does not work",
+    "INCONCLUSIVE": "Not known: something could not be measured, so nothing is proven",
+}
 SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
 
 
@@ -40,7 +45,7 @@ def title(record: Mapping[str, Any]) -> str:
 
 def parts(page: str) -> tuple[str, str, str]:
     """What stands before, in and behind our own part. Raises ValueError for a page that does not have it once."""
-    begin, end = '<main class="rg-record"', "</main>"
+    begin, end = '<article class="rg-record"', "</article>"
     if page.count(begin) != 1 or page.count(end) != 1:
         raise ValueError("the page does not hold the record once")
     head, _, rest = page.partition(begin)
@@ -71,11 +76,23 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "verdict_class": record["verdict"].lower(),
         "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
         "symbols": SYMBOLS,
+        "answers": ANSWERS,
         "replicas": (record.get("readings") or {}).get("replicas", []),
         "why": record.get("assessment"),
+        "next_steps": next_steps.of_record(record),
+        "compared": record.get("compared") or [],
+        "pictures": record.get("pictures") or {},
+        "by_hand": _by_check(record.get("by_hand") or []),
         "changed_settings": [s for s in record["settings"] if s["origin"] != "default"],
         "default_settings": [s for s in record["settings"] if s["origin"] == "default"],
     }
+
+
+def _by_check(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["check"], []).append(row)
+    return found
 
 
 def _environment() -> jinja2.Environment:

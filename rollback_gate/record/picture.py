@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from rollback_gate.evidence.readings import Bucket, Series
 from rollback_gate.instant import Instant
-from rollback_gate.triggers.symptoms import Bucket, Series
 
 _LOOK = {
     "background": "white", "plot_background": "white", "foreground": "#222", "foreground_strong": "#000",
@@ -20,24 +22,67 @@ def completeness_over_time(series: Series, deployed_at: Instant, target: float, 
     rows = [bucket for bucket in series.buckets if bucket.scored]
     if not rows:
         return ""
-    import pygal  # only where a picture is drawn: it puts a finder of its own among Python's importers
-    from pygal.style import Style
 
     def minutes(bucket: Bucket) -> float:
         return round((bucket.start.seconds_since(deployed_at) + series.bucket_s / 2) / 60, 2)
 
     end = minutes(rows[-1]) + series.bucket_s / 120
-    chart = pygal.XY(
-        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=300, style=Style(**_LOOK),
-        range=(0, 100), xrange=(0, end), title="Mean completeness of each interval",
-        x_title="minutes since the deployment", y_title="%", truncate_legend=-1,
-        legend_at_bottom=True, legend_at_bottom_columns=3, dots_size=3, show_x_guides=False,
-    )  # fmt: skip
-    chart.add_xml_filter(_without_scripts)
+    chart = _xy("Mean completeness of each interval", "minutes since the deployment", (0, end))
     chart.add("completeness", [(minutes(bucket), round(bucket.mean * 100, 1)) for bucket in rows])
     chart.add(f"from {target:.0%} on: keep", [(0, target * 100), (end, target * 100)], show_dots=False)
     chart.add(f"below {critical:.0%}: roll back", [(0, critical * 100), (end, critical * 100)], show_dots=False)
     return str(chart.render(is_unicode=True))
+
+
+def around_the_boundary(series: Series, since: Instant, low: float, high: float) -> str:
+    """SVG; "" without a score. Minutes before and after the boundary; `low`, `high`: the band, as shares."""
+    rows = [bucket for bucket in series.buckets if bucket.scored]
+    if not rows:
+        return ""
+    points = [
+        (round((b.start.seconds_since(since) + series.bucket_s / 2) / 60, 2), round(b.mean * 100, 1)) for b in rows
+    ]
+    first, last = min(points[0][0], 0.0) - 1, max(points[-1][0], 0.0) + 1
+    chart = _xy("Mean completeness before and after the boundary", "minutes from the boundary", (first, last))
+    chart.add("completeness", points, stroke=False)
+    chart.add(f"band {low:.1%} to {high:.1%}", [(first, low * 100), (last, low * 100), (last, high * 100),
+                                               (first, high * 100), (first, low * 100)], show_dots=False)  # fmt: skip
+    chart.add("boundary", [(0, 0), (0, 100)], show_dots=False)
+    return str(chart.render(is_unicode=True))
+
+
+def distribution(scores: Sequence[float], low: float, high: float) -> str:
+    """SVG; "" without a score. How many documents by completeness, in steps of 5 %, with the band behind."""
+    if not scores:
+        return ""
+    steps = Counter(min(int(score * 20), 19) for score in scores)
+    import pygal
+    from pygal.style import Style
+
+    most = max(steps.values())
+    chart = pygal.Histogram(
+        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=260,
+        style=Style(**(_LOOK | {"colors": ("#9cc5a1", "#0b5cad")})), range=(0, most), xrange=(0, 100),
+        title="Documents since the boundary, by completeness", x_title="%", y_title="documents", truncate_legend=-1,
+        legend_at_bottom=True, legend_at_bottom_columns=2, show_y_guides=True,
+    )  # fmt: skip
+    chart.add_xml_filter(_without_scripts)
+    chart.add(f"band {low:.1%} to {high:.1%}", [(most, low * 100, high * 100)])
+    chart.add("documents", [(count, step * 5, step * 5 + 5) for step, count in sorted(steps.items())])
+    return str(chart.render(is_unicode=True))
+
+
+def _xy(title: str, x_title: str, span: tuple[float, float]) -> Any:
+    import pygal  # only where a picture is drawn: it puts a finder of its own among Python's importers
+    from pygal.style import Style
+
+    chart = pygal.XY(
+        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=300, style=Style(**_LOOK),
+        range=(0, 100), xrange=span, title=title, x_title=x_title, y_title="%", truncate_legend=-1,
+        legend_at_bottom=True, legend_at_bottom_columns=3, dots_size=3, show_x_guides=False,
+    )  # fmt: skip
+    chart.add_xml_filter(_without_scripts)
+    return chart
 
 
 def _without_scripts(root: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.record import html, seal
+from rollback_gate.record import html, seal, suite_page
 from rollback_gate.record.seal import Key
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.files import write_text
@@ -53,7 +53,11 @@ def publish_page(source: Path, target: Path, redactor: Redactor, key: Key | None
     Our own part was made of cleaned data, and has to stay what that data makes of it: pytest's part is cleaned here.
     """
     head, ours, tail = html.parts(read_text(source))
-    write_text(target, seal.filled(redactor.text(head) + ours + redactor.text(tail), key), _MODE)
+    write_text(
+        target,
+        seal.filled(suite_page.head(redactor.text(head)) + ours + suite_page.tail(redactor.text(tail)), key),
+        _MODE,
+    )
     source.unlink()
 
 

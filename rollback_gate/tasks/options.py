@@ -12,6 +12,7 @@ from invoke.context import Context
 from invoke.tasks import Task, task
 
 Option = tuple[Any, str]  # default and help; the default's type is the option's
+REQUIRED: Any = inspect.Parameter.empty
 
 
 def task_with(

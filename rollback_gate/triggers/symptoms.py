@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback_gate.deployment.replica import Replica
-from rollback_gate.evidence.readings import McpReading, ProbeReading, QueueReading
+from rollback_gate.evidence.readings import McpReading, ProbeReading, QueueReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.rollback.content import Content
@@ -85,34 +85,6 @@ class WorkerReading:
         if started is not None and started < self.log.since:
             return self.in_queue  # its start is older than what was read
         return has_said
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Documents created within `bucket_s` from `start` on, probes left out. `deviation` 0 for fewer than two scores."""
-
-    start: Instant
-    documents: int
-    scored: int
-    mean: float
-    deviation: float
-
-
-@dataclass(frozen=True)
-class Series:
-    """Completeness over time. `outside`: scores that are no share between 0 and 1; they are in no mean."""
-
-    buckets: tuple[Bucket, ...]
-    bucket_s: float
-    outside: int = 0
-
-    @property
-    def documents(self) -> int:
-        return sum(bucket.documents for bucket in self.buckets)
-
-    @property
-    def unscored(self) -> int:
-        return self.documents - self.outside - sum(bucket.scored for bucket in self.buckets)
 
 
 @dataclass(frozen=True)

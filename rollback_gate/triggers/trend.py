@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rollback_gate.confidence import half_width, t_quantile
+from rollback_gate.evidence.readings import Bucket, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.triggers.symptoms import Bucket, Series
 
 _BUCKETS = 12  # of the curve's end: older ones say nothing about where it goes
 _FEWEST = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rollback_gate import messages
@@ -25,6 +25,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.messages import Rendered
 from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.profile.schema import Message, Profile
+from rollback_gate.record import next_steps
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.session import opened
 from rollback_gate.workflow.rollback import Order, rollback
@@ -32,11 +33,6 @@ from rollback_gate.workflow.verify import Verified, verify
 from rollback_gate.workflow.why import settled_before
 
 LOOK_EVERY_S = 5.0
-_NEXT = {
-    ExitCode.GO: "1. Investigate root cause\n2. Fix issues\n3. Re-deploy when ready (CI gate: the record must be GO)",
-    ExitCode.NO_GO: "1. Read the record: it names the check and what was seen\n2. Mend that, then invoke verify",
-    ExitCode.INCONCLUSIVE: "1. Read the record: it names what could not be measured\n2. Then invoke verify again",
-}
 
 
 @dataclass
@@ -158,8 +154,12 @@ def _facts_after(verified: Verified) -> dict[str, str]:
     status = {Verdict.GO.value: "SUCCESS", Verdict.NO_GO.value: "NOT EFFECTIVE"}.get(record["verdict"], "NOT PROVEN")
     return {
         "status": status, "verdict": record["verdict"], "why": record["reason"], "completeness": completeness,
-        "record": str(verified.page), "next_steps": _NEXT[verified.code],
+        "record": str(verified.page), "next_steps": _numbered(next_steps.of_record(record)),
     }  # fmt: skip
+
+
+def _numbered(steps: Iterable[str]) -> str:
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
 
 
 def _stabilise(call: Call, limit_s: float) -> None:

@@ -11,6 +11,7 @@ from rollback_gate.model import Evidence, Unmeasured, Verdict, failed, passed
 from rollback_gate.profile.load import load
 from rollback_gate.record import build, html, seal, write
 from rollback_gate.record.build import Heading
+from rollback_gate.record.context import context
 from rollback_gate.redaction import MASK, Redactor
 from tests.unit.builders import ROOT, phase1, readings
 
@@ -31,7 +32,12 @@ def heading(**changes: Any) -> Heading:
 
 def record(**ran: Ran) -> dict[str, Any]:
     tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
-    return seal.signed(build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW), None)
+    return seal.signed(
+        build.judged(
+            heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, context(readings(), phase1(), None)
+        ),
+        None,
+    )
 
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_signature_that_is_taken_away_is_noticed() -> None:
 
 def test_what_a_log_holds_does_not_make_a_record_look_altered(tmp_path: Path) -> None:
     """Carriage returns, escapes, half a surrogate, and text that looks like credentials only where HTML is escaped."""
-    odd = 'a\r\nb\x1b[31m\ud800 {"url":"http://mcp:3003/mcp","contact":"a@b"} <http://h:80/x><a@b> <main class="rg-record"'
+    odd = 'a\r\nb\x1b[31m\ud800 {"url":"http://mcp:3003/mcp","contact":"a@b"} <http://h:80/x><a@b> <article class="rg-record"'
     claim = Ran("passed", True, passed("x", odd, Evidence.LOG, odd))
     made = record(**{"test_processing::test_probes_leave_no_trace": claim})
     write.write_page(tmp_path, made, Redactor(["hunter22"]), KEY)

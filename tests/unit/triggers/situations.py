@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rollback_gate.evidence.readings import McpReading, QueueReading
+from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.rollback.content import Content
 from rollback_gate.triggers.symptoms import (
     Attempt,
-    Bucket,
     ErrorCount,
     LogHistory,
-    Series,
     Symptoms,
     WorkerReading,
 )

@@ -1,0 +1,83 @@
+"""How to see each reading by hand: the runbook's commands, corrected. Pure; nothing here is run by this tool.
+
+Corrected against the runbook: since the boundary only, of each replica by its own name, with the pattern that tells the
+change from the old code's own noise, and without a password in the command.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+
+from rollback_gate.deployment.replica import Replica
+from rollback_gate.deployment.strategy import container_path
+from rollback_gate.evidence import boundary
+from rollback_gate.evidence.readings import Readings
+from rollback_gate.instant import Instant
+from rollback_gate.profile.schema import Profile
+
+Command = dict[str, str]
+
+
+def commands(readings: Readings, profile: Profile) -> list[Command]:
+    """One row per command: which check, what is typed, what healthy looks like."""
+    found = [(r.before, r.boundary) for r in readings.replicas if isinstance(r.before, Replica) and r.boundary]
+    since = boundary.of_documents(at for _, at in found)
+    return [*_new_behaviour(found, readings, profile), *_worker(profile), *_processing(found, profile),
+            *_completeness(since, profile)]  # fmt: skip
+
+
+def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings, profile: Profile) -> Iterable[Command]:
+    digests = readings.source_digests if isinstance(readings.source_digests, dict) else {}
+    pattern = "|".join(f"(?:{line.pattern.pattern})" for line in profile.logs.new)
+    for replica, since in found:
+        name = shlex.quote(replica.name)
+        yield _row("new_behaviour", f"{_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
+        for path, digest in digests.items():
+            inside = shlex.quote(container_path(profile, path))
+            yield _row("new_behaviour", f"docker exec {name} sha256sum {inside}", digest)
+        gone = " ".join(shlex.quote(container_path(profile, path)) for path in profile.code.remove)
+        if gone:
+            yield _row("new_behaviour", f"docker exec {name} ls -d {gone}", "No such file or directory, for each")
+
+
+def _worker(profile: Profile) -> Iterable[Command]:
+    deployment = profile.deployment
+    labels = (f"com.docker.compose.project={deployment.compose_project}",
+              f"com.docker.compose.service={deployment.worker}")  # fmt: skip
+    filters = " ".join(f"--filter {shlex.quote(f'label={label}')}" for label in labels)
+    form = "{{.Name}} {{.State.Status}} restarts={{.RestartCount}} since={{.State.StartedAt}}"
+    yield _row("worker_running", f"docker inspect -f {shlex.quote(form)} $(docker ps -aq {filters})",
+               f"{deployment.replicas} lines, each running with restarts=0; the same a minute later")  # fmt: skip
+
+
+def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> Iterable[Command]:
+    queue = profile.queue
+    yield _row("processing", f"curl -s {shlex.quote(f'http://{queue.address}/stats?format=json&topic={queue.topic}')}",
+               f"channel {queue.channel}: one client per replica, depth not growing")  # fmt: skip
+    pattern = f"(?:{profile.logs.picked_up.pattern})|(?:{profile.logs.completed.pattern})"
+    for replica, since in found:
+        yield _row("processing", f"{_log(shlex.quote(replica.name), since)} | grep -P {shlex.quote(pattern)} | tail",
+                   "each document that is picked up is completed")  # fmt: skip
+
+
+def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
+    if since is None:
+        return
+    database = profile.database
+    later = f"{{{json.dumps(database.created_at)}: {{$gte: ISODate({json.dumps(str(since))})}}}}"
+    mean = f"{{_id: null, n: {{$sum: 1}}, mean: {{$avg: {json.dumps('$' + database.score)}}}}}"
+    query = f"db.getCollection({json.dumps(database.collection)}).aggregate([{{$match: {later}}}, {{$group: {mean}}}])"
+    address = f"mongodb://{database.user}@{database.address}/{database.name}?authSource={database.auth_source}"
+    low, high = profile.completeness.low, profile.completeness.high
+    yield _row("completeness", f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}",
+               f"it asks for the password; mean between {low:.3f} and {high:.3f}")  # fmt: skip
+
+
+def _log(name: str, since: Instant) -> str:
+    return f"docker logs --since {since} {name} 2>&1"
+
+
+def _row(check: str, command: str, healthy: str) -> Command:
+    return {"check": check, "command": command, "healthy": healthy}

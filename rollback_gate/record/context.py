@@ -1,0 +1,136 @@
+"""What helps to read a record: before and after, pictures, and how to see each reading by hand. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from rollback_gate.checks.completeness import normal_of
+from rollback_gate.evidence import boundary
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import DocumentsReading, Readings, Series
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.schema import Profile
+from rollback_gate.record import by_hand, picture
+
+_NOBODY_ASKED = "nobody assessed it before the rollback"
+
+
+def context(readings: Readings | Unmeasured, profile: Profile, why: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`why`: the assessment before the rollback. Without readings there is nothing to explain."""
+    if isinstance(readings, Unmeasured):
+        return {"compared": [], "pictures": {}, "by_hand": []}
+    return {
+        "compared": _compared(readings, why),
+        "pictures": _pictures(readings, profile),
+        "by_hand": by_hand.commands(readings, profile),
+    }
+
+
+def _compared(readings: Readings, why: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    since = boundary.of_documents(replica.boundary for replica in readings.replicas)
+    numbers = why["numbers"] if why else None
+    rows = (
+        ("Completeness", _score_before(readings.history, since), _score_after(readings.documents)),
+        ("Processing time", _times_before(numbers), _times_after(readings)),
+        ("Errors in the log", _errors_before(numbers), _errors_after(readings)),
+        ("Lines that only the change prints", "see the check below, before the rollback", _new_after(readings)),
+        ("Worker", _worker_before(numbers), _worker_after(readings)),
+    )
+    return [{"what": what, "before": before, "after": after} for what, before, after in rows]
+
+
+def _score_before(history: Series | Unmeasured | None, since: Instant | None) -> str:
+    if history is None or since is None:
+        return "not measured"
+    if isinstance(history, Unmeasured):
+        return f"not measured: {history}"
+    rows = [b for b in history.buckets if b.scored and b.start.plus(history.bucket_s) <= since]
+    count = sum(b.scored for b in rows)
+    if not count:
+        return "no document with a score in the hours before"
+    return f"mean {sum(b.mean * b.scored for b in rows) / count:.1%} of {_documents(count)}"
+
+
+def _score_after(documents: DocumentsReading | Unmeasured) -> str:
+    if isinstance(documents, Unmeasured):
+        return f"not measured: {documents}"
+    scores = [d.score for d in documents.documents if d.score is not None]
+    if not scores:
+        return "no document with a score yet"
+    probes = sum(d.is_probe for d in documents.documents)
+    return f"mean {statistics.fmean(scores):.1%} of {_documents(len(scores))}, {probes} of them probes"
+
+
+def _times_before(numbers: Mapping[str, Any] | None) -> str:
+    if numbers is None:
+        return _NOBODY_ASKED
+    return _times([row["seconds"] for row in numbers["documents"]["last"] if row["finished"]])
+
+
+def _times_after(readings: Readings) -> str:
+    return _times([s for log in _logs(readings) for s in log.finished.values()])
+
+
+def _times(seconds: list[float]) -> str:
+    if not seconds:
+        return "no document was finished"
+    says = f"median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s"
+    return f"{says}, of the last {_documents(len(seconds))}"
+
+
+def _errors_before(numbers: Mapping[str, Any] | None) -> str:
+    if numbers is None:
+        return _NOBODY_ASKED
+    rows = [f"{row['last_hour']} of {row['name']}" for row in numbers["errors"] if row["last_hour"]]
+    return f"in the last hour: {', '.join(rows)}" if rows else "none in the last hour"
+
+
+def _errors_after(readings: Readings) -> str:
+    logs = _logs(readings)
+    if not logs:
+        return "not measured"
+    count = sum(log.errors for log in logs)
+    samples = [line for log in logs for line in log.error_samples][:2]
+    return f"{count} since the boundary{': ' if samples else ''}{' | '.join(samples)}"
+
+
+def _new_after(readings: Readings) -> str:
+    logs = _logs(readings)
+    return f"{sum(s.count for log in logs for s in log.new)} since the boundary" if logs else "not measured"
+
+
+def _worker_before(numbers: Mapping[str, Any] | None) -> str:
+    if numbers is None:
+        return _NOBODY_ASKED
+    rows = [f"{w['condition']}, {w['restarts']} restarts" for w in numbers["workers"]]
+    return "; ".join(rows) or "no container"
+
+
+def _worker_after(readings: Readings) -> str:
+    seen = [replica.before for replica in readings.replicas]
+    words = [str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
+             for r in seen]  # fmt: skip
+    return "; ".join(words) or "no container"
+
+
+def _logs(readings: Readings) -> list[LogSummary]:
+    return [replica.log for replica in readings.replicas if isinstance(replica.log, LogSummary)]
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count} documents"
+
+
+def _pictures(readings: Readings, profile: Profile) -> dict[str, str]:
+    normal = normal_of(profile.completeness, readings.baseline)
+    since = boundary.of_documents(replica.boundary for replica in readings.replicas)
+    drawn = {}
+    if isinstance(readings.history, Series) and since is not None:
+        drawn["over_time"] = picture.around_the_boundary(readings.history, since, normal.low, normal.high)
+    if isinstance(readings.documents, DocumentsReading):
+        scores = [d.score for d in readings.documents.documents if d.score is not None and 0 <= d.score <= 1]
+        drawn["distribution"] = picture.distribution(scores, normal.low, normal.high)
+    return {name: svg for name, svg in drawn.items() if svg}
