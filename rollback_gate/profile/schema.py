@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import string
 from pathlib import Path, PurePosixPath
@@ -275,6 +276,23 @@ class Triggers(Section):
     watch_s: float = Field(default=60, gt=0, le=86_400)
 
 
+class Due(enum.StrEnum):
+    """When an action has to be done (runbook, Post-Rollback Actions)."""
+
+    SAME_DAY = "same day"
+    SHORT_TERM = "1-2 days"
+    BEFORE_REDEPLOYMENT = "before re-deployment"
+
+
+class Action(Section):
+    """`is_approval`: by somebody else than the one who rolled back."""
+
+    id: Name
+    due: Due
+    says: str
+    is_approval: bool = False
+
+
 class Titles(Section):
     """What the checks are called in the record, in the runbook's words."""
 
@@ -299,4 +317,5 @@ class Profile(Section):
     completeness: Completeness
     triggers: Triggers
     messages: Messages
+    actions: tuple[Action, ...] = ()
     limits: Limits = Limits()

@@ -28,20 +28,29 @@ def newest(reports: Path, of_deployment: Callable[[str], bool], key: Key | None)
     `of_deployment`: whether a deployment id is this one's. A record that cannot be read or does not hold up may be a
     newer one of this deployment, and is taken too: it must not let an older GO stand. Raises Unreachable.
     """
-    try:
-        names = sorted((path.name for path in reports.iterdir()), reverse=True) if reports.is_dir() else []
-    except OSError as error:
-        raise Unreachable(
-            f"the records in {reports} cannot be listed: {error.strerror}", "run as their owner"
-        ) from error
     found: list[tuple[Path, Examination]] = []
-    for name in filter(_RECORD_ID.fullmatch, names):
+    for name in _names(reports):
         if found and name[:16] != found[0][0].name[:16]:  # ids begin with their second
             break
         seen = _of_folder(reports / name, key)
         if seen.was_altered or of_deployment(str(seen.record["deployment"]["id"])):
             found.append((reports / name, seen))
     return max(found, key=lambda row: str(row[1].record.get("began", "~")), default=None)
+
+
+def all_of(reports: Path, key: Key | None) -> list[tuple[Path, Examination]]:
+    """Newest first, those that cannot be read too. Raises Unreachable."""
+    return [(reports / name, _of_folder(reports / name, key)) for name in _names(reports)]
+
+
+def _names(reports: Path) -> list[str]:
+    try:
+        names = [path.name for path in reports.iterdir()] if reports.is_dir() else []
+    except OSError as error:
+        raise Unreachable(
+            f"the records in {reports} cannot be listed: {error.strerror}", "run as their owner"
+        ) from error
+    return sorted(filter(_RECORD_ID.fullmatch, names), reverse=True)
 
 
 def _of_folder(folder: Path, key: Key | None) -> Examination:

@@ -8,7 +8,7 @@ from typing import Any
 from invoke.collection import Collection
 
 import lab.tasks
-from rollback_gate.tasks import development, judge, record, rollback
+from rollback_gate.tasks import actions, development, judge, record, rollback
 
 
 def collection(root: Path) -> Collection:
@@ -20,10 +20,13 @@ def collection(root: Path) -> Collection:
         rollback.unlock, rollback.backups, rollback.history, rollback.status,
     ):  # fmt: skip
         acting.add_task(other)
-    records: Any = Collection("record", record.check)
+    records: Any = Collection("record", record.check, record.list_all, record.show, record.open_page, record.prune)
+    after: Any = Collection("actions")
+    after.add_task(actions.list_all, default=True)
+    after.add_task(actions.done)
     reference: Any = Collection.from_module(lab.tasks, name="lab")
     namespace: Any = Collection(
-        acting, records, reference,
+        acting, records, after, reference,
         judge.assess, rollback.preflight, judge.snapshot, judge.verify, judge.gate,
         development.demo, development.selftest, development.mutate, development.lint, development.test,
         development.bench,

@@ -20,6 +20,7 @@ def task_with(
 ) -> Callable[[Callable[[Any], None]], Task[Any]]:
     """A task whose function takes all its options, and `root`, as one namespace, by their names with underscores."""
     options = {key: option for table in tables for key, option in table.items()}
+    options = dict(sorted(options.items(), key=lambda row: row[1][0] is not REQUIRED))  # as Python wants them
 
     def decorate(function: Callable[[Any], None]) -> Task[Any]:
         def body(context: Context, **given: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from rollback_gate.tasks.common import calling, leave
 from rollback_gate.tasks.options import REQUIRED, task_with
 
+WHICH: dict[str, Any] = {"record": ("newest", "which record, by its name or folder")}
+
 
 @task_with({"file": (REQUIRED, "report.html or report.json, by path or URL")}, positional=("file",))
 def check(given: Any) -> None:
@@ -16,3 +18,50 @@ def check(given: Any) -> None:
     with calling(given) as call:
         code = record_check(call, given.file)
     leave(code)
+
+
+@task_with(name="list")
+def list_all(given: Any) -> None:
+    """List all records, newest first: verdict, deployment, whether each is unaltered."""
+    from rollback_gate.workflow.records import list_records
+
+    with calling(given) as call:
+        leave(list_records(call))
+
+
+@task_with(WHICH)
+def show(given: Any) -> None:
+    """Show one record in the terminal: verdict, who, why, how long, what did not pass, what comes next."""
+    from rollback_gate.workflow import records
+
+    with calling(given) as call:
+        leave(records.show(call, given.record))
+
+
+@task_with(WHICH, name="open")
+def open_page(given: Any) -> None:
+    """Open one record's page in this machine's browser."""
+    import webbrowser
+
+    from rollback_gate.workflow.records import open_record
+
+    with calling(given) as call:
+        leave(open_record(call, given.record, webbrowser.open))
+
+
+@task_with(
+    {
+        "keep": (REQUIRED, "how many of each deployment stay; its newest GO stays besides"),
+        "dry_run": (False, "only say what would go"),
+    },
+    positional=(),
+)
+def prune(given: Any) -> None:
+    """Remove old records: of every deployment stay the newest, its newest GO, and those with actions noted."""
+    from rollback_gate.errors import WrongSetting
+    from rollback_gate.workflow import records
+
+    with calling(given) as call:
+        if not str(given.keep).isdecimal():
+            raise WrongSetting(f"--keep {given.keep}: must be a number", "for example --keep 20")
+        leave(records.prune(call, int(given.keep), given.dry_run))

@@ -26,6 +26,8 @@ TOP = {"session", "call", "overview", "pytest_plugin", "suite", "request", "chai
 
 
 WORKFLOW = {
+    "workflow.actions",
+    "workflow.records",
     "workflow.assess",
     "workflow.assessments",
     "workflow.why",

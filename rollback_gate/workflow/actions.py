@@ -1,0 +1,100 @@
+"""`invoke actions`: what has to be done after the newest rollback, and noting that it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.call import Call, local_now
+from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.model import ExitCode, Unmeasured
+from rollback_gate.profile.load import Settings
+from rollback_gate.profile.schema import Action
+from rollback_gate.record import actions, find, seal
+from rollback_gate.record.actions import Done
+
+
+def show(call: Call) -> ExitCode:
+    """The list, by when it is due; 0 only when all is done. Raises WrongSetting, Unreachable."""
+    settings = call.load()
+    _, record = _newest(call, settings)
+    done = {one.action: one for one in _done(call, record)}
+    call.terminal.stage(f"Actions after {record['change']}, {actions.subject_of(record).rpartition(' ')[2]}")
+    listed = settings.profile.actions
+    call.terminal.table(("Done", "Due", "Id", "What", "Who, when"), (_row(a, done.get(a.id)) for a in listed))
+    left = [action.id for action in listed if action.id not in done]
+    call.terminal.line(f"left: {', '.join(left)}" if left else "all done")
+    if left:
+        call.terminal.line("→ invoke actions.done ITEM --by WHO --note WHERE-TO-READ-IT")
+    return ExitCode.GO
+
+
+def done(call: Call, item: str, by: str, note: str) -> ExitCode:
+    """Notes that an action was done: by whom, and by whose word. Raises WrongSetting, Unreachable."""
+    settings = call.load()
+    known = {action.id: action for action in settings.profile.actions}
+    if item not in known:
+        raise WrongSetting(
+            f"there is no action {item}", f"one of {', '.join(known)}" if known else "the profile has none"
+        )
+    folder, record = _newest(call, settings)
+    who = by.strip() or call.operator
+    if known[item].is_approval and {who, call.operator} & actions.operators_of(record):
+        same = ", ".join(sorted({who, call.operator} & actions.operators_of(record)))
+        raise WrongSetting(f"{same} rolled back: the approval must be somebody else's",
+                           "let another person note it, as another user")  # fmt: skip
+    note_done(call, folder, record, Done(item, who, call.operator, str(local_now()), note))
+    call.terminal.item("ok", known[item].says, f"done by {who}")
+    return ExitCode.GO
+
+
+def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) -> None:
+    """Beside the record; with all that was noted for its run before. Raises Unreachable."""
+    earlier = [other for other in _done(call, record) if other.action != one.action]
+    clean = call.terminal.redactor.value
+    entries = [Done(**seal.printable(clean(vars(entry)))) for entry in (*earlier, one)]
+    try:
+        actions.keep(folder, actions.subject_of(record), entries, call.key)
+    except OSError as error:
+        raise Unreachable(f"{folder / actions.NAME} cannot be written: {error.strerror}", "run as its owner") from error
+
+
+def try_to_note(call: Call, settings: Settings, item: str, note: str) -> None:
+    """What a task of this tool did itself; the task goes on where it cannot be noted."""
+    if item not in {action.id for action in settings.profile.actions}:
+        return
+    try:
+        folder, record = _newest(call, settings)
+        note_done(call, folder, record, Done(item, call.operator, call.operator, str(local_now()), note))
+    except RollbackGateError as error:
+        call.terminal.item("warning", item, f"could not be noted as done: {error}")
+
+
+def _newest(call: Call, settings: Settings) -> tuple[Path, Mapping[str, Any]]:
+    """The newest record of this project and profile: no engine is needed to note what people did."""
+    profile = settings.profile
+    mine = f"/{profile.deployment.compose_project}/{profile.name}"
+    found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)
+    if found is None:
+        raise WrongSetting(f"there is no record of {mine[1:]} in {call.reports}", "invoke verify")
+    folder, seen = found
+    if not seen.record or seen.was_altered:
+        raise Unreachable(
+            f"the newest record, {folder.name}, cannot be relied on", "invoke record.check, or verify again"
+        )
+    return folder, seen.record
+
+
+def _done(call: Call, record: Mapping[str, Any]) -> tuple[Done, ...]:
+    found = actions.done_in(call.reports, actions.subject_of(record), call.key)
+    if isinstance(found, Unmeasured):
+        raise Unreachable(str(found), "restore the file, or move it away and note the actions again")
+    return found
+
+
+def _row(action: Action, one: Done | None) -> tuple[str, ...]:
+    if one is None:
+        return "no", action.due, action.id, action.says, ""
+    whose = one.by if one.by == one.noted_by else f"{one.by} (noted by {one.noted_by})"
+    return "yes", action.due, action.id, action.says, f"{whose}, {one.at[:19]}Z{': ' if one.note else ''}{one.note}"

@@ -1,0 +1,163 @@
+"""The records that there are: listing, showing, opening, and removing old ones."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.call import Call
+from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.model import ExitCode
+from rollback_gate.record import actions, find, next_steps
+from rollback_gate.record.check import Examination
+from rollback_gate.record.write import HTML_NAME
+
+NEWEST = "newest"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A record's folder and what was found in it."""
+
+    folder: Path
+    seen: Examination
+
+    @property
+    def deployment(self) -> str:
+        """ "" for one that cannot be read: nobody knows whose it is."""
+        return str(self.seen.record.get("deployment", {}).get("id", "")) if self.seen.record else ""
+
+    @property
+    def word(self) -> str:
+        record = self.seen.record
+        return str(record.get("headline") or record["verdict"]) if record else "UNREADABLE"
+
+    @property
+    def is_go(self) -> bool:
+        return bool(self.seen.record) and self.seen.record["verdict"] == "GO" and not self.seen.was_altered
+
+    @property
+    def holds(self) -> str:
+        if self.seen.was_altered:
+            return "ALTERED"
+        if not self.seen.is_unaltered:
+            return "cannot be told"
+        return "signed" if self.seen.is_signed else "unaltered"
+
+
+def list_records(call: Call) -> ExitCode:
+    """All of them, newest first. Raises Unreachable."""
+    kept = records(call)
+    rows = [(one.word, one.folder.name, one.deployment.rpartition("/")[0].rpartition("/")[2] or "unknown", one.holds,
+             _one_line(one.seen.record)) for one in kept]  # fmt: skip
+    call.terminal.table(("Verdict", "Record", "Project", "Unaltered?", "Reason"), rows)
+    call.terminal.line(f"{len(kept)} records in {call.reports}")
+    return ExitCode.GO
+
+
+def show(call: Call, which: str) -> ExitCode:
+    """One record in the terminal: what a manager asks first, and whatever did not pass. Raises WrongSetting."""
+    one = chosen(call, which)
+    record, terminal = one.seen.record, call.terminal
+    if not record:
+        raise Unreachable(f"{one.folder} holds no record that can be read", "invoke record.list")
+    terminal.stage(f"{one.word}: {record['reason']}")
+    for name, says in at_a_glance(record):
+        terminal.line(f"{name}: {says}")
+    for finding in record["findings"]:
+        terminal.item(finding["outcome"], record["titles"].get(finding["check"], finding["check"]), finding["reason"])
+        for claim in finding["claims"]:
+            if claim["outcome"] != "passed":
+                terminal.lines([f"  {claim['subject']}: {claim['says']}", *(f"    {d}" for d in claim["details"])])
+    terminal.line("Next:")
+    terminal.lines(f"  {number}. {step}" for number, step in enumerate(next_steps.of_record(record), 1))
+    terminal.line(f"this record is {one.holds}; the page: {one.folder / HTML_NAME}")
+    return ExitCode.GO
+
+
+def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Who, why, when, how long: of any record."""
+    run, why = record.get("run") or {}, record.get("assessment")
+    interruption = (run.get("interruption") or {}).get("says", "not measured")
+    reason = f"{why['decision']}: {why['reason']}" if why else run.get("reason") or "no reason was given"
+    rows = [("record", record["record_id"]), ("judged", f"{record['began']} by {record['operator']}"), ("why", reason)]
+    if run:
+        rows += [
+            ("rolled back", f"run {run['id']}, {run['mode']}, by {run['operator']}"),
+            ("interruption", interruption),
+        ]
+    return rows + [("state", line) for line in record.get("state_of_service", [])]
+
+
+def open_record(call: Call, which: str, browser: Callable[[str], bool]) -> ExitCode:
+    """In the browser of this machine. `browser`: webbrowser.open. Raises WrongSetting, Unreachable."""
+    page = chosen(call, which).folder / HTML_NAME
+    if not page.exists():
+        raise Unreachable(f"there is no {page}", "invoke record.list")
+    call.terminal.line(str(page))
+    if not browser(page.as_uri()):
+        raise Unreachable("no browser could be started here", "copy the page to where there is one: it is one file")
+    return ExitCode.GO
+
+
+def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
+    """Removes what `left_over` names. Raises WrongSetting, Unreachable."""
+    if keep < 1:
+        raise WrongSetting(f"--keep {keep}: must be 1 at least", "for example --keep 20")
+    going = left_over(records(call), keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
+    for one in going:
+        if not is_dry_run:
+            _remove(one.folder)
+        call.terminal.item("ok", one.folder.name, f"{one.word}, {'would be ' if is_dry_run else ''}removed")
+    call.terminal.line(f"{len(going)} records {'would be ' if is_dry_run else ''}removed from {call.reports}")
+    return ExitCode.GO
+
+
+def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[Kept]:
+    """What may go, oldest first. Of every deployment stay the `keep` newest, its newest GO, and those with actions.
+
+    The newest of a deployment always stays, so that what the gate says never changes: an older GO would stand where a
+    NO-GO had been. One that cannot be read could be anybody's newest: it stays too.
+    """
+    going = []
+    for deployment in {one.deployment for one in kept} - {""}:
+        mine = sorted(
+            (one for one in kept if one.deployment == deployment), key=lambda one: one.folder.name, reverse=True
+        )
+        newest_go = next((one for one in mine if one.is_go), None)
+        going += [one for one in mine[keep:] if one is not newest_go and one.folder not in with_actions]
+    return sorted(going, key=lambda one: one.folder.name)
+
+
+def records(call: Call) -> list[Kept]:
+    """Newest first. Raises Unreachable."""
+    return [Kept(folder, seen) for folder, seen in find.all_of(call.reports, call.key)]
+
+
+def chosen(call: Call, which: str) -> Kept:
+    """By its name, its folder, or "newest". Raises WrongSetting, Unreachable."""
+    kept = records(call)
+    name = Path(which).name
+    one = kept[0] if kept and which == NEWEST else next((k for k in kept if k.folder.name == name), None)
+    if one is None:
+        what = "there is no record" if which == NEWEST else f"there is no record {which}"
+        raise WrongSetting(f"{what} in {call.reports}", "invoke record.list shows those that there are")
+    return one
+
+
+def _remove(folder: Path) -> None:
+    """First its name goes: a prune that is killed leaves no half of a record behind that counts as one."""
+    going = folder.with_name(f".{folder.name}.going")
+    try:
+        folder.rename(going)
+        shutil.rmtree(going)
+    except OSError as error:
+        raise Unreachable(f"{folder} cannot be removed: {error.strerror}", "run as its owner") from error
+
+
+def _one_line(record: Mapping[str, Any]) -> str:
+    text = " ".join(str(record.get("reason", "")).split()) if record else ""
+    return text if len(text) <= 90 else f"{text[:89]}…"
