@@ -61,6 +61,16 @@ class Unreachable(RollbackGateError):
     """Docker, Compose, the queue or the database did not answer as needed."""
 
 
+class TrackerRefused(RollbackGateError):
+    """The tracker of tickets will not do it, however often it is asked: no such ticket, no right to it."""
+
+
+class TrackerBusy(RollbackGateError):
+    """The tracker may do it later. `retry_after_s`: what it said itself, 0 for nothing."""
+
+    retry_after_s = 0.0
+
+
 class CommandFailed(RollbackGateError):
     """A command exited with another status than 0, or not in time."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollback_gate.commands import Runner
-from rollback_gate.errors import CommandFailed
-from rollback_gate.profile.schema import Message, Messages
+from rollback_gate.profile.schema import Message
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,3 @@ def render(message: Message, facts: Mapping[str, str]) -> Rendered:
 def _printable(text: str) -> str:
     """What came from a command line in another encoding must not keep a message from being sent."""
     return text.encode(errors="replace").decode()
-
-
-def deliver(message: Rendered, settings: Messages, runner: Runner) -> str:
-    """Sends it, where the profile has a command; what became of it, in words. Never raises: it must stop nothing."""
-    if not settings.command:
-        return "shown only: the profile has no messages.command"
-    try:
-        runner(settings.command, timeout_s=settings.limit_s, text=message.text)
-    except CommandFailed as error:  # its arguments and what it printed may hold a webhook's secret
-        return f"not delivered: {settings.command[0]} {error.status}"
-    return f"delivered by {settings.command[0]}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import testinfra
 
+from rollback_gate import notify
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import WrongSetting
@@ -76,7 +77,14 @@ def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
         password = [database_password(settings.profile, environ).get_secret_value()]
     except WrongSetting:
         password = []
-    return Redactor([*password, environ.get(seal.KEY_VARIABLE, "")])
+    return Redactor(
+        [
+            *password,
+            environ.get(seal.KEY_VARIABLE, ""),
+            *notify.secrets_in(environ),
+            environ.get(settings.profile.ticket.token_env, ""),
+        ]
+    )
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:

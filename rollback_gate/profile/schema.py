@@ -221,13 +221,14 @@ class Message(Section):
 
 
 class Messages(Section):
-    """`command` gets a message on its standard input, subject first; empty: messages are only shown."""
+    """`command` gets a message on its standard input, subject first. `failure`: where it broke off; None: `end`'s."""
 
     command: tuple[str, ...] = ()
     limit_s: Seconds = 10
     eta_minutes: int = Field(default=10, ge=1, le=1440)
     begin: Message
     end: Message
+    failure: Message | None = None
 
 
 class ErrorType(LinePattern):
@@ -276,6 +277,39 @@ class Triggers(Section):
     watch_s: float = Field(default=60, gt=0, le=86_400)
 
 
+class Tracker(enum.StrEnum):
+    NONE = "none"
+    GITHUB = "github"
+    JIRA = "jira"
+    COMMAND = "command"
+
+
+class Ticket(Section):
+    """Where incidents are. `project`: owner/name at GitHub, a key at Jira. `user`: of Jira's cloud, else empty.
+
+    `address`: of the API; empty for GitHub's own. `task_type`: Jira's name for a sub-task; empty: none are made.
+    """
+
+    tracker: Tracker = Tracker.NONE
+    address: str = ""
+    project: str = ""
+    user: str = ""
+    token_env: str = "ROLLBACK_GATE_TICKET_TOKEN"
+    issue_type: str = "Task"
+    task_type: str = "Sub-task"
+    command: tuple[str, ...] = ()
+    limit_s: Seconds = 10
+    attempts: int = Field(default=5, ge=1, le=20)
+
+    @model_validator(mode="after")
+    def _has_what_its_tracker_needs(self) -> Self:
+        needed = {Tracker.GITHUB: ("project",), Tracker.JIRA: ("address", "project"), Tracker.COMMAND: ("command",)}
+        missing = [key for key in needed.get(self.tracker, ()) if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"tracker {self.tracker} needs {' and '.join(missing)}")
+        return self
+
+
 class Due(enum.StrEnum):
     """When an action has to be done (runbook, Post-Rollback Actions)."""
 
@@ -318,4 +352,5 @@ class Profile(Section):
     triggers: Triggers
     messages: Messages
     actions: tuple[Action, ...] = ()
+    ticket: Ticket = Ticket()
     limits: Limits = Limits()

@@ -89,7 +89,8 @@ def run_of(account: RunAccount) -> dict[str, Any]:
     """The judged run, for the record's timeline."""
     row: dict[str, Any] = plain({
         "id": account.id, "outcome": account.outcome, "steps": account.steps, "attempts": account.attempts,
-        "interruption": account.interruption, "ended_at": account.ended_at, **account.began,
+        "interruption": account.interruption, "ended_at": account.ended_at, "messages": account.messages,
+        **account.began,
     })  # fmt: skip
     return row
 

@@ -79,6 +79,12 @@ def shown(where: str) -> str:
     return where.partition("?")[0] if "://" in where else where
 
 
+def beside(where: str, name: str) -> str:
+    """Another file of the same folder; what stands behind a URL's question mark opens it too."""
+    path, mark, query = where.partition("?") if "://" in where else (where, "", "")
+    return f"{path.rpartition('/')[0]}/{name}{mark}{query}" if "/" in path else name
+
+
 def _read(where: str) -> str | Unmeasured:
     try:
         with Path(where).open("rb") as file:

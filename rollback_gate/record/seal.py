@@ -18,10 +18,14 @@ from rollback_gate.errors import WrongSetting
 
 KEY_VARIABLE = "ROLLBACK_GATE_SIGNING_KEY"
 _SHORTEST_KEY = 16
-_PICTURES = {
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # that turn text round
+_PICTURES: dict[int, int | str] = {
     **{n: 0x2400 + n for n in range(32) if chr(n) not in "\n\t"},
     0x7F: 0x2421,
     **dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000), 0x2028, 0x2029), 0xFFFD),
+    **{
+        n: f"[U+{n:04X}]" for n in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    },  # direction
 }
 _SIGNATURE = re.compile(r"hmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}")
 _DATA = re.compile(r'<pre id="rg-record">([^<]*)</pre>')

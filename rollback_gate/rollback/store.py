@@ -156,6 +156,7 @@ class RunAccount:
     `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
     were begun, in order, those of resumed attempts too. `built`: what its last build made,
     by image name; `ever_built`: ids of all that it made.
+    `messages`: of a production rollback, what became of each.
     `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden.
     """
 
@@ -171,6 +172,7 @@ class RunAccount:
     built: Mapping[str, str] = field(default_factory=dict)
     ever_built: tuple[str, ...] = ()
     attempts: tuple[dict[str, Any], ...] = ()
+    messages: tuple[dict[str, str], ...] = ()
 
     @property
     def began_at(self) -> Instant:
@@ -233,6 +235,7 @@ class _Reader:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     built: Mapping[str, str] = field(default_factory=dict)
     ever_built: list[str] = field(default_factory=list)
+    messages: list[dict[str, str]] = field(default_factory=list)
 
     def feed(self, entry: Entry) -> None:
         data = entry.data
@@ -255,6 +258,8 @@ class _Reader:
         elif entry.event == "started":
             one = Started(data["container"], Instant.parse(data["started_at"]), data["image"], data["config_hash"])
             self.started[one.container_id] = one
+        elif entry.event == "message":
+            self.messages.append({"name": data["name"], "outcome": data["outcome"], "at": str(entry.at)})
         elif entry.event == "interruption":
             self.interruption = dict(data)
         elif entry.event == "run.end":
@@ -276,4 +281,5 @@ class _Reader:
             self.built,
             tuple(self.ever_built),
             tuple(self.attempts),
+            tuple(self.messages),
         )

@@ -65,13 +65,18 @@ def verify(given: Any) -> None:
             "newest",
             "a record from another machine, by file or URL (report.html or .json); must be signed",
         ),
+        "require_actions": (False, "what is due before re-deployment must be done, and approved by somebody else"),
+        "format": ("text", "text, json, github (annotations, job summary, outputs) or gitlab (section, dotenv)"),
         "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
     },
 )
 def gate(given: Any) -> None:
     """Exit 0 only if the newest record is GO, young, unaltered, and still true of what runs: for a CI job."""
+    from rollback_gate.workflow.gate import Wish
     from rollback_gate.workflow.gate import gate as ask
 
+    wish = Wish(given.max_age, given.record, given.allow_unbound, given.require_actions, given.format)
+
     with calling(given) as call:
-        code = ask(call, given.max_age, given.record, given.allow_unbound)
+        code = ask(call, wish)
     leave(code)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rollback_gate.call import Call, deployment_id, local_now
@@ -17,8 +20,9 @@ from rollback_gate.deployment.strategy import container_path
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.profile.load import Settings
-from rollback_gate.profile.schema import Profile
-from rollback_gate.record import build, check, find, seal, validity
+from rollback_gate.profile.schema import Due, Profile
+from rollback_gate.record import actions, build, check, find, seal, validity
+from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as_markdown, outputs
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.redaction import Redactor
@@ -28,13 +32,30 @@ _AGE = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def gate(call: Call, max_age: str, where: str = NEWEST, allow_unbound: bool = False) -> ExitCode:
+@dataclass(frozen=True)
+class Wish:
+    """`where`: a record by file or URL instead of the newest one here, from another machine: it must be signed.
+
+    `with_actions`: what is due before re-deployment must be done, and approved by somebody else.
+    """
+
+    max_age: str = "7d"
+    where: str = NEWEST
+    allow_unbound: bool = False
+    with_actions: bool = False
+    form: str = Form.TEXT
+
+
+def gate(call: Call, wish: Wish) -> ExitCode:
     """GO only where the newest record of this deployment is GO, young, unaltered, and still true of what runs.
 
-    `where`: a record by file or URL instead, from another machine: it must be signed. Raises WrongSetting, Unreachable.
+    Raises WrongSetting, Unreachable.
     """
-    max_age_s = seconds(max_age)
+    max_age_s, where = seconds(wish.max_age), wish.where
+    if wish.form not in list(Form):
+        raise WrongSetting(f"--format {wish.form}: there is no such form", f"one of {', '.join(Form)}")
     settings = call.load()
+    notes: list[Note] = []
     profile, project = settings.profile, settings.profile.deployment.compose_project
     with contextlib.ExitStack() as stack:
         engine = _engine(call, stack)
@@ -44,8 +65,10 @@ def gate(call: Call, max_age: str, where: str = NEWEST, allow_unbound: bool = Fa
         if seen is not None and not obstacles:
             obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
         if seen is not None and not obstacles:
-            obstacles = _still_true(call, profile, seen.record, engine, allow_unbound)
-    return _said(call, name, seen, obstacles)
+            obstacles = _still_true(notes, profile, seen.record, engine, wish.allow_unbound)
+    if seen is not None and not obstacles and wish.with_actions:
+        obstacles = _actions(call, profile, seen.record, where)
+    return _said(call, wish, _answer(call, name, seen, notes, obstacles))
 
 
 def _engine(call: Call, stack: contextlib.ExitStack) -> Engine | Unmeasured:
@@ -101,30 +124,30 @@ def _unsigned(seen: Examination) -> Obstacle:
 
 
 def _still_true(
-    call: Call, profile: Profile, record: Mapping[str, Any], engine: Engine | Unmeasured, allow_unbound: bool
+    notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine | Unmeasured, allow_unbound: bool
 ) -> list[Obstacle]:
     """Only an engine that cannot be reached, or is not the record's, may be waived: not what it says."""
     if isinstance(engine, Unmeasured):
-        return _unbound(call, str(engine), allow_unbound)
+        return _unbound(notes, str(engine), allow_unbound)
     if engine.id != record["deployment"]["engine"]:
-        return _unbound(call, f"{engine.host} is another engine than the record's", allow_unbound)
+        return _unbound(notes, f"{engine.host} is another engine than the record's", allow_unbound)
     try:
-        return _compared(call, profile, record, engine)
+        return _compared(notes, profile, record, engine)
     except Unreachable as error:
         return [Obstacle(f"whether the record is still true could not be told: {error.message}", error.remedy)]
     except (KeyError, TypeError, IndexError) as error:
         return [Obstacle(f"the record does not name what it judged: {error!r}", VERIFY_AGAIN)]
 
 
-def _unbound(call: Call, why: str, allow_unbound: bool) -> list[Obstacle]:
+def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]:
     says = f"whether the record is still true of what runs could not be checked: {why}"
     if allow_unbound:
-        call.terminal.item("warning", "not re-checked", f"{says} (--allow-unbound)")
+        notes.append(Note("warning", "not re-checked", f"{says} (--allow-unbound)"))
         return []
     return [Obstacle(says, "run this where the engine can be reached, or say --allow-unbound")]
 
 
-def _compared(call: Call, profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
+def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
     deployment = profile.deployment
     running = {name: engine.containers(deployment.compose_project, name)
                for name in (deployment.worker, *deployment.dependents)}  # fmt: skip
@@ -132,7 +155,7 @@ def _compared(call: Call, profile: Profile, record: Mapping[str, Any], engine: E
     if not changed:
         count = sum(map(len, running.values()))
         says = f"{count} containers are those that were judged, restored files and removed modules too"
-        call.terminal.item("ok", "still true", says)
+        notes.append(Note("ok", "still true", says))
         return []
     return [Obstacle(f"since then something has changed: {'; '.join(changed)}", VERIFY_AGAIN)]
 
@@ -158,20 +181,72 @@ def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -
         return [text for text in pool.map(lambda ask: ask(), questions) if text]
 
 
-def _said(call: Call, name: str, seen: Examination | None, obstacles: list[Obstacle]) -> ExitCode:
+def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str) -> list[Obstacle]:
+    """Noted beside the record; of one from elsewhere, beside it there, and signed with the same key."""
+    subject = actions.subject_of(record)
+    if where == NEWEST:
+        done = actions.done_in(call.reports, subject, call.key)
+    else:
+        entry = actions.parse(find.named(find.beside(where, actions.NAME)), call.key)
+        done = entry if isinstance(entry, Unmeasured) else entry[1] if entry[0] == subject else ()
+    if isinstance(done, Unmeasured):
+        return [Obstacle(str(done), "invoke actions; restore the file, or note the actions again")]
+    if not any(action.due is Due.BEFORE_REDEPLOYMENT for action in profile.actions):
+        return [Obstacle("the profile lists no action before re-deployment", "name them in [[actions]]")]
+    return actions.obstacles(profile.actions, done, actions.operators_of(record), local_now())
+
+
+def _answer(call: Call, name: str, seen: Examination | None, notes: list[Note], obstacles: list[Obstacle]) -> Answer:
+    """Cleaned: it goes to logs and summaries that more people read than the record."""
+    clean = call.terminal.redactor
+    said = tuple(Obstacle(clean.text(o.says), clean.text(o.remedy), o.code) for o in obstacles)
+    record = clean.value(dict(seen.record)) if seen else {}
+    digest = seal.digest(seal.canonical(seen.record)) if seen and seen.record else ""
+    return Answer(name, record, digest, bool(seen and seen.is_signed), tuple(notes), said)
+
+
+def _said(call: Call, wish: Wish, answer: Answer) -> ExitCode:
+    form = Form(wish.form)
+    if form is Form.TEXT:
+        _as_text(call, answer)
+    elif form is Form.GITLAB:
+        call.terminal.data(as_gitlab(answer, int(time.time())))
+    else:
+        call.terminal.data(FORMS[form](answer))
+    _append(call, "ROLLBACK_GATE_DOTENV", outputs(answer))
+    if form is Form.GITHUB:
+        _append(call, "GITHUB_STEP_SUMMARY", as_markdown(answer))
+        _append(call, "GITHUB_OUTPUT", outputs(answer))
+    return answer.code
+
+
+def _append(call: Call, variable: str, text: str) -> None:
+    """To the file that the CI names. Raises Unreachable."""
+    name = call.environ.get(variable)
+    if not name:
+        return
+    try:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Unreachable(f"{variable} names {name}, which cannot be written: {error.strerror}",
+                          "let it name a file in a folder that exists") from error  # fmt: skip
+
+
+def _as_text(call: Call, answer: Answer) -> None:
     terminal = call.terminal
-    if name:
-        terminal.line(f"record: {name}")
-    for obstacle in obstacles:
+    for note in answer.notes:
+        terminal.item(note.mark, note.name, note.says)
+    if answer.name:
+        terminal.line(f"record: {answer.name}")
+    for obstacle in answer.obstacles:
         terminal.item("refused", "gate", obstacle.says)
         terminal.line(f"→ {obstacle.remedy}")
-    if obstacles or seen is None:
+    if answer.is_open:
+        ended = f"{answer.record_id} of {answer.record['ended']}"
+        terminal.item("passed", "gate", f"open: {ended} is GO, {answer.holds}")
+    else:
         terminal.line("closed: do not deploy")
-        return max((obstacle.code for obstacle in obstacles), default=ExitCode.INCONCLUSIVE)
-    record = seen.record
-    holds = "unaltered, signed" if seen.is_signed else "unaltered as far as digests can tell, not signed"
-    terminal.item("passed", "gate", f"open: {record['record_id']} of {record['ended']} is GO, {holds}")
-    return ExitCode.GO
 
 
 def record_check(call: Call, where: str) -> ExitCode:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from rollback_gate import messages
+from rollback_gate import messages, notify
 from rollback_gate.call import Call, local_now
 from rollback_gate.checks import settling
 from rollback_gate.commands import SubprocessRunner
@@ -24,10 +26,12 @@ from rollback_gate.evidence.glance import Glances
 from rollback_gate.instant import Instant
 from rollback_gate.messages import Rendered
 from rollback_gate.model import ExitCode, Verdict
+from rollback_gate.notify import Sending
 from rollback_gate.profile.schema import Message, Profile
-from rollback_gate.record import next_steps
+from rollback_gate.record import next_steps, seal
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.session import opened
+from rollback_gate.workflow import actions
 from rollback_gate.workflow.rollback import Order, rollback
 from rollback_gate.workflow.verify import Verified, verify
 from rollback_gate.workflow.why import settled_before
@@ -37,9 +41,9 @@ LOOK_EVERY_S = 5.0
 
 @dataclass
 class _Procedure:
-    """What the messages say, as far as it is known. `told`: what became of each message. `run_id`: "" for no run.
+    """What the messages say, as far as it is known. `run_id`: "" for no run.
 
-    `is_done`: the rollback came to its end; what follows cannot make it fail.
+    `is_done`: the rollback came to its end; what follows cannot make it fail. `under_way`: messages not asked after.
     """
 
     call: Call
@@ -48,18 +52,32 @@ class _Procedure:
     facts: dict[str, str]
     run_id: str = ""
     is_done: bool = False
-    told: list[tuple[str, str]] = field(default_factory=list)
+    under_way: list[tuple[str, Sending]] = field(default_factory=list)
 
     def tell(self, name: str, message: Message) -> None:
         rendered = messages.render(message, self.facts)
         redacted = Rendered(*(self.call.terminal.redactor.text(text) for text in (rendered.subject, rendered.body)))
-        environ = {k: v for k, v in self.call.environ.items() if k != self.profile.database.password_env}
-        outcome = messages.deliver(redacted, self.profile.messages, SubprocessRunner(environ))
+        secret = {self.profile.database.password_env, seal.KEY_VARIABLE}
+        environ = {k: v for k, v in self.call.environ.items() if k not in secret}
+        channels = notify.channels(self.profile.messages, environ, SubprocessRunner(environ))
+        page = Path(self.facts["record"])
+        files = (page,) if page.is_file() else ()
+        self.under_way.append((name, Sending(channels, redacted, files, self.profile.messages.limit_s)))
         self.call.terminal.line(f"Subject: {redacted.subject}")
         self.call.terminal.lines(redacted.body.splitlines())
-        mark = "warning" if outcome.startswith("not") else "ok"
-        self.call.terminal.item(mark, f"message at the {name}", outcome)
-        self.told.append((name, outcome))
+
+    def heard(self) -> list[tuple[str, str]]:
+        """What became of the messages that are under way: (which, outcome). Waits for them, each within its limit."""
+        told = []
+        for name, sending in self.under_way:
+            outcomes = sending.outcomes() or [("", f"shown only: no messages.command, no {notify.SERVICES_VARIABLE}")]
+            for channel, outcome in outcomes:
+                says = self.call.terminal.redactor.text(f"{channel}: {outcome}" if channel else outcome)
+                mark = "warning" if outcome.startswith("not") else "ok"
+                self.call.terminal.item(mark, f"message at the {name}", says)
+                told.append((name, says))
+        self.under_way.clear()
+        return told
 
     @property
     def duration(self) -> str:
@@ -78,20 +96,24 @@ def production(call: Call, order: Order) -> ExitCode:
     order = settled_before(call, order)
     profile = call.load().profile
     procedure = _Procedure(call, profile, local_now(), _facts_before(call, profile, order))
+    last = profile.messages.end
     call.terminal.stage("1 of 5: notify")
     procedure.tell("beginning", profile.messages.begin)
     try:
         with ending_as_an_error():
             return _act_and_judge(call, order, procedure)
     except BaseException as error:
+        last = profile.messages.failure or last
         procedure.facts |= _facts_of(error, call, procedure.is_done)
         procedure.run_id = procedure.run_id or (error.run_id if isinstance(error, RollbackFailed) else "")
         raise
     finally:
         procedure.facts |= {"duration": procedure.duration}
         call.terminal.stage("5 of 5: communicate")
-        procedure.tell("end", profile.messages.end)
-        _journal(call, procedure)
+        procedure.tell("end", last)
+        told = procedure.heard()
+        _journal(call, procedure.run_id, told)
+        _note(call, told)
 
 
 def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
@@ -103,6 +125,7 @@ def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
         raise
     procedure.run_id, procedure.is_done = outcome.run_id, True
     procedure.facts |= {"interruption": outcome.says, **_NOT_JUDGED}
+    _journal(call, procedure.run_id, procedure.heard())  # before verify: the record tells who was told
     _stabilise(call, procedure.profile.limits.stabilise_s)
     call.terminal.stage("4 of 5: verify")
     verified = verify(call)
@@ -210,15 +233,23 @@ def _look(glances: Glances, profile: Profile, elapsed_s: float) -> tuple[str, bo
     return settling.in_words(readings), False
 
 
-def _journal(call: Call, procedure: _Procedure) -> None:
+def _note(call: Call, told: Iterable[tuple[str, str]]) -> None:
+    """The first of the post-rollback actions, where it was done."""
+    channels = [says for _, says in told if "not delivered" not in says and not says.startswith("shown only")]
+    if channels:
+        with suppress(WrongSetting):
+            actions.try_to_note(call, call.load(), "notify-team", "; ".join(channels))
+
+
+def _journal(call: Call, run_id: str, told: Iterable[tuple[str, str]]) -> None:
     """In the run's account, where there is a run: who was told, and who was not."""
-    if not procedure.run_id:
+    if not run_id:
         return
     try:
         with opened(call, "notes") as session:
             for run, _ in session.runs():
-                if run.id == procedure.run_id:
-                    for name, outcome in procedure.told:
+                if run.id == run_id:
+                    for name, outcome in told:
                         run.journal.write("message", name=name, outcome=outcome)
     except (RollbackGateError, OSError) as error:
         call.terminal.item("warning", "messages", f"their outcome could not be noted in the journal: {error}")

@@ -74,7 +74,7 @@ def show(call: Call, which: str) -> ExitCode:
                 terminal.lines([f"  {claim['subject']}: {claim['says']}", *(f"    {d}" for d in claim["details"])])
     terminal.line("Next:")
     terminal.lines(f"  {number}. {step}" for number, step in enumerate(next_steps.of_record(record), 1))
-    terminal.line(f"this record is {one.holds}; the page: {one.folder / HTML_NAME}")
+    terminal.line(f"unaltered? {one.holds}; the page: {one.folder / HTML_NAME}")
     return ExitCode.GO
 
 

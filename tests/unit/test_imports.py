@@ -17,7 +17,8 @@ PURE = WORDS | {
     "rollback.interruption", "rollback.content", "rollback.goal", "rollback.plan", "checks.settling", "checks.new_behaviour", "checks.worker_running", "checks.processing", "checks.completeness",
     "checks.manifest", "checks.verdict", "confidence", "evidence.log_history",
     "triggers.symptoms", "triggers.rule", "triggers.startup", "triggers.documents", "triggers.completeness",
-    "triggers.errors", "triggers.trend", "triggers.decide", "record.picture",
+    "triggers.errors", "triggers.trend", "triggers.decide", "record.picture", "record.next_steps", "record.by_hand", "record.context",
+    "record.markup", "record.seal", "tickets.summary",
 }  # fmt: skip
 # Pure code may use these, although they hold effects too: each is a value or a parser beside its query.
 MIXED = {"deployment.compose", "commands"}
@@ -28,6 +29,7 @@ TOP = {"session", "call", "overview", "pytest_plugin", "suite", "request", "chai
 WORKFLOW = {
     "workflow.actions",
     "workflow.records",
+    "workflow.tickets",
     "workflow.assess",
     "workflow.assessments",
     "workflow.why",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate import messages
+from rollback_gate import messages, notify
 from rollback_gate.commands import Completed, SubprocessRunner
 from rollback_gate.errors import WrongSetting
+from rollback_gate.notify import Sending
 from rollback_gate.profile.load import load
-from rollback_gate.profile.schema import MESSAGE_FIELDS, Message
+from rollback_gate.profile.schema import MESSAGE_FIELDS, Message, Messages
 from tests.unit.builders import ROOT, phase1
 
 FACTS = {name: f"<{name}>" for name in MESSAGE_FIELDS}
@@ -42,6 +43,13 @@ def test_a_format_that_texts_do_not_have_is_refused_too() -> None:
         load(ROOT / "profiles/phase1.toml", {}, ["messages.end.body={duration:.0f}"])
 
 
+def sent(settings: Messages) -> str:
+    channels = notify.channels(settings, {}, SubprocessRunner({"PATH": "/usr/bin:/bin"}))
+    message = messages.render(settings.begin, FACTS)
+    ((_, outcome),) = Sending(channels, message, (), settings.limit_s).outcomes()
+    return outcome
+
+
 def test_a_reason_in_another_encoding_is_sent_all_the_same() -> None:
     """A byte that is no UTF-8 costs a letter, not the message."""
     rendered = messages.render(phase1().messages.begin, {**FACTS, "reason": "caf\udce9"})
@@ -51,9 +59,7 @@ def test_a_reason_in_another_encoding_is_sent_all_the_same() -> None:
 def test_what_a_failing_command_was_called_with_stays_out() -> None:
     """Its arguments, and what it printed, may hold a webhook's secret."""
     settings = phase1("messages.command=['sh','-c','echo TOKEN; exit 3']").messages
-    outcome = messages.deliver(
-        messages.render(settings.begin, FACTS), settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})
-    )
+    outcome = sent(settings)
     assert outcome == "not delivered: sh exited with status 3"
 
 
@@ -61,19 +67,17 @@ def test_delivery_by_a_command(tmp_path: Path) -> None:
     """The command gets the whole text on its standard input."""
     out = tmp_path / "out"
     settings = phase1(f"messages.command=['sh','-c','cat > {out}']").messages
-    rendered = messages.render(settings.begin, FACTS)
-    assert messages.deliver(rendered, settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})) == "delivered by sh"
-    assert out.read_text() == rendered.text
+    assert sent(settings) == "delivered by sh"
+    assert out.read_text() == messages.render(settings.begin, FACTS).text
 
 
-def test_without_a_command_nothing_is_run() -> None:
-    """And the outcome says that nobody was told."""
+def test_without_a_command_and_services_there_is_no_channel() -> None:
+    """Nothing is run; the procedure says that the message was only shown."""
 
     def never(*_: object, **__: object) -> Completed:
         raise AssertionError("nothing is to be run")
 
-    says = messages.deliver(messages.render(phase1().messages.begin, FACTS), phase1().messages, never)
-    assert says == "shown only: the profile has no messages.command"
+    assert notify.channels(phase1().messages, {}, never) == []
 
 
 @pytest.mark.parametrize(("command", "says"), [("['false']", "false exited with status 1"), ("['/none']", "could not be started"),
@@ -81,8 +85,6 @@ def test_without_a_command_nothing_is_run() -> None:
 def test_a_failing_delivery_is_told(command: str, says: str) -> None:
     """A command that fails, is missing or hangs is an outcome, never an error that stops the procedure."""
     settings = phase1(f"messages.command={command}", "messages.limit_s=0.1").messages
-    outcome = messages.deliver(
-        messages.render(settings.begin, FACTS), settings, SubprocessRunner({"PATH": "/usr/bin:/bin"})
-    )
+    outcome = sent(settings)
     assert outcome.startswith("not delivered: ")
     assert says in outcome

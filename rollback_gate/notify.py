@@ -1,0 +1,137 @@
+"""Getting a message to where people are: the profile's command, and services through apprise. Nothing here raises.
+
+All services are written to at once and in the background: a slow one delays neither the others nor a rollback.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.commands import Runner
+from rollback_gate.errors import CommandFailed
+from rollback_gate.messages import Rendered
+from rollback_gate.profile.schema import Messages
+
+SERVICES_VARIABLE = "ROLLBACK_GATE_NOTIFY"
+_PARTS = re.compile(r"[/:@?&=#,]+")
+_SHORTEST_SECRET = 6
+
+
+@dataclass(frozen=True)
+class Channel:
+    """`send` gets the message and the files for services that take files; it says what became of it."""
+
+    name: str
+    send: Callable[[Rendered, tuple[Path, ...]], str]
+
+
+class Sending:
+    """One message on its way to all channels. `limit_s`: how long each may take, from now on."""
+
+    def __init__(self, channels: Iterable[Channel], message: Rendered, files: tuple[Path, ...], limit_s: float) -> None:
+        self._limit_s, self._deadline = limit_s, time.monotonic() + limit_s
+        self._says: dict[int, str] = {}
+        self._channels = list(channels)
+        self._threads = [threading.Thread(target=self._send, args=(number, channel, message, files), daemon=True)
+                         for number, channel in enumerate(self._channels)]  # fmt: skip
+        for thread in self._threads:
+            thread.start()
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        """Name and outcome of each channel; waits for those that have time left. One that hangs is left behind."""
+        for thread in self._threads:
+            thread.join(max(0.0, self._deadline - time.monotonic()) + 0.5)
+        late = f"not delivered: no answer within {self._limit_s:.0f} s"
+        return [(channel.name, self._says.get(number, late)) for number, channel in enumerate(self._channels)]
+
+    def _send(self, number: int, channel: Channel, message: Rendered, files: tuple[Path, ...]) -> None:
+        try:
+            self._says[number] = channel.send(message, files)
+        except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the others and the rollback go on
+            self._says[number] = f"not delivered: {type(error).__name__}"
+
+
+def channels(settings: Messages, environ: Mapping[str, str], runner: Runner) -> list[Channel]:
+    """The profile's command, then the services that the environment names."""
+    found = [_by_command(settings, runner)] if settings.command else []
+    return found + [_by_apprise(url) for url in urls_in(environ)]
+
+
+def urls_in(environ: Mapping[str, str]) -> list[str]:
+    """Apprise URLs, with white space between them: they hold secrets, and so are in no file of the project."""
+    return environ.get(SERVICES_VARIABLE, "").split()
+
+
+def secrets_in(environ: Mapping[str, str]) -> list[str]:
+    """The URLs, and each part of one that could be a token."""
+    parts = [part for url in urls_in(environ) for part in _PARTS.split(url.partition("://")[2])[1:]]
+    return [*urls_in(environ), *(part for part in parts if len(part) >= _SHORTEST_SECRET and "." not in part)]
+
+
+def _by_command(settings: Messages, runner: Runner) -> Channel:
+    name = Path(settings.command[0]).name
+
+    def send(message: Rendered, _: tuple[Path, ...]) -> str:
+        try:
+            runner(settings.command, timeout_s=settings.limit_s, text=message.text)
+        except CommandFailed as error:  # its arguments and what it printed may hold a webhook's secret
+            return f"not delivered: {settings.command[0]} {error.status}"
+        return f"delivered by {settings.command[0]}"
+
+    return Channel(name, send)
+
+
+def _by_apprise(url: str) -> Channel:
+    import apprise  # half a second, for those who use it
+
+    with _Heard() as heard:
+        service: Any = apprise.Apprise.instantiate(url)
+    if service is None:
+        scheme = url.partition("://")[0] if "://" in url else "an entry without ://"
+        return Channel(scheme, lambda *_: f"not delivered: apprise does not take this URL ({heard.without(url)})")
+
+    def send(message: Rendered, files: tuple[Path, ...]) -> str:
+        takes_files = bool(service.attachment_support)
+        attachment = apprise.AppriseAttachment([str(file) for file in files]) if files and takes_files else None
+        with _Heard() as said:
+            done = service.notify(body=message.body, title=message.subject, attach=attachment)
+        if not done:
+            return f"not delivered: {said.without(url) or 'the service did not take it'}"
+        return "delivered" + (", with the record" if attachment else "")
+
+    return Channel(str(service.service_name or service.schemas), send)
+
+
+class _Heard(logging.Handler):
+    """What apprise logs in this thread: it tells the reason nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread, self.lines = threading.get_ident(), list[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.lines.append(record.getMessage())
+
+    def without(self, url: str) -> str:
+        """The first line, without any part of the URL that could be a secret."""
+        text = self.lines[0] if self.lines else ""
+        for secret in sorted(secrets_in({SERVICES_VARIABLE: url}), key=len, reverse=True):
+            text = text.replace(secret, "[redacted]")
+        return " ".join(text.split())[:300]
+
+    def __enter__(self) -> _Heard:
+        logger = logging.getLogger("apprise")
+        logger.addHandler(self)
+        logger.propagate = False  # or Python prints it where nobody asked for it
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("apprise").removeHandler(self)

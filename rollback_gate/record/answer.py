@@ -1,0 +1,145 @@
+"""What the gate says, in the forms that a CI job reads. Pure.
+
+A record may hold whatever a log held: no text of it may become a command of the CI's own (a line that begins with ::,
+an escape that opens a section) or markup of its summary.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.model import ExitCode
+from rollback_gate.record import seal
+from rollback_gate.record.markup import in_markdown
+from rollback_gate.record.validity import Obstacle
+
+OPEN, CLOSED = "open: the record allows to deploy", "closed: do not deploy"
+
+
+class Form(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something looked at on the way. `mark`: ok, warning, refused or passed."""
+
+    mark: str
+    name: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`record`: report.json as a table, empty where there is none; `name`: where it is, "" for nowhere."""
+
+    name: str
+    record: Mapping[str, Any]
+    digest: str
+    is_signed: bool
+    notes: tuple[Note, ...]
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.record) and not self.obstacles
+
+    @property
+    def code(self) -> ExitCode:
+        if self.is_open:
+            return ExitCode.GO
+        return max((obstacle.code for obstacle in self.obstacles), default=ExitCode.INCONCLUSIVE)
+
+    @property
+    def verdict(self) -> str:
+        return str(self.record.get("verdict", "NONE"))
+
+    @property
+    def record_id(self) -> str:
+        return str(self.record.get("record_id", "none"))
+
+    @property
+    def holds(self) -> str:
+        return "unaltered, signed" if self.is_signed else "unaltered as far as digests can tell, not signed"
+
+
+def as_json(answer: Answer) -> str:
+    return json.dumps({
+        "format": 1, "open": answer.is_open, "exit_code": int(answer.code), "verdict": answer.verdict,
+        "record_id": answer.record_id, "record": answer.name, "reason": answer.record.get("reason", ""),
+        "sha256": answer.digest, "signed": answer.is_signed,
+        "obstacles": [{"says": o.says, "remedy": o.remedy, "exit_code": int(o.code)} for o in answer.obstacles],
+        "notes": [vars(note) for note in answer.notes],
+        "checks": [{"check": f["check"], "outcome": f["outcome"], "reason": f["reason"]} for f in _findings(answer)],
+    }, indent=1)  # fmt: skip
+
+
+def as_github(answer: Answer) -> str:
+    """Workflow commands: they become annotations of the job."""
+    if answer.is_open:
+        says = f"{answer.record_id} is {answer.verdict}, {answer.holds}"
+        return f"::notice title=rollback-gate open::{_in_command(says)}"
+    return "\n".join(f"::error title=rollback-gate closed::{_in_command(f'{o.says} → {o.remedy}')}"
+                     for o in answer.obstacles)  # fmt: skip
+
+
+def outputs(answer: Answer) -> str:
+    """Of a GitHub step (GITHUB_OUTPUT), and a GitLab dotenv report: a line each, nothing in them ends a line."""
+    rows = {"open": str(answer.is_open).lower(), "verdict": answer.verdict, "record": answer.record_id,
+            "sha256": answer.digest}  # fmt: skip
+    return "".join(f"rollback_gate_{key}={_PLAIN.sub('_', value)}\n" for key, value in rows.items())
+
+
+def as_markdown(answer: Answer) -> str:
+    """For the summary of a job, and for a ticket."""
+    word = "open" if answer.is_open else "CLOSED"
+    lines = [f"## Gate {word}: {in_markdown(answer.verdict)}", ""]
+    if answer.record:
+        lines += [
+            f"{in_markdown(answer.record.get('change', ''))}: {in_markdown(answer.record.get('reason', ''))}",
+            "",
+        ]
+    if answer.obstacles:
+        lines += ["| Why it is closed | What to do next |", "|---|---|"]
+        lines += [f"| {in_markdown(o.says)} | {in_markdown(o.remedy)} |" for o in answer.obstacles] + [""]
+    if _findings(answer):
+        titles = answer.record.get("titles", {})
+        lines += ["| Check | Result | Why |", "|---|---|---|"]
+        lines += [f"| {in_markdown(titles.get(f['check'], f['check']))} | {in_markdown(f['outcome'])} | "
+                  f"{in_markdown(f['reason'])} |" for f in _findings(answer)] + [""]  # fmt: skip
+    if answer.record:
+        lines += [f"Record `{_PLAIN.sub('_', answer.record_id)}`, SHA-256 `{answer.digest}`, "
+                  f"{'signed' if answer.is_signed else 'not signed'}", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def as_gitlab(answer: Answer, now_s: int) -> str:
+    """A section of the job's log that can be folded; the last line stands below it, in colour."""
+    begin = f"\x1b[0Ksection_start:{now_s}:rollback_gate[collapsed=false]\r\x1b[0Krollback-gate"
+    end = f"\x1b[0Ksection_end:{now_s}:rollback_gate\r\x1b[0K"
+    colour = "\x1b[32;1m" if answer.is_open else "\x1b[31;1m"
+    lines = [f"record: {answer.name or 'none'}", *(f"{f['outcome']:12} {f['reason']}" for f in _findings(answer)),
+             *(f"{o.says}\n  → {o.remedy}" for o in answer.obstacles)]  # fmt: skip
+    body = "\n".join(seal.printable(" ".join(line.split(" "))) for text in lines for line in text.split("\n"))
+    return f"{begin}\n{body}\n{end}\n{colour}{OPEN if answer.is_open else CLOSED}\x1b[0m"
+
+
+FORMS: Mapping[Form, Callable[[Answer], str]] = {Form.JSON: as_json, Form.GITHUB: as_github}
+_PLAIN = re.compile(r"[^A-Za-z0-9_.:-]")
+_COMMAND = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+
+
+def _findings(answer: Answer) -> list[Mapping[str, Any]]:
+    return list(answer.record.get("findings", []))
+
+
+def _in_command(text: str) -> str:
+    return "".join(_COMMAND.get(character, character) for character in seal.printable(text))

@@ -1,0 +1,1 @@
+"""Trackers of tickets: each behind the same small interface (tracker.py), by its own well-kept client library."""

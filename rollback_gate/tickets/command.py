@@ -1,0 +1,51 @@
+"""Any other tracker: a command of the profile's. It is given what to do, and the summary on its standard input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rollback_gate.commands import Runner
+from rollback_gate.errors import CommandFailed, TrackerRefused
+from rollback_gate.profile.schema import Ticket
+from rollback_gate.tickets.tracker import Files
+
+
+class Command:
+    """What it was given already is known from `kept`, a file beside the record: a command cannot be asked."""
+
+    attachments: Files | None = None  # the file goes along with the comment
+
+    def __init__(self, settings: Ticket, runner: Runner, page: Path, kept: Path) -> None:
+        self._settings, self._runner, self._page, self._kept = settings, runner, page, kept
+
+    def comments(self, ticket: str) -> list[str]:
+        lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
+        return [line.removeprefix(f"{ticket} ") for line in lines if line.startswith(f"{ticket} ")]
+
+    def comment(self, ticket: str, summary: str) -> None:
+        self._run("attach", ticket, summary)
+        self._note(ticket, summary)
+
+    def open(self, title: str, summary: str) -> str:
+        ticket = " ".join(self._run("open", title, summary).split())
+        if not ticket:
+            raise TrackerRefused(f"{self._settings.command[0]} printed no name of a ticket", "let it print one line")
+        self._note(ticket, summary)
+        return ticket
+
+    def add_tasks(self, ticket: str, tasks: list[str]) -> None:
+        """They stand in the summary."""
+
+    def _run(self, what: str, first: str, summary: str) -> str:
+        command = (*self._settings.command, what, first, str(self._page))
+        try:
+            return self._runner(command, timeout_s=self._settings.limit_s, text=summary).stdout
+        except CommandFailed as error:
+            said = " ".join(error.output.split())[:200]
+            raise TrackerRefused(f"{self._settings.command[0]} {what} {error.status}{': ' if said else ''}{said}",
+                                 "mend the command of the section [ticket], then ask again") from error  # fmt: skip
+
+    def _note(self, ticket: str, summary: str) -> None:
+        mark = summary.strip().splitlines()[-1]
+        with self._kept.open("a", encoding="utf-8") as file:
+            file.write(f"{ticket} {mark}\n")

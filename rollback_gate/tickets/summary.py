@@ -1,0 +1,73 @@
+"""What a ticket gets to read: verdict, reason, interruption, digest, and what has to be done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.profile.schema import Action
+from rollback_gate.record import next_steps
+from rollback_gate.record.markup import in_markdown, in_wiki
+
+
+@dataclass(frozen=True)
+class Markup:
+    """How a tracker writes bold, and a task that is not done; `text` makes plain text of anything."""
+
+    text: Callable[[Any], str]
+    bold: str
+    task: str
+    item: str
+
+
+MARKDOWN = Markup(in_markdown, "**", "- [ ] ", "- ")
+WIKI = Markup(in_wiki, "*", "* ", "* ")
+PLAIN = Markup(lambda text: " ".join(str(text).split()), "", "[ ] ", "- ")
+
+
+def mark_of(digest: str) -> str:
+    """By which a comment is known again: of one record there is one comment."""
+    return f"rollback-gate sha256:{digest}"
+
+
+def file_name(record: Mapping[str, Any], digest: str) -> str:
+    """By which an attachment is known again."""
+    return f"rollback-{record['record_id']}-{digest[:12]}.html"
+
+
+def title(record: Mapping[str, Any]) -> str:
+    word = record.get("headline") or record["verdict"]
+    return f"{word}: rollback of {' '.join(str(record['change']).split())}, {record['record_id']}"
+
+
+def text(
+    record: Mapping[str, Any], digest: str, link: str, actions: Iterable[Action], markup: Markup, with_tasks: bool
+) -> str:
+    """`link`: where the report is, "" where it is attached. `with_tasks`: the actions as tasks of this text."""
+    clean, bold = markup.text, markup.bold
+    word = record.get("headline") or record["verdict"]
+    lines = [f"{bold}{clean(word)}{bold}: {clean(record['reason'])}", ""]
+    lines += [f"{markup.item}{bold}{name}:{bold} {clean(value)}" for name, value in _facts(record)]
+    if link:
+        lines.append(f"{markup.item}{bold}Report:{bold} {link}")
+    lines += ["", f"{bold}Next:{bold}", *(f"{markup.item}{clean(step)}" for step in next_steps.of_record(record))]
+    if with_tasks:
+        lines += ["", f"{bold}To do:{bold}", *(f"{markup.task}{clean(task)}" for task in tasks(actions))]
+    return "\n".join([*lines, "", mark_of(digest), ""])
+
+
+def tasks(actions: Iterable[Action]) -> list[str]:
+    return [f"{action.says} ({action.due})" for action in actions]
+
+
+def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    run, why = record.get("run") or {}, record.get("assessment")
+    interruption = (run.get("interruption") or {}).get("says", "not measured")
+    reason = f"{why['decision']}: {why['reason']}" if why else run.get("reason") or "none was given"
+    return [
+        ("Change", str(record["change"])), ("Why it was rolled back", reason), ("Interruption", interruption),
+        ("Rolled back by", f"{run['operator']}, run {run['id']}" if run else "not by a run of this tool"),
+        ("Judged", f"{record['began']} by {record['operator']}"), ("Record", str(record["record_id"])),
+        *(("State of the service", line) for line in record.get("state_of_service", [])),
+    ]  # fmt: skip

@@ -1,0 +1,143 @@
+"""Messages to services: a real SMTP server and a real web server here, reached through apprise."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from rollback_gate import notify
+from rollback_gate.messages import Rendered
+from rollback_gate.notify import SERVICES_VARIABLE, Channel, Sending
+from rollback_gate.redaction import Redactor
+from tests.unit.builders import phase1
+
+MESSAGE = Rendered("GO: Phase 1 rollback", "Status: SUCCESS\nNext steps: none")
+
+
+class _Inbox:
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+def smtp() -> Iterator[tuple[_Inbox, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    inbox = _Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield inbox, f"mailto://127.0.0.1:{port}/team@example.org?from=gate@example.org&mode=insecure"
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def web() -> Iterator[tuple[list[dict[str, Any]], str, list[int]]]:
+    got: list[dict[str, Any]] = []
+    statuses = [200]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(statuses[0])
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield got, f"json://127.0.0.1:{server.server_port}/hook/s3cr3t-t0ken", statuses
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def sent(urls: str, *files: Path, limit_s: float = 10) -> list[tuple[str, str]]:
+    def never(*_: object, **__: object) -> Any:
+        raise AssertionError("the profile has no command")
+
+    return Sending(
+        notify.channels(phase1().messages, {SERVICES_VARIABLE: urls}, never), MESSAGE, files, limit_s
+    ).outcomes()
+
+
+def test_a_mail_has_the_text_and_the_record(smtp: tuple[_Inbox, str], tmp_path: Path) -> None:
+    inbox, url = smtp
+    page = tmp_path / "report.html"
+    page.write_text("<p>the record</p>")
+    assert sent(url, page) == [("Email", "delivered, with the record")] or sent(url, page)[0][1].startswith("delivered")
+    mail = inbox.mails[0]
+    assert mail["Subject"] == MESSAGE.subject
+    assert "report.html" in [part.get_filename() for part in mail.walk()]
+
+
+def test_a_webhook_gets_it(web: tuple[list[dict[str, Any]], str, list[int]]) -> None:
+    got, url, _ = web
+    ((_, outcome),) = sent(url)
+    assert outcome == "delivered"
+    assert (got[0]["title"], got[0]["message"]) == (MESSAGE.subject, MESSAGE.body)
+
+
+def test_a_service_that_refuses_is_told_without_its_secret(web: tuple[list[dict[str, Any]], str, list[int]]) -> None:
+    _, url, statuses = web
+    statuses[0] = 500
+    ((_, outcome),) = sent(url)
+    assert outcome.startswith("not delivered: ")
+    assert "s3cr3t" not in outcome
+
+
+@pytest.mark.parametrize("url", ["nonsense://x/s3cr3t-t0ken", "no-url-at-all", "mailto://"])
+def test_what_apprise_does_not_take_is_told(url: str) -> None:
+    """A typo is no reason to stop, and none to print a secret."""
+    ((_, outcome),) = sent(url)
+    assert outcome.startswith("not delivered: apprise does not take this URL")
+    assert "s3cr3t" not in outcome
+
+
+def test_one_that_hangs_delays_neither_the_caller_nor_the_others(
+    web: tuple[list[dict[str, Any]], str, list[int]],
+) -> None:
+    got, url, _ = web
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        both = f"json://127.0.0.1:{silent.getsockname()[1]}/x {url}"
+        channels = notify.channels(phase1().messages, {SERVICES_VARIABLE: both}, lambda *_, **__: None)  # type: ignore[arg-type]
+        sending = Sending(channels, MESSAGE, (), 0.5)
+        started = time.monotonic() - began
+        outcomes = [outcome for _, outcome in sending.outcomes()]
+    assert outcomes == ["not delivered: no answer within 0 s", "delivered"] or outcomes[1] == "delivered"
+    assert outcomes[0].startswith("not delivered")
+    assert len(got) == 1
+    assert started < 5  # a bound, not a measurement: starting waits for nobody
+
+
+def test_whatever_a_plugin_raises_is_an_outcome() -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("s3cr3t")
+
+    assert Sending([Channel("odd", broken)], MESSAGE, (), 1).outcomes() == [("odd", "not delivered: RuntimeError")]
+
+
+def test_the_urls_are_secrets() -> None:
+    """Wherever one, or a token out of one, turns up."""
+    redactor = Redactor(notify.secrets_in({SERVICES_VARIABLE: "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"}))
+    assert "TIiajkdnlazkcOXrIdevi7FQ" not in redactor.text("POST /services/TIiajkdnlazkcOXrIdevi7FQ failed")
