@@ -8,7 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # xdist's own groups (--dist loadgroup) do nothing with pytest 9.2: it no longer sees the names that they change.
-ONE_LAB = {"test_bad_input", "test_gate", "test_record", "test_assess"}
+ONE_LAB = {"test_bad_input", "test_gate", "test_record", "test_assess", "test_browser", "test_redeployment"}
 LAB_BY_PARAMETER = {"test_main_job", "test_procedures", "test_crash_matrix"}
 
 

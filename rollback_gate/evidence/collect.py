@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -139,8 +140,8 @@ class Collector:
             return None
         if isinstance(self.documents, Unmeasured):
             return self.documents
-        first = since.plus(-span_s)
-        bucket_s = max(_FINEST_S, self.now().seconds_since(first) / _BUCKETS)
+        bucket_s = max(_FINEST_S, (self.now().seconds_since(since) + span_s) / _BUCKETS)
+        first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that one ends where the boundary is
         return self.documents.series(first, bucket_s)
 
     @property

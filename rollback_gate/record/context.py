@@ -47,7 +47,7 @@ def _score_before(history: Series | Unmeasured | None, since: Instant | None) ->
         return "not measured"
     if isinstance(history, Unmeasured):
         return f"not measured: {history}"
-    rows = [b for b in history.buckets if b.scored and b.start.plus(history.bucket_s) <= since]
+    rows = [b for b in history.buckets if b.scored and b.start.seconds_since(since) < -history.bucket_s / 2]
     count = sum(b.scored for b in rows)
     if not count:
         return "no document with a score in the hours before"

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 from jinja2 import TemplateError as TemplateError
+from markupsafe import Markup
 from markupsafe import escape as escape
 
 from rollback_gate.checks.manifest import CHECKS
@@ -73,7 +74,7 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "digest": digest,
         "data": seal.canonical(record),
         "title": title(record),
-        "verdict_class": record["verdict"].lower(),
+        "verdict_class": "no-go" if "state_of_service" in record else record["verdict"].lower(),
         "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
         "symbols": SYMBOLS,
         "answers": ANSWERS,
@@ -100,8 +101,17 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["utc"] = _utc
+    environment.filters["commands"] = _commands
     environment.filters["source"] = picture.as_source
     return environment
+
+
+def _commands(text: str) -> Markup:
+    """What stands between backticks is something to type."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def _utc(text: str | None) -> str:

@@ -67,7 +67,7 @@ def distribution(scores: Sequence[float], low: float, high: float) -> str:
         legend_at_bottom=True, legend_at_bottom_columns=2, show_y_guides=True,
     )  # fmt: skip
     chart.add_xml_filter(_without_scripts)
-    chart.add(f"band {low:.1%} to {high:.1%}", [(most, low * 100, high * 100)])
+    chart.add(f"band {low:.1%} to {high:.1%}", [(0, 0, 100), (most, low * 100, high * 100)])
     chart.add("documents", [(count, step * 5, step * 5 + 5) for step, count in sorted(steps.items())])
     return str(chart.render(is_unicode=True))
 

@@ -71,7 +71,10 @@ def trend(series: Series, now: Instant, confidence: float) -> Trend | Unmeasured
     rows = [bucket for bucket in series.buckets if bucket.scored][-_BUCKETS:]
     count = sum(bucket.scored for bucket in rows)
     if len(rows) < _FEWEST or count <= _FEWEST:
-        return Unmeasured("the trend", f"documents in {len(rows)} intervals of {series.bucket_s:.0f} s are too few")
+        return Unmeasured(
+            "the trend",
+            f"documents in {len(rows)} interval{'' if len(rows) == 1 else 's'} of {series.bucket_s:.0f} s are too few",
+        )
 
     def hours(start: Instant) -> float:
         return (start.seconds_since(now) + series.bucket_s / 2) / 3600

@@ -53,6 +53,7 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         phase1().database,
         phase1().deployment,
         phase1().messages,
+        phase1().ticket,
         phase1().triggers,
         phase1().code.restore[0],
     ]

@@ -1,0 +1,123 @@
+"""The records of a real rollback in a real browser: GO, NO-GO, and a rollback that failed; and one full of hostile text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Browser
+
+from rollback_gate.checks.verdict import Ran
+from rollback_gate.model import Evidence, passed
+from rollback_gate.record import write
+from rollback_gate.redaction import Redactor
+from tests.e2e.browser import shown, started
+from tests.e2e.conftest import running_lab
+from tests.e2e.test_failed_rollback import break_worker
+from tests.unit.record.test_record import record
+
+KINDS = {"GO": "GO", "NO-GO": "NO-GO", "failed": "ROLLBACK FAILED"}
+HOSTILE = ["<script>document.title='owned'</script>", "<img src=x onerror=\"document.title='owned'\">", "</article></main>",
+           "\x1b[31mred", "\u202etxt.exe", "{{ 7*7 }}", "'\"><svg onload=alert(1)>", "<!--", "]]>", "&lt;b&gt;", "\x00"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pages(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Of one deployment: rolled back; deployed again behind its back; and rolled back in vain."""
+    found = {}
+    with running_lab("bind", "phase1", "e2e-browser", tmp_path_factory.mktemp("browser")) as operator:
+        operator.lab.load(12)
+        assert operator.invoke("assess").status >= 0
+        assert operator.rollback("--reason", "too many <b>errors</b>", "--despite-assessment", "verify").status == 0
+        found["GO"] = operator.newest_record()["folder"] / "report.html"
+        operator.lab.deploy("phase1")
+        assert operator.verify().status == 10
+        found["NO-GO"] = operator.newest_record()["folder"] / "report.html"
+        break_worker(operator)
+        assert operator.invoke("rollback", "--despite-assessment", "--set", "limits.start_s=8").status == 30
+        found["failed"] = operator.newest_record()["folder"] / "report.html"
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started() as running:
+        yield running
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_javascript_it_says_what_counts(kind: str, pages: dict[str, Path], browser: Browser) -> None:
+    with shown(browser, pages[kind], java_script_enabled=False) as seen:
+        assert seen.page.locator("h1 .rg-word").inner_text() == KINDS[kind]
+        glance = seen.page.locator("section").first.inner_text()
+        for question in ("Why was it done?", "How long was the service away?", "What must be done next?"):
+            assert question in glance
+        assert seen.page.locator("h1").bounding_box()["y"] < 200  # type: ignore[index]
+        for number in range(1, 5):
+            assert f"{number}. " in seen.page.locator("article").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_fetched_nothing_fails_and_axe_finds_nothing(
+    kind: str, scheme: str, pages: dict[str, Path], browser: Browser
+) -> None:
+    with shown(browser, pages[kind], color_scheme=scheme) as seen:
+        assert seen.page.locator("h1").count() == 1
+        seen.page.evaluate("() => document.querySelectorAll('details').forEach(one => one.open = true)")
+        assert seen.violations() == []
+        assert seen.errors == []
+        assert seen.outside == set()
+        assert seen.background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_and_paper(kind: str, pages: dict[str, Path], browser: Browser, tmp_path: Path) -> None:
+    with shown(browser, pages[kind], width=360) as seen:
+        assert seen.width <= 360
+        paper = tmp_path / "record.pdf"
+        seen.page.pdf(path=paper, format="A4", print_background=True)
+        assert paper.stat().st_size > 10_000
+        assert seen.outside == set()
+    assert pages[kind].stat().st_size < 1 << 20
+
+
+def test_before_and_after_are_pictures_with_words_beside_them(pages: dict[str, Path], browser: Browser) -> None:
+    with shown(browser, pages["GO"]) as seen:
+        table = seen.page.get_by_role("region", name="Before and after").inner_text()
+        assert "of 12 documents" in table.partition("mean")[2].partition("mean")[0]
+        assert table.count("mean") == 2
+        pictures = seen.page.locator("img.rg-picture")
+        assert pictures.count() == 3  # the curve of the assessment too
+        for number in range(3):
+            assert pictures.nth(number).evaluate("one => one.complete && one.naturalWidth") == 800
+            assert pictures.nth(number).get_attribute("alt")
+
+
+texts = st.lists(st.one_of(st.text(max_size=20), st.sampled_from(HOSTILE)), min_size=1, max_size=4).map("".join)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts)
+def test_hostile_text_is_text(browser: Browser, tmp_path: Path, says: str) -> None:
+    """In logs, names and documents: no element of it comes to be, no script of it runs."""
+    claim = Ran("passed", True, passed("x", says, Evidence.LOG, says))
+    made = record(**{"test_processing::test_probes_leave_no_trace": claim}) | {"reason": says, "operator": says}
+    write.write_page(tmp_path, made, Redactor([]), None)
+    with shown(browser, tmp_path / "report.html") as seen:
+        assert "owned" not in seen.page.title()
+        assert seen.page.locator("article script, article svg, article img:not(.rg-picture)").count() == 0
+        assert seen.page.locator("main > article").count() == 1
+        assert "\u202e" not in seen.page.content()
+        assert (seen.errors, seen.outside) == ([], set())
+
+
+def test_a_line_of_ten_megabytes_stays_within_the_page(browser: Browser, tmp_path: Path) -> None:
+    """Readings cut such a line; one that came through all the same does not make the page wider."""
+    claim = Ran("passed", True, passed("x", "y" * 200_000, Evidence.LOG))
+    write.write_page(tmp_path, record(**{"test_processing::test_probes_leave_no_trace": claim}), Redactor([]), None)
+    with shown(browser, tmp_path / "report.html", width=360) as seen:
+        assert seen.width <= 360
