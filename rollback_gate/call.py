@@ -67,9 +67,10 @@ class Call:
 
     @property
     def operator(self) -> str:
-        """Who is there, by the kernel's word; with sudo, who called it. A uid without a name is a name too."""
+        """Who is there, by the kernel's word; of root, who called it with sudo. A uid without a name is a name too."""
+        caller = self.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""  # anybody else could have set it
         try:
-            return self.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+            return caller or pwd.getpwuid(os.getuid()).pw_name
         except KeyError:
             return f"uid {os.getuid()}"
 
