@@ -15,6 +15,7 @@ from rollback_gate.profile.load import Settings
 from rollback_gate.rollback.store import RunAccount
 
 FORMAT = 1
+MOST_DOCUMENTS = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,17 @@ def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: 
            readings: Any, ended: Instant, explained: Mapping[str, Any]) -> dict[str, Any]:  # fmt: skip
     """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
-    return record | {"ended": str(ended), "readings": plain(readings), **explained}
+    return record | {"ended": str(ended), "readings": _shortened(plain(readings)), **explained}
+
+
+def _shortened(readings: Any) -> Any:
+    """With the newest documents only (they come first): the claims stand on all of them, and the page has to stay a page."""
+    documents = readings.get("documents") or {}
+    rows = documents.get("documents") or []
+    if len(rows) <= MOST_DOCUMENTS:
+        return readings
+    left_out = len(rows) - MOST_DOCUMENTS
+    return {**readings, "documents": {**documents, "documents": rows[:MOST_DOCUMENTS], "left_out": left_out}}
 
 
 def failed_rollback(

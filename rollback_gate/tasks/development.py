@@ -98,16 +98,17 @@ def mutate(_: Context) -> None:
         raise Exit("error: an assertion that nobody would miss is none", code=1)
 
 
-@task(help={"only": "one of: rollback, logs, completeness"})
+@task(help={"only": "one of: rollback, logs, completeness, record, assess"})
 def bench(context: Context, only: str = "") -> None:
     """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
-    from lab import bench, bench_reading
+    from lab import bench, bench_reading, bench_record
 
     root = root_of(context)
     measures: dict[str, Callable[[], None]] = {
         "rollback": lambda: bench.main(root),
         "logs": lambda: bench_reading.read_logs(root / "profiles" / "phase1.toml"),
         "completeness": bench_reading.completeness,
+        "record": bench_record.record,
         "assess": lambda: bench_reading.assess(root / "profiles" / "phase1.toml"),
     }
     if only and only not in measures:
