@@ -55,7 +55,7 @@ def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: 
 
 
 def _shortened(readings: Any) -> Any:
-    """With the newest documents only (they come first): the claims stand on all of them, and the page has to stay a page."""
+    """With the newest documents only, which come first: claims stand on all of them; the page has to stay a page."""
     documents = readings.get("documents") or {}
     rows = documents.get("documents") or []
     if len(rows) <= MOST_DOCUMENTS:
