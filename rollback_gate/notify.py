@@ -89,10 +89,14 @@ def _by_command(settings: Messages, runner: Runner) -> Channel:
 
 
 def _by_apprise(url: str) -> Channel:
-    import apprise  # half a second, for those who use it
-
     with _Heard() as heard:
-        service: Any = apprise.Apprise.instantiate(url)
+        try:
+            import apprise  # half a second, for those who use it
+
+            service: Any = apprise.Apprise.instantiate(url)
+        except Exception as error:  # noqa: BLE001 - a plugin that cannot even be made must not stop a rollback
+            trouble = type(error).__name__
+            return Channel("apprise", lambda *_: f"not delivered: {trouble} while the service was set up")
     if service is None:
         scheme = url.partition("://")[0] if "://" in url else "an entry without ://"
         return Channel(scheme, lambda *_: f"not delivered: apprise does not take this URL ({heard.without(url)})")

@@ -177,7 +177,7 @@ class Gate:
         ended = Instant.from_epoch_s(time.time())
         judgement = judge(slots, self._ran)
         profile, heading = self.request.settings().profile, self.request.heading
-        explained = context(self._readings, profile, heading.assessment)
+        explained = context(self._readings, profile, heading.assessment, heading.before)
         record = build.judged(heading, judgement, slots, self._ran, self._readings, ended, explained)
         return write.write_json(self.request.folder, record, self.redactor, seal.key_of(os.environ))
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("rollback-gate", deadline=None)
+hypothesis.settings.load_profile("rollback-gate")
 
 # xdist's own groups (--dist loadgroup) do nothing with pytest 9.2: it no longer sees the names that they change.
 ONE_LAB = {"test_bad_input", "test_gate", "test_record", "test_assess", "test_browser", "test_redeployment"}

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import container_path
 from rollback_gate.evidence import boundary
-from rollback_gate.evidence.readings import Readings
+from rollback_gate.evidence.readings import CodeReading, Readings
 from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 Command = dict[str, str]
@@ -30,6 +31,7 @@ def commands(readings: Readings, profile: Profile) -> list[Command]:
 
 def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings, profile: Profile) -> Iterable[Command]:
     digests = readings.source_digests if isinstance(readings.source_digests, dict) else {}
+    keeping = {r.before.id for r in readings.replicas if isinstance(r.before, Replica) and _keeps_modules(r.code)}
     pattern = "|".join(f"(?:{line.pattern.pattern})" for line in profile.logs.new)
     for replica, since in found:
         name = shlex.quote(replica.name)
@@ -38,8 +40,13 @@ def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings,
             inside = shlex.quote(container_path(profile, path))
             yield _row("new_behaviour", f"docker exec {name} sha256sum {inside}", digest)
         gone = " ".join(shlex.quote(container_path(profile, path)) for path in profile.code.remove)
-        if gone:
+        if gone and replica.id not in keeping:
             yield _row("new_behaviour", f"docker exec {name} ls -d {gone}", "No such file or directory, for each")
+
+
+def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
+    """After a partial rollback: they are there, and must not be used."""
+    return isinstance(code, CodeReading) and code.kept is not None
 
 
 def _worker(profile: Profile) -> Iterable[Command]:

@@ -18,28 +18,40 @@ from rollback_gate.record import by_hand, picture
 _NOBODY_ASKED = "nobody assessed it before the rollback"
 
 
-def context(readings: Readings | Unmeasured, profile: Profile, why: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`why`: the assessment before the rollback. Without readings there is nothing to explain."""
+def context(
+    readings: Readings | Unmeasured, profile: Profile, why: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """`why`: the assessment, `before`: the checks before the rollback. Without readings there is nothing to explain."""
     if isinstance(readings, Unmeasured):
         return {"compared": [], "pictures": {}, "by_hand": []}
     return {
-        "compared": _compared(readings, why),
+        "compared": _compared(readings, why, before),
         "pictures": _pictures(readings, profile),
         "by_hand": by_hand.commands(readings, profile),
     }
 
 
-def _compared(readings: Readings, why: Mapping[str, Any] | None) -> list[dict[str, str]]:
+def _compared(
+    readings: Readings, why: Mapping[str, Any] | None, before: Mapping[str, Any] | None
+) -> list[dict[str, str]]:
     since = boundary.of_documents(replica.boundary for replica in readings.replicas)
     numbers = why["numbers"] if why else None
     rows = (
         ("Completeness", _score_before(readings.history, since), _score_after(readings.documents)),
         ("Processing time", _times_before(numbers), _times_after(readings)),
         ("Errors in the log", _errors_before(numbers), _errors_after(readings)),
-        ("Lines that only the change prints", "see the check below, before the rollback", _new_after(readings)),
+        ("Lines that only the change prints", _check_before(before, "new_behaviour"), _new_after(readings)),
         ("Worker", _worker_before(numbers), _worker_after(readings)),
     )
-    return [{"what": what, "before": before, "after": after} for what, before, after in rows]
+    return [{"what": what, "before": was, "after": now} for what, was, now in rows]
+
+
+def _check_before(before: Mapping[str, Any] | None, check: str) -> str:
+    if before is None:
+        return "the checks were not asked before the rollback"
+    was = before["checks"][check]
+    return f"its check {was['outcome']}: {was['held']} of {was['asked']} assertions held"
 
 
 def _score_before(history: Series | Unmeasured | None, since: Instant | None) -> str:

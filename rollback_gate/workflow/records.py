@@ -124,9 +124,10 @@ def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[
     """
     going = []
     for deployment in {one.deployment for one in kept} - {""}:
-        mine = sorted(
-            (one for one in kept if one.deployment == deployment), key=lambda one: one.folder.name, reverse=True
-        )
+        mine = [one for one in kept if one.deployment == deployment]
+        mine.sort(
+            key=lambda one: (one.folder.name[:16], str(one.seen.record.get("began"))), reverse=True
+        )  # as the gate
         newest_go = next((one for one in mine if one.is_go), None)
         going += [one for one in mine[keep:] if one is not newest_go and one.folder not in with_actions]
     return sorted(going, key=lambda one: one.folder.name)

@@ -17,11 +17,12 @@ from tests.unit.record.test_record import record
 
 HOSTILE = ["\n::set-output name=open::true", "\r\n::error::x", "<script>alert(1)</script>", "\x1b]0;x\x07",
            "| a | b |", "`code`", "@team", "http://evil.example", "\u202etxt.exe", "%0A::stop-commands::x", "[x](y)"]  # fmt: skip
+RECORD = record()
 text = st.lists(st.one_of(st.text(), st.sampled_from(HOSTILE)), max_size=4).map("".join)
 
 
 def answer(says: str = "it is old", **changes: Any) -> Answer:
-    made = {"name": "reports/x", "record": record(), "digest": "a" * 64, "is_signed": False,
+    made = {"name": "reports/x", "record": RECORD, "digest": "a" * 64, "is_signed": False,
             "notes": (Note("ok", "still true", "2 containers"),), "obstacles": (Obstacle(says, "invoke verify"),)}  # fmt: skip
     return Answer(**{**made, **changes})
 
@@ -65,7 +66,7 @@ def test_no_text_becomes_a_command_of_github(says: str) -> None:
 @given(text)
 def test_no_text_becomes_markup_of_the_summary(says: str) -> None:
     """The table keeps its shape; no HTML, no link, no mention."""
-    made = answers.as_markdown(answer(says, record=record() | {"reason": says, "change": says}))
+    made = answers.as_markdown(answer(says, record=RECORD | {"reason": says, "change": says}))
     rows = [line for line in made.splitlines() if line.endswith("| invoke verify |")]
     assert len(rows) == 1
     assert "<" not in made.replace("&lt;", "")
@@ -85,7 +86,7 @@ def test_no_text_opens_a_section_of_gitlab(says: str) -> None:
 @given(text)
 def test_outputs_are_four_lines(says: str) -> None:
     """Whatever the record holds: a fifth line would be an output of somebody else's."""
-    made = answers.outputs(answer(record=record() | {"verdict": says, "record_id": says}))
+    made = answers.outputs(answer(record=RECORD | {"verdict": says, "record_id": says}))
     assert len(made.splitlines()) == 4
     assert made.startswith("rollback_gate_open=false\n")
 

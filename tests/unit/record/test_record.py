@@ -20,6 +20,9 @@ SLOTS = ("replica-1", "replica-2")
 EVIL = "<script>alert(1)</script>"
 
 
+EXPLAINED = context(readings(), phase1(), None)  # once: it draws
+
+
 def heading(**changes: Any) -> Heading:
     values: dict[str, Any] = {
         "kind": "verify", "record_id": "20261123T120000Z-abcd", "began": NOW, "operator": "kim",
@@ -33,9 +36,7 @@ def heading(**changes: Any) -> Heading:
 def record(**ran: Ran) -> dict[str, Any]:
     tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
     return seal.signed(
-        build.judged(
-            heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, context(readings(), phase1(), None)
-        ),
+        build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, EXPLAINED),
         None,
     )
 
