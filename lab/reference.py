@@ -119,7 +119,9 @@ class Lab:
             self.build_image()
         for container in self.containers("nsqd"):
             container.restart(timeout=1)
-        self.compose("up", "-d", "--no-build", "--no-recreate", "mongodb", "nsqd", "mcp-server")
+        others = ("mongodb", "nsqd", "mcp-server")
+        if any([c.status for c in self.containers(name)] != ["running"] for name in others):  # else nothing is to do
+            self.compose("up", "-d", "--no-build", "--no-recreate", *others)
         self.mcp("envelope")
         self._empty_database()
         self.recreate(WORKER, COORDINATOR)

@@ -77,6 +77,7 @@ class TestModes:
             assert not (operator.lab.directory / "tests/test_error_handling.py").exists()
             assert not (operator.lab.directory / "ROLLBACK_PROCEDURES.md").exists()
 
+    @ON_ONE
     def test_step_by_step(self, operator: Operator) -> None:
         """Runbook, Option 2: shows each step and its command, asks; can be stopped, and resumed."""
         refused = operator.invoke("rollback", "--step", answers="stop\n")
@@ -89,6 +90,7 @@ class TestModes:
         assert operator.newest_record()["verdict"] == "INCONCLUSIVE"
         verified(operator, "rollback.resume", "--reason", "and on")
 
+    @ON_ONE
     def test_production(self, operator: Operator) -> None:
         """Notify, roll back, stabilise, verify, communicate: both messages hold what is true, and are delivered."""
         outbox = operator.reports.parent / "outbox"
