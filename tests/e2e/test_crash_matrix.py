@@ -77,8 +77,11 @@ class Matrix:
         return seen
 
     def phases(self, number: int, step: Step) -> tuple[str, ...]:
-        """After a step is before the next one. Of a build, what a bind mount does not do as well."""
-        if self.operator.lab.variant == "build" and step.kind not in OF_IMAGES:
+        """After a step is before the next one. Of a build, what a bind mount does not do as well.
+
+        An undo finds what a resume finds: it is asked of the middle of each step, where most can be half done.
+        """
+        if self.end == "undo" or (self.operator.lab.variant == "build" and step.kind not in OF_IMAGES):
             return PHASES[1:2]
         return PHASES if number == 0 else PHASES[1:]
 
