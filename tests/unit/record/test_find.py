@@ -86,3 +86,12 @@ def test_a_record_by_name(tmp_path: Path) -> None:
     for where in (str(tmp_path / "none"), str(tmp_path), "http://127.0.0.1:1/report.json"):
         with pytest.raises(Unreachable):
             find.named(where)
+
+
+@pytest.mark.parametrize(("where", "beside"), [
+    ("/srv/reports/x/report.json", "/srv/reports/x/actions.json"), ("report.html", "actions.json"),
+    ("https://ci.example/1/report.html?token=s/e", "https://ci.example/1/actions.json?token=s/e"),
+])  # fmt: skip
+def test_what_lies_beside_a_record(where: str, beside: str) -> None:
+    """A token behind the question mark opens both."""
+    assert find.beside(where, "actions.json") == beside
