@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollback_gate.errors import RollbackGateError, TrackerBusy, TrackerRefused
 
 BUSY = frozenset({429, 502, 503, 504})
+_DID_NOTHING = frozenset({429, 503})  # a gateway's 502 or 504 may stand before work that is done
 
 
 def of_status(
@@ -33,6 +34,8 @@ def of_silence(what: str, address: str, error: Exception) -> TrackerBusy:
                        "check ticket.address and the network")  # fmt: skip
 
 
-def perhaps_done(silence: TrackerBusy) -> TrackerRefused:
-    """Asked to make something, and silent since: asking again could make it twice."""
-    return TrackerRefused(silence.message, "look whether it is there before you ask again; then ticket.attach")
+def unless_made(trouble: RollbackGateError, is_repeatable: bool, status: int = 0) -> RollbackGateError:
+    """Asked to make something, and no clear answer since: asking again could make it twice. `status`: 0 for none."""
+    if is_repeatable or not isinstance(trouble, TrackerBusy) or status in _DID_NOTHING:
+        return trouble
+    return TrackerRefused(trouble.message, "look whether it is there before you ask again; then ticket.attach")

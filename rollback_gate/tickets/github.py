@@ -31,12 +31,12 @@ class GitHub:
 
     def comments(self, ticket: str) -> list[str]:
         with self._asking(f"reading {self._name(ticket)}"):
-            issue = self._repository().get_issue(_number(ticket))
+            issue = self._repository().get_issue(_number(ticket, self._settings.project))
             return [issue.body or "", *(comment.body for comment in issue.get_comments())]
 
     def comment(self, ticket: str, summary: str) -> None:
         with self._asking(f"commenting on {self._name(ticket)}"):
-            self._repository().get_issue(_number(ticket)).create_comment(summary)
+            self._repository().get_issue(_number(ticket, self._settings.project)).create_comment(summary)
 
     def open(self, title: str, summary: str) -> str:
         with self._asking(f"opening an issue in {self._settings.project}", is_repeatable=False):
@@ -60,14 +60,18 @@ class GitHub:
             status = 429 if isinstance(error, RateLimitExceededException) else error.status
             says = str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
             token = self._settings.token_env
-            raise answers.of_status(status, what, _RIGHTS, token, says, headers.get("retry-after", "")) from error
+            trouble = answers.of_status(status, what, _RIGHTS, token, says, headers.get("retry-after", ""))
+            raise answers.unless_made(trouble, is_repeatable, status) from error
         except requests.RequestException as error:
             silence = answers.of_silence(what, self._settings.address or "GitHub", error)
-            raise silence if is_repeatable else answers.perhaps_done(silence) from error
+            raise answers.unless_made(silence, is_repeatable) from error
 
 
-def _number(ticket: str) -> int:
-    text = ticket.rpartition("#")[2] or ticket
-    if not text.isdecimal():
+def _number(ticket: str, project: str) -> int:
+    repository, _, text = ticket.rpartition("#")
+    if repository and repository.lower() != project.lower():
+        raise TrackerRefused(f"{ticket} is not in {project}, the profile's ticket.project", "give a number of an issue "
+                             "there, or --set ticket.project")  # fmt: skip
+    if not (text.isascii() and text.isdecimal()):
         raise TrackerRefused(f"{ticket} is no issue of GitHub", "give its number: --ticket 42")
     return int(text)

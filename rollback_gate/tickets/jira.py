@@ -70,9 +70,10 @@ class Jira:
             status, said = int(error.status_code or 0), str(error.text or "")
             if not status:
                 silence = answers.of_silence(what, self._settings.address, error)
-                raise silence if is_repeatable else answers.perhaps_done(silence) from error
+                raise answers.unless_made(silence, is_repeatable) from error
             wait = str(error.response.headers.get("Retry-After", "")) if error.response is not None else ""
-            raise answers.of_status(status, what, _RIGHTS, self._settings.token_env, said, wait) from error
+            trouble = answers.of_status(status, what, _RIGHTS, self._settings.token_env, said, wait)
+            raise answers.unless_made(trouble, is_repeatable, status) from error
         except requests.RequestException as error:
             silence = answers.of_silence(what, self._settings.address, error)
-            raise silence if is_repeatable else answers.perhaps_done(silence) from error
+            raise answers.unless_made(silence, is_repeatable) from error

@@ -17,14 +17,16 @@ from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Ticket
 from rollback_gate.profile.schema import Tracker as Kind
 from rollback_gate.record import seal, write
+from rollback_gate.rollback.files import write_text
 from rollback_gate.tickets import summary
 from rollback_gate.tickets.command import Command
 from rollback_gate.tickets.summary import MARKDOWN, PLAIN, WIKI, Markup
 from rollback_gate.tickets.tracker import Files, Tracker, patiently
 from rollback_gate.workflow import actions
-from rollback_gate.workflow.records import chosen
+from rollback_gate.workflow.records import NEWEST, chosen
 
 KEPT = "ticket.txt"
+_OF_GITHUB = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 _MARKUP: Mapping[Kind, Markup] = {Kind.GITHUB: MARKDOWN, Kind.JIRA: WIKI, Kind.COMMAND: PLAIN}
 _LIBRARY = {Kind.GITHUB: ("rollback_gate.tickets.github", "GitHub"), Kind.JIRA: ("rollback_gate.tickets.jira", "Jira")}
 
@@ -33,7 +35,7 @@ _LIBRARY = {Kind.GITHUB: ("rollback_gate.tickets.github", "GitHub"), Kind.JIRA: 
 class Wish:
     """`which`: a record; `link`: where the report can be read, "" to ask the CI; a dry run only shows what would be."""
 
-    which: str = "newest"
+    which: str = NEWEST
     link: str = ""
     dry_run: bool = False
 
@@ -94,7 +96,7 @@ def open_ticket(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sl
     else:
         title = call.terminal.redactor.text(str(seal.printable(summary.title(job.record))))
         ticket = str(job.patiently(lambda: tracker.open(title, job.text())))
-        kept.write_text(f"{ticket}\n", encoding="utf-8")
+        write_text(kept, f"{ticket}\n", 0o644)
         call.terminal.item("ok", "ticket", f"{ticket} is open")
     _deliver(job, tracker, ticket, has_text=True)
     job.patiently(lambda: tracker.add_tasks(ticket, summary.tasks(job.settings.profile.actions)))
@@ -138,15 +140,18 @@ def _job(call: Call, wish: Wish, sleep: Callable[[float], None]) -> _Job:
     settings = call.load()
     if settings.profile.ticket.tracker is Kind.NONE:
         raise WrongSetting("the profile names no tracker", "set ticket.tracker to github, jira or command")
+    link = wish.link or link_of(call.environ)
+    if wish.which == NEWEST:  # of this deployment, whatever others are in the folder
+        return _Job(call, settings, *actions.newest(call, settings), link, sleep)
     one = chosen(call, wish.which)
     if not one.seen.record or one.seen.was_altered:
         raise WrongSetting(f"{one.folder} does not hold up: it is no evidence", "invoke record.check, or verify again")
-    return _Job(call, settings, one.folder, one.seen.record, wish.link or link_of(call.environ), sleep)
+    return _Job(call, settings, one.folder, one.seen.record, link, sleep)
 
 
 def link_of(environ: Mapping[str, str]) -> str:
     """Where a CI job keeps its artifacts, by what the CI tells of itself; "" outside of one."""
-    if environ.get("GITHUB_ACTIONS") == "true":
+    if environ.get("GITHUB_ACTIONS") == "true" and all(environ.get(name) for name in _OF_GITHUB):
         return "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}".format_map(environ)
     if environ.get("GITLAB_CI") == "true" and environ.get("CI_JOB_URL"):
         return f"{environ['CI_JOB_URL']}/artifacts/browse"
@@ -159,9 +164,11 @@ def _tracker(job: _Job) -> Tracker:
         secret = {job.settings.profile.database.password_env, seal.KEY_VARIABLE}
         runner = SubprocessRunner({key: value for key, value in environ.items() if key not in secret})
         return Command(settings, runner, job.folder / write.HTML_NAME, job.folder / KEPT)
-    token = environ.get(settings.token_env, "")
+    token = environ.get(settings.token_env, "").strip()
     if not token:
         raise WrongSetting(f"{settings.token_env} holds no token", f"set it to a token of {settings.tracker}")
+    if not (token.isascii() and token.isprintable()):
+        raise WrongSetting(f"{settings.token_env} holds a character that no token has", "set it to the token alone")
     module, name = _LIBRARY[settings.tracker]
     try:
         made: Tracker = getattr(importlib.import_module(module), name)(settings, token)

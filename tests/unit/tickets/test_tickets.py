@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.call import Call
-from rollback_gate.errors import TrackerBusy, TrackerRefused, WrongSetting
+from rollback_gate.errors import TrackerBusy, TrackerRefused, Unreachable, WrongSetting
 from rollback_gate.record import actions, seal, write
 from rollback_gate.redaction import Redactor
 from rollback_gate.terminal import Terminal
@@ -22,7 +22,8 @@ from tests.unit.record.test_record import heading, record
 from tests.unit.tickets.server import TOKEN, GitHubServer, JiraServer, Tickets, serving
 
 COMMENTS = "/repos/team/enrichment/issues/42/comments"
-DIGEST = seal.digest(seal.canonical(record()))
+RECORD = record() | {"deployment": {"id": "e/ocr_metadata_extraction/phase1", "engine": "e", "directory": "/srv/p"}}
+DIGEST = seal.digest(seal.canonical(RECORD))
 
 
 class Desk:
@@ -32,7 +33,7 @@ class Desk:
         self.folder = folder / "20261123T120000Z-abcd"
         if not self.folder.exists():
             self.folder.mkdir()
-            write.write_page(self.folder, record(), Redactor([]), None)
+            write.write_page(self.folder, RECORD, Redactor([]), None)
         self.out, self.slept = io.StringIO(), list[float]()
         environ = {
             "ROLLBACK_GATE_TICKET_TOKEN": token,
@@ -109,13 +110,11 @@ def test_a_new_ticket_is_opened_once_and_noted(kind: str, request: pytest.Fixtur
     settings = at_github(address) if kind == "github" else (*at_jira(address), "task_type=")
     for _ in range(2):
         desk = Desk(tmp_path, *settings)
-        desk.call = Call.make(ROOT, "", [*desk.call.settings_given, "deployment.compose_project=p"], desk.call.environ,
-                              desk.call.terminal)  # fmt: skip
         said = desk.open()
     assert "was opened for this record already" in said
     assert len(there.created) == 1
     assert len(there.comments) == 0
-    done = actions.done_in(tmp_path, actions.subject_of(record()), None)
+    done = actions.done_in(tmp_path, actions.subject_of(RECORD), None)
     assert not hasattr(done, "reason")
     assert [one.action for one in done] == ["create-ticket"]
 
@@ -146,6 +145,60 @@ def test_a_ticket_that_may_be_open_is_not_opened_again(jira: tuple[Tickets, str]
         Desk(tmp_path, *at_jira(address)).open()
     assert "look whether it is there" in error.value.remedy
     assert len(there.created) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+@pytest.mark.parametrize("kind", ["github", "jira"])
+def test_an_unclear_answer_to_a_new_ticket_is_not_asked_again(
+    kind: str, status: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """A gateway may have given up on work that is done: asked again, there would be two tickets."""
+    there, address = request.getfixturevalue(kind)
+    path = "/repos/team/enrichment/issues" if kind == "github" else "/rest/api/2/issue"
+    there.trouble["POST", path] = [(status, {})]
+    with pytest.raises(TrackerRefused) as error:
+        Desk(tmp_path, *(at_github(address) if kind == "github" else at_jira(address))).open()
+    assert "look whether it is there" in error.value.remedy
+    assert there.requests.count(f"POST {path}") == 1
+
+
+def test_a_new_ticket_is_asked_for_again_where_the_tracker_was_away(jira: tuple[Tickets, str], tmp_path: Path) -> None:
+    there, address = jira
+    there.trouble["POST", "/rest/api/2/issue"] = [(503, {}), (429, {})]
+    Desk(tmp_path, *at_jira(address), "task_type=").open()
+    assert len(there.created) == 1
+
+
+def test_an_issue_of_another_repository_is_not_written_to(github: tuple[Tickets, str], tmp_path: Path) -> None:
+    there, address = github
+    with pytest.raises(TrackerRefused, match="is not in team/enrichment"):
+        Desk(tmp_path, *at_github(address)).attach("other/repo#42", link="x")
+    assert there.comments == []
+    Desk(tmp_path, *at_github(address)).attach("Team/enrichment#42", link="x")
+    assert len(there.comments) == 1
+
+
+def test_the_newest_is_the_newest_of_this_deployment(github: tuple[Tickets, str], tmp_path: Path) -> None:
+    """Records of several deployments may share a folder."""
+    other = tmp_path / "20261123T130000Z-bbbb"
+    other.mkdir()
+    write.write_page(other, record() | {"record_id": other.name, "operator": "lee"}, Redactor([]), None)
+    there, address = github
+    Desk(tmp_path, *at_github(address)).attach("42", link="x")
+    assert f"sha256:{DIGEST}" in there.comments[0]
+
+
+def test_a_token_may_end_with_its_line(github: tuple[Tickets, str], tmp_path: Path) -> None:
+    """As a file of secrets holds it."""
+    Desk(tmp_path, *at_github(github[1]), token=f"{TOKEN}\n").attach("42", link="x")
+    assert len(github[0].comments) == 1
+
+
+@pytest.mark.parametrize("token", ["t\u00f6ken-\u2603", "to\nken"])
+def test_a_token_that_cannot_be_one_is_not_shown(token: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongSetting, match="holds a character") as error:
+        Desk(tmp_path, *at_jira("http://127.0.0.1:1"), token=token).attach("INC-42")
+    assert token not in str(error.value)
 
 
 def test_it_gives_up_in_the_end(github: tuple[Tickets, str], tmp_path: Path) -> None:
@@ -211,7 +264,7 @@ def test_an_altered_record_is_no_evidence(tmp_path: Path) -> None:
     desk = Desk(tmp_path, *at_jira("http://127.0.0.1:1"))
     page = desk.folder / "report.html"
     page.write_text(page.read_text().replace("every check ran", "every test ran"))
-    with pytest.raises(WrongSetting, match="does not hold up"):
+    with pytest.raises(Unreachable, match="cannot be relied on"):
         desk.attach("INC-42")
 
 
@@ -242,6 +295,7 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environ, link", [
     ({}, ""), ({"BUILD_URL": "http://j/job/1/"}, "http://j/job/1/artifact/"),
     ({"GITLAB_CI": "true", "CI_JOB_URL": "http://g/-/jobs/1"}, "http://g/-/jobs/1/artifacts/browse"),
+    ({"GITHUB_ACTIONS": "true"}, ""),
     ({"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "http://h", "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "5"},
      "http://h/a/b/actions/runs/5"),
 ])  # fmt: skip
