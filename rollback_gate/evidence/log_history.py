@@ -56,7 +56,7 @@ class HistoryListener:
 
     def error(self, at: Instant, text: str) -> None:
         name, expected = type_of(text, self.triggers)
-        if name not in self._types and len(self._types) >= _MOST_TYPES:
+        if name.startswith(OTHER) and name not in self._types and len(self._types) >= _MOST_TYPES:
             name = OTHER
         kind = self._types.setdefault(name, _Type(name, expected))
         kind.total += 1

@@ -70,7 +70,8 @@ def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
     """Processing time beyond 400 seconds, consistently; the MCP server is asked first (Immediate Rollback 4; tree)."""
     limit = profile.triggers.slow_s
     recent = _recent(symptoms, with_open=True)
-    slow = [attempt for attempt in recent if attempt.seconds > limit]
+    # A failed one's time ends when the next document is picked up, be it an idle hour later.
+    slow = [attempt for attempt in recent if attempt.seconds > limit and (attempt.finished or not attempt.failed)]
     fast = [attempt for attempt in recent if attempt.finished and attempt.seconds <= limit]
     if len(slow) >= _CONSISTENTLY and len(slow) > len(fast):
         says = f"{len(slow)} of the last {len(slow) + len(fast)} documents took longer than {duration(limit)}"

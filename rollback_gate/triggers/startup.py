@@ -8,7 +8,8 @@ from rollback_gate.rollback.content import Content
 from rollback_gate.triggers.rule import Answer, fires, quiet, unmeasured
 from rollback_gate.triggers.symptoms import LogHistory, Symptoms, WorkerReading
 
-_KILLED = 137  # 128 + SIGKILL: a stop of a worker that ignores SIGTERM
+# Nothing, SIGINT, SIGKILL (a stop of a worker that ignores SIGTERM), SIGTERM.
+_STOPPED = frozenset({0, 128 + 2, 128 + 9, 128 + 15})
 
 
 def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
@@ -71,7 +72,7 @@ def _start_of(worker: WorkerReading, symptoms: Symptoms, profile: Profile) -> st
     if replica.restarting or replica.status in ("restarting", "dead"):
         return f"is {replica.condition}, exit status {replica.exit_code}"
     if not replica.is_running:
-        by_hand = replica.status in ("created", "paused") or replica.exit_code in (0, _KILLED) or replica.paused
+        by_hand = replica.paused or replica.status == "paused" or replica.exit_code in _STOPPED
         return "" if by_hand and not replica.oom_killed else f"is {replica.condition}"
     if worker.consumes is not False:
         return worker.consumes if isinstance(worker.consumes, Unmeasured) else ""

@@ -80,8 +80,9 @@ class WorkerReading:
         started, seen = self.replica.started_at, self.log.consuming_at
         has_said = started is not None and seen is not None and seen >= started
         if self.in_queue is False:
-            doubt = "it has logged that it consumes, and the queue does not know it: it may be connecting again"
-            return Unmeasured(f"whether {self.replica.name} consumes", doubt) if has_said else False
+            doubt = "the queue does not know it, and it has logged that it consumes, or did so before its log begins"
+            is_older = started is not None and started < self.log.since  # it may have said so before what was read
+            return Unmeasured(f"whether {self.replica.name} consumes", doubt) if has_said or is_older else False
         if started is not None and started < self.log.since:
             return self.in_queue  # its start is older than what was read
         return has_said

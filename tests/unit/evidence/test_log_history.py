@@ -136,3 +136,14 @@ def test_memory_is_bounded() -> None:
     assert len(found.errors) <= 51
     assert len(found.attempts) <= 1000
     assert all(len(error.hourly) <= 24 * 15 for error in found.errors)
+
+
+def test_a_flood_of_other_types_does_not_hide_a_known_one() -> None:
+    """What the profile names keeps its name, and whether it is expected, however late it comes."""
+    listener = HistoryListener(PROFILE.triggers)
+    for n in range(60):
+        listener.error(START.plus(n), f"ERROR:{chr(97 + n % 26)}{chr(97 + n // 26)}:boom")
+    form = next(f for f in PROFILE.triggers.errors if f.expected)
+    listener.error(START.plus(61), form.example)
+    found = listener.history(LogReader(PROFILE.logs, Instant(0), listener).summary(), START.plus(62))
+    assert [error.expected for error in found.errors if error.name == form.name] == [True]
