@@ -20,8 +20,12 @@ from rollback_gate.messages import Rendered
 from rollback_gate.profile.schema import Messages
 
 SERVICES_VARIABLE = "ROLLBACK_GATE_NOTIFY"
+_DELIVERED = "delivered"
 _PARTS = re.compile(r"[/:@?&=#,]+")
-_SHORTEST_SECRET = 6
+_TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])[\w+.-]{16,}|[0-9a-fA-F-]{32,}")
+# What apprise logs of a failure that holds nothing of the URL; the rest of its lines may.
+_STATUS = re.compile(r"\berror=(?P<status>[0-9]{3})\b")
+_NO_CONNECTION = re.compile(r"\bA Connection error occurr?ed\b")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Sending:
         """Name and outcome of each channel; waits for those that have time left. One that hangs is left behind."""
         for thread in self._threads:
             thread.join(max(0.0, self._deadline - time.monotonic()) + 0.5)
-        late = f"not delivered: no answer within {self._limit_s:.0f} s"
+        late = f"not known whether it was delivered: no answer within {self._limit_s:g} s"
         return [(channel.name, self._says.get(number, late)) for number, channel in enumerate(self._channels)]
 
     def _send(self, number: int, channel: Channel, message: Rendered, files: tuple[Path, ...]) -> None:
@@ -56,6 +60,11 @@ class Sending:
             self._says[number] = channel.send(message, files)
         except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the others and the rollback go on
             self._says[number] = f"not delivered: {type(error).__name__}"
+
+
+def was_delivered(outcome: str) -> bool:
+    """Whether an outcome of a Sending says that a service took the message."""
+    return outcome.startswith(_DELIVERED)
 
 
 def channels(settings: Messages, environ: Mapping[str, str], runner: Runner) -> list[Channel]:
@@ -70,9 +79,9 @@ def urls_in(environ: Mapping[str, str]) -> list[str]:
 
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """The URLs, and each part of one that could be a token."""
+    """The URLs, and each part of one that is a token for sure: a channel's name is a word that records need."""
     parts = [part for url in urls_in(environ) for part in _PARTS.split(url.partition("://")[2])[1:]]
-    return [*urls_in(environ), *(part for part in parts if len(part) >= _SHORTEST_SECRET and "." not in part)]
+    return [*urls_in(environ), *(part for part in parts if _TOKEN.fullmatch(part))]
 
 
 def _by_command(settings: Messages, runner: Runner) -> Channel:
@@ -83,59 +92,48 @@ def _by_command(settings: Messages, runner: Runner) -> Channel:
             runner(settings.command, timeout_s=settings.limit_s, text=message.text)
         except CommandFailed as error:  # its arguments and what it printed may hold a webhook's secret
             return f"not delivered: {settings.command[0]} {error.status}"
-        return f"delivered by {settings.command[0]}"
+        return f"{_DELIVERED} by {settings.command[0]}"
 
     return Channel(name, send)
 
 
 def _by_apprise(url: str) -> Channel:
-    with _Heard() as heard:
-        try:
-            import apprise  # half a second, for those who use it
+    try:
+        import apprise  # half a second, for those who use it
 
-            service: Any = apprise.Apprise.instantiate(url)
-        except Exception as error:  # noqa: BLE001 - a plugin that cannot even be made must not stop a rollback
-            trouble = type(error).__name__
-            return Channel("apprise", lambda *_: f"not delivered: {trouble} while the service was set up")
+        _silence()
+        service: Any = apprise.Apprise.instantiate(url)
+    except Exception as error:  # noqa: BLE001 - a plugin that cannot even be made must not stop a rollback
+        trouble = type(error).__name__
+        return Channel("apprise", lambda *_: f"not delivered: {trouble} while the service was set up")
     if service is None:
         scheme = url.partition("://")[0] if "://" in url else "an entry without ://"
-        return Channel(scheme, lambda *_: f"not delivered: apprise does not take this URL ({heard.without(url)})")
+        return Channel(scheme, lambda *_: "not delivered: apprise does not take this URL, or a plugin is missing")
 
     def send(message: Rendered, files: tuple[Path, ...]) -> str:
         takes_files = bool(service.attachment_support)
         attachment = apprise.AppriseAttachment([str(file) for file in files]) if files and takes_files else None
-        with _Heard() as said:
-            done = service.notify(body=message.body, title=message.subject, attach=attachment)
+        through = apprise.Apprise(service)  # a service alone would send plain text as if it were HTML
+        text = apprise.NotifyFormat.TEXT
+        done = through.notify(body=message.body, title=message.subject, body_format=text, attach=attachment)
         if not done:
-            return f"not delivered: {said.without(url) or 'the service did not take it'}"
-        return "delivered" + (", with the record" if attachment else "")
+            return f"not delivered: {_why(entry.message for entry in done.logs())}"
+        return _DELIVERED + (", with the record" if attachment else "")
 
     return Channel(str(service.service_name or service.schemas), send)
 
 
-class _Heard(logging.Handler):
-    """What apprise logs in this thread: it tells the reason nowhere else."""
+def _why(lines: Iterable[str]) -> str:
+    """From what apprise logged. Never a line of it: many of them hold the address, with its key."""
+    text = " ".join(lines)
+    if status := _STATUS.search(text):
+        return f"the service answered {status['status']}"
+    return "no connection to the service" if _NO_CONNECTION.search(text) else "the service did not take it"
 
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread, self.lines = threading.get_ident(), list[str]()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.lines.append(record.getMessage())
-
-    def without(self, url: str) -> str:
-        """The first line, without any part of the URL that could be a secret."""
-        text = self.lines[0] if self.lines else ""
-        for secret in sorted(secrets_in({SERVICES_VARIABLE: url}), key=len, reverse=True):
-            text = text.replace(secret, "[redacted]")
-        return " ".join(text.split())[:300]
-
-    def __enter__(self) -> _Heard:
-        logger = logging.getLogger("apprise")
-        logger.addHandler(self)
-        logger.propagate = False  # or Python prints it where nobody asked for it
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeHandler(self)
+def _silence() -> None:
+    """Of apprise's own log: without this Python prints it where nobody asked for it, with addresses."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -39,6 +39,15 @@ from rollback_gate.workflow.why import settled_before
 LOOK_EVERY_S = 5.0
 
 
+@dataclass(frozen=True)
+class Told:
+    """What became of a message on one channel. `name`: which message."""
+
+    name: str
+    says: str
+    is_delivered: bool
+
+
 @dataclass
 class _Procedure:
     """What the messages say, as far as it is known. `run_id`: "" for no run.
@@ -66,8 +75,8 @@ class _Procedure:
         self.call.terminal.line(f"Subject: {redacted.subject}")
         self.call.terminal.lines(redacted.body.splitlines())
 
-    def heard(self) -> list[tuple[str, str]]:
-        """What became of the messages that are under way: (which, outcome). Waits for them, each within its limit."""
+    def heard(self) -> list[Told]:
+        """What became of the messages that are under way. Waits for them, each within its limit."""
         told = []
         for name, sending in self.under_way:
             outcomes = sending.outcomes() or [("", f"shown only: no messages.command, no {notify.SERVICES_VARIABLE}")]
@@ -75,7 +84,7 @@ class _Procedure:
                 says = self.call.terminal.redactor.text(f"{channel}: {outcome}" if channel else outcome)
                 mark = "warning" if outcome.startswith("not") else "ok"
                 self.call.terminal.item(mark, f"message at the {name}", says)
-                told.append((name, says))
+                told.append(Told(name, says, bool(channel) and notify.was_delivered(outcome)))
         self.under_way.clear()
         return told
 
@@ -113,7 +122,7 @@ def production(call: Call, order: Order) -> ExitCode:
         procedure.tell("end", last)
         told = procedure.heard()
         _journal(call, procedure.run_id, told)
-        _note(call, told)
+        _note(call, procedure.run_id, told)
 
 
 def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
@@ -233,15 +242,15 @@ def _look(glances: Glances, profile: Profile, elapsed_s: float) -> tuple[str, bo
     return settling.in_words(readings), False
 
 
-def _note(call: Call, told: Iterable[tuple[str, str]]) -> None:
-    """The first of the post-rollback actions, where it was done."""
-    channels = [says for _, says in told if "not delivered" not in says and not says.startswith("shown only")]
-    if channels:
+def _note(call: Call, run_id: str, told: Iterable[Told]) -> None:
+    """The first of the post-rollback actions, where it was done. A rollback that was refused notes nothing."""
+    channels = [one.says for one in told if one.is_delivered]
+    if channels and run_id:
         with suppress(WrongSetting):
-            actions.try_to_note(call, call.load(), "notify-team", "; ".join(channels))
+            actions.try_to_note(call, call.load(), "notify-team", "; ".join(channels), run_id)
 
 
-def _journal(call: Call, run_id: str, told: Iterable[tuple[str, str]]) -> None:
+def _journal(call: Call, run_id: str, told: Iterable[Told]) -> None:
     """In the run's account, where there is a run: who was told, and who was not."""
     if not run_id:
         return
@@ -249,7 +258,7 @@ def _journal(call: Call, run_id: str, told: Iterable[tuple[str, str]]) -> None:
         with opened(call, "notes") as session:
             for run, _ in session.runs():
                 if run.id == run_id:
-                    for name, outcome in told:
-                        run.journal.write("message", name=name, outcome=outcome)
+                    for one in told:
+                        run.journal.write("message", name=one.name, outcome=one.says)
     except (RollbackGateError, OSError) as error:
         call.terminal.item("warning", "messages", f"their outcome could not be noted in the journal: {error}")
