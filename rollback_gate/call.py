@@ -23,7 +23,7 @@ from rollback_gate.record.seal import Key
 from rollback_gate.request import redactor
 from rollback_gate.rollback import lock, store
 from rollback_gate.rollback.lock import Held
-from rollback_gate.rollback.store import DeploymentId, RunAccount, Store
+from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccount, Store
 from rollback_gate.terminal import Terminal
 
 _OF_ROOT, _OF_USER = Path("/var/lib/rollback-gate"), Path(".local/state/rollback-gate")
@@ -147,7 +147,7 @@ def heading_of(
     call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
 ) -> Heading:
     profile = settings.profile
-    engine_id = "unknown engine" if isinstance(engine, Unmeasured) else engine.id
+    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
     deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
     return Heading(
         kind=kind,

@@ -39,14 +39,18 @@ class Redactor:
         return _NAMED.sub(rf"\g<name>{MASK}", value)
 
     def value(self, value: Any) -> Any:
-        """The same for every string inside lists, tuples and dictionaries."""
+        """The same for every string inside lists, tuples and dictionaries, their keys too, and what a key names."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {key: self.value(item) for key, item in value.items()}
+            return {self.value(key): self._named(key, item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self.value(item) for item in value)
         return value
+
+    def _named(self, key: Any, item: Any) -> Any:
+        is_secret = isinstance(key, str) and isinstance(item, str) and _NAMED.fullmatch(f"{key}={item}")
+        return MASK if is_secret else self.value(item)
 
 
 def _forms(secret: str) -> set[str]:

@@ -42,10 +42,16 @@ def subject_of(record: Mapping[str, Any]) -> str:
 
 
 def operators_of(record: Mapping[str, Any]) -> frozenset[str]:
-    """Who rolled back, or went on with it; of a rollback by hand, who had it judged."""
-    run = record.get("run") or {}
+    """Who rolled back, or went on with it; of what no run of this tool started, who had it judged, too."""
+    run = record.get("run")
+    known = [*operators_of_run(run or {}), *record.get("rolled_back_by", [])]
+    return frozenset(map(str, known if run else [*known, record["operator"]]))
+
+
+def operators_of_run(run: Mapping[str, Any]) -> tuple[str, ...]:
+    """As a record's `run`, each once."""
     names = [run.get("operator"), *(attempt.get("operator") for attempt in run.get("attempts", []))]
-    return frozenset(str(name) for name in names if name) or frozenset({str(record["operator"])})
+    return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
 def as_text(subject: str, done: Iterable[Done], key: Key | None) -> str:
@@ -62,7 +68,9 @@ def parse(text: str, key: Key | None) -> tuple[str, tuple[Done, ...]] | Unmeasur
             str(table["subject"]),
             tuple(Done(**{k: str(v) for k, v in row.items()}) for row in table["done"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        for row in rows:
+            Instant.parse(row.at)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Unmeasured("the actions", f"{NAME} cannot be read: {error!r}")
     if table.get("format") != FORMAT:
         return Unmeasured("the actions", f"{NAME} has format {table.get('format')}, not {FORMAT}")
@@ -74,7 +82,7 @@ def parse(text: str, key: Key | None) -> tuple[str, tuple[Done, ...]] | Unmeasur
 def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | Unmeasured:
     """All that was noted for a run, beside whichever of its records; of several entries for one action, the last."""
     found: dict[str, Done] = {}
-    for path in sorted(reports.glob(f"*/{NAME}")):
+    for path in sorted(reports.glob(f"[!.]*/{NAME}")):  # a prune that was killed leaves .ID.going
         try:
             entry = parse(path.read_text(encoding="utf-8"), key)
         except (OSError, UnicodeDecodeError) as error:
@@ -86,6 +94,14 @@ def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | 
                 if one.action not in found or found[one.action].at <= one.at:
                     found[one.action] = one
     return tuple(found.values())
+
+
+def is_signed(folder: Path) -> bool:
+    """Whether what is noted beside a record has a signature, whosever. False where nothing is, or nothing readable."""
+    try:
+        return bool(json.loads((folder / NAME).read_text(encoding="utf-8"))["signature"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def keep(folder: Path, subject: str, entries: Iterable[Done], key: Key | None) -> None:

@@ -59,6 +59,11 @@ class Answer:
         return max((obstacle.code for obstacle in self.obstacles), default=ExitCode.INCONCLUSIVE)
 
     @property
+    def warnings(self) -> list[str]:
+        """What was waived, and with it not looked at."""
+        return [f"{note.name}: {note.says}" for note in self.notes if note.mark == "warning"]
+
+    @property
     def verdict(self) -> str:
         return str(self.record.get("verdict", "NONE"))
 
@@ -86,7 +91,8 @@ def as_github(answer: Answer) -> str:
     """Workflow commands: they become annotations of the job."""
     if answer.is_open:
         says = f"{answer.record_id} is {answer.verdict}, {answer.holds}"
-        return f"::notice title=rollback-gate open::{_in_command(says)}"
+        opened = f"::notice title=rollback-gate open::{_in_command(says)}"
+        return "\n".join([opened, *(f"::warning title=rollback-gate::{_in_command(text)}" for text in answer.warnings)])
     return "\n".join(f"::error title=rollback-gate closed::{_in_command(f'{o.says} → {o.remedy}')}"
                      for o in answer.obstacles)  # fmt: skip
 
@@ -107,6 +113,7 @@ def as_markdown(answer: Answer) -> str:
             f"{in_markdown(answer.record.get('change', ''))}: {in_markdown(answer.record.get('reason', ''))}",
             "",
         ]
+    lines += [line for text in answer.warnings for line in (f"**Warning** {in_markdown(text)}", "")]
     if answer.obstacles:
         lines += ["| Why it is closed | What to do next |", "|---|---|"]
         lines += [f"| {in_markdown(o.says)} | {in_markdown(o.remedy)} |" for o in answer.obstacles] + [""]
@@ -127,6 +134,7 @@ def as_gitlab(answer: Answer, now_s: int) -> str:
     end = f"\x1b[0Ksection_end:{now_s}:rollback_gate\r\x1b[0K"
     colour = "\x1b[32;1m" if answer.is_open else "\x1b[31;1m"
     lines = [f"record: {answer.name or 'none'}", *(f"{f['outcome']:12} {f['reason']}" for f in _findings(answer)),
+             *(f"warning: {text}" for text in answer.warnings),
              *(f"{o.says}\n  → {o.remedy}" for o in answer.obstacles)]  # fmt: skip
     body = "\n".join(seal.printable(" ".join(line.split(" "))) for text in lines for line in text.split("\n"))
     return f"{begin}\n{body}\n{end}\n{colour}{OPEN if answer.is_open else CLOSED}\x1b[0m"

@@ -24,7 +24,8 @@ class Heading:
 
     `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
     `before`: what the checks came to before the judged run, None where they were not asked. `assessment`: why it was
-    rolled back, None where nobody had assessed it.
+    rolled back, None where nobody had assessed it. `rolled_back_by`: operators of the last run of this deployment, also
+    where it is not the judged one: a replica made anew since does not make somebody else of them.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Heading:
     began_local: str
     before: Mapping[str, Any] | None = None
     assessment: Mapping[str, Any] | None = None
+    rolled_back_by: tuple[str, ...] = ()
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollback_gate.instant import Instant
 from rollback_gate.model import Outcome
 from rollback_gate.record import build, html, seal
 from rollback_gate.record.seal import Key
@@ -103,18 +104,33 @@ def _parsed(text: str) -> dict[str, Any] | None:
     """None where the text is no record; one that is has what everybody asks of it."""
     try:
         record = json.loads(text)
+        seal.canonical(record)  # what is nested too deep to be written is no record either
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _SHAPE.items()):
         return None
     deployment = record["deployment"]
     rows = all(isinstance(row, dict) and {"key", "value", "origin"} <= row.keys() for row in record["settings"])
-    return record if rows and isinstance(deployment.get("id"), str) and "engine" in deployment else None
+    is_whole = rows and isinstance(deployment.get("id"), str) and "engine" in deployment
+    return record if is_whole and all(map(_is_finding, record["findings"])) and _has_end(record) else None
+
+
+def _is_finding(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("check", "outcome", "reason"))
+
+
+def _has_end(record: Mapping[str, Any]) -> bool:
+    """One that verify did not end has none."""
+    try:
+        return "ended" not in record or bool(Instant.parse(record["ended"]))
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 _SHAPE: dict[str, type] = {
     "format": int, "kind": str, "verdict": str, "reason": str, "record_id": str, "began": str, "operator": str,
-    "tool": str, "tests": dict, "slots": list, "findings": list, "settings": list, "deployment": dict, "signature": str,
+    "tool": str, "tests": dict, "slots": list, "findings": list, "titles": dict, "settings": list, "deployment": dict,
+    "signature": str,
 }  # fmt: skip
 
 

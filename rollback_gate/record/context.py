@@ -15,6 +15,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import by_hand, picture
 
+_NO_LOG = "not measured"
 _NOBODY_ASKED = "nobody assessed it before the rollback"
 
 
@@ -83,7 +84,8 @@ def _times_before(numbers: Mapping[str, Any] | None) -> str:
 
 
 def _times_after(readings: Readings) -> str:
-    return _times([s for log in _logs(readings) for s in log.finished.values()])
+    logs = _logs(readings)
+    return f"{_times([s for log in logs for s in log.finished.values()])}{_unread(readings)}" if logs else _NO_LOG
 
 
 def _times(seconds: list[float]) -> str:
@@ -103,15 +105,15 @@ def _errors_before(numbers: Mapping[str, Any] | None) -> str:
 def _errors_after(readings: Readings) -> str:
     logs = _logs(readings)
     if not logs:
-        return "not measured"
+        return _NO_LOG
     count = sum(log.errors for log in logs)
     samples = [line for log in logs for line in log.error_samples][:2]
-    return f"{count} since the boundary{': ' if samples else ''}{' | '.join(samples)}"
+    return f"{count} since the boundary{_unread(readings)}{': ' if samples else ''}{' | '.join(samples)}"
 
 
 def _new_after(readings: Readings) -> str:
     logs = _logs(readings)
-    return f"{sum(s.count for log in logs for s in log.new)} since the boundary" if logs else "not measured"
+    return f"{sum(s.count for log in logs for s in log.new)} since the boundary{_unread(readings)}" if logs else _NO_LOG
 
 
 def _worker_before(numbers: Mapping[str, Any] | None) -> str:
@@ -122,7 +124,7 @@ def _worker_before(numbers: Mapping[str, Any] | None) -> str:
 
 
 def _worker_after(readings: Readings) -> str:
-    seen = [replica.before for replica in readings.replicas]
+    seen = [replica.after for replica in readings.replicas]
     words = [str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
              for r in seen]  # fmt: skip
     return "; ".join(words) or "no container"
@@ -130,6 +132,13 @@ def _worker_after(readings: Readings) -> str:
 
 def _logs(readings: Readings) -> list[LogSummary]:
     return [replica.log for replica in readings.replicas if isinstance(replica.log, LogSummary)]
+
+
+def _unread(readings: Readings) -> str:
+    """A count of some of the replicas must not look like one of all."""
+    of_all = len(readings.replicas)
+    unread = of_all - len(_logs(readings))
+    return f", without {unread} of {of_all} replicas, whose log could not be read" if unread else ""
 
 
 def _documents(count: int) -> str:

@@ -63,6 +63,8 @@ def _of_folder(folder: Path, key: Key | None) -> Examination:
     seen.items += [item for item in also.problems if item not in seen.items]
     if seen.record != also.record:
         seen.disagrees(f"{HTML_NAME} and {JSON_NAME} do not hold the same: verify did not end, or one was changed")
+    if seen.record and seen.record.get("record_id") != folder.name:  # a copy would be newer than what it hides
+        seen.disagrees(f"the folder is named {folder.name}, the record in it {seen.record.get('record_id')}")
     return seen
 
 

@@ -18,8 +18,7 @@ _MODE = 0o644
 
 def write_json(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
     """The canonical form; returns what was written: redacted, and signed where there is a key. Raises OSError."""
-    visible = seal.printable(redactor.value(dict(record)))
-    cleaned: dict[str, Any] = json.loads(redactor.text(seal.canonical(visible)))
+    cleaned: dict[str, Any] = redactor.value(seal.printable(redactor.value(dict(record))))
     written = seal.signed(cleaned, key)
     write_text(folder / JSON_NAME, seal.canonical(written), _MODE)
     return written

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ from rollback_gate.rollback.journal import Entry, Journal
 FOLDER = ".rollback"
 
 
+# In the place of an engine's id where none answered.
+UNKNOWN_ENGINE = "unknown engine"
+
+
 @dataclass(frozen=True)
 class DeploymentId:
     """Engine id, Compose project and profile name (DESIGN: the words)."""
@@ -31,6 +35,10 @@ class DeploymentId:
 
     def __str__(self) -> str:
         return f"{self.engine_id}/{self.project}/{self.profile}"
+
+    def may_be(self, other: str) -> bool:
+        """Whether an id is this one's, or could be: that of a verify which found no engine."""
+        return other in (str(self), str(replace(self, engine_id=UNKNOWN_ENGINE)))
 
     @property
     def folder_name(self) -> str:

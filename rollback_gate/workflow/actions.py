@@ -18,7 +18,7 @@ from rollback_gate.record.actions import Done
 def show(call: Call) -> ExitCode:
     """The list, by when it is due; 0 only when all is done. Raises WrongSetting, Unreachable."""
     settings = call.load()
-    _, record = _newest(call, settings)
+    _, record = newest(call, settings)
     done = {one.action: one for one in _done(call, record)}
     call.terminal.stage(f"Actions after {record['change']}, {actions.subject_of(record).rpartition(' ')[2]}")
     listed = settings.profile.actions
@@ -38,7 +38,7 @@ def done(call: Call, item: str, by: str, note: str) -> ExitCode:
         raise WrongSetting(
             f"there is no action {item}", f"one of {', '.join(known)}" if known else "the profile has none"
         )
-    folder, record = _newest(call, settings)
+    folder, record = newest(call, settings)
     who = by.strip() or call.operator
     if known[item].is_approval and {who, call.operator} & actions.operators_of(record):
         same = ", ".join(sorted({who, call.operator} & actions.operators_of(record)))
@@ -50,7 +50,10 @@ def done(call: Call, item: str, by: str, note: str) -> ExitCode:
 
 
 def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) -> None:
-    """Beside the record; with all that was noted for its run before. Raises Unreachable."""
+    """Beside the record; with all that was noted for its run before. Raises WrongSetting, Unreachable."""
+    if call.key is None and actions.is_signed(folder):
+        says = f"{folder / actions.NAME} is signed: without a key what it holds would not be signed any more"
+        raise WrongSetting(says, f"set {seal.KEY_VARIABLE} to the key that it was signed with")
     earlier = [other for other in _done(call, record) if other.action != one.action]
     clean = call.terminal.redactor.value
     entries = [Done(**seal.printable(clean(vars(entry)))) for entry in (*earlier, one)]
@@ -60,18 +63,20 @@ def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) ->
         raise Unreachable(f"{folder / actions.NAME} cannot be written: {error.strerror}", "run as its owner") from error
 
 
-def try_to_note(call: Call, settings: Settings, item: str, note: str) -> None:
-    """What a task of this tool did itself; the task goes on where it cannot be noted."""
+def try_to_note(call: Call, settings: Settings, item: str, note: str, run_id: str = "") -> None:
+    """What a task of this tool did itself; the task goes on where it cannot be noted. `run_id`: only for that run."""
     if item not in {action.id for action in settings.profile.actions}:
         return
     try:
-        folder, record = _newest(call, settings)
+        folder, record = newest(call, settings)
+        if run_id and (record.get("run") or {}).get("id") != run_id:
+            return
         note_done(call, folder, record, Done(item, call.operator, call.operator, str(local_now()), note))
     except RollbackGateError as error:
         call.terminal.item("warning", item, f"could not be noted as done: {error}")
 
 
-def _newest(call: Call, settings: Settings) -> tuple[Path, Mapping[str, Any]]:
+def newest(call: Call, settings: Settings) -> tuple[Path, Mapping[str, Any]]:
     """The newest record of this project and profile: no engine is needed to note what people did."""
     profile = settings.profile
     mine = f"/{profile.deployment.compose_project}/{profile.name}"

@@ -26,8 +26,8 @@ from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.redaction import Redactor
+from rollback_gate.workflow.records import NEWEST
 
-NEWEST = "newest"
 _AGE = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -93,11 +93,12 @@ def _record(
     if where != NEWEST:
         return _named(call, where)
     deployment = settings.profile.deployment.compose_project
-    mine = f"/{deployment}/{settings.profile.name}"
+    suffix = f"/{deployment}/{settings.profile.name}"
+    is_mine: Callable[[str], bool] = lambda theirs: theirs.endswith(suffix)  # noqa: E731
     where_from = "of whatever engine: none answers"
     if isinstance(engine, Engine):
-        mine, where_from = str(deployment_id(settings, engine)), "on this engine"
-    found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)
+        is_mine, where_from = deployment_id(settings, engine).may_be, "on this engine"
+    found = find.newest(call.reports, is_mine, call.key)
     if found is None:
         says = f"there is no record of project {deployment}, {where_from}, in {call.reports}"
         return "", None, [Obstacle(says, VERIFY_AGAIN)]
@@ -187,12 +188,17 @@ def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str
     if where == NEWEST:
         done = actions.done_in(call.reports, subject, call.key)
     else:
-        entry = actions.parse(find.named(find.beside(where, actions.NAME)), call.key)
+        beside = find.beside(where, actions.NAME)
+        try:
+            entry = actions.parse(find.named(beside), call.key)
+        except Unreachable as error:
+            return [Obstacle(f"what was done is not known: {error.message}", f"publish {actions.NAME}, which "
+                             "invoke actions.done writes, beside the record")]  # fmt: skip
         done = entry if isinstance(entry, Unmeasured) else entry[1] if entry[0] == subject else ()
     if isinstance(done, Unmeasured):
         return [Obstacle(str(done), "invoke actions; restore the file, or note the actions again")]
-    if not any(action.due is Due.BEFORE_REDEPLOYMENT for action in profile.actions):
-        return [Obstacle("the profile lists no action before re-deployment", "name them in [[actions]]")]
+    if not any(action.due is Due.BEFORE_REDEPLOYMENT and action.is_approval for action in profile.actions):
+        return [Obstacle("the profile lists no approval before re-deployment", "name one in [[actions]]: is_approval")]
     return actions.obstacles(profile.actions, done, actions.operators_of(record), local_now())
 
 
@@ -262,7 +268,7 @@ def record_check(call: Call, where: str) -> ExitCode:
         call.terminal.line("ALTERED: do not rely on it")
     elif not seen.is_unaltered:
         call.terminal.line("whether it was altered cannot be told here, for the reason above")
-    elif seen.is_signed or not where.endswith(".json"):
+    elif seen.is_signed or any(item.name == "page" for item in seen.items):
         call.terminal.line("unaltered" + ("" if seen.is_signed else ", as far as digests can tell: it is not signed"))
     else:
         call.terminal.line(

@@ -14,6 +14,7 @@ from rollback_gate.model import ExitCode
 from rollback_gate.record import actions, find, next_steps
 from rollback_gate.record.check import Examination
 from rollback_gate.record.write import HTML_NAME
+from rollback_gate.rollback.store import UNKNOWN_ENGINE
 
 NEWEST = "newest"
 
@@ -27,8 +28,11 @@ class Kept:
 
     @property
     def deployment(self) -> str:
-        """ "" for one that cannot be read: nobody knows whose it is."""
-        return str(self.seen.record.get("deployment", {}).get("id", "")) if self.seen.record else ""
+        """ "" for one that cannot be read, was altered, or found no engine: nobody knows whose it is."""
+        if not self.seen.record or self.seen.was_altered:
+            return ""
+        named = str(self.seen.record.get("deployment", {}).get("id", ""))
+        return "" if named.startswith(f"{UNKNOWN_ENGINE}/") else named
 
     @property
     def word(self) -> str:
@@ -120,7 +124,8 @@ def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[
     """What may go, oldest first. Of every deployment stay the `keep` newest, its newest GO, and those with actions.
 
     The newest of a deployment always stays, so that what the gate says never changes: an older GO would stand where a
-    NO-GO had been. One that cannot be read could be anybody's newest: it stays too.
+    NO-GO had been. One that cannot be read could be anybody's newest: it stays too, as one does
+    that was altered, and one of a verify that found no engine.
     """
     going = []
     for deployment in {one.deployment for one in kept} - {""}:

@@ -26,7 +26,7 @@ from rollback_gate.evidence.readings import Baseline
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.profile.load import Settings
-from rollback_gate.record import build, write
+from rollback_gate.record import actions, build, write
 from rollback_gate.record.build import Heading
 from rollback_gate.request import GateRequest, slots_of
 from rollback_gate.rollback import backups, snapshots
@@ -75,6 +75,8 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
     judged = replace(judged, baseline=_baseline(call, settings, engine, began))
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
+    if account:
+        heading = replace(heading, rolled_back_by=actions.operators_of_run(build.run_of(account)))
     if account and judged.run_id:
         kept = Path(account.began["folder"])
         heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))

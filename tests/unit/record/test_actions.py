@@ -61,6 +61,11 @@ def test_whoever_went_on_with_the_run_rolled_back_too() -> None:
     assert actions.operators_of(record()) == {"kim"}
 
 
+def test_whoever_rolled_back_did_so_also_where_the_run_is_not_judged(tmp_path: Path) -> None:
+    """A replica was made anew since, and another person called verify."""
+    assert actions.operators_of(record() | {"run": None, "rolled_back_by": ["lee"]}) == {"kim", "lee"}
+
+
 def test_they_belong_to_the_run_not_to_one_record(tmp_path: Path) -> None:
     """Noted beside an older record of the run; of two entries for one action, the later one counts."""
     for name, entries in (
@@ -77,7 +82,15 @@ def test_they_belong_to_the_run_not_to_one_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [("ana", "bob"), ('"format": 1', '"format": 2'), ("{", "["), ('"signature"', '"sig"')]
+    "change",
+    [
+        ("ana", "bob"),
+        ('"format": 1', '"format": 2'),
+        ("{", "["),
+        ("2026", "never"),
+        ('"subject"', '"done":' + "[" * 9000 + '"subject"'),
+        ('"signature"', '"sig"'),
+    ],
 )
 def test_an_edited_file_is_not_believed(tmp_path: Path, change: tuple[str, str]) -> None:
     """With a key: nothing of it counts, and it is no empty list."""
@@ -93,3 +106,16 @@ def test_an_unsigned_file_counts_only_where_nobody_signs(tmp_path: Path) -> None
     actions.keep(tmp_path / "a", "s", done("approval"), None)
     assert isinstance(actions.done_in(tmp_path, "s", KEY), Unmeasured)
     assert actions.done_in(tmp_path, "s", None) == tuple(done("approval"))
+
+
+def test_what_a_killed_prune_left_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".a.going").mkdir()
+    actions.keep(tmp_path / ".a.going", "s", done("approval"), None)
+    assert actions.done_in(tmp_path, "s", None) == ()
+
+
+@pytest.mark.parametrize(("key", "is_signed"), [(KEY, True), (None, False)])
+def test_whether_it_is_signed(tmp_path: Path, key: Key | None, is_signed: bool) -> None:
+    assert not actions.is_signed(tmp_path)
+    actions.keep(tmp_path, "s", done("approval"), key)
+    assert actions.is_signed(tmp_path) is is_signed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -94,3 +95,11 @@ def test_outputs_are_four_lines(says: str) -> None:
 @pytest.mark.parametrize("form", list(answers.Form))
 def test_every_form_has_somebody_who_writes_it(form: answers.Form) -> None:
     assert form in answers.FORMS or form in (answers.Form.TEXT, answers.Form.GITLAB)
+
+
+@pytest.mark.parametrize("write", [answers.as_github, answers.as_markdown, lambda a: answers.as_gitlab(a, 0)])
+def test_what_was_waived_is_told_in_every_form(write: Callable[[Answer], str]) -> None:
+    """An open gate that did not look at the engine must say so where people read it."""
+    waived = answer(obstacles=(), notes=(Note("warning", "not re-checked", "the engine is another"),))
+    assert "not re-checked: the engine is another" in write(waived)
+    assert "not re-checked" not in write(answer(obstacles=()))

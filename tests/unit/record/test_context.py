@@ -78,3 +78,18 @@ def test_after_a_partial_rollback_nobody_is_told_that_modules_are_gone() -> None
     partial = replace(one, code=replace(one.code, kept=KeptModules((), ())))
     assert any(" ls -d " in command for command in rows_of(one))
     assert not any(" ls -d " in command for command in rows_of(partial))
+
+
+def test_a_count_of_some_replicas_says_so() -> None:
+    gone = Unmeasured("the log", "the engine did not answer")
+    half = compared(replicas=(replica_reading(1, boundary=BOUNDARY), replica_reading(2, boundary=BOUNDARY, log=gone)))
+    none = compared(replicas=(replica_reading(1, boundary=BOUNDARY, log=gone),))
+    for what in ("Errors in the log", "Lines that only the change prints", "Processing time"):
+        assert "without 1 of 2 replicas" in half[what][1]
+        assert none[what][1] == "not measured"
+        assert "without" not in compared(**with_boundary())[what][1]
+
+
+def test_the_worker_after_is_as_it_was_at_the_end() -> None:
+    reading = replica_reading(1, boundary=BOUNDARY, after=replica(restart_count=3))
+    assert "3 restarts" in compared(replicas=(reading,))["Worker"][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ OLD, NEW = "20261123T120000Z-aaaa", "20261123T130000Z-bbbb"
 def kept(reports: Path, name: str, **changes: Any) -> Path:
     folder = reports / name
     folder.mkdir()
-    write.write_page(folder, record() | changes, Redactor([]), None)
+    write.write_page(folder, record() | {"record_id": name} | changes, Redactor([]), None)
     return folder
 
 
@@ -95,3 +96,9 @@ def test_a_record_by_name(tmp_path: Path) -> None:
 def test_what_lies_beside_a_record(where: str, beside: str) -> None:
     """A token behind the question mark opens both."""
     assert find.beside(where, "actions.json") == beside
+
+
+def test_a_copy_under_a_newer_name_is_taken_and_does_not_hold_up(tmp_path: Path) -> None:
+    """A GO of last week, copied over the NO-GO of today, would be the newest."""
+    shutil.copytree(kept(tmp_path, OLD), tmp_path / NEW)
+    assert newest(tmp_path) == (NEW, False)

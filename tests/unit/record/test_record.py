@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rollback_gate.checks.manifest import required_ids
 from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.instant import Instant
 from rollback_gate.model import Evidence, Unmeasured, Verdict, failed, passed
 from rollback_gate.profile.load import load
-from rollback_gate.record import build, html, seal, write
+from rollback_gate.record import build, check, html, seal, write
 from rollback_gate.record.build import Heading
 from rollback_gate.record.context import context
 from rollback_gate.redaction import MASK, Redactor
@@ -89,6 +91,22 @@ def test_secrets_are_cleaned_from_json_and_page(tmp_path: Path) -> None:
         text = path.read_text()
         assert "zebra" not in text, path
         assert MASK in text
+
+
+def test_a_document_may_be_named_like_a_secret(tmp_path: Path) -> None:
+    """Its times are numbers under its name: cleaning must leave JSON that can be read."""
+    made = record() | {"times": {"letter-token": 31.5, "my-password": 8}}
+    assert write.write_json(tmp_path, made, Redactor([]), None)["times"] == made["times"]
+    assert write.read_json(tmp_path)["times"] == made["times"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"findings": [{}]}, {"findings": ["x"]}, {"titles": []}, {"ended": "x"}, {"ended": 5}]
+)
+def test_a_malformed_record_is_none(change: dict[str, Any]) -> None:
+    """Well sealed, and not what this tool writes."""
+    made = seal.signed({k: v for k, v in (record() | change).items() if k != "signature"}, None)
+    assert check.examine(seal.canonical(made), None).record == {}
 
 
 def test_settings_show_where_they_came_from() -> None:
