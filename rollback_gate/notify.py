@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from rollback_gate.commands import Runner
 from rollback_gate.errors import CommandFailed
@@ -79,9 +80,17 @@ def urls_in(environ: Mapping[str, str]) -> list[str]:
 
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """The URLs, and each part of one that is a token for sure: a channel's name is a word that records need."""
+    """The URLs, their passwords, and each part that is surely a token: a channel's name is a word that records need."""
     parts = [part for url in urls_in(environ) for part in _PARTS.split(url.partition("://")[2])[1:]]
-    return [*urls_in(environ), *(part for part in parts if _TOKEN.fullmatch(part))]
+    passwords = [_password_in(url) for url in urls_in(environ)]
+    return [*urls_in(environ), *filter(None, passwords), *(part for part in parts if _TOKEN.fullmatch(part))]
+
+
+def _password_in(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""  # no URL: apprise does not take it either
 
 
 def _by_command(settings: Messages, runner: Runner) -> Channel:

@@ -82,7 +82,7 @@ def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
             *password,
             environ.get(seal.KEY_VARIABLE, ""),
             *notify.secrets_in(environ),
-            environ.get(settings.profile.ticket.token_env, ""),
+            environ.get(settings.profile.ticket.token_env, "").strip(),  # as it is used
         ]
     )
 

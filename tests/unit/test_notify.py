@@ -18,8 +18,10 @@ from aiosmtpd.controller import Controller
 from rollback_gate import notify
 from rollback_gate.messages import Rendered
 from rollback_gate.notify import SERVICES_VARIABLE, Channel, Sending
+from rollback_gate.profile.load import load
 from rollback_gate.redaction import Redactor
-from tests.unit.builders import phase1
+from rollback_gate.request import redactor
+from tests.unit.builders import ROOT, phase1
 
 MESSAGE = Rendered("GO: Phase 1 rollback", "Status: SUCCESS\nNext steps: none")
 
@@ -160,8 +162,8 @@ def test_whatever_a_plugin_raises_is_an_outcome() -> None:
 
 def test_the_urls_are_secrets() -> None:
     """Wherever one, or a token out of one, turns up."""
-    redactor = Redactor(notify.secrets_in({SERVICES_VARIABLE: "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"}))
-    assert "TIiajkdnlazkcOXrIdevi7FQ" not in redactor.text("POST /services/TIiajkdnlazkcOXrIdevi7FQ failed")
+    cleaner = Redactor(notify.secrets_in({SERVICES_VARIABLE: "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"}))
+    assert "TIiajkdnlazkcOXrIdevi7FQ" not in cleaner.text("POST /services/TIiajkdnlazkcOXrIdevi7FQ failed")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +176,18 @@ def test_the_urls_are_secrets() -> None:
 )
 def test_words_that_records_and_journals_need_are_no_secrets(url: str) -> None:
     """A channel named enrichment must not take the paths out of the journal."""
-    redactor = Redactor(notify.secrets_in({SERVICES_VARIABLE: url}))
+    cleaner = Redactor(notify.secrets_in({SERVICES_VARIABLE: url}))
     needed = {"step": "quarantine", "paths": ["enrichment-phase1/errors"], "verdict": "GO", "completeness": "verdict"}
-    assert redactor.value(needed) == needed
+    assert cleaner.value(needed) == needed
+
+
+def test_a_password_is_a_secret_also_where_it_looks_like_a_word() -> None:
+    cleaner = Redactor(notify.secrets_in({SERVICES_VARIABLE: "mailtos://kim:correct%20horse@mail.example.org x://["}))
+    assert "correct horse" not in cleaner.text("login of kim with correct horse refused")
+
+
+def test_a_token_that_ends_with_its_line_is_masked_as_it_is_used() -> None:
+    settings = load(ROOT / "profiles/phase1.toml", {}, [])
+    assert "tr4cker-t0ken" not in redactor(settings, {"ROLLBACK_GATE_TICKET_TOKEN": "tr4cker-t0ken\n"}).text(
+        "a tr4cker-t0ken b"
+    )
