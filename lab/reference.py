@@ -33,6 +33,8 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "phase1-broken": ("phase1", "phase1-broken"),
 }
 VARIANTS = ("bind", "build", "single", "image")
+MANNERS = ("true", "tame")  # as the real worker; or one whose every document is as its first
+PACES = {"real": 1.0, "quick": 0.05}  # every wait and time limit of the lab is multiplied by this
 DEFAULT_PROJECT = "rollback-gate-lab"
 WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
 ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
@@ -53,6 +55,19 @@ def default_compose() -> str:
 
 
 @dataclass(frozen=True)
+class Nature:
+    """How a lab behaves. `grace`: how long a worker, which ignores SIGTERM, may take to stop.
+
+    `first_document` of a process: quick, slow (it waits out one time limit) or any, as it comes on the real system.
+    """
+
+    manner: str = "true"
+    pace: str = "quick"
+    first_document: str = "any"
+    grace: str = "1s"
+
+
+@dataclass(frozen=True)
 class Lab:
     """A deployment in `directory`. All state is on disk and in Docker: any process can open it again."""
 
@@ -69,19 +84,24 @@ class Lab:
 
     @classmethod
     def up(
-        cls, variant: str, release: str = "before", project: str = DEFAULT_PROJECT, compose: str = "", grace: str = "1s"
+        cls,
+        variant: str,
+        release: str = "before",
+        project: str = DEFAULT_PROJECT,
+        compose: str = "",
+        nature: Nature = Nature(),
     ) -> Lab:
-        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does.
-
-        `grace`: how long a worker, which ignores SIGTERM, may take to stop.
-        """
-        if variant not in VARIANTS or release not in RELEASES:
-            raise LabError(f"choose a variant of {', '.join(VARIANTS)} and a release of {', '.join(RELEASES)}")
+        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does."""
+        choices = {"variant": (variant, VARIANTS), "release": (release, tuple(RELEASES)),
+                   "manner": (nature.manner, MANNERS), "pace": (nature.pace, tuple(PACES))}  # fmt: skip
+        for name, (value, known) in choices.items():
+            if value not in known:
+                raise LabError(f"there is no {name} '{value}': choose one of {', '.join(known)}")
         lab = cls(project, labs_directory() / project)
         if lab._settings_file.exists():
             raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
         ensure_images(lab.engine)
-        lab._write_project(variant, compose or default_compose(), grace)
+        lab._write_project(variant, compose or default_compose(), nature)
         lab.build_image()
         lab.compose("up", "-d", "--no-build")
         lab.wait_consuming()
@@ -188,21 +208,22 @@ class Lab:
         """Send documents through the queue and wait until all are saved; their ids."""
         stamp = secrets.token_hex(3)
         ids = [f"{prefix}-{stamp}-{number}.jpg" for number in range(count)]
-        for document_id in ids:
-            self.publish(document_id)
+        self.publish(*ids)
         documents = self.database.enriched_documents
         self.wait(lambda: documents.count_documents({"_id": {"$in": ids}}) == count, f"{count} documents", wait_s)
         return ids
 
-    def publish(self, document_id: str) -> None:
+    def publish(self, *document_ids: str) -> None:
+        """Together, so that each consumer that is ready gets one."""
         text = "S.N. Goenka\nVipassana International Academy\n15th March 1985\nDear Friend, ..."
-        task = {
-            "document_id": document_id,
-            "enrichment_job_id": "enrich_lab",
-            "ocr_data": {"text": text, "full_text": text, "detected_language": "en", "confidence": 0.9},
-        }
-        url = f"http://127.0.0.1:{self.settings['LAB_QUEUE_PORT']}/pub?topic=enrichment"
-        urllib.request.urlopen(url, data=json.dumps(task).encode(), timeout=5).close()
+        ocr = {"text": text, "full_text": text, "detected_language": "en", "confidence": 0.9}
+        common = {"enrichment_job_id": "enrich_lab", "ocr_data": ocr}
+        self.send(*({"task_id": f"task_enrich_lab_{i}", "document_id": i, **common} for i in document_ids))
+
+    def send(self, *tasks: dict[str, Any]) -> None:
+        url = f"http://127.0.0.1:{self.settings['LAB_QUEUE_PORT']}/mpub?topic=enrichment"
+        body = "\n".join(json.dumps(task) for task in tasks)
+        urllib.request.urlopen(url, data=body.encode(), timeout=5).close()
 
     def mcp(self, mode: str) -> None:
         """Switch what the MCP server answers, while it runs (the modes are described in services/mcp_server.py)."""
@@ -281,12 +302,14 @@ class Lab:
 
     # --- files of the project
 
-    def _write_project(self, variant: str, compose: str, grace: str) -> None:
+    def _write_project(self, variant: str, compose: str, nature: Nature) -> None:
         self.directory.mkdir(parents=True)
         password = f"p@ss/{secrets.token_hex(6)}"
         ports = dict(zip(("LAB_MONGO_PORT", "LAB_QUEUE_PORT", "LAB_MCP_PORT"), _free_ports(3), strict=True))
         settings = {
-            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose, "LAB_GRACE": grace,
+            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose, "LAB_GRACE": nature.grace,
+            "LAB_MANNER": nature.manner, "LAB_PACE": nature.pace, "LAB_TIME_SCALE": str(PACES[nature.pace]),
+            "LAB_FIRST_DOCUMENT": nature.first_document,
             "LAB_NAME_PREFIX": "" if self.project == DEFAULT_PROJECT else f"{self.project}-",
             "LAB_MONGO_PASSWORD": password, "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password), **ports,
         }  # fmt: skip
@@ -298,7 +321,7 @@ class Lab:
         self.put_files("before")
         (self.directory / "mongodb-password").write_text(password)
         (self.directory / "mongodb-password").chmod(0o600)
-        self.profile.write_text(profile_text(self.directory, self.project, variant, ports))
+        self.profile.write_text(profile_text(self.directory, self.project, variant, ports, PACES[nature.pace]))
 
     def build_image(self) -> None:
         """By Compose where the service can be built; else as whoever delivers images would, with a tag of its own."""
@@ -320,8 +343,8 @@ def compose_file(variant: str) -> str:
     return yaml.safe_dump(common, sort_keys=False)
 
 
-def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str]) -> str:
-    """The lab's profile: Phase 1's, with this deployment's addresses and quicker limits."""
+def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str], scale: float) -> str:
+    """The lab's profile: Phase 1's, with this deployment's addresses and the time limits of its pace."""
     phase1 = HERE.parent / "profiles" / "phase1.toml"
     return f"""format = 1
 extends = "{phase1}"
@@ -333,6 +356,7 @@ replicas = {1 if variant == "single" else 2}
 
 [queue]
 address = "127.0.0.1:{ports["LAB_QUEUE_PORT"]}"
+message_timeout_s = {60 * scale}
 
 [database]
 address = "127.0.0.1:{ports["LAB_MONGO_PORT"]}"
@@ -341,12 +365,18 @@ password_file = "{directory}/mongodb-password"
 [mcp]
 address = "127.0.0.1:{ports["LAB_MCP_PORT"]}"
 
+[mcp.ask]
+answer_s = 2
+
+[known.hang]
+limit_s = {300 * scale}
+
 [limits]
 start_s = 20
-soak_s = 3
+soak_s = {60 * scale}
 health_s = 15
-probe_s = 20
-sample_wait_s = 0
+probe_s = {400 * scale}
+sample_wait_s = {20 * scale}
 """
 
 

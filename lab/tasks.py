@@ -28,15 +28,25 @@ def lab_errors() -> Iterator[None]:
         "variant": "bind (as the real deployment), build, image, or single (as the runbook imagines it)",
         "release": "before, phase1, or phase1-broken (does not start, as the real one)",
         "compose": "the docker-compose to use (default: the v5 of this environment)",
+        "pace": "quick (one second stands for twenty) or real",
+        "manner": "true (as the real worker: further documents of a process hang) or tame (every one is as the first)",
         "project": PROJECT,
     }
 )
-def up(_: Context, variant: str = "bind", release: str = "before", compose: str = "", project: str = DEFAULT) -> None:
+def up(
+    _: Context,
+    variant: str = "bind",
+    release: str = "before",
+    compose: str = "",
+    pace: str = "quick",
+    manner: str = "true",
+    project: str = DEFAULT,
+) -> None:
     """Start a lab and wait until its workers consume (or crash-loop, with phase1-broken)."""
-    from lab.reference import Lab
+    from lab.reference import Lab, Nature
 
     with lab_errors():
-        lab = Lab.up(variant, release, project, compose)
+        lab = Lab.up(variant, release, project, compose, Nature(manner, pace))
     print(f"lab {project} is up: variant {variant}, release {release}")
     print(f"  its profile: --profile {lab.profile}")
 

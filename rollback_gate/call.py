@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import WrongSetting
+from rollback_gate.evidence import probe_memory
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.load import Settings, load
@@ -131,6 +132,13 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
     inside = settings.profile.deployment.project_directory / store.FOLDER
     clean = call.terminal.redactor.value
     return tuple(Store(place / deployment.folder_name, local_now, clean) for place in (inside, *call.all_elsewhere))
+
+
+def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
+    """Files of remembered test documents: this caller's own first, then those of others."""
+    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
+    deployment = DeploymentId(engine_id, settings.profile.deployment.compose_project, settings.profile.name)
+    return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
 
 
 def record_folder(call: Call, heading: Heading) -> Path:

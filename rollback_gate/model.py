@@ -92,13 +92,17 @@ class Evidence(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of a check about one subject (a replica, the documents ...), with what was seen."""
+    """One statement of a check about one subject (a replica, the documents ...), with what was seen.
+
+    `note`: what belongs beside the verdict although the claim passed, in a few words; "" for nothing.
+    """
 
     outcome: Outcome
     subject: str
     says: str
     stands_on: Evidence
     details: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def passed(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import testinfra
 
 from rollback_gate import notify
+from rollback_gate.checks import early
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import WrongSetting
@@ -20,6 +21,7 @@ from rollback_gate.evidence import documents
 from rollback_gate.evidence.code import Answer
 from rollback_gate.evidence.collect import Collector, Judged
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.readings import Baseline, Readings, Started
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -32,7 +34,10 @@ from rollback_gate.redaction import Redactor
 
 @dataclass(frozen=True)
 class GateRequest:
-    """`slots`: one per expected or found replica. `settings_given`: from the command line, as given."""
+    """`slots`: one per expected or found replica. `settings_given`: from the command line, as given.
+
+    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
+    """
 
     profile_path: Path
     settings_given: tuple[str, ...]
@@ -41,6 +46,8 @@ class GateRequest:
     judged: Judged
     with_database: bool
     heading: Heading
+    memories: tuple[Path, ...]
+    keep_going: bool = False
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(plain(self)), encoding="utf-8")
@@ -57,6 +64,8 @@ class GateRequest:
             with_database=table["with_database"],
             heading=Heading(**{**table["heading"], "began": Instant.parse(table["heading"]["began"]),
                                "settings": tuple(table["heading"]["settings"])}),
+            memories=tuple(Path(path) for path in table["memories"]),
+            keep_going=table["keep_going"],
         )  # fmt: skip
 
     def settings(self) -> Settings:
@@ -95,7 +104,12 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
         found = _documents(request)
         if isinstance(found, Documents):
             stack.enter_context(contextlib.closing(found))
-        return Collector(profile, engine, found, request.judged, request.heading.record_id, _ask, tell).collect()
+        own, *others = request.memories
+        memory = ProbeMemory(own, tuple(others))
+        return Collector(
+            profile, engine, found, request.judged, request.heading.record_id, memory, _ask, tell,
+            lambda readings: early.decided(readings, profile), request.keep_going,
+        ).collect()  # fmt: skip
 
 
 def _documents(request: GateRequest) -> Documents | Unmeasured:
@@ -124,6 +138,8 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         partial=table["partial"],
         baseline=Baseline(**table["baseline"]) if table["baseline"] else None,
         invasive=table["invasive"],
+        deployed_at=Instant.parse(table["deployed_at"]) if table["deployed_at"] else None,
+        ill_before=dict(table["ill_before"]),
     )  # fmt: skip
 
 

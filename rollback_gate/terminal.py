@@ -63,8 +63,9 @@ class Terminal:
         for text in texts:
             self.line(text)
 
-    def verdict(self, verdict: Verdict, reason: str) -> None:
-        self._print(f"{verdict}: {reason}", _STYLES[verdict.value])
+    def verdict(self, verdict: Verdict, reason: str, notes: Iterable[str] = ()) -> None:
+        """`notes`: what belongs beside it, for example "2 test documents remain in the queue"."""
+        self._print(f"{'; '.join([verdict, *notes])}: {reason}", _STYLES[verdict.value])
 
     def error(self, text: str) -> None:
         self._print(f"error: {text}", "bold red")

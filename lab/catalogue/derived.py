@@ -23,6 +23,7 @@ from rollback_gate.evidence.readings import (
     QueueReading,
     Readings,
     ReplicaReading,
+    Upstream,
 )
 from rollback_gate.model import Unmeasured
 
@@ -300,7 +301,7 @@ def _entries() -> tuple[Derived, ...]:
          chain(probes(unsaved), documents(documents=()), queue("queue_before", depth=9), queue("queue_after", depth=99))),
         ("traces-left", INCONCLUSIVE, PROCESSING, "not every trace could be removed", BY_RUN, probes(lambda p: p, leftovers=("x",))),
         ("mcp-silent", INCONCLUSIVE, PROCESSING, "fix it first", BY_RUN,
-         chain(probes(lambda p: having(p, seconds=500.0)), measured(mcp=McpReading(False, "no answer")))),
+         chain(probes(lambda p: having(p, seconds=500.0)), measured(mcp=McpReading(Upstream.SILENT, "no answer")))),
         ("scores-outside", INCONCLUSIVE, COMPLETENESS, "1 of 10 are not between 0 and 1", BY_RUN, scores(*[0.2778] * 9, 27.8)),
         ("scores-outside-no-mean", INCONCLUSIVE, COMPLETENESS, "no mean can be trusted", BY_RUN, scores(*[0.2778] * 9, 27.8)),
         ("no-scores", INCONCLUSIVE, COMPLETENESS, "scores: no document was written", BY_RUN, documents(documents=())),

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 SERVICES = HERE.parent / "services"
 BASE, MONGODB, SERVICES_IMAGE = (f"rollback-gate-lab-{name}" for name in ("base", "mongodb", "services"))
 SUITE = "bookworm"
-PACKAGES = ("python3", "python3-pymongo", "python3-websockets", "procps", "libcurl4")
+PACKAGES = ("python3", "python3-pymongo", "python3-websockets", "libcurl4")
 RECIPE_LABEL = "rollback-gate.lab.recipe"
 
 

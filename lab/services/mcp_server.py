@@ -85,7 +85,7 @@ async def serve(socket, _path=None):
             code, message = ERRORS[now]
             answer["error"] = {"code": code, "message": message}
         else:
-            answer["result"] = ANSWERS[now](request["params"]["toolName"])
+            answer["result"] = ANSWERS[now](request["params"]["name"])
         await socket.send(json.dumps(answer))
 
 

@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollback_gate.checks import new_behaviour
+from rollback_gate.checks import new_behaviour, processing
 from rollback_gate.confidence import half_width
-from rollback_gate.evidence.readings import Baseline, ProbeReading, Readings
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import Baseline, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
 
@@ -37,73 +38,170 @@ def sample_of(scores: Sequence[float], confidence: float) -> Sample:
     return Sample(tuple(scores), mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-def readable_scores(readings: Readings) -> Claim:
-    """Every document has a score, and every score is a share between 0 and 1."""
+@dataclass(frozen=True)
+class Scored:
+    """Scores of documents finished since the boundary. `removed`: of the gate's own, which are stored no more."""
+
+    stored: tuple[float, ...]
+    removed: tuple[float, ...]
+    probes: int
+
+    @property
+    def all(self) -> tuple[float, ...]:
+        return (*self.stored, *self.removed)
+
+    @property
+    def in_words(self) -> str:
+        organic = len(self.stored) - self.probes
+        gone = f", {len(self.removed)} of them removed since" if self.removed else ""
+        return f"{organic} organic documents, {self.probes + len(self.removed)} test documents{gone}"
+
+
+def scored(readings: Readings) -> Scored | Unmeasured:
+    """Every finished document counts: those stored since the boundary, and the gate's own that a log gives a score."""
     documents = readings.documents
     if isinstance(documents, Unmeasured):
+        return documents
+    stored = tuple(d.score for d in documents.documents if d.score is not None)
+    removed = {proof.document_id: proof.score for proof in processing.proofs_of(readings) if not proof.is_stored}
+    return Scored(stored, tuple(removed.values()), sum(d.is_probe for d in documents.documents if d.score is not None))
+
+
+def readable_scores(readings: Readings) -> Claim:
+    """Every document has a score, and every score is a share between 0 and 1."""
+    documents, found = readings.documents, scored(readings)
+    if isinstance(documents, Unmeasured):
         return inconclusive("scores", documents)
+    if isinstance(found, Unmeasured):
+        return inconclusive("scores", found)
     missing = [d.id for d in documents.documents if d.score is None]
     outside = [f"{d.id}: {d.score}" for d in documents.documents if d.score is not None and not 0 <= d.score <= 1]
+    count = len(documents.documents) + len(found.removed)
     if outside:
-        return inconclusive(
-            "scores", f"{len(outside)} of {len(documents.documents)} are not between 0 and 1", *outside[:5]
-        )
+        return inconclusive("scores", f"{len(outside)} of {count} are not between 0 and 1", *outside[:5])
     if missing:
-        return inconclusive("scores", f"{len(missing)} of {len(documents.documents)} documents have none", *missing[:5])
-    if not documents.documents:
-        return inconclusive("scores", "no document was written since the boundary")
-    return passed(
-        "scores", f"{len(documents.documents)} documents, each with a score between 0 and 1", Evidence.DOCUMENT
-    )
+        return inconclusive("scores", f"{len(missing)} of {count} documents have none", *missing[:5])
+    if not count:
+        return inconclusive("scores", "no document was finished since the boundary")
+    return passed("scores", f"{count} documents, each with a score between 0 and 1", Evidence.DOCUMENT)
 
 
 def clock(readings: Readings, profile: Profile) -> Claim:
-    """The worker's clock is the engine's: otherwise documents cannot be told apart by when they were created."""
+    """The worker's clock is the engine's: otherwise documents cannot be told apart by when they were created.
+
+    Like is compared with like: a document that was finished once, and its one line in the log. One that was delivered
+    again was saved again, and its time is that of another completion.
+    """
     limit = profile.limits.clock_skew_s
-    if isinstance(readings.probes, Unmeasured):
-        return inconclusive("clock", readings.probes)
-    skews = [skew for p in readings.probes.probes if (skew := _skew(p, limit)) is not None]
+    for reading in (readings.documents, readings.stored):
+        if isinstance(reading, Unmeasured):
+            return inconclusive("clock", reading)
+    skews = [*_skews_by_log(readings), *_skews_by_sending(readings, limit)]
+    if not skews and not _stored_at_all(readings):
+        return passed("clock", "no stored document is judged by its time", Evidence.DOCUMENT)
     if not skews:
-        return inconclusive("clock", "no probe was saved soon after it was sent, or seen finished in a log, so worker"
-                            " and engine cannot be compared")  # fmt: skip
+        return inconclusive("clock", "no document was finished just once in sight of a log, or saved soon after it was "
+                            "sent, so worker and engine cannot be compared")  # fmt: skip
     if max(skews) > limit:
         return inconclusive("clock", f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
                             "documents since the boundary cannot be told from older ones")  # fmt: skip
     return passed("clock", f"worker and engine agree within {max(skews):.1f} s", Evidence.DOCUMENT)
 
 
-def _skew(probe: ProbeReading, limit_s: float) -> float | None:
-    """By the log line that says it is finished; else by the time between sending it and finding it stored."""
-    created = probe.document.created_at if probe.document else None
-    if created is None or probe.stuck_in:  # saved again: created anew
-        return None
-    if probe.completed_at:
-        return abs(created.seconds_since(probe.completed_at))
-    if probe.seen_at is None or probe.seen_at.seconds_since(probe.sent_at) > limit_s:
-        return None
-    return max(abs(created.seconds_since(probe.sent_at)), abs(created.seconds_since(probe.seen_at)))  # at the most
+def _stored_at_all(readings: Readings) -> bool:
+    documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.documents
+    return bool(documents or readings.stored)
 
 
-def mean_in_band(readings: Readings, profile: Profile) -> Claim:
-    """The mean lies in the band, judged with its confidence interval and a minimum sample."""
-    documents = readings.documents
-    if isinstance(documents, Unmeasured):
-        return inconclusive("completeness", documents)
+def _skews_by_log(readings: Readings) -> list[float]:
+    """Of documents that all logs together show as finished once, and in work nowhere."""
+    logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
+    stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
+    skews = []
+    for name, document in stored.items():
+        times = [log.finished_at[name] for log in logs if name in log.finished_at]
+        once = sum(log.completions.get(name, 0) for log in logs) == 1 and not any(
+            name in log.unfinished for log in logs
+        )
+        if once and document.created_at and times:
+            skews.append(abs(document.created_at.seconds_since(times[0])))
+    return skews
+
+
+def _skews_by_sending(readings: Readings, limit_s: float) -> list[float]:
+    """Where no log shows documents: between sending a test document and finding it stored soon after."""
+    probes = () if isinstance(readings.probes, Unmeasured) else readings.probes.probes
+    skews = []
+    for probe in probes:
+        created = probe.document.created_at if probe.document else None
+        if created is None or probe.completed_at or probe.stuck_in or probe.seen_at is None:
+            continue
+        if probe.seen_at.seconds_since(probe.sent_at) <= limit_s:
+            skews.append(max(abs(created.seconds_since(at)) for at in (probe.sent_at, probe.seen_at)))
+    return skews
+
+
+def in_band(readings: Readings, profile: Profile) -> Claim:
+    """The mean lies in the band, judged with its confidence interval; of fewer than the sample, each document does."""
+    found = scored(readings)
+    if isinstance(found, Unmeasured):
+        return inconclusive("completeness", found)
     normal = normal_of(profile.completeness, readings.baseline)
-    scores = [d.score for d in documents.documents if d.score is not None]
+    scores, count = found.all, len(found.all)
     if any(not 0 <= score <= 1 for score in scores):
         return inconclusive("completeness", "some scores are not between 0 and 1, so no mean can be trusted")
-    if len(scores) < normal.minimum_sample:
-        more = normal.minimum_sample - len(scores)
-        return inconclusive(
-            "completeness", f"{len(scores)} documents since the boundary are too few: {more} more are needed"
-        )
+    if not scores:
+        return inconclusive("completeness", f"no document was finished since the boundary{_reason_of_none(readings)}")
+    advice = "" if isinstance(readings.documents, Unmeasured) else readings.documents.advice
+    details = [found.in_words, f"band {normal.low:.1%} to {normal.high:.1%} around {normal.expected:.1%}, "
+               f"{_origin(readings.baseline)}", *([advice] if advice else [])]  # fmt: skip
+    if count < normal.minimum_sample:
+        return _few(scores, readings, profile, normal, tuple(details))
     sample = sample_of(scores, normal.confidence)
-    probes = sum(d.is_probe for d in documents.documents)
-    details = (f"{len(scores) - probes} organic documents, {probes} probes",
-               f"band {normal.low:.1%} to {normal.high:.1%} around {normal.expected:.1%}, {_origin(readings.baseline)}",
-               _tells_apart(sample, normal), *([documents.advice] if documents.advice else []))  # fmt: skip
-    return _judge(sample, readings, profile, normal, details)
+    return _judge(sample, readings, profile, normal, (*details, _tells_apart(sample, normal)))
+
+
+def _reason_of_none(readings: Readings) -> str:
+    probes = readings.probes
+    if isinstance(probes, ProbesReading) and probes.not_sent:
+        return f"; {probes.not_sent}"
+    return f"; not waited for: {readings.ended_early}" if readings.ended_early else ""
+
+
+def _few(
+    scores: tuple[float, ...], readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
+) -> Claim:  # fmt: skip
+    """Too few for a mean: each document counts on its own, and old is told from new by the code alone."""
+    count, low, high = len(scores), min(scores), max(scores)
+    each = f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
+    says = f"{count} document{'' if count == 1 else 's'}, no mean: {each}"
+    changed = all(abs(score - normal.changed) <= normal.changed_tolerance for score in scores)
+    if all(normal.low <= score <= normal.high for score in scores):
+        return _few_in_band(says, low, readings, profile, details)
+    if readings.baseline is None and high < normal.critical:
+        return failed("completeness", f"{says}, below {normal.critical:.0%}", Evidence.DOCUMENT, *details)
+    if changed and new_behaviour.shows_new(readings, profile):
+        return failed("completeness", f"{says}, the changed behaviour's level, and there are signs of the new code",
+                      Evidence.DOCUMENT, *details)  # fmt: skip
+    mean = statistics.fmean(scores)
+    return inconclusive("completeness", f"{says}, outside the band of {normal.low:.1%} to {normal.high:.1%}; "
+                        f"likely cause: {_likely_cause(mean, normal, readings)}", *details)  # fmt: skip
+
+
+def _few_in_band(
+    says: str, low: float, readings: Readings, profile: Profile, details: tuple[str, ...]
+) -> Claim:  # fmt: skip
+    if low < profile.completeness.critical:
+        return inconclusive("completeness", f"{says}, as low as before the change", *details)
+    proven = {proof.slot for proof in processing.proofs_of(readings)}
+    missing = [replica.label for replica in readings.replicas if replica.slot not in proven]
+    if missing and not processing.document_from_every_replica(readings, profile).passed:
+        return inconclusive("completeness", f"{says}, each in the band; none from {', '.join(missing)}", *details)
+    if not new_behaviour.is_proven_old(readings, profile):
+        return inconclusive("completeness", f"{says}, each in the band, which does not tell old from new code; and "
+                            "check 1 does not prove the old code", *details)  # fmt: skip
+    return passed("completeness", f"{says}, each in the band; does not tell old from new, stands on check 1",
+                  Evidence.CODE, *details)  # fmt: skip
 
 
 def normal_of(normal: Completeness, baseline: Baseline | None) -> Completeness:
@@ -118,6 +216,8 @@ def normal_of(normal: Completeness, baseline: Baseline | None) -> Completeness:
 def _origin(baseline: Baseline | None) -> str:
     if baseline is None:
         return "by the profile"
+    if not baseline.snapshot:
+        return f"by {baseline.documents} unmarked documents from before the change ({baseline.at})"
     return f"by snapshot {baseline.snapshot} of {baseline.documents} documents before the change"
 
 
@@ -129,14 +229,16 @@ def _judge(
         return _as_before_the_change(sample, readings, profile, normal, details)
     if sample.mean < normal.critical:
         return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
-    if abs(sample.mean - normal.changed) <= normal.changed_tolerance:
-        return failed(
-            "completeness", f"{says}: near the changed behaviour's {normal.changed:.0%}", Evidence.AVERAGE, *details
-        )
+    at_changed = abs(sample.mean - normal.changed) <= normal.changed_tolerance
+    if (at_changed or _is_mixture(sample, normal)) and new_behaviour.shows_new(readings, profile):
+        level = f"near the changed behaviour's {normal.changed:.0%}" if at_changed else (
+            "a mixture of the normal and the changed level"
+        )  # fmt: skip
+        return failed("completeness", f"{says}: {level}, and there are signs of the new code", Evidence.AVERAGE,
+                      *details)  # fmt: skip
     if _is_mixture(sample, normal):
-        return failed(
-            "completeness", f"{says}: a mixture of the normal and the changed level", Evidence.AVERAGE, *details
-        )
+        return inconclusive("completeness", f"{says}: a mixture of the normal and the changed level, without a sign of "
+                            "the new code", *details)  # fmt: skip
     if sample.mean > normal.high and new_behaviour.shows_new(readings, profile):
         return failed(
             "completeness", f"{says}: above the band, and there are signs of the new code", Evidence.AVERAGE, *details
@@ -148,7 +250,7 @@ def _judge(
         if new_behaviour.is_proven_old(readings, profile)
         else "the old code is not proven either"
     )
-    says = f"{sample}: outside the band, while {proof}; likely cause: {_likely_cause(sample, normal, readings)}"
+    says = f"{sample}: outside the band, while {proof}; likely cause: {_likely_cause(sample.mean, normal, readings)}"
     return inconclusive("completeness", says, *details)
 
 
@@ -174,10 +276,11 @@ def _as_before_the_change(
     return inconclusive("completeness", f"{says}; and check 1 does not prove the old code", *details)
 
 
-def _likely_cause(sample: Sample, normal: Completeness, readings: Readings) -> str:
+def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
     if not readings.mcp.answers:
-        return f"the MCP server does not answer ({readings.mcp.says})"
-    return f"the MCP server answers {'better' if sample.mean > normal.high else 'worse'} than when normal was measured"
+        return f"fix the MCP server first: {readings.mcp.says}"
+    how = "better" if mean > normal.high else "worse"
+    return f"the MCP server answers {how} than when normal was measured ({readings.mcp.says})"
 
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:

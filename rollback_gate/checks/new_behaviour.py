@@ -141,11 +141,11 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
         seen = [f"{s.kind}: {s.count} × {s.name}, first {s.first_at.short}: {s.sample[:300]}" for s in log.new]
         names = ", ".join(sorted({s.kind for s in log.new}))
         return failed(replica.label, f"logged {names} since the boundary", Evidence.LOG, *seen)
-    if isinstance(log, LogSummary) and log.documents_finished and any(f.every_document for f in profile.logs.new):
+    if isinstance(log, LogSummary) and _shows_old(replica, profile):
         says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
         return passed(replica.label, says, Evidence.LOG)
     why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
-    if code_is_old(readings, replica, profile) and fresh_documents(readings).passed:
+    if code_is_old(readings, replica, profile) and fresh_documents(readings, profile).passed:
         says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
         return passed(replica.label, says, Evidence.CODE)
     return inconclusive(replica.label, f"the log proves nothing here: {why}")
@@ -158,8 +158,12 @@ def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -
     return restored_files(readings, replica, profile).passed and process_start(replica).passed
 
 
-def fresh_documents(readings: Readings) -> Claim:
-    """No document written since the boundary carries the mark that only the new code writes."""
+def fresh_documents(readings: Readings, profile: Profile) -> Claim:
+    """No document written since the boundary carries the mark that only the new code writes.
+
+    Where none is stored any more (the gate has removed its own), finished documents have shown in the log what they
+    would under new code: the claim then stands on that, and on the code.
+    """
     documents = readings.documents
     if isinstance(documents, Unmeasured):
         return inconclusive("documents", documents)
@@ -172,17 +176,33 @@ def fresh_documents(readings: Readings) -> Claim:
     if documents.truncated:
         return inconclusive("documents", f"none of the newest {count} since the boundary carries the mark; there are"
                             " more than were read: name a later boundary with --since")  # fmt: skip
-    if not count:
-        return inconclusive("documents", "none was written since the boundary, so none could show the mark")
-    return passed("documents", f"none of {count} since the boundary carries the new code's mark", Evidence.DOCUMENT)
+    if count:
+        return passed("documents", f"none of {count} since the boundary carries the new code's mark", Evidence.DOCUMENT)
+    return _none_stored(readings, profile)
+
+
+def _none_stored(readings: Readings, profile: Profile) -> Claim:
+    says = "none written since the boundary is stored"
+    replicas = readings.replicas
+    if replicas and all(_shows_old(r, profile) and code_is_old(readings, r, profile) for r in replicas):
+        finished = sum(r.log.documents_finished for r in replicas if isinstance(r.log, LogSummary))
+        says += f"; stands on the code, and on the log of {finished} finished documents, where each would show new code"
+        return passed("documents", says, Evidence.CODE)
+    return inconclusive("documents", f"{says}, so none could show the mark")
+
+
+def _shows_old(replica: ReplicaReading, profile: Profile) -> bool:
+    """Its log holds finished documents, and of each the new code would have printed a line."""
+    log = replica.log
+    shows = any(form.every_document for form in profile.logs.new)
+    return isinstance(log, LogSummary) and shows and bool(log.documents_finished) and not log.new
 
 
 def is_proven_old(readings: Readings, profile: Profile) -> bool:
     """Every replica's code is old and fresh documents agree: other checks lean on this."""
     replicas = readings.replicas
-    return (
-        bool(replicas) and all(code_is_old(readings, r, profile) for r in replicas) and fresh_documents(readings).passed
-    )
+    codes = bool(replicas) and all(code_is_old(readings, replica, profile) for replica in replicas)
+    return codes and fresh_documents(readings, profile).passed
 
 
 def shows_new(readings: Readings, profile: Profile) -> bool:
@@ -191,7 +211,7 @@ def shows_new(readings: Readings, profile: Profile) -> bool:
 
 
 def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
-    yield fresh_documents(readings).outcome
+    yield fresh_documents(readings, profile).outcome
     for replica in readings.replicas:
         yield restored_files(readings, replica, profile).outcome
         yield removed_modules(replica, profile).outcome

@@ -23,7 +23,7 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
         yield worker_running.few_errors(replica, profile)
         yield new_behaviour.log_lines(readings, replica, profile)
     yield worker_running.dependents(readings)
-    yield new_behaviour.fresh_documents(readings)
+    yield new_behaviour.fresh_documents(readings, profile)
 
 
 def in_words(readings: Readings) -> str:

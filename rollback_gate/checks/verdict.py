@@ -30,6 +30,13 @@ class Judgement:
     reason: str
     findings: tuple[Finding, ...]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What belongs beside a GO: it holds, and somebody should know of this too."""
+        if self.verdict is not Verdict.GO:
+            return ()
+        return tuple(dict.fromkeys(c.note for finding in self.findings for c in finding.claims if c.note))
+
 
 def judge(slots: Iterable[str], ran: Mapping[str, Ran]) -> Judgement:
     """From what every required test came to. No slot, or a test that is not there, is never GO."""

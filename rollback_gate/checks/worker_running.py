@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import CodeReading, DependentReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
-from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.schema import Hang, Profile
 
 
 def expected_number(readings: Readings) -> Claim:
@@ -23,12 +25,23 @@ def expected_number(readings: Readings) -> Claim:
     unread = [state for state in states if isinstance(state, Unmeasured)]
     if len(running) < expected <= len(running) + len(unread):
         return inconclusive("worker", unread[0], *details)
+    if len(running) < expected <= _running_at_the_end(readings):
+        return inconclusive("worker", f"{len(running)} of {expected} replicas ran at first, all of them at the end: "
+                            "verify again", *details)  # fmt: skip
     if len(running) < expected:
         return failed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
     if len(found) > expected:
         return inconclusive("worker", f"{len(found)} replicas exist, {expected} are expected: if that is right, "
                             f"set deployment.replicas={len(found)}", *details)  # fmt: skip
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+
+
+def _running_at_the_end(readings: Readings) -> int:
+    """The second look: those of the first, and containers that came since."""
+    known = [r.after for r in readings.replicas if isinstance(r.after, Replica)]
+    ids = set() if isinstance(readings.ids_after, Unmeasured) else set(readings.ids_after.values())
+    came = ids - {r.before.id for r in readings.replicas if isinstance(r.before, Replica)}
+    return sum(replica.is_running for replica in known) + len(came)
 
 
 def nothing_exists(readings: Readings) -> bool:
@@ -67,13 +80,26 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
     if not now.is_running and _running(readings) >= readings.expected_replicas:
         return inconclusive(replica.label, f"is {now.condition}, beside as many running replicas as are expected: "
                             "remove it if nobody needs it")  # fmt: skip
+    latest = replica.after if isinstance(replica.after, Replica) else now
+    if not now.is_running and latest.is_running:
+        return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
-    latest = replica.after if isinstance(replica.after, Replica) else now
-    return _health(replica.label, latest.health)
+    return _health(replica.label, latest, readings.ill_before)
 
 
-def _health(subject: str, health: str) -> Claim:
+def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Claim:
+    """A check that cannot run says nothing. What failed before the change too is not the rollback's; what failed only
+    before the rollback may be the change's damage.
+    """
+    health, since = replica.health, ill_before.get(replica.service, "")
+    if health in ("unhealthy", "starting") and replica.check_cannot_run:
+        says = "is running; its health check says nothing, as its program cannot be started"
+        return passed(subject, says, Evidence.PROCESS, replica.check_cannot_run)
+    if health == "unhealthy" and since == "the change":
+        return passed(subject, "is running and unhealthy, as it was before the change", Evidence.PROCESS)
+    if health == "unhealthy" and since:
+        return inconclusive(subject, f"is running and unhealthy, as it was before {since}: the change may have done it")
     if health == "unhealthy":
         return failed(subject, "is running and unhealthy", Evidence.PROCESS)
     if health == "starting":
@@ -110,38 +136,47 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
 
 
 def clean_start(replica: ReplicaReading) -> Claim:
-    """It reported that it consumes and is connected, with no error before that (runbook: no startup errors)."""
+    """It started without errors and consumes (runbook: no startup errors).
+
+    The queue drops a consumer that is busy for longer than two heartbeats (FACTS): one that it does not list is alive
+    if its log says what it is busy with. It has failed where it never connected, and its log could have shown it.
+    """
     log = replica.log
+    if isinstance(replica.in_queue, Unmeasured):
+        return inconclusive(replica.label, replica.in_queue)
     if isinstance(log, Unmeasured):
-        if replica.in_queue is True:
+        if replica.in_queue:
             return passed(replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})",
                           Evidence.PROCESS)  # fmt: skip
         return inconclusive(replica.label, log)
     if not log.lines:
         return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
-    if log.startup_errors and (log.consuming_at or replica.in_queue is not True):
+    if log.startup_errors and (log.consuming_at or not replica.in_queue):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
-    if replica.in_queue is True and log.consuming_at:
+    if not replica.in_queue:
+        return _not_listed(replica, log)
+    if log.consuming_at:
         return passed(
             replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
         )
-    if replica.in_queue is True:
-        return passed(replica.label, "is a consumer of the queue; the lines of its start are not in the log since the"
-                      " boundary", Evidence.PROCESS, *log.startup_errors)  # fmt: skip
-    return _without_queue(replica, log)
+    return passed(replica.label, "is a consumer of the queue; the lines of its start are not in the log since the"
+                  " boundary", Evidence.PROCESS, *log.startup_errors)  # fmt: skip
 
 
-def _without_queue(replica: ReplicaReading, log: LogSummary) -> Claim:
-    if replica.in_queue is False and _was_started_anew(replica):
+def _not_listed(replica: ReplicaReading, log: LogSummary) -> Claim:
+    """By the queue, at the end of the checks."""
+    if _was_started_anew(replica):
         return inconclusive(replica.label, "was restarted by someone while the checks ran, and had not connected "
                             "to the queue again: verify again")  # fmt: skip
-    if replica.in_queue is False:
-        return failed(
-            replica.label, "is not connected to the queue: it is no consumer of the channel", Evidence.PROCESS
-        )
-    if log.consuming_at and log.connected_at:
-        return passed(replica.label, f"logged that it is connected, {log.connected_at.short}", Evidence.LOG)
-    return inconclusive(replica.label, f"has not logged that it consumes, and {replica.in_queue}")
+    if log.unfinished and log.connected_at:
+        busy_with = ", ".join(list(log.unfinished)[-3:])
+        return passed(replica.label, f"connected {log.connected_at.short} and is busy with {busy_with}; meanwhile the "
+                      "queue does not list it", Evidence.LOG)  # fmt: skip
+    if not log.connected_at and not log.finished and not replica.in_queue_before and log.could_show_documents:
+        return failed(replica.label, "is not connected to the queue: it has never connected, and finished nothing",
+                      Evidence.LOG)  # fmt: skip
+    return inconclusive(replica.label, "is not listed by the queue, and its log does not say that it is busy: verify "
+                        "again")  # fmt: skip
 
 
 def _was_started_anew(replica: ReplicaReading) -> bool:
@@ -151,22 +186,48 @@ def _was_started_anew(replica: ReplicaReading) -> bool:
 
 
 def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
-    """Error lines since the boundary, known noise of the old code not counted (runbook, Production, Step 4)."""
+    """Error lines since the boundary, without what old code prints too (runbook, Production, Step 4)."""
     log = replica.log
     if isinstance(log, Unmeasured):
         return inconclusive(replica.label, log)
     if not log.lines or log.unreadable_lines:
         return inconclusive(replica.label, f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: "
                             "its errors cannot be counted")  # fmt: skip
-    noise = [f"known noise, not counted: {s.count} × {s.name}" for s in log.noise]
-    limit = profile.limits.errors
-    if log.errors > limit:
-        return failed(replica.label, f"{log.errors} error lines since the boundary, more than {limit}",
+    noise, beyond = _noise(log, profile)
+    limit, count = profile.limits.errors, log.errors + beyond
+    if count > limit:
+        return failed(replica.label, f"{count} error lines since the boundary, more than {limit}",
                       Evidence.LOG, *log.error_samples, *noise)  # fmt: skip
     if log.without_level:
         noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
-    return passed(replica.label, f"{log.errors} error lines since the boundary (limit {limit})", Evidence.LOG,
+    return passed(replica.label, f"{count} error lines since the boundary (limit {limit})", Evidence.LOG,
                   *log.error_samples, *noise)  # fmt: skip
+
+
+def _noise(log: LogSummary, profile: Profile) -> tuple[list[str], int]:
+    """Each form of known noise in words, and how many lines go beyond what old code prints for its documents."""
+    forms = {form.name: form for form in profile.logs.noise}
+    in_hand = documents_in_hand(log, profile.known.hang)
+    words, beyond = [], 0
+    for seen in log.noise:
+        form = forms.get(seen.name)
+        allowed = seen.count if form is None or form.per_document is None else form.per_document * in_hand
+        over = max(0, seen.count - allowed)
+        beyond += over
+        whose = (
+            "about invalid tasks, which is the input's fault" if form and form.of_input else "as old code prints them"
+        )
+        words.append(
+            f"{seen.count} × {seen.name}, {whose}" + (f"; {over} more than for {in_hand} documents" if over else "")
+        )
+    return words, beyond
+
+
+def documents_in_hand(log: LogSummary, hang: Hang | None) -> int:
+    """Pick-ups; and behind a document that hangs, each further one that the worker gave up without picking it up."""
+    if hang is None or log.first_picked_up_at is None or log.last_at is None or not log.unfinished:
+        return log.picked_up
+    return log.picked_up + int(log.last_at.seconds_since(log.first_picked_up_at) // hang.limit_s)
 
 
 def image_and_configuration(replica: ReplicaReading) -> Claim:
@@ -200,15 +261,34 @@ def dependents(readings: Readings) -> Claim:
     """Every dependent runs, stays up, is healthy and was restarted too (runbook, Quick Reference)."""
     if nothing_exists(readings):
         return inconclusive("dependents", "nothing of this deployment exists on this engine")
-    problems: list[Claim] = []
-    written, touched = _restored_at(readings)
     run_at = min((r.by_run.started_at for r in readings.replicas if r.by_run), default=None)
-    for reading in readings.dependents:
-        problems += [claim for claim in _dependent(reading, written, touched, run_at) if not claim.passed]
+    claims = [claim for reading in readings.dependents for claim in _dependent(reading, run_at, readings.ill_before)]
+    worst_of = _worst([*claims, *_codes_of_dependents(readings)])
+    if worst_of:
+        return worst_of
     names = ", ".join(reading.service for reading in readings.dependents) or "none"
-    for claim in sorted(problems, key=lambda c: c.outcome.value):  # "failed" sorts before "inconclusive"
-        return Claim(claim.outcome, "dependents", f"{claim.subject} {claim.says}", claim.stands_on, claim.details)
-    return passed("dependents", f"running, staying up, younger than the restored files: {names}", Evidence.PROCESS)
+    details = [f"{claim.subject} {claim.says}" for claim in claims if claim.details]
+    return passed("dependents", f"running, staying up, younger than the restored files: {names}", Evidence.PROCESS,
+                  *details)  # fmt: skip
+
+
+def code_of_dependents(readings: Readings) -> Claim:
+    """No dependent still has the change in memory: what no waiting can change."""
+    return _worst(_codes_of_dependents(readings)) or passed("dependents", "have old code", Evidence.PROCESS)
+
+
+def _worst(claims: Iterable[Claim]) -> Claim | None:
+    """The first that failed, else the first that is inconclusive; None where all passed."""
+    problems = sorted((claim for claim in claims if not claim.passed), key=lambda c: c.outcome.value)
+    return next(
+        (Claim(c.outcome, "dependents", f"{c.subject} {c.says}", c.stands_on, c.details) for c in problems), None
+    )
+
+
+def _codes_of_dependents(readings: Readings) -> Iterable[Claim]:
+    written, touched = _restored_at(readings)
+    for reading in readings.dependents:
+        yield from (_dependent_code(reading, before, written, touched) for before in _replicas(reading.before))
 
 
 def _restored_at(readings: Readings) -> tuple[Instant | None, Instant | None]:
@@ -218,13 +298,13 @@ def _restored_at(readings: Readings) -> tuple[Instant | None, Instant | None]:
     return written, max((file.changed_at for file in found if file.changed_at), default=None)
 
 
-def _dependent(
-    reading: DependentReading, written: Instant | None, touched: Instant | None, run_at: Instant | None
-) -> list[Claim]:  # fmt: skip
+def _dependent(reading: DependentReading, run_at: Instant | None, ill_before: Mapping[str, str]) -> list[Claim]:
     """`run_at`: when the judged run started the first replica."""
     for side in (reading.before, reading.after):
         if isinstance(side, Unmeasured):
             return [inconclusive(reading.service, side)]
+    if not reading.before and reading.after:
+        return [inconclusive(reading.service, "had no container at first, and has one now: verify again")]
     if not reading.before:
         return [failed(reading.service, "has no container", Evidence.PROCESS)]
     claims: list[Claim] = []
@@ -234,7 +314,7 @@ def _dependent(
         claims.append(inconclusive(reading.service, says))
     for before in _replicas(reading.before):
         after = next((r for r in _replicas(reading.after) if r.id == before.id), None)
-        claims += [_dependent_container(before, after, run_at), _dependent_code(reading, before, written, touched)]
+        claims.append(_dependent_container(before, after, run_at, ill_before))
     return claims
 
 
@@ -242,9 +322,13 @@ def _replicas(side: tuple[Replica, ...] | Unmeasured) -> tuple[Replica, ...]:
     return () if isinstance(side, Unmeasured) else side
 
 
-def _dependent_container(before: Replica, after: Replica | None, run_at: Instant | None) -> Claim:
+def _dependent_container(
+    before: Replica, after: Replica | None, run_at: Instant | None, ill_before: Mapping[str, str]
+) -> Claim:  # fmt: skip
     if after is None:
         return inconclusive(before.name, "was removed while the checks ran: verify again")
+    if not before.is_running and after.is_running:
+        return inconclusive(before.name, f"was {before.condition} at first, and runs now: verify again")
     for replica in (before, after):
         if not replica.is_running:
             return failed(before.name, f"is {replica.condition}", Evidence.PROCESS)
@@ -255,7 +339,7 @@ def _dependent_container(before: Replica, after: Replica | None, run_at: Instant
     if run_at and after.restart_count and after.started_at and after.started_at > run_at:
         return failed(before.name, f"restarted by itself since the rollback ({after.restart_count} times)",
                       Evidence.PROCESS)  # fmt: skip
-    return _health(before.name, after.health)
+    return _health(before.name, after, ill_before)
 
 
 def _dependent_code(reading: DependentReading, now: Replica, written: Instant | None, touched: Instant | None) -> Claim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Replica:
-    """State of a container at one moment. `health` is "" where there is no health check."""
+    """State of a container at one moment. `health` is "" where there is no health check.
+
+    `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
+    """
 
     id: str
     name: str
@@ -52,6 +55,7 @@ class Replica:
     log_driver: str
     stop_timeout_s: int
     tty: bool = False
+    check_cannot_run: str = ""
 
     @property
     def short_id(self) -> str:
@@ -60,6 +64,16 @@ class Replica:
     @property
     def is_running(self) -> bool:
         return self.status == "running" and not self.restarting and not self.paused
+
+    @property
+    def is_ill(self) -> bool:
+        """By a health check that ran. One whose program is missing says nothing about the service."""
+        return self.health == "unhealthy" and not self.check_cannot_run
+
+    @property
+    def awaits_health(self) -> bool:
+        """Its health check has not spoken yet, and may."""
+        return self.health == "starting" and self.is_running and not self.check_cannot_run
 
     @property
     def condition(self) -> str:
@@ -106,4 +120,20 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
+        check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or ()),
     )
+
+
+def _cannot_run(log: Iterable[Mapping[str, Any]]) -> str:
+    """The reason, where each result that the engine keeps says that the program could not be started."""
+    rows = list(log)
+    if not rows or not all(_is_missing(row) for row in rows):
+        return ""
+    return " ".join(str(rows[-1].get("Output") or f"exit status {rows[-1].get('ExitCode')}").split())[:300]
+
+
+def _is_missing(result: Mapping[str, Any]) -> bool:
+    """By exit status as a shell gives it, or by the engine's word where it could not start the program at all."""
+    output = str(result.get("Output") or "")
+    not_started = "executable file not found" in output or "OCI runtime exec failed" in output
+    return result.get("ExitCode") in (126, 127) or (result.get("ExitCode") == -1 and not_started)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from rollback_gate.deployment.archive import file_in, python_files_in
@@ -18,22 +18,27 @@ from rollback_gate.evidence import boundary, code, import_graph, logs, mcp, queu
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.import_graph import KeptModules
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.processing import Processing
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.processing import Processing, since_of
 from rollback_gate.evidence.readings import (
     Baseline,
     CodeReading,
     DependentReading,
+    McpReading,
+    ProbesReading,
     QueueReading,
     Readings,
     ReplicaReading,
     Series,
     Started,
+    Upstream,
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 _SETTLE_S = 5.0
+_POLL_S = 1.0
 _BUCKETS, _FINEST_S = 72, 10.0  # points of the picture over time
 
 
@@ -50,6 +55,7 @@ class Judged:
 
     `partial`: the rollback keeps the new modules; what counts is that nobody uses them. `baseline`: what was normal.
     `invasive` False: a look at what misbehaves, before it is rolled back: nothing is sent, nobody is waited for.
+    `deployed_at`: when the change came, where that is known: what was normal before it. `ill_before`: Readings has it.
     """
 
     run_id: str | None
@@ -59,19 +65,36 @@ class Judged:
     partial: bool = False
     baseline: Baseline | None = None
     invasive: bool = True
+    deployed_at: Instant | None = None
+    ill_before: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is measured at one moment, at the beginning and at the end."""
+
+    codes: Mapping[str, CodeReading | Unmeasured]
+    queue: QueueReading | Unmeasured
 
 
 @dataclass(frozen=True)
 class Collector:
-    """`documents` is Unmeasured where there is no way to the database; `ask` runs a command in a replica."""
+    """`documents` is Unmeasured where there is no way to the database; `ask` runs a command in a replica.
+
+    `decided`: what of these readings no waiting can change, in words; "" for nothing (checks/early.py). `keep_going`:
+    it is all measured nevertheless.
+    """
 
     profile: Profile
     engine: Engine
     documents: Documents | Unmeasured
     judged: Judged
     record_id: str
+    memory: ProbeMemory
     ask: Ask
     tell: Callable[[str], None]
+    decided: Callable[[Readings], str]
+    keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], Instant] = _now
@@ -81,23 +104,114 @@ class Collector:
         if self.judged.invasive:
             self._wait_for_health()
         before = self._by_slot(self.engine.containers(self._project, self.profile.deployment.worker))
-        began = self.clock()
         dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
-        codes = self._codes(before)
-        mcp_reading = mcp.read(self.profile)
-        queue_before = queue.read(self.profile)
-        since = boundary.of_documents(self._boundary(r) for r in before.values() if r)
-        processing = Processing(self.profile, self.engine, self.record_id, self.tell, self.clock, self.sleep)
+        began = self.clock()
+        processing = self._processing(before)
         if self.judged.invasive:
-            probes, documents = processing.read(self.documents, before, since)
-            if mcp_reading.answers:
-                mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
-            self._soak(began, before)
-        else:
-            probes, documents = processing.only_look(self.documents, since)
-        queue_after = queue.read(self.profile)
-        summaries = self._logs(before)
-        codes_after = self._codes(before)
+            processing.sweep()
+        with ThreadPoolExecutor(max_workers=2) as pool:  # a server that does not answer holds up nobody
+            asked = pool.submit(mcp.read, self.profile)
+            first = Look(self._codes(before), queue.read(self.profile))
+            processing.follow()
+            taken = _Taken(before, dependents, began, processing, first)
+            early = self._early(taken) if self.judged.invasive else ""
+            mcp_reading = asked.result()
+        if self.judged.invasive and not early:
+            early = self._watch(taken, mcp_reading)
+        return self._finished(taken, mcp_reading, early)
+
+    def _processing(self, before: Mapping[str, Replica | None]) -> Processing:
+        running = {slot: replica for slot, replica in before.items() if replica and replica.is_running}
+        starts = {slot: self._boundary(replica) for slot, replica in running.items()}
+        bounded = {slot: at for slot, at in starts.items() if at}
+        return Processing(self.profile, self.engine, self.documents, self.record_id, self.memory,
+                          {slot: running[slot] for slot in bounded}, bounded, self.tell, self.clock)  # fmt: skip
+
+    def _early(self, taken: _Taken) -> str:
+        """Why nothing more has to be waited for: what is measured by now is NO-GO, whatever comes."""
+        if self.keep_going:
+            return ""
+        why = self.decided(self._readings(taken, taken.first, McpReading(Upstream.NOT_ASKED, ""), is_over=False))
+        if why:
+            self.tell(f"not waiting for the rest, which could not change it: {why}")
+        return why
+
+    def _watch(self, taken: _Taken, mcp_reading: McpReading) -> str:
+        """Soak, organic documents and probes, side by side; why it ended before its time, "" where it did not."""
+        processing = taken.processing
+        if processing.lacking() and not mcp_reading.answers:
+            why = f"fix the MCP server first: {mcp_reading.says}"
+            processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
+            self.tell(why)
+            return why
+        soak_s, wait_s = self.profile.limits.soak_s, self.profile.limits.sample_wait_s
+        self.tell(f"soak: watching the replicas for {soak_s:.0f} s")
+        while True:
+            processing.follow()
+            elapsed = self.clock() - taken.began
+            if self._has_changed(taken.before):
+                return ""
+            if self._is_marked(taken) and (early := self._early(taken)):
+                return early
+            if processing.probes is None and elapsed >= wait_s and (lacking := processing.lacking()):
+                self.tell(
+                    f"no document has been finished by {', '.join(lacking)}: sending {len(lacking)} of the gate's own"
+                )
+                processing.send(len(lacking))
+            is_proven = elapsed >= wait_s and self._is_over(processing)
+            if is_proven and elapsed >= soak_s:
+                self._wait_for_traces(processing)
+                return ""
+            self.sleep(_POLL_S)
+
+    def _is_marked(self, taken: _Taken) -> bool:
+        """A document that was written meanwhile carries the change's mark: that ends the wait too."""
+        since = boundary.of_documents(self._boundary(r) for r in taken.before.values() if r)
+        found = since_of(self.documents, since)
+        return not isinstance(found, Unmeasured) and any(document.marked for document in found.documents)
+
+    def _is_over(self, processing: Processing) -> bool:
+        try:
+            return processing.is_over()
+        except Unreachable as error:
+            processing.leave_out(error.message)
+            return True
+
+    def _wait_for_traces(self, processing: Processing) -> None:
+        """Probes that are still in work are waited for, within a limit; then they are remembered."""
+        deadline = self.clock() + self.profile.limits.trace_wait_s
+        try:
+            while self.clock() < deadline and processing.is_in_work():
+                self.sleep(_POLL_S)
+                processing.follow()
+        except Unreachable:
+            return  # said where the probes are concluded
+
+    def _has_changed(self, before: Mapping[str, Replica | None]) -> bool:
+        """The replicas must stay as they are; what changes is a finding at once, and ends the wait."""
+        known = [replica for replica in before.values() if replica]
+        if any(_identity(self.engine.inspect(replica.id)) != _identity(replica) for replica in known):
+            self._settle(known)
+            return True
+        return False
+
+    def _finished(self, taken: _Taken, mcp_reading: McpReading, early: str) -> Readings:
+        """The second look, documents last: to the end of the checks."""
+        if self.judged.invasive and not early and mcp_reading.answers and taken.processing.lacking():
+            mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
+        taken.processing.follow()
+        last = Look(self._codes(taken.before), queue.read(self.profile))
+        return self._readings(taken, last, mcp_reading, is_over=True, early=early)
+
+    def _readings(
+        self, taken: _Taken, last: Look, mcp_reading: McpReading, is_over: bool, early: str = ""
+    ) -> Readings:  # fmt: skip
+        """`is_over` False: the checks are under way, and the probes are not concluded."""
+        before, processing = taken.before, taken.processing
+        summaries = self._logs(taken)
+        since = boundary.of_documents(self._boundary(r) for r in before.values() if r)
+        stored = processing.stored()
+        documents = since_of(self.documents, since)
         replicas = tuple(
             ReplicaReading(
                 slot=slot,
@@ -106,11 +220,12 @@ class Collector:
                 boundary=self._boundary(replica) if replica else None,
                 by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
                 image_of_tag=self._image_of_tag(replica),
-                code=codes[slot],
+                code=taken.first.codes[slot],
                 log=summaries[slot],
-                in_queue=_in_queue(replica, queue_after),
-                code_after=codes_after[slot],
-                finished_in_queue=queue.finished_by(replica, queue_before, queue_after) if replica else None,
+                in_queue=_in_queue(replica, last.queue),
+                code_after=last.codes[slot],
+                finished_in_queue=queue.finished_by(replica, taken.first.queue, last.queue) if replica else None,
+                in_queue_before=_in_queue(replica, taken.first.queue),
             )
             for slot, replica in before.items()
         )
@@ -119,19 +234,39 @@ class Collector:
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
             replicas=replicas,
-            dependents=tuple(self._dependent(name, first) for name, first in dependents.items()),
+            dependents=tuple(self._dependent(name, first) for name, first in taken.dependents.items()),
             mcp=mcp_reading,
-            queue_before=queue_before,
-            queue_after=queue_after,
-            strangers=self._strangers((queue_before, queue_after), before),
-            probes=probes,
+            queue_before=taken.first.queue,
+            queue_after=last.queue,
+            strangers=self._strangers((taken.first.queue, last.queue), before),
+            probes=self._probes(processing, last.queue, is_over),
             documents=documents,
-            soak_s=self.clock() - began,
+            soak_s=self.clock() - taken.began,
             ids_after=self._ids(),
-            baseline=self.judged.baseline,
+            baseline=self._baseline(),
             project_exists=self.engine.has_project(self._project),
-            history=self._history(since),
+            history=self._history(since) if is_over else None,
+            stored=stored,
+            remembered=processing.remembered(),
+            ended_early=early,
+            ill_before=self.judged.ill_before,
         )
+
+    def _probes(
+        self, processing: Processing, in_queue: QueueReading | Unmeasured, is_over: bool
+    ) -> ProbesReading | Unmeasured:
+        if not self.judged.invasive:
+            return Unmeasured("test documents", "none is sent to a service that is about to be rolled back")
+        if not is_over:
+            return Unmeasured("test documents", "the checks are under way")
+        return processing.concluded(in_queue)
+
+    def _baseline(self) -> Baseline | None:
+        """A snapshot's, else that of the documents from before the change."""
+        if self.judged.baseline or self.judged.deployed_at is None or isinstance(self.documents, Unmeasured):
+            return self.judged.baseline
+        found = self.documents.normal_before(self.judged.deployed_at, self.profile.limits.baseline_s)
+        return None if isinstance(found, Unmeasured) else found
 
     def _history(self, since: Instant | None) -> Series | Unmeasured | None:
         """Completeness before and after the boundary, for the record's picture."""
@@ -169,7 +304,7 @@ class Collector:
         services = (self.profile.deployment.worker, *self.profile.deployment.dependents)
         while self.clock() < deadline:
             found = [r for name in services for r in self.engine.containers(self._project, name)]
-            if not any(replica.health == "starting" and replica.is_running for replica in found):
+            if not any(replica.awaits_health for replica in found):
                 return
             self.sleep(0.25)
 
@@ -220,7 +355,10 @@ class Collector:
         alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}
         return {f"{name}/{path}": text for path, text in found.items()} | alone
 
-    def _logs(self, before: Mapping[str, Replica | None]) -> dict[str, LogSummary | Unmeasured]:
+    def _logs(self, taken: _Taken) -> dict[str, LogSummary | Unmeasured]:
+        """Of those that ran at first, as they were followed; of the others once."""
+        followed = taken.processing.summaries
+
         def one(replica: Replica | None) -> LogSummary | Unmeasured:
             since = self._boundary(replica) if replica else None
             if replica is None or since is None:
@@ -228,21 +366,11 @@ class Collector:
             return logs.read(self.engine, replica, self.profile.logs, since)
 
         with ThreadPoolExecutor(max_workers=8) as pool:
-            return dict(zip(before, pool.map(one, before.values()), strict=True))
+            others = {slot: pool.submit(one, replica) for slot, replica in taken.before.items()
+                      if slot not in followed}  # fmt: skip
+            return {slot: followed[slot] if slot in followed else others[slot].result() for slot in taken.before}
 
     # --- around it
-
-    def _soak(self, began: float, before: Mapping[str, Replica | None]) -> None:
-        """The replicas must stay as they are; what changes is a finding at once, and ends the wait."""
-        left = self.profile.limits.soak_s - (self.clock() - began)
-        if left > 0:
-            self.tell(f"soak: watching the replicas for {left:.0f} s more")
-        while self.clock() - began < self.profile.limits.soak_s:
-            known = [replica for replica in before.values() if replica]
-            if any(_identity(self.engine.inspect(replica.id)) != _identity(replica) for replica in known):
-                self._settle(known)
-                return
-            self.sleep(min(1.0, max(self.profile.limits.soak_s - (self.clock() - began), 0.05)))
 
     def _settle(self, known: list[Replica]) -> None:
         """In the middle of a restart a container is exited: give whoever restarts it a moment to end."""
@@ -280,6 +408,17 @@ class Collector:
                 return reading
             found += queue.strangers(reading, [replica for replica in before.values() if replica])
         return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What the first look found, and what goes on from there."""
+
+    before: Mapping[str, Replica | None]
+    dependents: Mapping[str, tuple[Replica, ...] | Unmeasured]
+    began: float
+    processing: Processing
+    first: Look
 
 
 def _identity(replica: Replica | None) -> tuple[object, ...] | None:

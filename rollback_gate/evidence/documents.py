@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +15,17 @@ from pydantic import SecretStr
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
+from rollback_gate.evidence.proof import PROBE_PREFIX
+from rollback_gate.evidence.readings import Baseline, Bucket, DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
-PROBE_PREFIX = "rollback-probe-"
 MOST = 5000
 MANY = 50_000
 _OUT_OF_TIME = 50  # MongoDB's MaxTimeMSExpired
+_LOST_AFTER_S = 3600
+_PROBE_ID = rf"^{PROBE_PREFIX}(?:job-)?\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}(?:-\d+\.jpg)?$"
 _ABSENT = object()
 
 
@@ -74,14 +76,47 @@ class Documents:
             rows = list(self._collection().find({"_id": {"$in": list(ids)}}, self._projection()))
         return {row["_id"]: parse(row, self.profile) for row in rows}
 
-    def sweep_probes(self) -> int:
-        """Remove every trace of every probe; how many were removed. Raises Unreachable."""
+    def remove_traces(self, ids: Iterable[str]) -> int:
+        """What probes left, by the ids of their documents and jobs; how many were removed. Raises Unreachable."""
+        named = {"$in": list(ids)}
+        return self._removed(lambda field: {field: named}) if named["$in"] else 0
+
+    def remove_lost_traces(self, now: Instant) -> int:
+        """What probes left that nobody remembers: ids of the gate's own form, from an hour ago or earlier.
+
+        Raises Unreachable.
+        """
+        stamp = f"{now.plus(-_LOST_AFTER_S).to_datetime():%Y%m%dT%H%M%SZ}"
+
+        def lost(begin: str) -> Callable[[str], dict[str, Any]]:
+            return lambda field: {field: {"$regex": _PROBE_ID, "$gte": f"{begin}0", "$lt": f"{begin}{stamp}"}}
+
+        return self._removed(lost(PROBE_PREFIX)) + self._removed(lost(f"{PROBE_PREFIX}job-"))
+
+    def _removed(self, which: Callable[[str], dict[str, Any]]) -> int:
         removed = 0
         with _answering(self.profile):
             for trace in self.profile.probe.traces:
-                named = {trace.field: {"$regex": f"^{re.escape(PROBE_PREFIX)}"}}
-                removed += self._database()[trace.collection].delete_many(named).deleted_count
+                removed += self._database()[trace.collection].delete_many(which(trace.field)).deleted_count
         return removed
+
+    def normal_before(self, until: Instant, span_s: float) -> Baseline | Unmeasured | None:
+        """What completeness was before the change: unmarked documents with a score, in so long a time before `until`.
+
+        From the first marked document on, the change was there, whatever `until` says. None for fewer than two.
+        """
+        database = self.profile.database
+        column = database.created_at
+        try:
+            with _answering(self.profile):
+                marked = self._collection().find_one({database.new_mark: {"$exists": True}, column: {"$type": "date"}},
+                                                     {column: 1}, sort=[(column, pymongo.ASCENDING)])  # fmt: skip
+                end = min(until, Instant.from_datetime(_field(marked, column))) if marked else until
+                pipeline = baseline_pipeline(self.profile, end.plus(-span_s).to_datetime(), end.to_datetime())
+                rows = list(self._collection().aggregate(pipeline))
+        except Unreachable as error:
+            return Unmeasured("what was normal before the change", f"{error.message}; {error.remedy}")
+        return baseline_of(rows)
 
     def ping(self) -> None:
         """Reachable, and the user may read the collection. Raises Unreachable."""
@@ -147,6 +182,30 @@ def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[d
                     "squares": {"$sum": {"$cond": [number, {"$multiply": [share, share]}, 0]}}}},
         {"$sort": {"_id": 1}},
     ]  # fmt: skip
+
+
+def baseline_pipeline(
+    profile: Profile, start: datetime.datetime, end: datetime.datetime
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Count, mean and deviation of the scores of unmarked organic documents, and when the first and last was saved."""
+    database = profile.database
+    created, score = f"${database.created_at}", f"${database.score}"
+    return [
+        {"$match": {database.created_at: {"$gte": start, "$lt": end}, database.new_mark: {"$exists": False},
+                    database.score: {"$type": "number", "$gte": 0, "$lte": 1},
+                    "_id": {"$not": re.compile(f"^{PROBE_PREFIX}")}}},
+        {"$group": {"_id": None, "documents": {"$sum": 1}, "mean": {"$avg": score}, "deviation": {"$stdDevSamp": score},
+                    "first": {"$min": created}, "last": {"$max": created}}},
+    ]  # fmt: skip
+
+
+def baseline_of(rows: Iterable[Mapping[str, Any]]) -> Baseline | None:
+    """From the one row of that pipeline."""
+    for row in rows:
+        if row["documents"] >= 2:
+            first, last = (Instant.from_datetime(row[key]) for key in ("first", "last"))
+            return Baseline("", f"{first.short} to {last.short}", row["mean"], row["deviation"], row["documents"])
+    return None
 
 
 def series_of(rows: Iterable[Mapping[str, Any]], since: Instant, bucket_s: float) -> Series:

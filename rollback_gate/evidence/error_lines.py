@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from rollback_gate.profile.schema import LinePattern, Logs
+from rollback_gate.profile.schema import Logs, NoiseLine
 
 _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
@@ -47,7 +47,7 @@ class ErrorLines:
         """A line that is neither noise nor an error went by: a traceback that comes now is not its."""
         self._last = _Record.PLAIN
 
-    def feed(self, text: str, consuming: bool) -> list[LinePattern]:
+    def feed(self, text: str, consuming: bool) -> list[NoiseLine]:
         """The forms of noise that this line shows."""
         if not text or text[0].isspace():
             return []

@@ -16,6 +16,7 @@ from rollback_gate.evidence.readings import (
     Readings,
     ReplicaReading,
     Started,
+    Upstream,
 )
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
@@ -43,8 +44,8 @@ class Glances:
             expected_replicas=deployment.replicas, source_digests=_NOT_NOW, run_id=None, replicas=replicas,
             dependents=tuple(DependentReading(name, rows, rows, {r.image_name: r.image_id for r in rows})
                              for name, rows in dependents.items()),
-            mcp=McpReading(False, "not asked"), queue_before=_NOT_NOW, queue_after=_NOT_NOW, strangers=_NOT_NOW,
-            probes=_NOT_NOW, documents=self._documents(), soak_s=elapsed_s, ids_after=_NOT_NOW,
+            mcp=McpReading(Upstream.NOT_ASKED, "not asked"), queue_before=_NOT_NOW, queue_after=_NOT_NOW,
+            strangers=_NOT_NOW, probes=_NOT_NOW, documents=self._documents(), soak_s=elapsed_s, ids_after=_NOT_NOW,
         )  # fmt: skip
 
     def _replica(self, number: int, before: Replica, after: Replica | None) -> ReplicaReading:

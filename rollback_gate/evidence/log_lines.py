@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rollback_gate.evidence.error_lines import ErrorLines
 from rollback_gate.evidence.log_filter import texts_of
 from rollback_gate.instant import Instant
-from rollback_gate.profile.schema import Logs
+from rollback_gate.profile.schema import LinePattern, Logs, NewLine
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _LONGEST_LINE = 4096
@@ -42,7 +42,10 @@ class LogSummary:
     """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
 
     `documents_finished`: all of them; `finished`: of the last ones, seconds from pick-up to completion by the engine's
-    clock, by document; `unfinished`: when those were picked up that are not complete. `without_level`: lines of a form
+    clock, by document; `unfinished`: when those were picked up that are not complete. `scores`: shares 0..1 of finished
+    documents, where the log gives them; `completions`: how often each was finished. `picked_up`: all pick-ups, from
+    `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last line that told something; `read_at`: when
+    it was read, by the engine's clock. `without_level`: lines of a form
     that has no level, so that errors do not show.
     """
 
@@ -62,6 +65,19 @@ class LogSummary:
     documents_finished: int
     unreadable_lines: int = 0
     without_level: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
+    completions: Mapping[str, int] = field(default_factory=dict)
+    picked_up: int = 0
+    first_picked_up_at: Instant | None = None
+    rejected: int = 0
+    upstream: tuple[Sighting, ...] = ()
+    last_at: Instant | None = None
+    read_at: Instant | None = None
+
+    @property
+    def could_show_documents(self) -> bool:
+        """It holds lines of the worker's progress: a document that was finished would be there too."""
+        return bool(self.consuming_at or self.connected_at or self.finished or self.unfinished)
 
 
 def split_timestamp(line: str) -> tuple[Instant, str] | None:
@@ -117,9 +133,15 @@ class LogReader:
     _connected_at: Instant | None = None
     _new: dict[str, Sighting] = field(default_factory=dict)
     _noise: dict[str, Sighting] = field(default_factory=dict)
+    _upstream: dict[str, Sighting] = field(default_factory=dict)
     _started: dict[str, Instant] = field(default_factory=dict)
     _finished: dict[str, float] = field(default_factory=dict)
     _finished_at: dict[str, Instant] = field(default_factory=dict)
+    _scores: dict[str, float] = field(default_factory=dict)
+    _completions: dict[str, int] = field(default_factory=dict)
+    _picked_up: int = 0
+    _first_picked_up_at: Instant | None = None
+    _rejected: int = 0
     _errors: ErrorLines = field(init=False)
     _at: Instant = Instant(0)
 
@@ -173,10 +195,11 @@ class LogReader:
         message, *trace = messages_of(text)
         self._without_level += text.startswith("{")
         self._note_progress(at, message)
-        self._note_new(at, message)
+        _note(self._new, self.forms.new, at, message)
         for part in (message, *trace):
             if self.listener and any(pattern.search(part) for pattern in self.listener.patterns):
                 self.listener.line(at, part)
+            _note(self._upstream, self.forms.upstream, at, part)
             for form in self._errors.feed(part, self._consuming_at is not None):
                 _count(self._noise, form.name, "", at, part)
 
@@ -188,6 +211,8 @@ class LogReader:
         elif self._connected_at is None and self.forms.connected.search(text):
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
+            self._picked_up += 1
+            self._first_picked_up_at = self._first_picked_up_at or at
             self._started.pop(picked_up["document"], None)  # delivered again: now it is the newest
             self._started[picked_up["document"]] = at
             _forget_oldest(self._started)
@@ -195,6 +220,11 @@ class LogReader:
                 self.listener.picked_up(at, picked_up["document"])
         elif completed := self.forms.completed.search(text):
             self._complete(at, completed["task"])
+        elif self.forms.scored and (scored := self.forms.scored.search(text)):
+            self._scores[scored["document"]] = round(float(scored["percent"]) / 100, 6)
+            _forget_oldest(self._scores)
+        elif self.forms.rejected and self.forms.rejected.search(text):
+            self._rejected += 1
 
     def _complete(self, at: Instant, task: str) -> None:
         """The task's id holds the document's; of several open documents the longest that fits is meant."""
@@ -206,13 +236,10 @@ class LogReader:
             self._finished_count += 1
             _forget_oldest(self._finished)
             _forget_oldest(self._finished_at)
+            self._completions[document] = self._completions.get(document, 0) + 1
+            _forget_oldest(self._completions)
             if self.listener:
                 self.listener.completed(at, document)
-
-    def _note_new(self, at: Instant, text: str) -> None:
-        for form in self.forms.new:
-            if form.pattern.search(text):
-                _count(self._new, form.name, form.kind, at, text)
 
     def summary(self) -> LogSummary:
         self._errors.close(self._consuming_at is not None)
@@ -224,6 +251,11 @@ class LogReader:
             finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=dict(self._started),
             documents_finished=self._finished_count,
             unreadable_lines=self._unreadable, without_level=self._without_level,
+            scores={document: score for document, score in self._scores.items() if document in self._finished},
+            completions=dict(self._completions), picked_up=self._picked_up,
+            upstream=tuple(self._upstream.values()), first_picked_up_at=self._first_picked_up_at,
+            rejected=self._rejected,
+            last_at=self._at if self._lines else None,
         )  # fmt: skip
 
 
@@ -238,6 +270,12 @@ def _forget_oldest(seen: dict[str, Any]) -> None:
     """A document that comes again counts as new."""
     if len(seen) > MOST_DOCUMENTS:
         del seen[next(iter(seen))]
+
+
+def _note(seen: dict[str, Sighting], forms: Iterable[LinePattern], at: Instant, text: str) -> None:
+    for form in forms:
+        if form.pattern.search(text):
+            _count(seen, form.name, form.kind if isinstance(form, NewLine) else "", at, text)
 
 
 def _count(seen: dict[str, Sighting], name: str, kind: str, at: Instant, text: str) -> None:

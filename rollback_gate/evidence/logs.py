@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.deployment.replica import Replica
@@ -76,9 +76,10 @@ class Follower:
                 self._read_whole()
             else:
                 self._read_new(self._last)
+            now = self.engine.now()
         except Unreachable as error:
             return Unmeasured(what, error.message)
-        return self.reader.summary()
+        return replace(self.reader.summary(), read_at=now)
 
     def _read_whole(self) -> None:
         last = self.reader.since

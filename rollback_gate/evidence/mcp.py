@@ -1,34 +1,75 @@
-"""Whether the MCP server answers. By a WebSocket handshake: its HTTP paths hang."""
+"""Whether the MCP server can serve the worker: one call of a tool, over WebSocket. Its HTTP paths hang (FACTS)."""
 
 from __future__ import annotations
 
-import base64
-import http.client
-import os
+import json
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from rollback_gate.evidence.readings import McpReading
-from rollback_gate.profile.schema import Profile
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from rollback_gate.evidence.readings import McpReading, Upstream
+from rollback_gate.profile.schema import Ask, Profile
+
+_ID = "rollback-gate"
+_MOST_BYTES = 1 << 20
 
 
-def read(profile: Profile) -> McpReading:
-    address = profile.mcp.address
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=profile.limits.answer_s)
-    headers = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-    }
-    began = time.monotonic()
+def read(profile: Profile, clock: Callable[[], float] = time.monotonic) -> McpReading:
+    """Takes limits.answer_s for the handshake and mcp.ask.answer_s for the call, at the most. Never raises."""
+    address, limit_s = profile.mcp.address, profile.limits.answer_s
+    began = clock()
     try:
-        connection.request("GET", "/", headers=headers)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return McpReading(False, f"no answer at {address} ({error or type(error).__name__})")
-    finally:
-        connection.close()
-    if status != http.client.SWITCHING_PROTOCOLS:
-        return McpReading(False, f"{address} refused the WebSocket handshake with status {status}")
-    return McpReading(True, f"{address} takes WebSocket connections, in {time.monotonic() - began:.2f} s")
+        # No proxy: the address is this deployment's own.
+        with connect(f"ws://{address}", open_timeout=limit_s, close_timeout=0.2, proxy=None, max_size=_MOST_BYTES,
+                     ping_interval=None) as connection:  # fmt: skip
+            if profile.mcp.ask is None:
+                taken = f"{address} takes WebSocket connections, in {clock() - began:.2f} s"
+                return McpReading(Upstream.SHOOK_HANDS, f"{taken}; no call was asked of it (mcp.ask is not set)")
+            return _ask(connection, profile.mcp.ask, address, clock)
+    except InvalidHandshake as error:
+        return McpReading(Upstream.REFUSES, f"{address} refused the WebSocket handshake: {error}")
+    except (OSError, WebSocketException) as error:
+        return McpReading(Upstream.REFUSES, f"no answer at {address} ({error or type(error).__name__})")
+
+
+def _ask(connection: ClientConnection, ask: Ask, address: str, clock: Callable[[], float]) -> McpReading:
+    began = clock()
+    deadline = began + ask.answer_s
+    silent = McpReading(
+        Upstream.SILENT,
+        f"{address} takes connections and does not answer a call of {ask.method} within {ask.answer_s:.0f} s",
+    )
+    try:
+        connection.send(json.dumps({"jsonrpc": "2.0", "id": _ID, "method": ask.method, "params": ask.params}))
+        while (left := deadline - clock()) > 0:
+            answer = _answer(connection.recv(timeout=left))
+            if answer is not None:
+                return _judge(answer, ask, address, clock() - began)
+    except TimeoutError:
+        return silent
+    except ConnectionClosed as error:
+        return McpReading(Upstream.SILENT, f"{address} closed the connection instead of answering a call ({error})")
+    return silent
+
+
+def _answer(text: str | bytes) -> Mapping[str, Any] | None:
+    """The answer to our call; None for anything else that the server may send."""
+    try:
+        table = json.loads(text)
+    except ValueError:
+        return None
+    is_ours = isinstance(table, dict) and table.get("id") == _ID and ("result" in table or "error" in table)
+    return table if is_ours else None
+
+
+def _judge(answer: Mapping[str, Any], ask: Ask, address: str, seconds: float) -> McpReading:
+    error = answer.get("error")
+    if error is None:
+        return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method} in {seconds:.2f} s")
+    says = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else str(error)
+    if ask.trouble.search(says):
+        return McpReading(Upstream.IN_TROUBLE, f"{address} answers a call of {ask.method} with error {says[:200]}")
+    return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method}, with error {says[:200]}")

@@ -1,4 +1,4 @@
-"""Probe documents: sent through the queue as the worker's own producers would, watched, and removed."""
+"""Probe documents: sent through the queue as the worker's own producers would, and found again."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs, queue
-from rollback_gate.evidence.documents import PROBE_PREFIX, Documents
-from rollback_gate.evidence.log_lines import LogSummary, summarize
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import DocumentReading, ProbeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
-POLL_S = 0.25
-_TELL_EVERY_S = 15
+Summaries = Mapping[str, LogSummary | Unmeasured]
 
 
 def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -> dict[str, Any]:
@@ -41,117 +42,67 @@ def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -
 
 @dataclass
 class Probes:
-    """The probes of one verify. `replicas`: by slot, those that can pick one up."""
+    """The probes of one verify. Each is remembered before it is sent, so that its traces can always be removed."""
 
     profile: Profile
     engine: Engine
     documents: Documents
     record_id: str
-    replicas: Mapping[str, Replica]
-    tell: Callable[[str], None]
+    memory: ProbeMemory
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
     _sent: dict[str, Instant] = field(default_factory=dict)
     _deadlines: dict[str, float] = field(default_factory=dict)
     _seen_at: dict[str, Instant] = field(default_factory=dict)
 
-    def reach_every_replica(self) -> tuple[ProbeReading, ...]:
-        """Send probes, a round at a time, until each replica has finished one or the bound is reached.
+    @property
+    def job_id(self) -> str:
+        return f"{PROBE_PREFIX}job-{self.record_id}"
 
-        Raises Unreachable when queue or database cannot be asked.
-        """
-        readings: tuple[ProbeReading, ...] = ()
-        for _round in range(self.profile.limits.probes_per_replica):
-            seen = {p.replica for p in readings if p.seconds is not None}
-            if seen >= set(self.replicas) or not all(p.finished for p in readings):
-                break
-            self.send(len(self.replicas))
-            readings = self.wait()
-        return readings
-
-    def fill_up(self, count: int) -> None:
-        """So many more, for the sample: one for each replica at a time, so that none waits behind another one.
-
-        Raises Unreachable.
-        """
-        readings = self.look()
-        while count > 0 and all(p.finished for p in readings):
-            self.send(min(count, len(self.replicas)))
-            count -= len(self.replicas)
-            readings = self.wait()
+    @property
+    def were_sent(self) -> bool:
+        return bool(self._sent)
 
     def send(self, count: int) -> None:
-        for _ in range(count):
-            document_id = f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + 1}.jpg"
-            now = self.engine.now()
-            filled = task(self.profile.probe.task, document_id, f"{PROBE_PREFIX}job-{self.record_id}", str(now))
-            queue.publish(self.profile, filled)
-            self._sent[document_id] = now
-            self._deadlines[document_id] = self.clock() + self.profile.limits.probe_s
+        """So many, together. Raises Unreachable, also where they cannot be remembered: then none is sent."""
+        now = self.engine.now()
+        ids = [f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + n + 1}.jpg" for n in range(count)]
+        try:
+            self.memory.sent(ids, self.job_id, now)
+        except OSError as error:
+            raise Unreachable(f"no test document was sent, as it could not be remembered: {error}",
+                              "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user") from error  # fmt: skip
+        queue.publish(self.profile, [task(self.profile.probe.task, i, self.job_id, str(now)) for i in ids])
+        self._sent |= dict.fromkeys(ids, now)
+        self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)
 
-    def wait(self) -> tuple[ProbeReading, ...]:
-        """Until each has ended or is out of time. Raises Unreachable."""
-        told = self.clock()
-        while True:
-            readings = self.look()
-            if all(self._is_decided(probe) for probe in readings):
-                return self._settled(readings)
-            if self.clock() - told > _TELL_EVERY_S:
-                told = self.clock()
-                self.tell(self._progress(readings))
-            self.sleep(POLL_S)
-
-    def _is_decided(self, probe: ProbeReading) -> bool:
-        """Finished, or out of time: from its sending while it waits, from its pick-up once a replica has it."""
-        if probe.finished:
-            return True
-        if probe.stuck_in:
-            return max(seconds for _, seconds in probe.stuck_in) >= self.profile.limits.probe_s
-        return self.clock() > self._deadlines[probe.document_id]
-
-    def _settled(self, readings: tuple[ProbeReading, ...]) -> tuple[ProbeReading, ...]:
-        """The worker saves a document a moment before it logs that it is done: give that line its moment."""
-        until = self.clock() + 2
-        while self.clock() < until and any(p.finished and p.replica and p.seconds is None for p in readings):
-            self.sleep(POLL_S)
-            readings = self.look()
-        return readings
-
-    def look(self) -> tuple[ProbeReading, ...]:
-        """What has become of every probe by now. Raises Unreachable."""
+    def look(self, summaries: Summaries) -> tuple[ProbeReading, ...]:
+        """What has become of every probe by now, by these logs and by the database. Raises Unreachable."""
         if not self._sent:
             return ()
-        since = min(self._sent.values())
         stored = self.documents.by_id(self._sent)
-        summaries = {slot: self._log(replica, since) for slot, replica in self.replicas.items()}
         now = self.engine.now()
         for document_id in stored:
             self._seen_at.setdefault(document_id, now)
         found = (attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
         return tuple(replace(probe, seen_at=self._seen_at.get(probe.document_id)) for probe in found)
 
-    def _log(self, replica: Replica, since: Instant) -> LogSummary | Unmeasured:
-        try:
-            return summarize(logs.recent(self.engine, replica.id, since), self.profile.logs, since)
-        except Unreachable as error:
-            return Unmeasured(f"the log of {replica.name}", error.message)
+    def is_decided(self, probe: ProbeReading) -> bool:
+        """Finished, or out of time: from its sending while it waits, from its pick-up once a replica has it.
 
-    def _progress(self, readings: Iterable[ProbeReading]) -> str:
-        rows = list(readings)
-        done = sum(probe.finished for probe in rows)
-        picked = sum(probe.replica is not None and not probe.finished for probe in rows)
-        depth = queue.read(self.profile)
-        waiting = "" if isinstance(depth, Unmeasured) else f", {depth.depth} tasks wait in the queue"
-        limit = self.profile.limits.probe_s
-        return f"probes: {done} of {len(rows)} done, {picked} in work{waiting}; each may take {limit:.0f} s"
+        The worker saves a document a moment before it logs that it is done.
+        """
+        if probe.finished:
+            return probe.seconds is not None or probe.seen_at is None or self._has_had_its_moment(probe)
+        if probe.stuck_in:
+            return max(seconds for _, seconds in probe.stuck_in) >= self.profile.limits.probe_s
+        return self.clock() > self._deadlines[probe.document_id]
+
+    def _has_had_its_moment(self, probe: ProbeReading) -> bool:
+        return probe.seen_at is not None and self.engine.now().seconds_since(probe.seen_at) > 2
 
 
 def attribute(
-    document_id: str,
-    sent_at: Instant,
-    document: DocumentReading | None,
-    summaries: Mapping[str, LogSummary | Unmeasured],
-    now: Instant,
+    document_id: str, sent_at: Instant, document: DocumentReading | None, summaries: Summaries, now: Instant
 ) -> ProbeReading:
     """Which replica's log shows this document complete, and where else it hangs (the queue redelivers). Pure."""
     logs_by_slot = {slot: log for slot, log in summaries.items() if isinstance(log, LogSummary)}
@@ -166,6 +117,17 @@ def attribute(
             return ProbeReading(document_id, sent_at, slot, log.finished[document_id], at, document, hanging)
     picked_up_by = hanging[0][0] if hanging else None
     return ProbeReading(document_id, sent_at, picked_up_by, None, None, document, hanging)
+
+
+def progress(profile: Profile, readings: Iterable[ProbeReading]) -> str:
+    """For who waits."""
+    rows = list(readings)
+    done = sum(probe.finished for probe in rows)
+    picked = sum(probe.replica is not None and not probe.finished for probe in rows)
+    depth = queue.read(profile)
+    waiting = "" if isinstance(depth, Unmeasured) else f", {depth.depth} tasks wait in the queue"
+    limit = profile.limits.probe_s
+    return f"test documents: {done} of {len(rows)} done, {picked} in work{waiting}; each may take {limit:.0f} s"
 
 
 def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:

@@ -1,91 +1,198 @@
-"""Probes through the queue and documents from the database: what the running process does."""
+"""Proof that each replica processes documents: organic ones are waited for, probes are the last resort.
+
+Soak and waiting run side by side. Probes are sent once, together, as many as there are replicas without proof: the
+second document of a process can hang (FACTS), and every probe costs a production worker its time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.probe import Probes, lines_about
-from rollback_gate.evidence.readings import DocumentsReading, ProbeReading, ProbesReading
+from rollback_gate.evidence.log_lines import LogReader, LogSummary
+from rollback_gate.evidence.probe import Probes, lines_about, progress
+from rollback_gate.evidence.probe_memory import ProbeMemory, Remembered
+from rollback_gate.evidence.proof import Proof, proofs
+from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, ProbeReading, ProbesReading, QueueReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
+MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
+_TELL_EVERY_S = 15
 
-@dataclass(frozen=True)
+
+@dataclass
 class Processing:
-    """Everything that one verify does with documents; it leaves none of its own behind."""
+    """Of one verify. `replicas`: by slot, those that run; `boundaries`: theirs. Logs are read once, then only on."""
 
     profile: Profile
     engine: Engine
+    documents: Documents | Unmeasured
     record_id: str
+    memory: ProbeMemory
+    replicas: Mapping[str, Replica]
+    boundaries: Mapping[str, Instant]
     tell: Callable[[str], None]
     clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    _followers: dict[str, logs.Follower] = field(default_factory=dict)
+    _summaries: dict[str, LogSummary | Unmeasured] = field(default_factory=dict)
+    _recalled: tuple[Remembered, ...] | Unmeasured | None = None
+    _not_sent: str = ""
+    _swept: int = 0
+    _told: float = 0
+    probes: Probes | None = None
 
-    def read(
-        self, documents: Documents | Unmeasured, replicas: Mapping[str, Replica | None], since: Instant | None
-    ) -> tuple[ProbesReading | Unmeasured, DocumentsReading | Unmeasured]:
-        """Probes, and documents since the boundary (probes among them). Never raises: what fails is Unmeasured."""
-        if isinstance(documents, Unmeasured):
-            return Unmeasured("probes", documents.reason), documents
-        if since is None:
-            never = "no replica has ever been started, so there is no boundary"
-            return Unmeasured("probes", never), Unmeasured("documents since the boundary", never)
-        running = {slot: replica for slot, replica in replicas.items() if replica and replica.is_running}
-        if not running:
-            return Unmeasured("probes", "no replica runs that could pick one up"), documents.since(since)
+    # --- readings
+
+    @property
+    def summaries(self) -> Mapping[str, LogSummary | Unmeasured]:
+        """The logs as they were followed last, by slot."""
+        return self._summaries
+
+    def follow(self) -> dict[str, LogSummary | Unmeasured]:
+        """Each replica's log up to now."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            self._summaries |= zip(self.replicas, pool.map(self._follow, self.replicas), strict=True)
+        return dict(self._summaries)
+
+    def _follow(self, slot: str) -> LogSummary | Unmeasured:
+        reader = LogReader(self.profile.logs, self.boundaries[slot])
+        follower = self._followers.setdefault(slot, logs.Follower(self.engine, self.replicas[slot], reader))
+        summary = follower.read()
+        if isinstance(summary, Unmeasured):
+            del self._followers[slot]  # half of it was read: the next time from its beginning
+        return summary
+
+    def stored(self) -> dict[str, DocumentReading] | Unmeasured:
+        """Those documents that the logs call finished, as they are stored now."""
+        if isinstance(self.documents, Unmeasured):
+            return self.documents
+        readable = [log for log in self._summaries.values() if isinstance(log, LogSummary)]
+        ids = {name for log in readable for name in list(log.finished)[-MOST_CONFIRMED:]}
         try:
-            probes = self._probe(documents, running, since)
+            return self.documents.by_id(ids) if ids else {}
         except Unreachable as error:
-            probes = Unmeasured("probes", error.message)
-        found = documents.since(since)
-        return self._cleaned(probes, documents), found
+            return Unmeasured("whether finished documents are stored", f"{error.message}; {error.remedy}")
 
-    def only_look(
-        self, documents: Documents | Unmeasured, since: Instant | None
-    ) -> tuple[ProbesReading | Unmeasured, DocumentsReading | Unmeasured]:
-        """Documents as they are; nothing is sent. Never raises."""
-        none_sent = Unmeasured("probes", "none is sent to a service that is about to be rolled back")
-        if isinstance(documents, Unmeasured):
-            return none_sent, documents
-        if since is None:
-            return none_sent, Unmeasured("documents since the boundary", "no replica has ever been started")
-        return none_sent, documents.since(since)
+    def remembered(self) -> dict[str, float]:
+        """Probes that were found stored with a score, and were then removed."""
+        if isinstance(self._recalled, Unmeasured) or self._recalled is None:
+            return {}
+        return {one.document_id: one.score for one in self._recalled if one.score is not None}
 
-    def _probe(
-        self, documents: Documents, running: Mapping[str, Replica], since: Instant
-    ) -> ProbesReading | Unmeasured:
-        probes = Probes(
-            self.profile, self.engine, documents, self.record_id, running, self.tell, self.clock, self.sleep
-        )
-        swept = documents.sweep_probes()
-        seen = probes.reach_every_replica()
-        if seen and all(probe.finished for probe in seen):  # otherwise more of them would only wait behind these
-            self._fill_sample(probes, documents, since)
-        seen = probes.look()
-        return ProbesReading(self._with_lines(seen, running), self.profile.limits.probe_s, swept)
+    def proofs(self) -> tuple[Proof, ...]:
+        limit_s = self.profile.limits.probe_s
+        found = proofs(self._summaries, self.stored(), self.remembered())
+        return tuple(proof for proof in found if proof.seconds <= limit_s)
 
-    def _fill_sample(self, probes: Probes, documents: Documents, since: Instant) -> None:
-        """Wait for organic documents first; probes fill up what is then missing of the sample."""
-        deadline = self.clock() + self.profile.limits.sample_wait_s
-        while True:
-            found = documents.since(since)
-            have = 0 if isinstance(found, Unmeasured) else len(found.documents)
-            missing = self.profile.completeness.minimum_sample - have
-            if isinstance(found, Unmeasured) or missing <= 0:
-                return
-            if self.clock() >= deadline:
-                self.tell(f"sample: {missing} more documents are needed, sending probes")
-                probes.fill_up(missing)
-                return
-            self.sleep(min(1.0, max(deadline - self.clock(), 0.05)))
+    def lacking(self) -> list[str]:
+        """Slots of replicas that run and have not been seen to finish a document since their boundary."""
+        proven = {proof.slot for proof in self.proofs()}
+        return [slot for slot in self.replicas if slot not in proven]
 
-    def _with_lines(self, seen: tuple[ProbeReading, ...], running: Mapping[str, Replica]) -> tuple[ProbeReading, ...]:
+    # --- what is done
+
+    def sweep(self) -> None:
+        """What earlier probes have left. Never raises: what fails is seen again at the end."""
+        try:
+            self._recalled = self.memory.recall(self.engine.now())
+        except (OSError, Unreachable) as error:
+            self._recalled = Unmeasured("earlier probes", str(error))
+        try:
+            if isinstance(self.documents, Documents):
+                self._swept += _remove(self.documents, self._recalled, self.engine.now())
+        except Unreachable:
+            return
+
+    def send(self, count: int) -> None:
+        """So many, together; once. What stands in the way is kept as the reason."""
+        if isinstance(self.documents, Unmeasured):
+            self._not_sent = str(self.documents)
+            return
+        self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
+        try:
+            self.documents.ping()
+            self.probes.send(count)
+        except Unreachable as error:
+            self._not_sent = error.message
+
+    def leave_out(self, why: str) -> None:
+        """No probe is sent, for this reason."""
+        self._not_sent = self._not_sent or why
+
+    def look(self) -> tuple[ProbeReading, ...]:
+        """Raises Unreachable."""
+        return self.probes.look(self._summaries) if self.probes else ()
+
+    def is_over(self) -> bool:
+        """No probe that was sent can still prove anything: each is finished, out of time or with a replica that hangs.
+
+        Raises Unreachable.
+        """
+        if self.probes is None or not self.probes.were_sent:
+            return True
+        lacking, rows = set(self.lacking()), self.look()
+        if self.clock() - self._told > _TELL_EVERY_S:
+            self._told = self.clock()
+            self.tell(progress(self.profile, rows))
+        return not lacking or all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
+
+    def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
+        """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""
+        holders = {slot for slot, _ in probe.stuck_in}
+        return self.profile.known.hang is not None and bool(holders) and not holders & lacking
+
+    def is_in_work(self) -> bool:
+        """Raises Unreachable."""
+        return any(not probe.finished or probe.stuck_in for probe in self.look())
+
+    # --- what came of it
+
+    def concluded(self, queue_after: QueueReading | Unmeasured) -> ProbesReading | Unmeasured:
+        """The probes; and every trace that is there by now is removed. Never raises."""
+        try:
+            seen = self._with_lines(self.look())
+            leftovers = self._forgotten(seen)
+        except Unreachable as error:
+            return Unmeasured("test documents", error.message)
+        may_return = self._may_return(seen, queue_after)
+        return ProbesReading(seen, self.profile.limits.probe_s, self._swept, leftovers, self._not_sent, may_return)
+
+    def _forgotten(self, seen: tuple[ProbeReading, ...]) -> tuple[str, ...]:
+        """Traces of probes that could not be removed; their scores are kept before that."""
+        try:
+            for probe in seen:
+                if probe.document and probe.document.score is not None and not probe.document.marked:
+                    self.memory.stored(probe.document_id, probe.document.score)
+            if isinstance(self.documents, Documents):
+                self._recalled = self.memory.recall(self.engine.now())
+                _remove(self.documents, self._recalled, self.engine.now())
+        except OSError as error:
+            return (f"traces of test documents were not removed, as they could not be remembered: {error}",)
+        except Unreachable as error:
+            return (f"traces of test documents could not be removed: {error.message}",)
+        return ()
+
+    def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
+        """Probes that the queue may still deliver: not finished before its time-out, and it holds messages."""
+        timeout_s = self.profile.queue.message_timeout_s
+        late = [p.document_id for p in seen if p.stuck_in or p.seconds is None or p.seconds >= timeout_s]
+        logs_now = [log for log in self._summaries.values() if isinstance(log, LogSummary)]
+        recalled = () if isinstance(self._recalled, Unmeasured) or self._recalled is None else self._recalled
+        earlier = [one.document_id for one in recalled if one.document_id not in {p.document_id for p in seen}]
+        late += [name for name in earlier if any(name in log.unfinished for log in logs_now)]
+        if isinstance(queue_after, QueueReading) and not queue_after.holds:
+            late = [name for name in late if any(name in log.unfinished for log in logs_now)]
+        return tuple(late)
+
+    def _with_lines(self, seen: tuple[ProbeReading, ...]) -> tuple[ProbeReading, ...]:
         """For a probe that did not end well: what its replica logged since it was sent."""
 
         def completed(probe: ProbeReading) -> ProbeReading:
@@ -93,22 +200,27 @@ class Processing:
             where = probe.stuck_in[0][0] if probe.stuck_in else probe.replica
             if ended_well or where is None:
                 return probe
-            return replace(probe, log_lines=lines_about(self.engine, probe, running[where]))
+            return replace(probe, log_lines=lines_about(self.engine, probe, self.replicas[where]))
 
         return tuple(completed(probe) for probe in seen)
 
-    @staticmethod
-    def _cleaned(probes: ProbesReading | Unmeasured, documents: Documents) -> ProbesReading | Unmeasured:
-        """Every trace is removed; what cannot be removed, or is still to come, is named."""
-        leftovers: list[str] = []
-        try:
-            documents.sweep_probes()
-        except Unreachable as error:
-            leftovers.append(f"traces of the probes could not be removed: {error.message}")
-        if isinstance(probes, Unmeasured):
-            return Unmeasured(probes.what, "; ".join([probes.reason, *leftovers]))
-        late = [probe.document_id for probe in probes.probes if not probe.finished or probe.stuck_in]
-        leftovers += [
-            f"{document_id} is still in work and may be saved yet; the next verify sweeps it" for document_id in late
-        ]
-        return replace(probes, leftovers=tuple(leftovers))
+
+def _remove(documents: Documents, recalled: tuple[Remembered, ...] | Unmeasured, now: Instant) -> int:
+    """Raises Unreachable."""
+    known = () if isinstance(recalled, Unmeasured) else recalled
+    removed = documents.remove_traces(name for one in known for name in (one.document_id, one.job_id))
+    return removed + documents.remove_lost_traces(now)
+
+
+def sweep(documents: Documents, memory: ProbeMemory, now: Instant) -> int:
+    """Remove what earlier probes have left; how many traces. Raises Unreachable, OSError."""
+    return _remove(documents, memory.recall(now), now)
+
+
+def since_of(documents: Documents | Unmeasured, since: Instant | None) -> DocumentsReading | Unmeasured:
+    """Documents created since the boundary. Never raises."""
+    if isinstance(documents, Unmeasured):
+        return documents
+    if since is None:
+        return Unmeasured("documents since the boundary", "no replica has ever been started, so there is no boundary")
+    return documents.since(since)

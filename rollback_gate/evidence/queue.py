@@ -15,9 +15,10 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 
-def publish(profile: Profile, task: Mapping[str, Any]) -> None:
-    """Raises Unreachable."""
-    _ask(profile, "POST", "/pub", {"topic": profile.queue.topic}, json.dumps(task).encode())
+def publish(profile: Profile, tasks: Iterable[Mapping[str, Any]]) -> None:
+    """All at once, so that each consumer that is ready gets one. Raises Unreachable."""
+    body = "\n".join(json.dumps(task) for task in tasks)  # one message a line: JSON holds no line ends of its own
+    _ask(profile, "POST", "/mpub", {"topic": profile.queue.topic}, body.encode())
 
 
 def read(profile: Profile) -> QueueReading | Unmeasured:
@@ -41,6 +42,7 @@ def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
     return QueueReading(
         depth=waiting + sum(c["depth"] for c in channels),
         in_flight=sum(c["in_flight_count"] for c in channels),
+        deferred=sum(int(c.get("deferred_count", 0)) for c in channels),
         consumers=tuple(_consumer(c) for c in clients),
         finished=sum(int(c.get("finish_count", 0)) for c in clients),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.import_graph import KeptModules
@@ -56,6 +57,7 @@ class ReplicaReading:
     """All about one expected replica. `before`, `after`: its state around the checks; None: it does not exist.
 
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
+    `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
     `code_after`: as `code`, once more at the end. `finished_in_queue`: messages that the queue says it has finished
     during the checks; None where the queue cannot tell.
     """
@@ -71,6 +73,7 @@ class ReplicaReading:
     in_queue: bool | Unmeasured
     code_after: CodeReading | Unmeasured | None = None
     finished_in_queue: int | None = None
+    in_queue_before: bool | Unmeasured | None = None
 
     @property
     def label(self) -> str:
@@ -143,12 +146,18 @@ class ProbeReading:
 
 @dataclass(frozen=True)
 class ProbesReading:
-    """All probes of one verify. `leftovers`: traces that could not be removed, with the reason."""
+    """All probes of one verify. `not_sent`: why there is none, "" where none was needed.
+
+    `leftovers`: traces that could not be removed, with the reason. `may_return`: ids of probes, earlier ones too, that
+    the queue may still deliver; the next command removes what they leave.
+    """
 
     probes: tuple[ProbeReading, ...]
     limit_s: float
     swept: int = 0
     leftovers: tuple[str, ...] = ()
+    not_sent: str = ""
+    may_return: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,25 +171,53 @@ class Consumer:
 
 @dataclass(frozen=True)
 class QueueReading:
-    """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together."""
+    """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together.
+
+    `deferred`: messages that were requeued with a delay.
+    """
 
     depth: int
     in_flight: int
     consumers: tuple[Consumer, ...]
     finished: int
+    deferred: int = 0
+
+    @property
+    def holds(self) -> int:
+        """All messages that it can still deliver."""
+        return self.depth + self.in_flight + self.deferred
+
+
+class Upstream(enum.StrEnum):
+    """What became of one question to the MCP server."""
+
+    NOT_ASKED = "was not asked"
+    ANSWERS = "answers"
+    SHOOK_HANDS = "took a handshake, was not asked more"
+    SILENT = "does not answer a call"
+    REFUSES = "refuses"
+    IN_TROUBLE = "answers with an error of its own"
 
 
 @dataclass(frozen=True)
 class McpReading:
-    """Whether the MCP server took a WebSocket handshake in time; `says`: in how long, or what it did instead."""
+    """Whether the MCP server can serve the worker; `says`: what it did, and how fast."""
 
-    answers: bool
+    state: Upstream
     says: str
+
+    @property
+    def answers(self) -> bool:
+        return self.state in (Upstream.ANSWERS, Upstream.SHOOK_HANDS)
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What completeness was before the change, by the snapshot of that name. Shares 0..1; at least two documents."""
+    """What completeness was before the change. Shares 0..1; at least two documents.
+
+    `snapshot`: whose word it is; "" where unmarked documents from before the deployment say it. `at`: when the snapshot
+    was taken, or the first and the last of those documents were saved.
+    """
 
     snapshot: str
     at: str
@@ -223,6 +260,10 @@ class Readings:
 
     `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
     `history`: completeness around the boundary, for the record's picture; no check looks at it. None: not asked for.
+    `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
+    `remembered`: by id, probes of earlier verifies that were found stored with a score, and were then removed.
+    `ended_early`: why nobody waited for the rest, "" where everything was waited for.
+    `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
     """
 
     expected_replicas: int
@@ -241,3 +282,7 @@ class Readings:
     baseline: Baseline | None = None
     project_exists: bool = True
     history: Series | Unmeasured | None = None
+    stored: Mapping[str, DocumentReading] | Unmeasured = field(default_factory=dict)
+    remembered: Mapping[str, float] = field(default_factory=dict)
+    ended_early: str = ""
+    ill_before: Mapping[str, str] = field(default_factory=dict)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rollback_gate.deployment.archive import file_in
 from rollback_gate.deployment.engine import Engine
@@ -13,20 +13,22 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.deployment.strategy import container_path
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import mcp, queue
+from rollback_gate.evidence.deployed import by_backups
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_history import HistoryListener
 from rollback_gate.evidence.log_lines import LogReader
 from rollback_gate.evidence.logs import Follower
-from rollback_gate.evidence.probe import Probes, lines_about
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.processing import Processing
 from rollback_gate.evidence.readings import ProbeReading, QueueReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.backups import candidates
 from rollback_gate.rollback.content import Content, classify
 from rollback_gate.triggers.symptoms import LogHistory, Symptoms, WorkerReading
 
 _UNKNOWN_S = 86_400
+POLL_S = 0.25
 
 
 @dataclass
@@ -61,8 +63,8 @@ class Survey:
             queue=in_queue, mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
         )  # fmt: skip
 
-    def probe(self, record_id: str, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
-        """One test document through the queue; every trace of it is removed. Never raises."""
+    def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
+        """One test document through the queue, waited for; what it leaves is removed. Never raises."""
         if isinstance(self.documents, Unmeasured):
             return Unmeasured("the test document", self.documents.reason)
         try:
@@ -71,29 +73,29 @@ class Survey:
             running = {f"replica-{n}": replica for n, replica in enumerate(found, 1) if replica.is_running}
             if not running:
                 return Unmeasured("the test document", "no replica runs that could pick it up")
-            return self._sent(self.documents, running, record_id, tell)
+            now = self.engine.now()
+            processing = Processing(self.profile, self.engine, self.documents, record_id, memory, running,
+                                    dict.fromkeys(running, now), tell, time.monotonic)  # fmt: skip
+            return self._sent(processing)
         except Unreachable as error:
             return Unmeasured("the test document", error.message)
 
-    def _sent(
-        self, documents: Documents, running: dict[str, Replica], record_id: str, tell: Callable[[str], None]
-    ) -> ProbeReading:
-        probes = Probes(self.profile, self.engine, documents, record_id, running, tell)
-        documents.sweep_probes()
-        try:
-            probes.send(1)
-            seen = probes.wait()[0]
-        finally:
-            documents.sweep_probes()
-        if seen.replica is None or (seen.document is not None and seen.document.score is not None):
-            return seen
-        return replace(seen, log_lines=lines_about(self.engine, seen, running[seen.replica]))
+    def _sent(self, processing: Processing) -> ProbeReading | Unmeasured:
+        processing.sweep()
+        processing.send(1)
+        while not processing.is_over():
+            time.sleep(POLL_S)
+            processing.follow()
+        concluded = processing.concluded(queue.read(self.profile))
+        if isinstance(concluded, Unmeasured):
+            return concluded
+        return concluded.probes[0] if concluded.probes else Unmeasured("the test document", concluded.not_sent)
 
     def _moment(self, replicas: tuple[Replica, ...], now: Instant) -> tuple[Instant, str]:
         """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""
         if self.since is not None:
             return self.since, "by --since"
-        stamps = [(found, name) for found, name in self._backups() if found <= now]
+        stamps = [(found, name) for found, name in by_backups(self.profile) if found <= now]
         if stamps:
             moment, name = max(stamps)
             return moment, f"by the backup {name}"
@@ -103,16 +105,6 @@ class Survey:
         return now.plus(
             -_UNKNOWN_S
         ), "not known: there is neither a backup nor a container; the last 24 hours are looked at"
-
-    def _backups(self) -> list[tuple[Instant, str]]:
-        """Names of backups hold this machine's local time."""
-        directory = self.profile.deployment.project_directory
-        try:
-            found = [c for restored in self.profile.code.restore
-                     for c in candidates(directory, restored, self.profile.code)]  # fmt: skip
-        except OSError:
-            return []  # where the files cannot be seen from here, the containers tell
-        return [(Instant.from_datetime(_local(c.stamp)), c.path.name) for c in found if c.stamp]
 
     def _worker(self, replica: Replica, reading: QueueReading | Unmeasured) -> WorkerReading:
         consumes = reading if isinstance(reading, Unmeasured) else queue.has(reading, replica)
@@ -146,7 +138,3 @@ class Survey:
         if isinstance(self.documents, Unmeasured):
             return self.documents
         return self.documents.series(since, self.profile.triggers.bucket_s)
-
-
-def _local(stamp: datetime.datetime) -> datetime.datetime:
-    return stamp.astimezone()

@@ -44,7 +44,11 @@ def from_command_line(settings: Iterable[str]) -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Later layers win, key by key; a list or a plain value replaces what was there."""
+    """Later layers win, key by key; a list or a plain value replaces what was there.
+
+    Lists of named entries (tables with a `name` or an `id`) are merged by it: one of the same name replaces it in its
+    place, others are added.
+    """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for layer in layers:
@@ -61,8 +65,25 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            result[key] = _merged(old, value)
+        elif (names := _names(value)) and (known := _names(old)) and isinstance(old, list):
+            by_name = dict(zip(known, old, strict=True)) | dict(zip(names, value, strict=True))
+            result[key] = list(by_name.values())
+        else:
+            result[key] = value
     return result
+
+
+def _names(value: Any) -> list[str]:
+    """Of a list whose entries all have one, and no two the same; else nothing."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        return []
+    for key in ("name", "id"):
+        names = [entry.get(key) for entry in value]
+        if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+            return [str(name) for name in names]
+    return []
 
 
 def _from_pairs(pairs: Iterable[tuple[str, str, str]]) -> Layer:

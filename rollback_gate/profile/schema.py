@@ -107,27 +107,69 @@ class NewLine(LinePattern):
     every_document: bool = False
 
 
+class NoiseLine(LinePattern):
+    """An error line that old code prints too.
+
+    `per_document`: at most so many for each document that a process had in hand; what goes beyond it counts as errors.
+    `of_input`: it reports a task that is invalid, which is the input's fault.
+    """
+
+    per_document: int | None = Field(default=None, ge=1, le=1000)
+    of_input: bool = False
+
+
 class Logs(Section):
+    """`scored`: the line that gives a finished document's score, in percent; optional, as is `rejected`.
+
+    `upstream`: lines that old code prints only while the MCP server is in trouble.
+    """
+
     consuming: re.Pattern[str]
     connected: re.Pattern[str]
     picked_up: re.Pattern[str]
     completed: re.Pattern[str]
+    scored: re.Pattern[str] | None = None
+    rejected: re.Pattern[str] | None = None
     error: re.Pattern[str]
-    noise: tuple[LinePattern, ...] = ()
+    noise: tuple[NoiseLine, ...] = ()
     new: tuple[NewLine, ...] = Field(min_length=1)
+    upstream: tuple[LinePattern, ...] = ()
 
     @model_validator(mode="after")
     def _groups_are_named(self) -> Self:
-        for key, group in (("picked_up", "document"), ("completed", "task")):
-            if group not in getattr(self, key).groupindex:
-                raise ValueError(f"logs.{key} must have a group (?P<{group}>...)")
+        groups = {"picked_up": ("document",), "completed": ("task",), "scored": ("document", "percent"),
+                  "rejected": ("task",)}  # fmt: skip
+        for key, names in groups.items():
+            pattern = getattr(self, key)
+            for group in names if pattern else ():
+                if group not in pattern.groupindex:
+                    raise ValueError(f"logs.{key} must have a group (?P<{group}>...)")
         return self
 
 
+class Hang(Section):
+    """What old code is known for: after `after` documents of a process, further ones hang (FACTS: Queue).
+
+    `limit_s`: when the worker gives such a document up, and takes the next.
+    """
+
+    after: int = Field(default=1, ge=1, le=1000)
+    limit_s: float = Field(default=300, gt=0, le=86_400)
+
+
+class Known(Section):
+    """Faults that the service had before the change, and that a rollback brings back with the old code."""
+
+    hang: Hang | None = None
+
+
 class Queue(Section):
+    """`message_timeout_s`: after which the queue delivers an unfinished message again."""
+
     address: Address
     topic: Name
     channel: Name
+    message_timeout_s: float = Field(default=60, gt=0, le=86_400)
 
 
 class Database(Section):
@@ -143,8 +185,20 @@ class Database(Section):
     new_mark: str
 
 
+class Ask(Section):
+    """One call of a tool that the worker uses (JSON-RPC 2.0). Any answer will do, but an error like `trouble`."""
+
+    method: str = Field(min_length=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+    answer_s: float = Field(default=8, gt=0, le=600)
+    trouble: re.Pattern[str] = re.compile("")
+
+
 class Mcp(Section):
+    """`ask` None: a WebSocket handshake is all that is asked, which proves little."""
+
     address: Address
+    ask: Ask | None = None
 
 
 class Trace(Section):
@@ -184,7 +238,8 @@ class Limits(Section):
     health_s: Seconds = 120
     soak_s: float = Field(default=60, ge=1, le=86_400)
     probe_s: Seconds = 400
-    sample_wait_s: Seconds = 60
+    sample_wait_s: Seconds = 20
+    trace_wait_s: Seconds = 5
     answer_s: Seconds = 5
     clock_skew_s: Seconds = 5
     before_s: Seconds = 30
@@ -193,7 +248,6 @@ class Limits(Section):
     history_s: Seconds = 7200
     baseline_s: float = Field(default=604_800, ge=1, le=31_536_000)
     errors: int = Field(default=5, ge=0)
-    probes_per_replica: int = Field(default=5, ge=1, le=100)
     free_disk_mb: int = Field(default=200, ge=0)
     dropped_lines: int = Field(default=50, ge=0)
 
@@ -347,6 +401,7 @@ class Profile(Section):
     queue: Queue
     database: Database
     mcp: Mcp
+    known: Known = Known()
     probe: Probe
     completeness: Completeness
     triggers: Triggers

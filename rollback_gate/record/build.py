@@ -26,6 +26,7 @@ class Heading:
     `before`: what the checks came to before the judged run, None where they were not asked. `assessment`: why it was
     rolled back, None where nobody had assessed it. `rolled_back_by`: operators of the last run of this deployment, also
     where it is not the judged one: a replica made anew since does not make somebody else of them.
+    `unended_run`: id of the newest run, where it has not gone to its end; else "".
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Heading:
     before: Mapping[str, Any] | None = None
     assessment: Mapping[str, Any] | None = None
     rolled_back_by: tuple[str, ...] = ()
+    unended_run: str = ""
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: 
            readings: Any, ended: Instant, explained: Mapping[str, Any]) -> dict[str, Any]:  # fmt: skip
     """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
-    return record | {"ended": str(ended), "readings": _shortened(plain(readings)), **explained}
+    notes = list(judgement.notes)
+    return record | {"ended": str(ended), "readings": _shortened(plain(readings)), "notes": notes, **explained}
 
 
 def _shortened(readings: Any) -> Any:
@@ -143,7 +146,7 @@ def _ran(row: Mapping[str, Any]) -> Ran:
     made = None
     if claim is not None:
         made = Claim(Outcome(claim["outcome"]), claim["subject"], claim["says"], Evidence(claim["stands_on"]),
-                     tuple(claim["details"]))  # fmt: skip
+                     tuple(claim["details"]), claim["note"])  # fmt: skip
     return Ran(row["call"], row["clean"], made, row["trouble"])
 
 

@@ -19,7 +19,6 @@ from rollback_gate.record import next_steps, picture, seal
 TEMPLATES = Path(__file__).parent / "templates"
 ANSWERS = {
     "GO": "Yes: all four checks passed, on a live system",
-    "NO-GO": "No: at least one check has shown that it did not take effect, or that the service does not work",
     "INCONCLUSIVE": "Not known: something could not be measured, so nothing is proven",
 }
 SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
@@ -40,8 +39,12 @@ def page(record: Mapping[str, Any], digest: str) -> str:
 
 
 def title(record: Mapping[str, Any]) -> str:
-    what = record.get("headline", record["verdict"])
-    return f"{what} · rollback of {record['change']} · {record['record_id']}"
+    return f"{headline(record)} · rollback of {record['change']} · {record['record_id']}"
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """The verdict, and what belongs beside it."""
+    return "; ".join([str(record.get("headline", record["verdict"])), *record.get("notes", ())])
 
 
 def parts(page: str) -> tuple[str, str, str]:
@@ -81,6 +84,7 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "replicas": (record.get("readings") or {}).get("replicas", []),
         "why": record.get("assessment"),
         "next_steps": next_steps.of_record(record),
+        "did_it_work": ANSWERS.get(record["verdict"]) or f"No. {next_steps.what_failed(record)}",
         "compared": record.get("compared") or [],
         "pictures": record.get("pictures") or {},
         "by_hand": _by_check(record.get("by_hand") or []),

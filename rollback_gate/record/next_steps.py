@@ -14,8 +14,8 @@ _AFTER = {
         "Re-deploy when the actions before re-deployment are done and approved: the CI job's gate reads this record",
     ),
     Verdict.NO_GO: (
-        "The rollback has not taken effect, or the service does not work: read the check that failed, below",
-        "Mend what it names, then `invoke verify` again",
+        "Read the check that failed, below",
+        "Fix what it names, then `invoke verify` again",
         "Do not deploy until a record says GO",
     ),
     Verdict.INCONCLUSIVE: (
@@ -26,14 +26,31 @@ _AFTER = {
 }
 
 
-def of_verdict(verdict: Verdict) -> tuple[str, ...]:
-    return _AFTER[verdict]
+def resume(run_id: str) -> str:
+    """A run that was killed, or failed, comes before anything else."""
+    return f"Run {run_id} did not complete: `invoke rollback.resume` completes it, `invoke rollback.undo` reverts it"
+
+
+def what_failed(record: Mapping[str, Any]) -> str:
+    """Which of the two a NO-GO has shown: that the rollback did not take effect, or that the service does not work."""
+    outcomes = {finding["check"]: finding["outcome"] for finding in record.get("findings", ())}
+    if outcomes.get("new_behaviour") == "failed":
+        return "The rollback has not taken effect: the change is still there"
+    if outcomes.get("new_behaviour") == "passed":
+        return "The rollback took effect, and the service does not work as it did"
+    return "The service does not work as it did; whether the rollback took effect could not be told"
 
 
 def of_record(record: Mapping[str, Any]) -> list[str]:
-    """A run that failed says its own next step first. Raises ValueError for a verdict that there is not."""
-    own = str(record.get("next_step") or "")
-    if "state_of_service" not in record:
-        return list(_AFTER[Verdict(record["verdict"])])
-    first = own or "read the step that failed below, mend its cause, and roll back again"
-    return [*first.splitlines(), "`invoke rollback.status` shows what runs now", "Do not deploy until a record says GO"]
+    """A run that failed, or did not end, says its own next step first. Raises ValueError for an unknown verdict."""
+    if "state_of_service" in record:
+        own = str(record.get("next_step") or "read the step that failed below, fix its cause, and roll back again")
+        return [
+            *own.splitlines(),
+            "`invoke rollback.status` shows what runs now",
+            "Do not deploy until a record says GO",
+        ]
+    verdict = Verdict(record["verdict"])
+    unended = record.get("unended_run")
+    first = [resume(str(unended))] if unended else []
+    return [*first, *([what_failed(record)] if verdict is Verdict.NO_GO else []), *_AFTER[verdict]]

@@ -65,11 +65,12 @@ def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[
 
 
 # What decides a verdict. How the deployment is reached, and how long one waits for what, may differ between machines.
+_SHORT = 40
 _JUDGING = (
     "deployment.compose_project", "deployment.worker", "deployment.replicas", "deployment.dependents",
     "deployment.container_root", "code.", "logs.", "completeness.", "queue.topic", "queue.channel", "database.name",
     "database.collection", "database.created_at", "database.score", "database.new_mark", "limits.soak_s",
-    "limits.probe_s", "limits.probes_per_replica", "limits.errors", "limits.clock_skew_s",
+    "limits.probe_s", "limits.errors", "limits.clock_skew_s", "known.",
 )  # fmt: skip
 
 
@@ -77,12 +78,17 @@ def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]
     """Settings that decide the verdict, and are not those of this call: a GO by looser limits is none by these."""
     theirs, ours = ({str(row["key"]): str(row["value"]) for row in rows if str(row["key"]).startswith(_JUDGING)}
                     for rows in (record["settings"], now))  # fmt: skip
-    differing = [f"{key} {theirs.get(key, 'not set')} (now {ours.get(key, 'not set')})"
-                 for key in sorted(theirs.keys() | ours.keys()) if theirs.get(key) != ours.get(key)]  # fmt: skip
+    keys = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+    differing = [_difference(key, theirs.get(key, "not set"), ours.get(key, "not set")) for key in keys]
     if not differing:
         return []
     return [Obstacle(f"it was judged with other settings: {'; '.join(differing)}",
                      f"{VERIFY_AGAIN}; or give the gate the same --set")]  # fmt: skip
+
+
+def _difference(key: str, theirs: str, ours: str) -> str:
+    """With its values where they are short: a whole table of patterns tells nobody anything."""
+    return key if max(len(theirs), len(ours)) > _SHORT else f"{key} {theirs} (now {ours})"
 
 
 def in_words(seconds: float) -> str:
@@ -115,7 +121,7 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
     if replica is None:
         yield "does not exist any more"
         return
-    if not replica.is_running or replica.health == "unhealthy":
+    if not replica.is_running or replica.is_ill:
         yield f"is {replica.condition}" + (f", {replica.health}" if replica.health else "")
     if str(replica.started_at) != row["started_at"]:
         yield f"was started anew at {replica.started_at.short if replica.started_at else 'no time'}"

@@ -140,7 +140,7 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "sources": {source.path: f"{source.kind} {source.origin}" for source in situation.restore},
         "remove": list(goal.remove), "goal_images": dict(goal.images), "images": dict(situation.images),
         "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
-        "consuming": list(situation.consuming),
+        "consuming": list(situation.consuming), "ill": list(situation.ill_services),
     }  # fmt: skip
 
 

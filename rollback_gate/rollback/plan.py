@@ -79,6 +79,12 @@ class Situation:
         return self.profile.deployment.worker
 
     @property
+    def ill_services(self) -> tuple[str, ...]:
+        """Those that a health check calls unhealthy before anything is done."""
+        found = [*self.replicas, *(replica for rows in self.dependents.values() for replica in rows)]
+        return tuple(sorted({replica.service for replica in found if replica.is_ill}))
+
+    @property
     def in_turn(self) -> bool:
         """One replica after the other, while another one consumes and new ones can be expected to come up."""
         return bool(self.consuming) and len(self.replicas) > 1 and not self.how.all_at_once and self.goal.consumes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +40,37 @@ def baseline(
 
 
 def processing_s(folders: Iterable[Path], code: Code, until: Instant) -> float | None:
-    """Mean seconds of a document by the newest snapshot of the old code that was taken before `until` and knows it."""
+    """Mean seconds of a document by the newest snapshot of the old code that was taken before `until` and knows it.
+
+    Of at least two documents: one says how long it took, not how long they take.
+    """
+    for manifest in _of_before(folders, code, until):
+        times = manifest.get("baseline", {}).get("processing_s", {})
+        mean, count = times.get("mean"), times.get("documents")
+        if isinstance(mean, int | float) and mean > 0 and isinstance(count, int) and count > 1:
+            return float(mean)
+    return None
+
+
+def ill_services(folders: Iterable[Path], code: Code, until: Instant) -> tuple[str, ...]:
+    """Services whose health check failed when the newest snapshot of the old code was taken."""
+    for manifest in _of_before(folders, code, until):
+        ill = manifest.get("ill")
+        if isinstance(ill, list):
+            return tuple(str(name) for name in ill)
+    return ()
+
+
+def _of_before(folders: Iterable[Path], code: Code, until: Instant) -> Iterator[dict[str, Any]]:
+    """Manifests of snapshots of the old code from before `until`, newest first, without those that cannot be read."""
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            if _of_old_code(path.parent, manifest, code, until):
-                continue
-            mean = manifest["baseline"]["processing_s"].get("mean")
+            if not _of_old_code(path.parent, manifest, code, until):
+                yield manifest
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # another one may be readable; without any, the profile's own limit stands
-        if isinstance(mean, int | float) and mean > 0:
-            return float(mean)
-    return None
 
 
 def _of_old_code(folder: Path, manifest: dict[str, Any], code: Code, until: Instant) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from invoke.collection import Collection
 
 import lab.tasks
-from rollback_gate.tasks import actions, development, judge, record, rollback, ticket
+from rollback_gate.tasks import actions, development, judge, probes, record, rollback, ticket
 
 
 def collection(root: Path) -> Collection:
@@ -27,6 +27,7 @@ def collection(root: Path) -> Collection:
     reference: Any = Collection.from_module(lab.tasks, name="lab")
     namespace: Any = Collection(
         acting, records, after, Collection("ticket", ticket.attach, ticket.open_ticket), reference,
+        Collection("probes", probes.sweep),
         judge.assess, rollback.preflight, judge.snapshot, judge.verify, judge.gate,
         development.demo, development.selftest, development.mutate, development.lint, development.test,
         development.bench,

@@ -45,15 +45,17 @@ def assess(given: Any) -> None:
             "the boundary after a rollback by hand, RFC 3339 (default: the run's, else each replica's start)",
         ),
         "partial": (False, "after a partial rollback by hand: new modules are kept, and must not be used"),
+        "keep_going": (False, "measure everything, also where the verdict is NO-GO already and cannot change"),
         "without_database": (False, "do not ask the database; the verdict is then never GO"),
     },
 )
 def verify(given: Any) -> None:
     """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
+    from rollback_gate.workflow.verify import Wish
     from rollback_gate.workflow.verify import verify as judge
 
     with calling(given) as call:
-        code = judge(call, given.since, given.partial).code
+        code = judge(call, Wish(given.since, given.partial, given.keep_going)).code
     leave(code)
 
 

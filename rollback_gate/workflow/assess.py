@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollback_gate.call import Call, deployment_id, local_now, lock_of, moment_given, stores_of
+from rollback_gate.call import Call, deployment_id, local_now, lock_of, moment_given, probe_memories, stores_of
 from rollback_gate.deployment import engine as engines
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.survey import Survey
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_DECISION, Decision, ExitCode, Unmeasured
@@ -98,7 +99,9 @@ class _Assessing:
     def _once(self) -> dict[str, Any]:
         profile = self.settings.profile
         own_id = store.new_id(local_now())
-        probe = self.survey.probe(own_id, self._tell) if self.wish.probe else None
+        own, *others = probe_memories(self.call, self.settings, self.engine)
+        memory = ProbeMemory(own, tuple(others))
+        probe = self.survey.probe(own_id, memory, self._tell) if self.wish.probe else None
         symptoms = self.survey.take(probe)
         assessment = decide(symptoms, profile)
         deployment = str(deployment_id(self.settings, self.engine))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import heading_of
+from rollback_gate.call import heading_of, probe_memories
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.checks.verdict import effective_claim
 from rollback_gate.errors import Refused, RollbackGateError
@@ -59,7 +59,8 @@ def _request(session: Session, situation: Situation, folder: Path) -> GateReques
     with_database = not isinstance(session.documents, Unmeasured)
     slots = slots_of(session.profile, situation.replicas)
     call = session.call
-    return GateRequest(call.profile_path, call.settings_given, folder, slots, judged, with_database, heading)
+    memories = probe_memories(call, session.settings, session.engine)
+    return GateRequest(call.profile_path, call.settings_given, folder, slots, judged, with_database, heading, memories)
 
 
 def before_of(folder: Path) -> dict[str, Any] | None:

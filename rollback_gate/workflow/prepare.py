@@ -110,6 +110,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     manifest = {
         "format": snapshots.FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
         "files": kept_files, "images": kept_images, "configuration_hashes": configuration, "baseline": baseline,
+        "ill": sorted({replica.service for replica in containers if replica.is_ill}),
     }  # fmt: skip
     files.write_text(folder / snapshots.MANIFEST, terminal.redactor.text(json.dumps(manifest, indent=1)))
     terminal.item("ok", "configuration", "as Compose reads it, without values of variables")

@@ -27,7 +27,7 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
 from rollback_gate.session import Opening, Session, opened
-from rollback_gate.workflow import assessments, failure, seen, why
+from rollback_gate.workflow import assessments, failure, probes, seen, why
 from rollback_gate.workflow.before import judge_before
 
 
@@ -240,6 +240,7 @@ def _act(
     request = Request(order.reason, call.operator, _overrides(call, order), earlier[1] if earlier else None)
     run = run or _begin(session, state, run_id, order)
     measured, asked_to_end = _run(session, situation, run, todo, request, order)
+    probes.swept(session)
     call.terminal.line(f"interruption: {measured.says}")
     call.terminal.line(_done(situation))
     if asked_to_end:

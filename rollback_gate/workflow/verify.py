@@ -13,6 +13,7 @@ from rollback_gate.call import (
     heading_of,
     lock_of,
     moment_given,
+    probe_memories,
     record_folder,
     stores_of,
 )
@@ -22,11 +23,12 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.collect import Judged
+from rollback_gate.evidence.deployed import by_backups
 from rollback_gate.evidence.readings import Baseline
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.profile.load import Settings
-from rollback_gate.record import actions, build, write
+from rollback_gate.record import actions, build, next_steps, write
 from rollback_gate.record.build import Heading
 from rollback_gate.request import GateRequest, slots_of
 from rollback_gate.rollback import backups, snapshots
@@ -47,19 +49,30 @@ class Verified:
     record: Mapping[str, Any]
 
 
-def verify(call: Call, since: str = "", partial: bool = False) -> Verified:
+@dataclass(frozen=True)
+class Wish:
+    """What the operator asked for. `since`: RFC 3339; the boundary where the rollback was done by hand.
+
+    `partial`: that rollback kept the new modules. `keep_going`: measure all, also where the verdict is NO-GO already.
+    """
+
+    since: str = ""
+    partial: bool = False
+    keep_going: bool = False
+
+
+def verify(call: Call, wish: Wish = Wish()) -> Verified:
     """Collect, judge, record. The verdict is derived from the record that was written, never from an exit status.
 
-    `since`: RFC 3339; the boundary where the rollback was done by hand. `partial`: that rollback kept the new modules.
     Raises WrongSetting, Locked.
     """
     settings = call.load()
     call.terminal.stage(f"Verify: {settings.profile.title}")
     engine = _try_connect(call)
     if isinstance(engine, Unmeasured):
-        return _verify(call, settings, engine, since, partial)
+        return _verify(call, settings, engine, wish)
     with contextlib.closing(engine), lock_of(call, settings, engine, "verify"):
-        return _verify(call, settings, engine, since, partial)
+        return _verify(call, settings, engine, wish)
 
 
 def _try_connect(call: Call) -> Engine | Unmeasured:
@@ -69,14 +82,17 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
         return Unmeasured("the deployment", str(error))
 
 
-def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: str, partial: bool) -> Verified:
+def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: Wish) -> Verified:
     account, replicas = _last_run(call, settings, engine)
-    judged = _judged(settings, account, replicas, since, partial)
+    judged = _judged(settings, account, replicas, wish.since, wish.partial)
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
-    judged = replace(judged, baseline=_baseline(call, settings, engine, began))
+    judged = replace(judged, baseline=_baseline(call, settings, engine, began),
+                     deployed_at=_deployed_at(settings, began),
+                     ill_before=_ill_before(call, settings, engine, account, began))  # fmt: skip
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     if account:
-        heading = replace(heading, rolled_back_by=actions.operators_of_run(build.run_of(account)))
+        unended = account.id if account.is_unended else ""
+        heading = replace(heading, rolled_back_by=actions.operators_of_run(build.run_of(account)), unended_run=unended)
     if account and judged.run_id:
         kept = Path(account.began["folder"])
         heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))
@@ -84,7 +100,9 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, since: 
     begun = build.unfinished(heading, "verify has begun and has not ended")
     write.write_page(folder, begun, call.terminal.redactor, call.key)
     slots = slots_of(settings.profile, replicas)
-    request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading)
+    memories = probe_memories(call, settings, engine)
+    request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading,
+                          memories, wish.keep_going)  # fmt: skip
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     try:
         trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
@@ -104,7 +122,9 @@ def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verif
         title = heading.titles.get(finding.check, finding.check)
         call.terminal.item(finding.outcome.value, title, finding.reason)
     reason = record["reason"] if trouble else judgement.reason
-    call.terminal.verdict(judgement.verdict, reason)
+    call.terminal.verdict(judgement.verdict, reason, judgement.notes)
+    if heading.unended_run:
+        call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
     call.terminal.line(f"record: {folder / write.HTML_NAME}")
     signed = f", signed with key {call.key.name}" if call.key else ", not signed"
     call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}{signed}")
@@ -157,6 +177,23 @@ def _baseline(
     for says in passed_over:
         call.terminal.item("warning", "baseline", f"{says}: not used")
     return found
+
+
+def _deployed_at(settings: Settings, until: Instant | None) -> Instant | None:
+    """When the change came, by the newest backup that is older than what is judged; None where no backup tells."""
+    stamps = [at for at, _ in by_backups(settings.profile) if until is None or at < until]
+    return max(stamps, default=None)
+
+
+def _ill_before(
+    call: Call, settings: Settings, engine: Engine | Unmeasured, account: RunAccount | None, until: Instant | None
+) -> dict[str, str]:  # fmt: skip
+    """By service, before what its health check has failed: by the run's journal, and by the newest snapshot."""
+    if isinstance(engine, Unmeasured) or until is None:
+        return {}
+    by_run = dict.fromkeys(account.began.get("ill", ()) if account else (), "the rollback")
+    folders = [store.snapshots for store in stores_of(call, settings, engine)]
+    return by_run | dict.fromkeys(snapshots.ill_services(folders, settings.profile.code, until), "the change")
 
 
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:

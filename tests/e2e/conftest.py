@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.operator import ROOT, Ended, Operator, finding
-from lab.reference import COORDINATOR, HERE, ORCHESTRATOR, WORKER, Lab, default_compose
+from lab.reference import COORDINATOR, HERE, ORCHESTRATOR, WORKER, Lab, Nature, default_compose
 
 __all__ = ["ROOT", "Ended", "Operator", "finding"]
 COMPOSE_V1 = "/usr/bin/docker-compose"
@@ -21,9 +21,9 @@ COMPOSE_V1 = "/usr/bin/docker-compose"
 
 @contextmanager
 def running_lab(
-    variant: str, release: str, project: str, folder: Path, compose: str = "", grace: str = "1s"
+    variant: str, release: str, project: str, folder: Path, compose: str = "", nature: Nature = Nature()
 ) -> Iterator[Operator]:
-    lab = Lab.up(variant, release, project, compose or default_compose(), grace)
+    lab = Lab.up(variant, release, project, compose or default_compose(), nature)
     try:
         yield Operator(lab, folder / "reports")
     finally:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.reference import COORDINATOR
+from lab.reference import COORDINATOR, Nature
 from rollback_gate.call import Call
 from rollback_gate.errors import Locked
 from rollback_gate.redaction import Redactor
@@ -138,7 +138,7 @@ def operator(
     case, _, end = request.param.rpartition("-")
     variant, mode = CASES[case]
     folder = tmp_path_factory.mktemp(request.param)
-    with running_lab(variant, "phase1", f"e2e-crash-{request.param}", folder, grace="0s") as started:
+    with running_lab(variant, "phase1", f"e2e-crash-{request.param}", folder, nature=Nature(grace="0s")) as started:
         yield Matrix(started, mode, end)
 
 

@@ -35,6 +35,6 @@ def test_log_shows_no_new_behaviour(
     assert conclude(new_behaviour.log_lines(readings, replica, profile)).passed
 
 
-def test_fresh_documents_carry_no_mark(readings: Readings, conclude: Conclude) -> None:
+def test_fresh_documents_carry_no_mark(readings: Readings, profile: Profile, conclude: Conclude) -> None:
     """No document written since the boundary carries the mark of the new code."""
-    assert conclude(new_behaviour.fresh_documents(readings)).passed
+    assert conclude(new_behaviour.fresh_documents(readings, profile)).passed

@@ -2,29 +2,30 @@
 
 from rollback_gate.checks import processing
 from rollback_gate.evidence.readings import Readings
+from rollback_gate.profile.schema import Profile
 from rollback_gate.pytest_plugin import Conclude
 
 
-def test_probe_comes_out_of_every_replica(readings: Readings, conclude: Conclude) -> None:
-    """A test document sent through the queue is picked up, finished in time and saved, by every replica."""
-    assert conclude(processing.probe_on_every_replica(readings)).passed
+def test_document_comes_out_of_every_replica(readings: Readings, profile: Profile, conclude: Conclude) -> None:
+    """Every replica has finished a document since its start, in time, and it was saved."""
+    assert conclude(processing.document_from_every_replica(readings, profile)).passed
 
 
-def test_probes_are_saved_with_metrics(readings: Readings, conclude: Conclude) -> None:
+def test_documents_are_saved_with_metrics(readings: Readings, conclude: Conclude) -> None:
     """What was saved has its quality metrics."""
     assert conclude(processing.metrics(readings)).passed
 
 
-def test_organic_documents_are_processed(readings: Readings, conclude: Conclude) -> None:
-    """The worker's own documents come out too; none at all, with nothing waiting, is no fault."""
-    assert conclude(processing.organic_documents(readings)).passed
+def test_no_document_hangs(readings: Readings, profile: Profile, conclude: Conclude) -> None:
+    """No document is in work for longer than the limit, beyond what the old code is known for."""
+    assert conclude(processing.in_work(readings, profile)).passed
 
 
-def test_nobody_else_consumes_the_queue(readings: Readings, conclude: Conclude) -> None:
+def test_nobody_else_consumes_the_queue(readings: Readings, profile: Profile, conclude: Conclude) -> None:
     """Every consumer of the channel is a replica of this deployment."""
-    assert conclude(processing.no_strangers(readings)).passed
+    assert conclude(processing.no_strangers(readings, profile)).passed
 
 
-def test_probes_leave_no_trace(readings: Readings, conclude: Conclude) -> None:
-    """Everything that the probes left behind has been removed."""
-    assert conclude(processing.leaves_no_trace(readings)).passed
+def test_traces_of_test_documents_are_named(readings: Readings, conclude: Conclude) -> None:
+    """What the gate's own documents cost and left stands in the record."""
+    assert conclude(processing.traces(readings)).passed

@@ -10,6 +10,8 @@ TOPIC = os.environ.get("NSQ_TOPIC", "enrichment")
 CHANNEL = os.environ.get("NSQ_CHANNEL", "enrichment_worker")
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 COMPLETENESS_THRESHOLD = 0.95
+HANDLER_LIMIT_S = 300
 # The lab runs faster than life: waits and time limits are multiplied by this, the numbers in the log are not.
-TIME_SCALE = float(os.environ.get("LAB_TIME_SCALE", "0.02"))
-NOISE = os.environ.get("LAB_NOISE", "1") == "1"
+TIME_SCALE = float(os.environ.get("LAB_TIME_SCALE", "0.05"))
+MANNER = os.environ.get("LAB_MANNER", "true")  # mcp_client/client.py explains both
+FIRST_DOCUMENT = os.environ.get("LAB_FIRST_DOCUMENT", "any")

@@ -1,14 +1,20 @@
-"""A small consumer of the NSQ protocol, version 2: one message at a time."""
+"""A small consumer of the NSQ protocol, version 2, that blocks as the real one does.
+
+While a message is handled nothing else happens: no heartbeat is answered, so nsqd drops the connection of a handler that
+takes longer than two of them, and the answer that comes later is lost. After its first success it asks for up to 100
+messages at once, and has them waiting here.
+"""
 
 import json
 import logging
+import random
 import socket
 import struct
-import threading
 import time
 
 FRAME_RESPONSE, FRAME_ERROR, FRAME_MESSAGE = 0, 1, 2
 MAX_ATTEMPTS = 5
+MAX_IN_FLIGHT = 100
 
 
 class Consumer:
@@ -16,54 +22,57 @@ class Consumer:
         self.address = (host, port)
         self.topic, self.channel = topic, channel
         self.logger = logging.getLogger(f"gnsq.consumer.{topic}.{channel}")
-        self._lock = threading.Lock()
 
     def run(self, handle):
-        """Hands every message's body to `handle`; finished when it returns, requeued when it raises. Reconnects."""
+        """Hands every message's body to `handle`; finished when it returns True, else requeued. Reconnects."""
         while True:
             try:
                 self._session(handle)
             except OSError as error:
-                self.logger.warning("[%s:%s] connection failed (%s)", *self.address, error)
-                time.sleep(1)
+                self.logger.warning("[%s:%s] connection lost (NSQSocketError(%s))", *self.address, error)
+                time.sleep(0.05)
 
     def _session(self, handle):
-        with socket.create_connection(self.address, timeout=30) as connection:
+        with socket.create_connection(self.address, timeout=None) as connection:
             self._send(connection, b"  V2")
-            identity = json.dumps({"client_id": socket.gethostname(), "hostname": socket.gethostname()}).encode()
+            identity = json.dumps({"client_id": socket.gethostname(), "hostname": socket.gethostname(),
+                                   "user_agent": "gnsq/1.0.2"}).encode()
             self._send(connection, b"IDENTIFY\n" + struct.pack(">l", len(identity)) + identity)
             self._send(connection, f"SUB {self.topic} {self.channel}\n".encode())
             self._send(connection, b"RDY 1\n")
             self.logger.info("[%s:%s] connection successful", *self.address)
-            # Heartbeats are answered while a document is worked on: handling runs in a thread of its own.
             while True:
                 kind, body = self._frame(connection)
                 if kind == FRAME_RESPONSE and body == b"_heartbeat_":
                     self._send(connection, b"NOP\n")
                 elif kind == FRAME_MESSAGE:
-                    threading.Thread(target=self._handle, args=(connection, handle, body), daemon=True).start()
+                    self._handle(connection, handle, body)
 
     def _handle(self, connection, handle, frame):
         attempts = struct.unpack(">H", frame[8:10])[0]
         message_id, body = frame[10:26], frame[26:]
-        command = b"FIN"
         if attempts > MAX_ATTEMPTS:
             self.logger.warning("giving up on message '%s' after max tries %d", message_id.decode(), MAX_ATTEMPTS)
+            self._send(connection, b"FIN " + message_id + b"\n")
+        elif handle(body):
+            self._send(connection, b"FIN " + message_id + b"\n")
+            self._send(connection, b"RDY %d\n" % MAX_IN_FLIGHT)
         else:
-            try:
-                handle(body)
-            except Exception as error:
-                self.logger.error("failed to handle message %s: %s", message_id.decode(), error)
-                command = b"REQ"
-        suffix = b" 100\n" if command == b"REQ" else b"\n"
-        try:
-            self._send(connection, command + b" " + message_id + suffix)
-        except OSError as error:
-            self.logger.warning("[%s:%s] could not answer (%s)", *self.address, error)
+            self.logger.info("[%s:%s] backing off for %s seconds", *self.address, random.random())
+            self._requeue(connection, message_id)
+            self._send(connection, b"RDY 1\n")
 
-    def _send(self, connection, data):
-        with self._lock:
-            connection.sendall(data)
+    def _requeue(self, connection, message_id):
+        try:
+            self._send(connection, b"REQ " + message_id + b" 100\n")
+        except OSError as error:
+            logging.getLogger("__main__").error("Error handling NSQ message: %s", error, exc_info=True)
+            self.logger.error("[%s:%s] caught exception while handling message", *self.address, exc_info=True)
+            raise
+
+    @staticmethod
+    def _send(connection, data):
+        connection.sendall(data)
 
     @staticmethod
     def _read(connection, size):
@@ -71,7 +80,7 @@ class Consumer:
         while len(data) < size:
             part = connection.recv(size - len(data))
             if not part:
-                raise ConnectionError("closed by nsqd")
+                raise BrokenPipeError(32, "Broken pipe")
             data += part
         return data
 

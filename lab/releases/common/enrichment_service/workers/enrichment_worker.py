@@ -1,6 +1,7 @@
 """Consumes enrichment tasks, one document at a time."""
 
 import asyncio
+import concurrent.futures
 import datetime
 import json
 import logging
@@ -26,6 +27,7 @@ class EnrichmentWorker:
         self.validator = SchemaValidator()
         self.orchestrator = AgentOrchestrator()
         EnrichmentCoordinator()
+        self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         logger.info("EnrichmentWorker initialized - NSQ: %s:%s", config.NSQD_HOST, config.NSQD_PORT)
 
     def consume(self):
@@ -37,11 +39,38 @@ class EnrichmentWorker:
         consumer.run(self.handle)
 
     def handle(self, body):
-        task = json.loads(body)
-        document_id, ocr = task["document_id"], task["ocr_data"]
-        job_id = task["enrichment_job_id"]
-        task_id = task.get("task_id") or f"task_{job_id}_{document_id}"
+        """True: finished. A document that takes longer than the limit is requeued, while its thread goes on."""
+        try:
+            task = json.loads(body)
+        except ValueError as error:
+            logger.error("Failed to parse NSQ message: %s", error)
+            return True
+        future = self.executor.submit(self.process, task)
+        try:
+            done = future.result(timeout=config.HANDLER_LIMIT_S * config.TIME_SCALE)
+        except Exception as error:
+            logger.error("Error in sync task processing: %s", error, exc_info=True)
+            done = False
+            self.orchestrator.client.collect_garbage()
+        if not done:
+            logger.warning("Message requeued: task_id=%s", task.get("task_id", "unknown"))
+        return done
+
+    def process(self, task):
+        document_id, job_id = task.get("document_id", ""), task.get("enrichment_job_id", "")
+        task_id, ocr = task.get("task_id", "unknown"), task.get("ocr_data", {})
         logger.info("Processing enrichment task %s for document %s", task_id, document_id)
+        if not (document_id and job_id and ocr.get("text")):
+            logger.error("Invalid task %s: missing required fields", task_id)
+            return False
+        try:
+            self.enrich(document_id, job_id, task_id, ocr)
+        except Exception as error:
+            logger.error("Error processing task %s: %s", task_id, error, exc_info=True)
+            return False
+        return True
+
+    def enrich(self, document_id, job_id, task_id, ocr):
         enriched = asyncio.run(self.orchestrator.enrich_document(document_id, ocr))
         metrics = self.validator.metrics(enriched)
         score, present, total = (metrics[k] for k in ("completeness_score", "present_fields", "total_required_fields"))

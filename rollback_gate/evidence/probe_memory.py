@@ -1,0 +1,88 @@
+"""Which probes were sent for a deployment, and what was found of them: one durable line for each event.
+
+The queue may deliver a probe again after its verify has ended (FACTS: nsqd's message timeout). Whoever comes next must
+know its id to remove what it leaves, and that it was found stored before it was removed. This memory never proves
+anything by itself: a replica's own log has to show that it finished that probe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.instant import Instant
+
+FILE = "probes.jsonl"
+KEPT_S = 7 * 86_400
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One probe. `score`: with which it was found stored; None where it was not, or had none."""
+
+    document_id: str
+    job_id: str
+    sent_at: Instant
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ProbeMemory:
+    """`file` lies in the deployment's private state folder; `also`: where other users' memories can be, to read."""
+
+    file: Path
+    also: tuple[Path, ...] = ()
+
+    def sent(self, document_ids: Iterable[str], job_id: str, at: Instant) -> None:
+        """Before they are published, so that none can be forgotten. Raises OSError."""
+        self._append({"sent": name, "job": job_id, "at": str(at)} for name in document_ids)
+
+    def stored(self, document_id: str, score: float) -> None:
+        """Before it is removed. Raises OSError."""
+        self._append([{"stored": document_id, "score": score}])
+
+    def recall(self, now: Instant) -> tuple[Remembered, ...]:
+        """Those of the last seven days, oldest first. A line that was cut by a crash is passed over. Raises OSError."""
+        found: dict[str, Remembered] = {}
+        for file in (*self.also, self.file):
+            for row in _rows(file):
+                _note(found, row)
+        return tuple(one for one in found.values() if now.seconds_since(one.sent_at) < KEPT_S)
+
+    def _append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            # A line that a crash cut short must not swallow the next one.
+            os.write(descriptor, b"".join(f"\n{json.dumps(row, sort_keys=True)}".encode() for row in rows))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    if not file.is_file():
+        return []
+    rows = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line) if line else None
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
+    try:
+        if "sent" in row:
+            found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(row["at"]))
+        elif row.get("stored") in found:
+            found[row["stored"]] = replace(found[row["stored"]], score=float(row["score"]))
+    except (KeyError, TypeError, ValueError):
+        return  # written by another version, or by somebody else: nothing of it is believed

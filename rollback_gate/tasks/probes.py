@@ -1,0 +1,18 @@
+"""`invoke probes.*`: the gate's own test documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollback_gate.tasks.common import COMMON, calling
+from rollback_gate.tasks.options import task_with
+
+
+@task_with(COMMON)
+def sweep(given: Any) -> None:
+    """Remove what test documents have left that the queue delivered after their verify had ended."""
+    from rollback_gate.session import opened
+    from rollback_gate.workflow import probes
+
+    with calling(given) as call, opened(call, "probes.sweep") as session:
+        call.terminal.line(probes.sweep(session))

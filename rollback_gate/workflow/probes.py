@@ -1,0 +1,34 @@
+"""`probes.sweep`: remove what test documents have left that the queue delivered after their verify had ended."""
+
+from __future__ import annotations
+
+from rollback_gate.call import probe_memories
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import processing
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.session import Session
+
+
+def sweep(session: Session) -> str:
+    """What was done, in words. Raises Unreachable where the database or the memory of them cannot be asked."""
+    if not isinstance(session.documents, Documents):
+        raise Unreachable(str(session.documents), "call it without --without-database")
+    own, *others = probe_memories(session.call, session.settings, session.engine)
+    try:
+        removed = processing.sweep(session.documents, ProbeMemory(own, tuple(others)), session.engine.now())
+    except OSError as error:
+        raise Unreachable(
+            f"the memory of test documents cannot be read: {error}", "run as the user who verified"
+        ) from error
+    return f"{removed} traces of test documents were removed" if removed else "no trace of a test document is left"
+
+
+def swept(session: Session) -> None:
+    """The same on the way of a rollback, which it never stops."""
+    if not isinstance(session.documents, Documents):
+        return
+    try:
+        session.call.terminal.line(sweep(session))
+    except Unreachable as error:
+        session.call.terminal.item("warning", "test documents", error.message)
