@@ -94,7 +94,8 @@ class Evidence(enum.StrEnum):
 class Claim:
     """One statement of a check about one subject (a replica, the documents ...), with what was seen.
 
-    `note`: what belongs beside the verdict although the claim passed, in a few words; "" for nothing.
+    `note`, in a few words: of one that passed, what belongs beside the verdict; of any other one, what to do first. ""
+    for nothing.
     """
 
     outcome: Outcome

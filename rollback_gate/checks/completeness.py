@@ -278,7 +278,7 @@ def _as_before_the_change(
 
 def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
     if not readings.mcp.answers:
-        return f"fix the MCP server first: {readings.mcp.says}"
+        return processing.fix_first(readings)
     how = "better" if mean > normal.high else "worse"
     return f"the MCP server answers {how} than when normal was measured ({readings.mcp.says})"
 

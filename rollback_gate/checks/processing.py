@@ -153,7 +153,8 @@ def _never_saved(lack: _Lack) -> Claim | None:
 def _not_sent(lack: _Lack) -> Claim | None:
     if not lack.probes.not_sent:
         return None
-    return inconclusive(SUBJECT, f"{lack.names} finished none since the boundary; {lack.probes.not_sent}")
+    claim = inconclusive(SUBJECT, f"{lack.names} finished none since the boundary; {lack.probes.not_sent}")
+    return claim if lack.readings.mcp.answers else replace(claim, note=fix_first(lack.readings))
 
 
 def _rejected(lack: _Lack) -> Claim | None:
@@ -320,13 +321,20 @@ def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
     worker's own.
     """
     if not readings.mcp.answers:
-        return inconclusive(SUBJECT, f"{says}; fix the MCP server first: {readings.mcp.says}", *details)
+        first = fix_first(readings)
+        return replace(inconclusive(SUBJECT, f"{says}; {first}", *details), note=first)
     lines = [sighting for r in readings.replicas if isinstance(r.log, LogSummary) for sighting in r.log.upstream]
     if lines:
         seen = "; ".join(f"{line.count} × {line.name}" for line in lines)
-        return inconclusive(SUBJECT, f"{says}; fix the MCP server first, the log shows it in trouble ({seen})",
-                            *(line.sample for line in lines), *details)  # fmt: skip
+        first = f"fix the MCP server first: the workers' logs show it in trouble ({seen})"
+        samples = (line.sample for line in lines)
+        return replace(inconclusive(SUBJECT, f"{says}; {first}", *samples, *details), note=first)
     return failed(SUBJECT, says, Evidence.DOCUMENT, *details)
+
+
+def fix_first(readings: Readings) -> str:
+    """What a person does before anything else, where the upstream does not serve the worker."""
+    return f"fix the MCP server first: {readings.mcp.says}"
 
 
 def _evidence(probes: Iterable[ProbeReading]) -> list[str]:

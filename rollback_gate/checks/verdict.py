@@ -78,10 +78,13 @@ def _finding(check: str, claims: list[Claim]) -> Finding:
     return Finding(check, outcome, reason, tuple(claims))
 
 
-def _reason(verdict: Verdict, findings: Iterable[Finding]) -> str:
+def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str:
     if verdict is Verdict.GO:
         return "every check ran to its end, measured what it needs on every replica, and passed"
     wanted = Outcome.FAILED if verdict is Verdict.NO_GO else Outcome.INCONCLUSIVE
+    notes = (claim.note for f in findings for claim in f.claims if claim.outcome is wanted and claim.note)
+    if first := next(notes, ""):
+        return first
     for finding in findings:
         if finding.outcome is wanted:
             return finding.reason

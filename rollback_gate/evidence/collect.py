@@ -101,8 +101,6 @@ class Collector:
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
-        if self.judged.invasive:
-            self._wait_for_health()
         before = self._by_slot(self.engine.containers(self._project, self.profile.deployment.worker))
         dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
         began = self.clock()
@@ -159,7 +157,7 @@ class Collector:
                 )
                 processing.send(len(lacking))
             is_proven = elapsed >= wait_s and self._is_over(processing)
-            if is_proven and elapsed >= soak_s:
+            if is_proven and elapsed >= soak_s and not self._awaits_health(elapsed):
                 self._wait_for_traces(processing)
                 return ""
             self.sleep(_POLL_S)
@@ -298,15 +296,11 @@ class Collector:
         except Unreachable as error:
             return Unmeasured(f"containers of {service}", error.message)
 
-    def _wait_for_health(self) -> None:
-        """A health check that has not spoken yet says nothing: wait for its first word, bounded."""
-        deadline = self.clock() + self.profile.limits.health_s
+    def _awaits_health(self, elapsed: float) -> bool:
+        """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
         services = (self.profile.deployment.worker, *self.profile.deployment.dependents)
-        while self.clock() < deadline:
-            found = [r for name in services for r in self.engine.containers(self._project, name)]
-            if not any(replica.awaits_health for replica in found):
-                return
-            self.sleep(0.25)
+        found = (r for name in services for r in self.engine.containers(self._project, name))
+        return elapsed < self.profile.limits.health_s and any(replica.awaits_health for replica in found)
 
     def _boundary(self, replica: Replica) -> Instant | None:
         return boundary.of_replica(replica, self.judged.started, self.judged.since)

@@ -116,6 +116,7 @@ class Processing:
         if isinstance(self.documents, Unmeasured):
             self._not_sent = str(self.documents)
             return
+        self._told = self.clock()
         self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
         try:
             self.documents.ping()
