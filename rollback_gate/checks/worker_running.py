@@ -214,9 +214,7 @@ def _noise(log: LogSummary, profile: Profile) -> tuple[list[str], int]:
         allowed = seen.count if form is None or form.per_document is None else form.per_document * in_hand
         over = max(0, seen.count - allowed)
         beyond += over
-        whose = (
-            "about invalid tasks, which is the input's fault" if form and form.of_input else "as old code prints them"
-        )
+        whose = "the fault of an invalid task" if form and form.of_input else "as old code prints them"
         words.append(
             f"{seen.count} × {seen.name}, {whose}" + (f"; {over} more than for {in_hand} documents" if over else "")
         )

@@ -40,6 +40,7 @@ class HistoryListener:
     _types: dict[str, _Type] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
     _open: str | None = None
+    _finished: int = 0
     _consuming_at: Instant | None = None
     _import_error: tuple[str, Instant | None] = ("", None)
 
@@ -77,14 +78,14 @@ class HistoryListener:
 
     def consuming(self, at: Instant) -> None:
         """A new process: what the one before had in work is not completed by it."""
-        self._consuming_at = at
+        self._consuming_at, self._finished = at, 0
         self._give_up(at)
 
     def picked_up(self, at: Instant, document: str) -> None:
         """One document at a time: the one before it will not be completed, or by a thread that goes on."""
         self._give_up(at)
         before = self._attempts.pop(document, None)
-        again = Attempt(document, at, 0, finished=False, failed=False)
+        again = Attempt(document, at, 0, finished=False, failed=False, after=self._finished)
         if before and before.failed:  # delivered again: it has failed until it is completed
             again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
         self._attempts[document] = again
@@ -94,6 +95,7 @@ class HistoryListener:
 
     def completed(self, at: Instant, document: str) -> None:
         attempt = self._attempts.get(document)
+        self._finished += 1
         if attempt:
             seconds = at.seconds_since(attempt.at)
             self._attempts[document] = replace(attempt, seconds=seconds, finished=True, failed=False)

@@ -44,7 +44,7 @@ class LogSummary:
     `documents_finished`: all of them; `finished`: of the last ones, seconds from pick-up to completion by the engine's
     clock, by document; `unfinished`: when those were picked up that are not complete. `scores`: shares 0..1 of finished
     documents, where the log gives them; `completions`: how often each was finished. `picked_up`: all pick-ups, from
-    `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last line that told something; `read_at`: when
+    `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up or line of noise; `read_at`: when
     it was read, by the engine's clock. `without_level`: lines of a form
     that has no level, so that errors do not show.
     """
@@ -144,6 +144,7 @@ class LogReader:
     _rejected: int = 0
     _errors: ErrorLines = field(init=False)
     _at: Instant = Instant(0)
+    _told_at: Instant | None = None
 
     def __post_init__(self) -> None:
         self._errors = ErrorLines(self.forms, self._heard)
@@ -202,6 +203,7 @@ class LogReader:
             _note(self._upstream, self.forms.upstream, at, part)
             for form in self._errors.feed(part, self._consuming_at is not None):
                 _count(self._noise, form.name, "", at, part)
+                self._told_at = at
 
     def _note_progress(self, at: Instant, text: str) -> None:
         if self.forms.consuming.search(text):
@@ -212,6 +214,7 @@ class LogReader:
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
             self._picked_up += 1
+            self._told_at = at
             self._first_picked_up_at = self._first_picked_up_at or at
             self._started.pop(picked_up["document"], None)  # delivered again: now it is the newest
             self._started[picked_up["document"]] = at
@@ -255,7 +258,7 @@ class LogReader:
             completions=dict(self._completions), picked_up=self._picked_up,
             upstream=tuple(self._upstream.values()), first_picked_up_at=self._first_picked_up_at,
             rejected=self._rejected,
-            last_at=self._at if self._lines else None,
+            last_at=self._told_at,
         )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ class Survey:
             now=self.engine.now(), deployed_at=deployed_at, deployed_by=deployed_by,
             expected_replicas=deployment.replicas, workers=workers, completeness=self._series(deployed_at),
             queue=in_queue, mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
+            project_exists=self.engine.has_project(deployment.compose_project),
         )  # fmt: skip
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:

@@ -302,6 +302,7 @@ class Fixes(Section):
     too_low: str = ""
     too_slow: str = ""
     error_spike: str = ""
+    upstream: str = ""
     stopped: str = ""
     below_target: str = ""
     some_errors: str = ""

@@ -76,11 +76,11 @@ def level_of(symptoms: Symptoms, profile: Profile) -> Level | Unmeasured:
     since = max(symptoms.deployed_at, symptoms.now.plus(-profile.triggers.after_s))
     level = trends.level(series, since, rules.confidence)
     if isinstance(level, Unmeasured) or level.scored < rules.minimum_sample:
-        have = 0 if isinstance(level, Unmeasured) else level.scored
+        have = sum(bucket.scored for bucket in series.buckets if bucket.start > since.plus(-series.bucket_s))
         unscored = f", {series.unscored} documents have no score" if series.unscored else ""
         window = duration(symptoms.now.seconds_since(since))
         says = f"{have} documents with a score in the last {window}, {rules.minimum_sample} are needed{unscored}"
-        return Unmeasured(what, says)
+        return Unmeasured(what, f"{says}: wait for more")
     return level
 
 

@@ -32,6 +32,7 @@ RULES = (
          "yes: MCP server OK: ROLL BACK NOW, slow: FIX THE MCP SERVER FIRST", documents.too_slow),
     Rule("error_spike", TREE, "Error spike, 50 an hour and more?",
          "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE", errors.error_spike),
+    Rule("upstream", TREE, "MCP server in trouble?", "yes: FIX THE MCP SERVER FIRST", documents.upstream),
     Rule("stopped", OWN, "Replicas stopped, paused or missing?", "yes: INVESTIGATE", startup.stopped),
     Rule("nothing_to_roll_back", OWN, "Old code in every replica already?", "yes: INVESTIGATE",
          startup.nothing_to_roll_back),

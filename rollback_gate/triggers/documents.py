@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from rollback_gate.evidence.readings import ProbeReading
+from rollback_gate.evidence.readings import ProbeReading, Upstream
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, waits
@@ -13,6 +13,7 @@ from rollback_gate.triggers.symptoms import Attempt, Symptoms
 
 RECENT = 20
 _CONSISTENTLY = 3
+_UNNOTICED_S = 10.0
 
 
 def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
@@ -27,10 +28,24 @@ def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
     failed = sum(attempt.failed for attempt in last)
     if failed and failed == len(last):
         return unmeasured(f"{failed} documents failed, none succeeded: {enough} are needed to say that all do")
-    return quiet(f"{failed} of the last {len(last)} documents failed") if last else unmeasured(_NO_DOCUMENT)
+    return quiet(f"{failed} of the last {len(last)} documents failed") if last else unmeasured(_none(symptoms))
 
 
-_NO_DOCUMENT = "no document was picked up since the deployment: --probe sends one"
+def upstream(symptoms: Symptoms, _: Profile) -> Answer:
+    """The MCP server refuses, or does not answer: old code would wait for the same one (tree: check the MCP server)."""
+    if symptoms.mcp.state is Upstream.NOT_ASKED:
+        return unmeasured("the MCP server was not asked")
+    if not symptoms.mcp.answers:
+        return fires(Decision.FIX_MCP, symptoms.mcp.says)
+    return quiet(symptoms.mcp.says)
+
+
+def _none(symptoms: Symptoms) -> str:
+    """Why no document tells anything."""
+    open_ = len(symptoms.attempts)
+    if open_:
+        return f"{open_} documents are in work, none of them is finished or has failed by now"
+    return "no document was picked up since the deployment: --probe sends one"
 
 
 def no_test_document(symptoms: Symptoms, profile: Profile) -> Answer:
@@ -45,7 +60,7 @@ def no_test_document(symptoms: Symptoms, profile: Profile) -> Answer:
     finished = [attempt for attempt in _recent(symptoms) if attempt.finished]
     if finished:
         return quiet(f"{finished[-1].document} succeeded, in {finished[-1].seconds:.1f} s")
-    return unmeasured("no document has succeeded yet: --probe sends one" if last else _NO_DOCUMENT)
+    return unmeasured("no document has succeeded yet: --probe sends one" if last else _none(symptoms))
 
 
 def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Profile) -> Answer:
@@ -59,6 +74,10 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
         waiting = "" if isinstance(symptoms.queue, Unmeasured) else f"; {symptoms.queue.depth} tasks wait in the queue"
         return unmeasured(f"no replica was seen to pick the test document up{waiting}", *probe.log_lines)
     limit = duration(profile.limits.probe_s)
+    own = [a for log in symptoms.logs for a in log.attempts if a.document == probe.document_id]
+    if own and all(_hangs_as_known(attempt, profile) for attempt in own):
+        return unmeasured("the test document was a further one of its process, on which old code hangs too: it tells "
+                          "nothing; restart the worker, or wait for documents", *probe.log_lines)  # fmt: skip
     if not symptoms.mcp.answers:
         return fires(Decision.FIX_MCP, f"the test document was not finished within {limit}, and the MCP server does "
                      f"not answer: {symptoms.mcp.says}", *probe.log_lines)  # fmt: skip
@@ -69,7 +88,7 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
 def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
     """Processing time beyond 400 seconds, consistently; the MCP server is asked first (Immediate Rollback 4; tree)."""
     limit = profile.triggers.slow_s
-    recent = _recent(symptoms, with_open=True)
+    recent = [a for a in _recent(symptoms, with_open=True) if not _hangs_as_known(a, profile)]
     # A failed one's time ends when the next document is picked up, be it an idle hour later.
     slow = [attempt for attempt in recent if attempt.seconds > limit and (attempt.finished or not attempt.failed)]
     fast = [attempt for attempt in recent if attempt.finished and attempt.seconds <= limit]
@@ -86,7 +105,8 @@ def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
 def slower(symptoms: Symptoms, profile: Profile) -> Answer:
     """Processing time slightly higher (Wait 3): may be normal during ramp-up, and only then."""
     times = [attempt.seconds for attempt in _recent(symptoms) if attempt.finished]
-    limit = symptoms.normal_s * 1.5 if symptoms.normal_s else profile.triggers.slower_s
+    # Half as much again of next to nothing is nothing that anybody would notice.
+    limit = max(symptoms.normal_s * 1.5, _UNNOTICED_S) if symptoms.normal_s else profile.triggers.slower_s
     by = f"{duration(limit)}, {'half as much again as before' if symptoms.normal_s else 'by the profile'}"
     if times and (median := statistics.median(times)) > limit:
         says = f"half of the last {len(times)} documents took longer than {median:.0f} s (normal: up to {by})"
@@ -96,13 +116,13 @@ def slower(symptoms: Symptoms, profile: Profile) -> Answer:
     if symptoms.unread:
         return unmeasured(symptoms.unread)
     if not times:
-        return unmeasured(_NO_DOCUMENT if not symptoms.attempts else "no document has succeeded yet")
+        return unmeasured("no document has succeeded yet" if _recent(symptoms) else _none(symptoms))
     return quiet(f"half of the last {len(times)} documents took at most {median:.1f} s (normal: up to {by})")
 
 
 def mixed(symptoms: Symptoms, profile: Profile) -> Answer:
     """Mixed success and failures (Wait 4): expected during transition, and only then."""
-    recent = _recent(symptoms)
+    recent = [attempt for attempt in _recent(symptoms) if not _hangs_as_known(attempt, profile)]
     failed = [attempt for attempt in recent if attempt.failed]
     if failed:
         says = f"{len(failed)} of the last {len(recent)} documents failed"
@@ -112,7 +132,7 @@ def mixed(symptoms: Symptoms, profile: Profile) -> Answer:
         return fires(Decision.INVESTIGATE, f"{says}, and the transition is over", *samples)
     if symptoms.unread:
         return unmeasured(symptoms.unread)
-    return quiet(f"none of the last {len(recent)} documents failed") if recent else unmeasured(_NO_DOCUMENT)
+    return quiet(f"none of the last {len(recent)} documents failed") if recent else unmeasured(_none(symptoms))
 
 
 def _recent(symptoms: Symptoms, with_open: bool = False) -> list[Attempt]:
@@ -120,8 +140,15 @@ def _recent(symptoms: Symptoms, with_open: bool = False) -> list[Attempt]:
     return [a for a in symptoms.attempts if with_open or a.finished or a.failed][-RECENT:]
 
 
+def _hangs_as_known(attempt: Attempt, profile: Profile) -> bool:
+    """A further document of a process, without an error of its own: old code hangs on it too (known.hang)."""
+    hang = profile.known.hang
+    return hang is not None and not attempt.finished and not attempt.error and attempt.after >= hang.after
+
+
 def _last(symptoms: Symptoms, profile: Profile) -> list[Attempt]:
-    return _recent(symptoms)[-profile.triggers.documents :]
+    rows = [attempt for attempt in _recent(symptoms) if not _hangs_as_known(attempt, profile)]
+    return rows[-profile.triggers.documents :]
 
 
 def _rollback_or_mcp(symptoms: Symptoms, says: str, attempts: Sequence[Attempt], *evidence: str) -> Answer:

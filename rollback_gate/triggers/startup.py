@@ -55,6 +55,8 @@ def crash_on_start(symptoms: Symptoms, profile: Profile) -> Answer:
     """Worker won't start: crashes on startup (Immediate Rollback 2)."""
     if isinstance(symptoms.workers, Unmeasured):
         return unmeasured(symptoms.workers)
+    if not symptoms.workers:
+        return unmeasured(_nothing_there(symptoms, profile))
     states = [(w, _start_of(w, symptoms, profile)) for w in symptoms.workers]
     crashed = [f"{w.replica.name} {why}" for w, why in states if isinstance(why, str) and why]
     if crashed:
@@ -88,10 +90,20 @@ def _last_errors(symptoms: Symptoms) -> tuple[str, ...]:
     return tuple(count.sample for count in symptoms.errors[:3])
 
 
-def stopped(symptoms: Symptoms, _: Profile) -> Answer:
+def _nothing_there(symptoms: Symptoms, profile: Profile) -> str:
+    deployment = profile.deployment
+    if not symptoms.project_exists:
+        return (f"no container of project {deployment.compose_project} exists on this engine: check "
+                "deployment.compose_project, and which engine DOCKER_HOST or the context names")  # fmt: skip
+    return f"service {deployment.worker} has no container"
+
+
+def stopped(symptoms: Symptoms, profile: Profile) -> Answer:
     """Not in the runbook: replicas that somebody has stopped, paused or removed."""
     if isinstance(symptoms.workers, Unmeasured):
         return unmeasured(symptoms.workers)
+    if not symptoms.project_exists:
+        return unmeasured(_nothing_there(symptoms, profile))
     down = [w.replica for w in symptoms.workers if not w.replica.is_running and not w.replica.restarting]
     missing = symptoms.expected_replicas - len(symptoms.workers)
     parts = [f"{replica.name} is {replica.condition}" for replica in down]

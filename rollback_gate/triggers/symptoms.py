@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback_gate.deployment.replica import Replica
+from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import McpReading, ProbeReading, QueueReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -31,7 +32,8 @@ class Attempt:
 
     `failed`: it will not be completed: another one was picked up after it, or an error was logged for it that the
     profile does not name, and it is not complete yet. `error`: the last error's line without what differs by document,
-    "" for none. `mcp`: lines in between that say that the MCP server is in trouble.
+    "" for none. `mcp`: lines in between that say that the MCP server is in trouble. `after`: documents that the same
+    process had finished before.
     """
 
     document: str
@@ -42,6 +44,11 @@ class Attempt:
     error: str = ""
     sample: str = ""
     mcp: int = 0
+    after: int = 0
+
+    @property
+    def is_probe(self) -> bool:
+        return self.document.startswith(PROBE_PREFIX)
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Symptoms:
     """`deployed_by`: by what the moment is known. `probe`: None where none was asked for.
 
     `normal_s`: mean seconds of a document by the newest snapshot of the old code; None where there is none.
+    `project_exists`: some container of the Compose project is there, of whatever service.
     """
 
     now: Instant
@@ -105,6 +113,7 @@ class Symptoms:
     mcp: McpReading
     probe: ProbeReading | Unmeasured | None = None
     normal_s: float | None = None
+    project_exists: bool = True
 
     @property
     def elapsed_s(self) -> float:
@@ -135,8 +144,9 @@ class Symptoms:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Of all replicas, oldest first. A document that one replica has completed was not failed by another one."""
-        rows = sorted((a for log in self.logs for a in log.attempts), key=lambda attempt: attempt.at)
+        """Of all replicas, oldest first, without the gate's own. What one replica has completed no other one failed."""
+        found = (a for log in self.logs for a in log.attempts if not a.is_probe)
+        rows = sorted(found, key=lambda attempt: attempt.at)
         finished = {attempt.document for attempt in rows if attempt.finished}
         latest = {attempt.document: attempt for attempt in rows
                   if attempt.finished or attempt.document not in finished}  # fmt: skip

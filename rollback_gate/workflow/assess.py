@@ -30,7 +30,7 @@ _NEXT = {
     Decision.FIX_MCP: "mend the MCP server, then invoke assess",
     Decision.INVESTIGATE: "look at what is named above, then invoke assess again; to roll back all the same: "
     "invoke rollback verify --despite-assessment",
-    Decision.CANNOT_TELL: "make it measurable (--probe sends a test document), then invoke assess again",
+    Decision.CANNOT_TELL: "see to it that what is named above can be measured, then invoke assess again",
     Decision.WAIT: "invoke assess --watch",
     Decision.KEEP: "keep the change, and keep monitoring: invoke assess",
 }

@@ -21,6 +21,7 @@ from rollback_gate.evidence.readings import (
     Readings,
     ReplicaReading,
     Started,
+    Upstream,
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -55,12 +56,14 @@ def file_reading(**changes: Any) -> FileReading:
     return replace(old, **changes)
 
 
-def log(**changes: Any) -> LogSummary:
+def log(name: str = "rollback-probe-x-1.jpg", **changes: Any) -> LogSummary:
+    """Of a replica that has finished one document, of this name."""
     quiet = LogSummary(
         since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
-        new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={"a.jpg": 0.2},
-        finished_at={"a.jpg": STARTED.plus(5)}, unfinished={},
-        documents_finished=1,
+        new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={name: 0.3},
+        finished_at={name: STARTED.plus(5)}, unfinished={}, documents_finished=1, scores={name: 0.278},
+        completions={name: 1}, picked_up=1, first_picked_up_at=STARTED.plus(4.7), last_at=STARTED.plus(5),
+        read_at=STARTED.plus(90),
     )  # fmt: skip
     return replace(quiet, **changes)
 
@@ -76,7 +79,8 @@ def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
     healthy = ReplicaReading(
         slot=f"replica-{number}", before=one, after=one, boundary=STARTED,
         by_run=Started(one.id, STARTED, one.image_id, one.config_hash), image_of_tag=one.image_id,
-        code=CodeReading((file_reading(),), ()), log=log(), in_queue=True,
+        code=CodeReading((file_reading(),), ()), log=log(f"rollback-probe-x-{number}.jpg"), in_queue=True,
+        in_queue_before=True,
         code_after=CodeReading((file_reading(),), ()),
     )  # fmt: skip
     return replace(healthy, **changes)
@@ -114,9 +118,10 @@ def readings(**changes: Any) -> Readings:
         expected_replicas=2, source_digests={ORCHESTRATOR: DIGEST}, run_id="20261123T120000Z-abcd",
         replicas=(replica_reading(1), replica_reading(2)),
         dependents=(dependent(coordinator),),
-        mcp=McpReading(True, "localhost:3003 takes WebSocket connections"),
+        mcp=McpReading(Upstream.ANSWERS, "localhost:3003 answers a call of tools/invoke in 0.01 s"),
         queue_before=QueueReading(0, 0, (), 0), queue_after=QueueReading(0, 0, (), 2), strangers=(),
         probes=ProbesReading((probe(1), probe(2)), 400), documents=documents(*[0.2778] * 10), soak_s=60,
         ids_after={f"p-enrichment-worker-{n}": f"{n}" * 64 for n in (1, 2)},
+        stored={probe(n).document_id: document(probe(n).document_id) for n in (1, 2)},
     )  # fmt: skip
     return replace(healthy, **changes)

@@ -97,7 +97,7 @@ def test_unknown_file_times_prove_nothing() -> None:
 def test_more_documents_than_were_read_prove_nothing() -> None:
     """Marked ones may be among those that were not."""
     many = replace(documents(0.3), truncated=True)
-    assert new_behaviour.fresh_documents(readings(documents=many)).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.fresh_documents(readings(documents=many), phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def test_file_touched_after_the_start_is_inconclusive() -> None:
@@ -134,11 +134,16 @@ def test_a_log_that_hides_it_stands_on_code_and_document(hidden: Any) -> None:
 
 
 def test_fresh_documents() -> None:
-    """Unmarked passes, one marked fails, none is inconclusive: no document could have shown the mark."""
-    assert new_behaviour.fresh_documents(readings()).passed
-    assert new_behaviour.fresh_documents(readings(documents=documents(0.3, marked=True))).outcome is Outcome.FAILED
+    """Unmarked passes, one marked fails. Of none stored, code and log prove it, or nothing does."""
+    assert new_behaviour.fresh_documents(readings(), phase1()).passed
+    assert new_behaviour.fresh_documents(readings(documents=documents(0.3, marked=True)), phase1()).outcome is Outcome.FAILED
     empty = readings(documents=DocumentsReading(STARTED, ()))
-    assert new_behaviour.fresh_documents(empty).outcome is Outcome.INCONCLUSIVE
+    claim = new_behaviour.fresh_documents(empty, phase1())
+    assert claim.passed
+    assert "stands on the code, and on the log of 2 finished documents" in claim.says
+    for second in (replica_reading(2, code=UNMEASURED), replica_reading(2, log=log(documents_finished=0))):
+        blind = replace(empty, replicas=(replica_reading(1), second))
+        assert new_behaviour.fresh_documents(blind, phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def test_unmeasured_code_is_never_a_pass() -> None:

@@ -1,44 +1,140 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rollback_gate.checks import processing
-from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, QueueReading
-from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import STARTED, document, documents, log, probe, readings, replica_reading
+from rollback_gate.evidence.log_lines import Sighting
+from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, QueueReading, Readings, Upstream
+from rollback_gate.model import Claim, Outcome, Unmeasured
+from tests.unit.builders import STARTED, document, documents, log, phase1, probe, readings, replica_reading
 
-SILENT = McpReading(False, "no answer at localhost:3003")
+SILENT = McpReading(Upstream.SILENT, "no answer at localhost:3003")
 DOWN = Unmeasured("the queue", "down")
-HIDDEN = log(finished={}, unfinished={}, consuming_at=None)
+HIDDEN = log(finished={}, unfinished={}, consuming_at=None, connected_at=None)
+PROFILE = phase1()
+WITHOUT_HANG = PROFILE.model_copy(update={"known": PROFILE.known.model_copy(update={"hang": None})})
+NOTHING = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
 
 
-def with_probes(*probes: Any, **changes: Any) -> Any:
-    return readings(probes=ProbesReading(tuple(probes), 400, **changes))
+def asked(world: Readings) -> Claim:
+    return processing.document_from_every_replica(world, PROFILE)
 
 
-def test_a_probe_from_every_replica_passes() -> None:
-    assert processing.probe_on_every_replica(readings()).passed
+def idle(number: int = 2, **changes: Any) -> Any:
+    """A replica that runs, and has finished nothing since its start."""
+    return replica_reading(number, log=log(**{**NOTHING, **changes}))
 
 
-def test_a_replica_that_no_probe_reached_is_inconclusive() -> None:
-    """Nothing was measured on it; GO needs every replica."""
-    claim = processing.probe_on_every_replica(with_probes(probe(1), probe(1)))
+def lacking(*probes: Any, second: Any = None, **changes: Any) -> Readings:
+    """replica-1 has its proof, replica-2 has not."""
+    sent = ProbesReading(tuple(probes), 400)
+    return readings(**{"replicas": (replica_reading(1), second or idle()), "probes": sent, **changes})
+
+
+def lost(number: int = 2, **changes: Any) -> Any:
+    """A probe that nobody was seen to pick up."""
+    return probe(number, **{"replica": None, "document": None, "seconds": None, "completed_at": None, **changes})
+
+
+# --- proof
+
+
+def test_a_document_from_every_replica_passes() -> None:
+    claim = asked(readings())
+    assert claim.passed
+    assert "2 test documents" in claim.says
+
+
+def test_an_organic_document_is_proof_and_no_probe_is_needed() -> None:
+    """Seen finished in the replica's own log, and stored."""
+    replicas = tuple(replica_reading(n, log=log(f"letter-{n}.jpg")) for n in (1, 2))
+    stored = {f"letter-{n}.jpg": document(f"letter-{n}.jpg") for n in (1, 2)}
+    claim = asked(readings(replicas=replicas, stored=stored, probes=ProbesReading((), 400)))
+    assert claim.passed
+    assert "2 sent by its own producers" in claim.says
+
+
+def test_a_log_line_alone_is_no_proof() -> None:
+    """The document is nowhere: the log says that it was finished, and nobody found it stored."""
+    assert asked(readings(stored={}, probes=ProbesReading((), 400))).outcome is Outcome.INCONCLUSIVE
+    without_score = {probe(n).document_id: document(probe(n).document_id, None) for n in (1, 2)}
+    assert asked(readings(stored=without_score, probes=ProbesReading((), 400))).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_removed_probe_that_was_found_stored_counts_for_the_same_process() -> None:
+    """A verify that is repeated must not need another probe."""
+    known = {probe(n).document_id: 0.2778 for n in (1, 2)}
+    claim = asked(readings(stored={}, remembered=known, probes=ProbesReading((), 400)))
+    assert claim.passed
+    assert "removed since" in " ".join(claim.details)
+    unscored = tuple(replica_reading(n, log=log(probe(n).document_id, scores={})) for n in (1, 2))
+    assert not asked(readings(stored={}, remembered=known, replicas=unscored)).passed, "its log has to give the score"
+
+
+def test_unmeasured_is_inconclusive() -> None:
+    assert asked(readings(stored=DOWN)).outcome is Outcome.INCONCLUSIVE
+    assert asked(lacking(second=idle(), probes=DOWN)).outcome is Outcome.INCONCLUSIVE
+    assert asked(readings(replicas=())).outcome is Outcome.INCONCLUSIVE
+
+
+# --- a replica without proof
+
+
+def test_the_queue_gave_the_probe_to_a_replica_that_had_its_proof() -> None:
+    claim = asked(lacking(probe(1)))
     assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "replica-2" in claim.says
+    assert "none reached replica-2" in claim.says
 
 
 def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() -> None:
     """The worker's failure; or, when what it needs does not answer, not its own."""
-    stuck = probe(
-        2, document=None, seconds=None, stuck_in=(("replica-2", 401.0),), log_lines=("line of that document",)
-    )
-    claim = processing.probe_on_every_replica(with_probes(probe(1), stuck))
+    name = "rollback-probe-x-2.jpg"
+    stuck = lost(replica="replica-2", stuck_in=(("replica-2", 401.0),), log_lines=("line of that document",))
+    second = idle(unfinished={name: STARTED.plus(4)}, read_at=STARTED.plus(406))
+    claim = asked(lacking(probe(1), stuck, second=second))
     assert claim.outcome is Outcome.FAILED
     assert "line of that document" in claim.details
-    blamed = readings(probes=ProbesReading((probe(1), stuck), 400), mcp=SILENT)
-    assert processing.probe_on_every_replica(blamed).outcome is Outcome.INCONCLUSIVE
+    blamed = asked(lacking(probe(1), stuck, second=second, mcp=SILENT))
+    assert blamed.outcome is Outcome.INCONCLUSIVE
+    assert blamed.note.startswith("fix the MCP server first")
+
+
+def test_lines_that_old_code_never_prints_while_the_server_answers_blame_the_server() -> None:
+    """It answers now, and did not then."""
+    seen = (Sighting("MCP server refuses connections", "", 3, STARTED, "WARNING: Connection failed"),)
+    second = idle(unfinished={"x.jpg": STARTED}, read_at=STARTED.plus(500), upstream=seen)
+    assert asked(lacking(second=second)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_an_organic_document_that_hangs_from_the_start_fails() -> None:
+    """The first document of a process: old code finishes that one."""
+    second = idle(unfinished={"letter.jpg": STARTED.plus(1)}, read_at=STARTED.plus(402))
+    assert asked(lacking(second=second)).outcome is Outcome.FAILED
+    not_yet = idle(unfinished={"letter.jpg": STARTED.plus(1)}, read_at=STARTED.plus(300))
+    assert asked(lacking(second=not_yet)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_no_probe_into_a_system_that_cannot_finish_it() -> None:
+    sent = ProbesReading((), 400, not_sent="no test document was sent into a system that cannot finish it")
+    claim = asked(lacking(probes=sent, mcp=SILENT, ended_early="fix the MCP server first"))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert claim.note == "fix the MCP server first: no answer at localhost:3003"
+
+
+def test_a_decided_verdict_is_not_waited_for() -> None:
+    claim = asked(lacking(ended_early="replica-1 still has modules of the change"))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "not waited for" in claim.says
+
+
+def test_every_task_rejected_is_inconclusive() -> None:
+    replicas = tuple(idle(n, rejected=5, picked_up=0, first_picked_up_at=None) for n in (1, 2))
+    claim = asked(readings(replicas=replicas, probes=ProbesReading((lost(1),), 400), stored={}))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "rejected" in claim.says
 
 
 @pytest.mark.parametrize(
@@ -51,10 +147,9 @@ def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() ->
 )
 def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome) -> None:
     """Behind a backlog that moves it says nothing; in a queue that stands still nothing is consumed."""
-    lost = probe(1, replica=None, document=None, seconds=None)
     nothing = DocumentsReading(STARTED, ())
-    world = readings(probes=ProbesReading((lost,), 400), queue_before=before, queue_after=after, documents=nothing)
-    assert processing.probe_on_every_replica(world).outcome is outcome
+    world = lacking(lost(), queue_before=before, queue_after=after, documents=nothing)
+    assert asked(world).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -63,107 +158,28 @@ def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome
         {"documents": documents(0.3)},
         {"queue_before": QueueReading(50, 0, (), 10), "queue_after": QueueReading(45, 0, (), 3)},
         {"strangers": ("x at 1.2.3.4:5",)},
+        {"second": idle(unfinished={"letter.jpg": STARTED.plus(80)})},
     ],
 )
 def test_signs_that_the_queue_moves_or_that_others_take_from_it(changes: dict[str, Any]) -> None:
-    """Documents saved meanwhile, a depth that falls (new connections count from 0), a stranger: not our failure."""
-    lost = probe(1, replica=None, document=None, seconds=None)
+    """Documents saved meanwhile, a depth that falls, a stranger, a document in work: not our failure."""
     still = QueueReading(50, 0, (), 10)
     base = {"queue_before": still, "queue_after": still, "documents": DocumentsReading(STARTED, ())}
-    world = readings(probes=ProbesReading((lost,), 400), **{**base, **changes})
-    assert processing.probe_on_every_replica(world).outcome is Outcome.INCONCLUSIVE
+    assert asked(lacking(lost(), **{**base, **changes})).outcome is Outcome.INCONCLUSIVE
 
 
-def test_still_in_work_for_less_than_the_limit_is_inconclusive() -> None:
-    """It waited in the queue most of the time: the worker has not had its 400 seconds."""
-    late = probe(2, document=None, seconds=None, stuck_in=(("replica-2", 12.0),))
-    claim = processing.probe_on_every_replica(with_probes(probe(1), late))
-    assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "still in work" in claim.says
-
-
-def test_a_replica_that_hangs_on_a_redelivered_probe_is_not_covered() -> None:
-    """replica-1 picked it up and hangs, replica-2 saved it: replica-1 has finished nothing."""
-    saved_elsewhere = probe(2, stuck_in=(("replica-1", 20.0),))
-    assert processing.probe_on_every_replica(with_probes(saved_elsewhere)).outcome is Outcome.INCONCLUSIVE
-    hanging = probe(2, stuck_in=(("replica-1", 400.0),))
-    assert processing.probe_on_every_replica(with_probes(hanging)).outcome is Outcome.FAILED
-
-
-def test_a_second_probe_that_hangs_in_a_replica_that_finished_one_is_inconclusive() -> None:
-    """Old and new code alike can hang on a process's second document (FACTS: Queue)."""
-    second = probe(1, document=None, seconds=None, stuck_in=(("replica-1", 500.0),))
-    assert processing.probe_on_every_replica(with_probes(probe(1), probe(2), second)).outcome is Outcome.INCONCLUSIVE
-
-
-def test_a_finished_probe_that_is_delivered_again_still_counts() -> None:
-    """Its replica has finished it in time; that it is in work again is named among the traces, not held against it."""
-    again = probe(1, stuck_in=(("replica-1", 600.0),))
-    assert processing.probe_on_every_replica(with_probes(again, probe(2))).passed
-
-
-def test_a_probe_that_was_delivered_and_never_begun_is_no_backlog() -> None:
-    """The other probe's end is no sign of a backlog that moves."""
-    lost = probe(2, replica=None, document=None, seconds=None)
-    empty = DocumentsReading(STARTED, ())
-    world = readings(
-        probes=ProbesReading((probe(1), lost), 400), documents=empty, queue_after=QueueReading(0, 1, (), 1)
-    )
-    claim = processing.probe_on_every_replica(world)
-    assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "backlog" not in claim.says
+def test_finished_as_the_log_says_and_never_saved_fails() -> None:
+    never = replace(probe(2), document=None)
+    second = replica_reading(2)
+    assert asked(lacking(probe(1), never, second=second, stored={probe(1).document_id: document()})).outcome is (
+        Outcome.FAILED
+    )  # fmt: skip
 
 
 def test_too_slow_fails() -> None:
     """Finished, but beyond the runbook's 400 seconds by the engine's clock."""
-    assert processing.probe_on_every_replica(with_probes(probe(1), probe(2, seconds=401))).outcome is Outcome.FAILED
-
-
-def test_no_probe_at_all_is_inconclusive() -> None:
-    assert processing.probe_on_every_replica(with_probes()).outcome is Outcome.INCONCLUSIVE
-    assert processing.metrics(with_probes()).outcome is Outcome.INCONCLUSIVE
-
-
-def test_saved_without_metrics_fails() -> None:
-    assert processing.metrics(readings()).passed
-    bare = probe(1, document=document("rollback-probe-1", None))
-    assert processing.metrics(with_probes(bare)).outcome is Outcome.FAILED
-    blamed = readings(probes=ProbesReading((bare,), 400), mcp=SILENT)
-    assert processing.metrics(blamed).outcome is Outcome.INCONCLUSIVE
-
-
-def test_unmeasured_probes_are_inconclusive() -> None:
-    world = readings(probes=Unmeasured("probes", "MongoDB is down"))
-    for rule in (processing.probe_on_every_replica, processing.metrics, processing.leaves_no_trace):
-        assert rule(world).outcome is Outcome.INCONCLUSIVE
-
-
-def test_strangers_on_the_channel() -> None:
-    """Inconclusive; NO-GO when a fresh document carries the mark; unknown when the queue is down."""
-    assert processing.no_strangers(readings()).passed
-    assert processing.no_strangers(readings(strangers=("x at 1.2.3.4:5",))).outcome is Outcome.INCONCLUSIVE
-    marked = readings(strangers=("x at 1.2.3.4:5",), documents=documents(0.3, marked=True))
-    assert processing.no_strangers(marked).outcome is Outcome.FAILED
-    assert processing.no_strangers(readings(strangers=DOWN)).outcome is Outcome.INCONCLUSIVE
-
-
-def test_organic_documents() -> None:
-    """None with an empty queue is information; none while tasks wait and nothing ends is a failure."""
-    assert processing.organic_documents(readings()).passed
-    empty = DocumentsReading(STARTED, ())
-    assert processing.organic_documents(readings(documents=empty)).passed
-    waiting = QueueReading(5, 0, (), 0)
-    stuck = ProbesReading((probe(1, document=None),), 400)
-    world = readings(documents=empty, queue_before=waiting, queue_after=waiting, probes=stuck)
-    assert processing.organic_documents(world).outcome is Outcome.FAILED
-    blind = readings(documents=empty, queue_after=DOWN)
-    assert processing.organic_documents(blind).outcome is Outcome.INCONCLUSIVE
-    assert processing.organic_documents(readings(documents=DOWN)).outcome is Outcome.INCONCLUSIVE
-
-
-def test_traces() -> None:
-    assert processing.leaves_no_trace(readings()).passed
-    assert processing.leaves_no_trace(with_probes(probe(1), leftovers=("x",))).outcome is Outcome.INCONCLUSIVE
+    slow = replica_reading(2, log=log(probe(2).document_id, finished={probe(2).document_id: 401.0}))
+    assert asked(lacking(probe(1), probe(2, seconds=401.0), second=slow)).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -174,13 +190,77 @@ def test_traces() -> None:
         (HIDDEN, 1, Outcome.INCONCLUSIVE),
         (HIDDEN, 0, Outcome.INCONCLUSIVE),
         (HIDDEN, None, Outcome.INCONCLUSIVE),
-        (log(finished={}, unfinished={}), 2, Outcome.INCONCLUSIVE),
-        (log(), 5, Outcome.INCONCLUSIVE),
+        (log(**NOTHING), 2, Outcome.INCONCLUSIVE),
     ],
 )
 def test_where_the_log_cannot_tell_the_queue_can(log_of_it: Any, finished: int | None, outcome: Outcome) -> None:
-    """A log that could show documents, and shows another one or none, is believed; the counts must cover all probes."""
+    """A log that could show documents, and shows none, is believed; the counts must cover all probes."""
     hidden = replica_reading(2, log=log_of_it, finished_in_queue=finished)
     probes = ProbesReading((probe(1), probe(2, replica=None, seconds=None)), 400)
-    seen = readings(replicas=(replica_reading(1), hidden), probes=probes)
-    assert processing.probe_on_every_replica(seen).outcome is outcome
+    assert asked(readings(replicas=(replica_reading(1), hidden), probes=probes)).outcome is outcome
+
+
+# --- documents in work
+
+
+def hanging(*names: str, finished: bool = True) -> Any:
+    open_ = dict.fromkeys(names, STARTED.plus(10))
+    return log(probe(2).document_id, unfinished=open_, read_at=STARTED.plus(500), **({} if finished else NOTHING))
+
+
+def test_nothing_hangs() -> None:
+    assert processing.in_work(readings(), PROFILE).passed
+    assert processing.in_work(readings(queue_after=DOWN), PROFILE).outcome is Outcome.INCONCLUSIVE
+    unread = readings(replicas=(replica_reading(1), replica_reading(2, log=DOWN)))
+    assert processing.in_work(unread, PROFILE).outcome is Outcome.INCONCLUSIVE
+    fresh = log(probe(2).document_id, unfinished={"x.jpg": STARTED.plus(10)})
+    assert processing.in_work(readings(replicas=(replica_reading(1), replica_reading(2, log=fresh))), PROFILE).passed
+
+
+def test_a_document_that_hangs_behind_a_finished_one_is_what_old_code_is_known_for() -> None:
+    """Declared in the profile: reported beside the verdict. Not declared: inconclusive."""
+    world = readings(replicas=(replica_reading(1), replica_reading(2, log=hanging("x.jpg"))))
+    claim = processing.in_work(world, PROFILE)
+    assert claim.passed
+    assert claim.note == "each worker finished one document; 1 hang, as before the change"
+    assert processing.in_work(world, WITHOUT_HANG).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_document_that_hangs_with_none_finished_before_it_is_not() -> None:
+    world = readings(replicas=(replica_reading(1), replica_reading(2, log=hanging("x.jpg", finished=False))))
+    assert processing.in_work(world, PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+# --- metrics, strangers, traces
+
+
+def test_saved_without_metrics_fails() -> None:
+    assert processing.metrics(readings()).passed
+    bare = ProbesReading((probe(1, document=document("rollback-probe-1", None)),), 400)
+    assert processing.metrics(readings(probes=bare)).outcome is Outcome.FAILED
+    assert processing.metrics(readings(probes=bare, mcp=SILENT)).outcome is Outcome.INCONCLUSIVE
+    none_sent = ProbesReading((), 400)
+    assert processing.metrics(readings(probes=none_sent)).passed, "organic documents have theirs"
+    assert processing.metrics(readings(probes=none_sent, stored={})).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(readings(probes=DOWN)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_strangers_on_the_channel() -> None:
+    """Inconclusive; NO-GO when a fresh document carries the mark; unknown when the queue is down."""
+    assert processing.no_strangers(readings(), PROFILE).passed
+    assert processing.no_strangers(readings(strangers=("x at 1.2.3.4:5",)), PROFILE).outcome is Outcome.INCONCLUSIVE
+    marked = readings(strangers=("x at 1.2.3.4:5",), documents=documents(0.3, marked=True))
+    assert processing.no_strangers(marked, PROFILE).outcome is Outcome.FAILED
+    assert processing.no_strangers(readings(strangers=DOWN), PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+def test_traces_are_named_and_block_nothing() -> None:
+    """The gate caused them."""
+    assert processing.traces(readings()).note == ""
+    left = processing.traces(readings(probes=ProbesReading((probe(1),), 400, leftovers=("x",))))
+    assert left.passed
+    assert left.note
+    waiting = processing.traces(readings(probes=ProbesReading((probe(1),), 400, may_return=("a", "b"))))
+    assert waiting.passed
+    assert waiting.note == "2 test documents remain in the queue"
+    assert processing.traces(readings(probes=DOWN)).outcome is Outcome.INCONCLUSIVE

@@ -50,7 +50,7 @@ def test_what_cannot_be_measured_ends_nothing() -> None:
         ),
         ({"documents": documents(0.6, marked=True)}, "carry the new code's mark"),
         ({"dependents": (dependent(replica(status="exited")),)}, "is exited"),
-        ({"replicas": (replica_reading(1),)}, "1 of 2 replicas run"),
+        ({"replicas": (replica_reading(1),), "ids_after": {"p": "1" * 64}}, "1 of 2 replicas run"),
     ],
 )
 def test_a_no_go_ends_the_wait(changes: dict[str, object], says: str) -> None:

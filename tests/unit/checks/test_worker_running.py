@@ -28,8 +28,10 @@ GONE = Unmeasured("the log", "driver none")
 def test_expected_number() -> None:
     """Two of two pass; one of two fails; three of two is a surprise that GO must not cover."""
     assert worker_running.expected_number(readings()).passed
-    missing = readings(replicas=(replica_reading(1), replica_reading(2, before=None, after=None)))
+    gone = (replica_reading(1), replica_reading(2, before=None, after=None))
+    missing = readings(replicas=gone, ids_after={"p-enrichment-worker-1": "1" * 64})
     assert worker_running.expected_number(missing).outcome is Outcome.FAILED
+    assert worker_running.expected_number(readings(replicas=gone)).outcome is Outcome.INCONCLUSIVE, "it came up since"
     extra = readings(replicas=tuple(replica_reading(n) for n in (1, 2, 3)))
     assert worker_running.expected_number(extra).outcome is Outcome.INCONCLUSIVE
 
@@ -100,8 +102,24 @@ def test_clean_start() -> None:
     assert worker_running.clean_start(replica_reading()).passed
     broken = replica_reading(log=log(startup_errors=("ModuleNotFoundError: x",)))
     assert worker_running.clean_start(broken).outcome is Outcome.FAILED
-    deaf = replica_reading(in_queue=False)
+    never = log(connected_at=None, finished={}, unfinished={})
+    deaf = replica_reading(in_queue=False, in_queue_before=False, log=never)
     assert worker_running.clean_start(deaf).outcome is Outcome.FAILED
+
+
+def test_a_busy_replica_that_the_queue_does_not_list_is_alive() -> None:
+    """nsqd drops a consumer that is busy for longer than two heartbeats (FACTS); its own log says what it does."""
+    busy = replica_reading(in_queue=False, log=log(unfinished={"letter.jpg": STARTED.plus(20)}))
+    assert worker_running.clean_start(busy).passed
+    first = log(finished={}, unfinished={"letter.jpg": STARTED.plus(20)})
+    assert worker_running.clean_start(replica_reading(in_queue=False, log=first)).passed
+    idle = replica_reading(in_queue=False)
+    assert worker_running.clean_start(idle).outcome is Outcome.INCONCLUSIVE, "it has worked, and is not busy now"
+    was_there = replica_reading(in_queue=False, log=log(connected_at=None, finished={}))
+    assert worker_running.clean_start(was_there).outcome is Outcome.INCONCLUSIVE, "it was listed at the beginning"
+    mute = log(connected_at=None, consuming_at=None, finished={}, unfinished={})
+    unknown = replica_reading(in_queue=False, in_queue_before=False, log=mute)
+    assert worker_running.clean_start(unknown).outcome is Outcome.INCONCLUSIVE, "its log could not have shown it"
 
 
 def test_errors_long_after_the_start_are_no_startup_errors() -> None:
@@ -153,9 +171,9 @@ def test_a_dependent_of_another_image_is_inconclusive(image: Any) -> None:
 
 
 def test_clean_start_without_queue_or_log() -> None:
-    """Without the queue the log decides; without both nothing does."""
+    """Without the queue nobody knows who consumes now: a line from the start is old news. Without the log, the queue."""
     queue_gone = Unmeasured("the queue", "down")
-    assert worker_running.clean_start(replica_reading(in_queue=queue_gone)).passed
+    assert worker_running.clean_start(replica_reading(in_queue=queue_gone)).outcome is Outcome.INCONCLUSIVE
     silent = replica_reading(in_queue=queue_gone, log=log(consuming_at=None))
     assert worker_running.clean_start(silent).outcome is Outcome.INCONCLUSIVE
     assert worker_running.clean_start(replica_reading(log=GONE)).passed
@@ -164,14 +182,60 @@ def test_clean_start_without_queue_or_log() -> None:
 
 def test_errors_are_limited_and_noise_is_not_counted() -> None:
     """The limit itself is still allowed; noise is shown."""
-    noise = (Sighting("listener of a second connection", "", 9, STARTED, "x"),)
+    noise = (Sighting("old code giving up on a tool", "", 8, STARTED, "x"),)
     limit = phase1().limits.errors
     within = worker_running.few_errors(replica_reading(log=log(errors=limit, noise=noise)), phase1())
     assert within.passed
-    assert "known noise, not counted: 9 ×" in within.details[-1]
+    assert "8 × old code giving up on a tool, as old code prints them" in within.details[-1]
     above = worker_running.few_errors(replica_reading(log=log(errors=limit + 1)), phase1())
     assert above.outcome is Outcome.FAILED
     assert worker_running.few_errors(replica_reading(log=GONE), phase1()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_noise_beyond_the_captured_rate_counts() -> None:
+    """Of one document old code prints so many; behind a document that hangs, once more for each that is given up."""
+    form = "document given up after the handler's 300 s"
+
+    def asked(count: int, **changes: Any) -> Any:
+        noise = (Sighting(form, "", count, STARTED, "x"),)
+        return worker_running.few_errors(replica_reading(log=log(noise=noise, **changes)), phase1("limits.errors=0"))
+
+    assert asked(1).passed
+    assert asked(2).outcome is Outcome.FAILED
+    hanging = {"unfinished": {"x.jpg": STARTED}, "picked_up": 2, "first_picked_up_at": STARTED}
+    assert asked(5, **hanging, last_at=STARTED.plus(901)).passed
+    assert asked(6, **hanging, last_at=STARTED.plus(901)).outcome is Outcome.FAILED
+    assert asked(1, picked_up=0, first_picked_up_at=None).outcome is Outcome.FAILED, "no document was in hand"
+
+
+def test_lines_about_invalid_tasks_are_the_inputs_fault() -> None:
+    noise = (Sighting("invalid task", "", 500, STARTED, "x"),)
+    claim = worker_running.few_errors(replica_reading(log=log(noise=noise)), phase1())
+    assert claim.passed
+    assert "500 × invalid task, the fault of an invalid task" in claim.details[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ill_before", "outcome"),
+    [
+        ({"health": "unhealthy", "check_cannot_run": "executable file not found"}, {}, Outcome.PASSED),
+        ({"health": "starting", "check_cannot_run": "executable file not found"}, {}, Outcome.PASSED),
+        ({"health": "unhealthy"}, {"enrichment-worker": "the change"}, Outcome.PASSED),
+        ({"health": "unhealthy"}, {"enrichment-worker": "the rollback"}, Outcome.INCONCLUSIVE),
+        ({"health": "unhealthy"}, {"another": "the change"}, Outcome.FAILED),
+    ],
+)
+def test_what_a_health_check_is_worth(changes: dict[str, Any], ill_before: dict[str, str], outcome: Outcome) -> None:
+    """A check whose program is missing says nothing; only dated evidence from before the change excuses."""
+    now = replica(**changes)
+    reading = replica_reading(before=now, after=now)
+    assert worker_running.state(readings(replicas=(reading,), ill_before=ill_before), reading).outcome is outcome
+
+
+def test_a_replica_that_comes_up_while_the_checks_run_gets_its_second_look() -> None:
+    down, up = replica(status="exited"), replica()
+    reading = replica_reading(before=down, after=up)
+    assert worker_running.state(readings(replicas=(reading,)), reading).outcome is Outcome.INCONCLUSIVE
 
 
 def test_image_and_configuration() -> None:

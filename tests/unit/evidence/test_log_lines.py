@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from rollback_gate.checks.worker_running import few_errors
 from rollback_gate.evidence.log_lines import LogReader, LogSummary, kinds, summarize
 from rollback_gate.evidence.logs import whole_lines
 from rollback_gate.instant import Instant
-from tests.unit.builders import CAPTURES, phase1
+from tests.unit.builders import CAPTURES, phase1, replica_reading
 
 FORMS = phase1().logs
 LOGS = sorted((CAPTURES / "logs").glob("*.log"))
@@ -22,11 +23,12 @@ def stamped(*texts: str) -> list[str]:
 
 def capture(path: Path) -> LogSummary:
     lines = path.read_text().splitlines()
-    return summarize(lines if "timestamped" in path.name else stamped(*lines), FORMS, Instant(0))
+    has_stamps = "timestamped" in path.name or "second-document" in path.name
+    return summarize(lines if has_stamps else stamped(*lines), FORMS, Instant(0))
 
 
 def test_there_are_captures() -> None:
-    assert len(LOGS) == 18
+    assert len(LOGS) == 20
 
 
 @pytest.mark.parametrize("path", [p for p in LOGS if p.name.startswith("before-")], ids=lambda p: p.stem)
@@ -73,12 +75,29 @@ def test_a_crash_loop_counts_each_failing_start() -> None:
 def test_a_traceback_belongs_to_the_line_before_it() -> None:
     """After noise it is noise, after an error it is that error, chained ones are one."""
     trace = ["Traceback (most recent call last):", "  File", "RuntimeError: x"]
-    noise = "ERROR:c:Connection lost: cannot call recv while another coroutine is already running recv"
+    noise = "ERROR:enrichment_service.mcp_client.client:Connection lost: cannot call recv while another coroutine is already running recv"
     assert summarize(stamped(noise, *trace), FORMS, Instant(0)).errors == 0
     assert summarize(stamped("ERROR:c:broken", *trace), FORMS, Instant(0)).errors == 1
     chained = [*trace, "", "During handling of the above exception, another exception occurred:", "", *trace]
     assert summarize(stamped(*chained), FORMS, Instant(0)).errors == 1
     assert summarize(stamped("Traceback (most recent call last):", "  File"), FORMS, Instant(0)).errors == 1
+
+
+@pytest.mark.parametrize("path", [p for p in LOGS if p.name.startswith("before-")], ids=lambda p: p.stem)
+def test_the_noise_of_old_code_stays_within_its_rate(path: Path) -> None:
+    """Of the real worker's own logs nothing counts as an error, and not one form of noise goes beyond what is allowed."""
+    if "schema-missing" not in path.name:
+        claim = few_errors(replica_reading(log=capture(path)), phase1("limits.errors=0"))
+        assert claim.passed, claim
+
+
+def test_scores_and_completions_of_a_real_worker() -> None:
+    """Its first document scored 27.8 %; of the further ones the log shows pick-ups only."""
+    summary = capture(CAPTURES / "logs" / "before-second-document-2.log")
+    assert summary.scores == {"doc_1.jpg": 0.278}
+    assert summary.completions == {"doc_1.jpg": 1}
+    assert set(summary.unfinished) == {"doc_2.jpg"}
+    assert summary.picked_up == 2
 
 
 def test_processing_time_is_the_engines() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series
+from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series, Upstream
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.rollback.content import Content
@@ -20,7 +20,8 @@ from tests.unit.builders import replica
 
 NOW = Instant.parse("2026-11-23T14:00:00Z")
 HOUR = 3600.0
-MCP_AWAY = McpReading(False, "no answer at localhost:3003")
+MCP_AWAY = McpReading(Upstream.REFUSES, "no answer at localhost:3003")
+MCP_SILENT = McpReading(Upstream.SILENT, "localhost:3003 takes connections and does not answer a call")
 GONE = Unmeasured("it", "nobody answered")
 
 
@@ -60,6 +61,6 @@ def well(elapsed_s: float = HOUR, log: LogHistory | Unmeasured | None = None, **
     good = Symptoms(
         now=NOW, deployed_at=NOW.plus(-elapsed_s), deployed_by="by a test", expected_replicas=2,
         workers=(worker(log), quiet), completeness=series(0.6, 0.61, 0.62, 0.62, 0.61, 0.62),
-        queue=QueueReading(0, 0, (), 10), mcp=McpReading(True, "it takes connections"),
+        queue=QueueReading(0, 0, (), 10), mcp=McpReading(Upstream.ANSWERS, "it answers a call"),
     )  # fmt: skip
     return replace(good, **changes)

@@ -21,6 +21,7 @@ from tests.unit.triggers.situations import (
     GONE,
     HOUR,
     MCP_AWAY,
+    MCP_SILENT,
     NOW,
     attempts,
     errors,
@@ -41,6 +42,11 @@ MENDED = history(import_error="ModuleNotFoundError: No module named 'x'", import
 SLOW = attempts(10, 500)
 SLOW_BY_MCP = attempts(10, 500, mcp=4)
 RISING = series(0.2, 0.25, 0.3, 0.35, 0.4)
+HANGING = (*attempts(5), *(replace(a, finished=False, after=1) for a in attempts(5, 500)))
+FAILING_LATER = tuple(replace(a, after=1) for a in failures(5))
+IN_WORK = tuple(replace(a, finished=False) for a in attempts(2, 30))
+OWN = tuple(replace(a, document=f"rollback-probe-{n}.jpg") for n, a in enumerate(failures(9)))
+OWN_HANGS = replace(attempts(1)[0], document=PROBE.document_id, finished=False, after=1)
 FLAT = series(0.3, 0.31, 0.3, 0.31, 0.3)
 
 CASES: list[tuple[str, Symptoms, Decision, str]] = [
@@ -106,6 +112,15 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("too few documents", well(completeness=series(0.6, documents=3)), TELL, "too_low"),
     ("a log that cannot be read", well(log=GONE), TELL, "import_error"),
     ("no container at all", well(workers=()), ASK, "stopped"),
+    ("another project's name", well(workers=(), project_exists=False), TELL, "import_error"),
+    ("the MCP server refuses", well(mcp=MCP_AWAY), MCP, "upstream"),
+    ("the MCP server answers no call, no document yet", well(mcp=MCP_SILENT, log=history(attempts=())), MCP, "upstream"),
+    ("a spike of unexpected errors, MCP server in trouble", well(mcp=MCP_AWAY, log=history(errors=(errors(60, False),))), MCP, "error_spike"),
+    ("further documents hang, as with old code", well(log=history(attempts=HANGING)), KEEP, "reaches_target"),
+    ("further documents fail with an error of their own", well(LATE, log=history(attempts=FAILING_LATER)), BACK, "same_error"),
+    ("two are in work", well(log=history(attempts=IN_WORK)), TELL, "same_error"),
+    ("the gate's own documents fail", well(log=history(attempts=(*attempts(9), *OWN))), KEEP, "reaches_target"),
+    ("the probe hangs as a further document", well(probe=replace(PROBE, document=None), log=history(attempts=(*attempts(9), OWN_HANGS))), TELL, "no_test_document"),
     ("no engine for the containers", well(workers=GONE), TELL, "import_error"),
     ("an alarm beside what is unmeasured", well(log=history(errors=(errors(60, False),)), completeness=GONE), BACK, "error_spike"),
 ]  # fmt: skip
@@ -148,6 +163,20 @@ def test_a_wait_says_when_it_ends_and_when_50_percent_is_reached() -> None:
     reason = decide(well(completeness=RISING), PROFILE).reason
     assert "50% in 15 minutes" in reason
     assert "the wait ends at 15:00:00 UTC" in reason
+
+
+def test_what_is_told_of_documents_in_work_and_of_few_scores() -> None:
+    """Two in work are not "no document was picked up", one score is not "0 documents with a score"."""
+    said = {name: answer.says for name, answer in decide(well(log=history(attempts=IN_WORK)), PROFILE).answers}
+    assert "2 documents are in work" in said["same_error"]
+    few = decide(well(completeness=series(0.6, documents=1)), PROFILE)
+    assert "1 documents with a score" in dict(few.answers)["too_low"].says
+
+
+def test_a_normal_of_next_to_nothing_makes_nothing_slower() -> None:
+    """Documents of 0.04 s before, of 0.3 s now."""
+    made = decide(well(normal_s=0.04, log=history(attempts=attempts(10, 0.3))), PROFILE)
+    assert "normal: up to 10 s" in dict(made.answers)["slower"].says
 
 
 def test_a_document_that_another_replica_finished_has_not_failed() -> None:
