@@ -135,6 +135,7 @@ class Lab:
         self.put_files("before")
         self.put_files(release)
         (self.directory / "docker-compose.yml").write_text(compose_file(self.variant))
+        self.set("LAB_FIRST_DOCUMENT", "any")
         if self.variant != "bind":
             self.build_image()
         for container in self.containers("nsqd"):
@@ -146,6 +147,11 @@ class Lab:
         self._empty_database()
         self.recreate(WORKER, COORDINATOR)
         self.wait_consuming()
+
+    def set(self, key: str, value: str) -> None:
+        """A setting of the lab's Compose file; it takes effect with the next recreate."""
+        settings = self.settings | {key: value}
+        self._settings_file.write_text("".join(f"{name}={text}\n" for name, text in settings.items()))
 
     def forget_snapshots(self) -> None:
         for folder in self.directory.glob(".rollback/*/snapshots"):

@@ -23,8 +23,13 @@ def percentages(lab: Lab) -> None:
 
 def mixture(lab: Lab) -> None:
     """Some documents at the old level, some at the change's."""
-    lab.load(4)
-    lab.mcp("partial")
+    plant.documents(lab, 4, 0.2778)
+    plant.documents(lab, 4, 0.6111)
+
+
+def sixty_with_a_sign(lab: Lab) -> None:
+    plant.documents(lab, 8, 0.6111)
+    plant.log(lab, f"{plant.PHASE1_LINE}\n".encode())
 
 
 def one_document(lab: Lab) -> None:
@@ -43,22 +48,24 @@ def old_documents_only(lab: Lab) -> None:
 
 
 ENTRIES = (
-    Entry("sixty-percent", "completeness", "documents score 61 %, as Phase 1 promised", NO_GO, COMPLETENESS,
-          "near the changed behaviour", lambda lab: lab.mcp("partial"), ("bind", "build")),
+    Entry("sixty-percent", "completeness", "documents score 61 %, as Phase 1 promised, on proven old code", INCONCLUSIVE,
+          COMPLETENESS, "outside the band", lambda lab: lab.mcp("partial"), ("bind", "build")),
+    Entry("sixty-percent-with-a-sign", "completeness", "documents score 61 %, and the log shows the change", NO_GO, COMPLETENESS,
+          "near the changed behaviour", sixty_with_a_sign, ("bind", "build")),
     Entry("fifteen-percent", "completeness", "documents score 17 %", NO_GO, COMPLETENESS, "below 20%",
           lambda lab: lab.mcp("blank")),
     Entry("seventy-eight-percent", "completeness", "documents score 78 %, on proven old code", INCONCLUSIVE, COMPLETENESS,
-          "outside the band, while checks on the code prove", lambda lab: lab.mcp("rich")),
-    Entry("mixture", "completeness", "half of the documents score 28 %, half 61 %", NO_GO, COMPLETENESS, "a mixture",
+          "outside the band of 22.8% to 32.8%", lambda lab: lab.mcp("rich")),
+    Entry("mixture", "completeness", "half of the documents score 28 %, half 61 %", INCONCLUSIVE, COMPLETENESS, "a mixture",
           mixture, settings=("completeness.minimum_sample=8",)),
     Entry("normal-from-phase1", "completeness", "27.8 %, from Phase 1's code", NO_GO, CODE, "still has modules",
-          lambda lab: lab.load(6), ("bind", "single"), Start.PHASE1),
+          lambda lab: lab.load(1), ("bind", "single"), Start.PHASE1),
     Entry("no-document", "completeness", "not one document since the boundary", INCONCLUSIVE, COMPLETENESS,
-          "0 documents since the boundary are too few", no_document, settings=SOON),
+          "no document was finished since the boundary", no_document, settings=SOON),
     Entry("one-document", "completeness", "one document since the boundary", INCONCLUSIVE, COMPLETENESS,
-          "1 documents since the boundary are too few: 3 more are needed", one_document, settings=SOON),
+          "1 document, no mean: 27.8%, each in the band; none from", one_document, settings=SOON),
     Entry("old-phase1-documents", "completeness", "Phase 1's documents of the last ten minutes, and none since", INCONCLUSIVE,
-          COMPLETENESS, "0 documents since the boundary are too few", old_documents_only, settings=SOON),
+          COMPLETENESS, "no document was finished since the boundary", old_documents_only, settings=SOON),
     Entry("percentages", "completeness", "scores as 0..100 instead of 0..1", INCONCLUSIVE, COMPLETENESS,
           "not between 0 and 1", percentages),
     Entry("null-scores", "completeness", "organic documents without a score", INCONCLUSIVE, COMPLETENESS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab.catalogue import entry as ask
 from lab.catalogue import plant
 from lab.catalogue.entry import GO, Entry, Judged, Start
@@ -29,7 +31,8 @@ def rolled_back(*command: str, release: str = "phase1", prepare: object = None) 
 
 def much_before(lab: Lab) -> None:
     """Phase 1's own lines and documents, from before the boundary."""
-    lab.load(8)
+    lab.load(2)
+    plant.documents(lab, 6, 0.6111, age_s=60, _source="actual")
     for container in lab.containers(WORKER):
         plant.log(lab, f"{plant.PHASE1_LINE}\n".encode(), container, times=100_000)
 
@@ -37,7 +40,7 @@ def much_before(lab: Lab) -> None:
 def noise(lab: Lab) -> None:
     """The real old worker's own lines, of every kind that was captured, in one log."""
     for name in ("before-success.log", "before-mcp-error.log", "before-mcp-refused.log", "before-mcp-timeout.log",
-                 "before-real-mcp-server.log"):  # fmt: skip
+                 "before-real-mcp-server.log", "before-second-document-1.log", "before-second-document-2.log"):  # fmt: skip
         plant.log(lab, plant.capture(name))
 
 
@@ -70,7 +73,7 @@ def with_baseline(operator: Operator, entry: Entry) -> Judged:
     """The MCP server always answered well here: a snapshot before the deployment has kept what normal was."""
     lab = operator.lab
     lab.mcp("rich")
-    lab.load(6)
+    plant.documents(lab, 6, 0.7778, age_s=60)
     kept = operator.invoke("snapshot")
     if kept.status:
         return Judged(f"snapshot exited {kept.status}", kept.output, {})
@@ -78,6 +81,62 @@ def with_baseline(operator: Operator, entry: Entry) -> Judged:
         return rolled_back("rollback")(operator, entry)
     finally:
         lab.forget_snapshots()
+
+
+def better_before_the_change(operator: Operator, entry: Entry) -> Judged:
+    """No snapshot, but documents that old code has written before the deployment, with an MCP server that answers well."""
+    operator.lab.mcp("rich")
+    plant.documents(operator.lab, 3, 0.7778, age_s=600)
+    return rolled_back("rollback")(operator, entry)
+
+
+def busy(lab: Lab) -> None:
+    """Each worker has finished one document and hangs on the next; the queue has dropped them both."""
+    lab.publish(*(f"letter-{n}.jpg" for n in range(8)))
+    lab.wait(lambda: lab.database.enriched_documents.count_documents({}) == 2, "the first documents")
+    lab.wait(lambda: plant.consumers(lab) == 0, "the queue to drop the workers")
+
+
+def given_up(lab: Lab) -> None:
+    """And the first ones that hang were given up: every line of the real worker's second document."""
+    busy(lab)
+    plant.wait_until(lab, "the handlers' limit", lambda found: all(
+        b"Error in sync task processing" in c.logs(tail=400) for c in found))  # fmt: skip
+
+
+def slow_first(lab: Lab) -> None:
+    """Their first documents wait out one time limit: longer than the queue waits for them."""
+    lab.set("LAB_FIRST_DOCUMENT", "slow")
+    lab.recreate("enrichment-worker")
+    lab.wait_consuming()
+
+
+def invalid_tasks(lab: Lab) -> None:
+    """Of somebody's script: each is tried five times, with an error line each."""
+    lab.send({"document_id": "x.jpg"}, {"task_id": "t", "ocr_data": {}})
+    plant.wait_until(lab, "the rejected tasks", lambda found: sum(
+        c.logs().count(b"Invalid task") for c in found) == 10)  # fmt: skip
+
+
+def verified_twice(operator: Operator, entry: Entry) -> Judged:
+    """What the same processes have proved is not asked again."""
+    first = ask.verify(operator, entry)
+    if first.verdict != GO:
+        return Judged(f"first {first.verdict}", first.output, first.record)
+    second = ask.verify(operator, entry)
+    return second if "test documents" not in second.output else replace(second, verdict="sent test documents again")
+
+
+def ill_as_before(operator: Operator, entry: Entry) -> Judged:
+    """The coordinator's health check fails, and did when the snapshot was taken."""
+    plant.health_check(operator.lab, "exit 1")
+    kept = operator.invoke("snapshot")
+    if kept.status:
+        return Judged(f"snapshot exited {kept.status}", kept.output, {})
+    try:
+        return rolled_back("rollback")(operator, entry)
+    finally:
+        operator.lab.forget_snapshots()
 
 
 def by_hand(lab: Lab) -> None:
@@ -107,6 +166,20 @@ ENTRIES = (
           lambda lab: plant.documents(lab, 20, 0.302)),
     Entry("baseline", "healthy", "78 %, and a snapshot says that this was normal", GO, "completeness", "by snapshot",
           judge=with_baseline),
+    Entry("baseline-by-documents", "healthy", "78 %, as documents from before the change", GO, "completeness",
+          "unmarked documents from before the change", judge=better_before_the_change),
+    Entry("organic-proof", "healthy", "each worker has finished a document of its own: no test document is sent", GO, "processing",
+          "2 sent by its own producers", lambda lab: lab.load(2)),
+    Entry("busy", "healthy", "both workers are busy for minutes, and the queue lists none", GO, "worker_running",
+          "the queue does not list it", busy),
+    Entry("given-up", "healthy", "further documents hang and are given up, with the real worker's lines", GO, "processing",
+          "hang, as before the change", given_up, settings=("limits.probe_s=8",)),
+    Entry("slow-first", "healthy", "test documents take longer than the queue waits, and come back", GO, "processing",
+          "remain in the queue", slow_first, settings=("limits.trace_wait_s=1",)),
+    Entry("invalid-tasks", "healthy", "two invalid tasks in the queue: ten error lines", GO, "worker_running",
+          "the fault of an invalid task", invalid_tasks),
+    Entry("verified-twice", "healthy", "verify once more, at once", GO, "processing", "removed since", judge=verified_twice),
+    Entry("ill-as-before", "healthy", "the dependent's health check fails, as before the change", GO, judge=ill_as_before),
     Entry("time-zone", "healthy", "the gate runs in another time zone", GO, judge=ask.with_environment(TZ="Asia/Kolkata")),
     Entry("five-replicas", "healthy", "five replicas", GO, apply=five, settings=("deployment.replicas=5",)),
     Entry("similar-names", "healthy", "containers of other projects with similar names", GO, apply=similar),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -12,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import yaml
 from docker.models.containers import Container
 
-from lab.reference import HERE, ORCHESTRATOR, PROJECT_LABEL, WORKER, Lab
+from lab.reference import COORDINATOR, HERE, ORCHESTRATOR, PROJECT_LABEL, WORKER, Lab
 
 CONFIG = "enrichment_service/config.py"
 WORKER_FILE = "enrichment_service/workers/enrichment_worker.py"
@@ -108,20 +110,30 @@ def log(lab: Lab, text: bytes, container: Container | None = None, times: int = 
 
 
 def capture(name: str) -> bytes:
-    return (CAPTURES / name).read_bytes()
+    """As the worker printed it: without the engine's timestamps, which some captures have."""
+    lines = (CAPTURES / name).read_bytes().splitlines(keepends=True)
+    return b"".join(re.sub(rb"^20\d\d-\S+Z ", b"", line) for line in lines)
 
 
 # --- documents
 
 
 def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fields: Any) -> None:
-    """As the worker stores them, saved so long ago. `fields`: into enriched_data.metadata."""
+    """As the worker stores and logs them, saved so long ago. `fields`: into enriched_data.metadata."""
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(seconds=age_s)
-    lab.database.enriched_documents.insert_many([
-        {"_id": f"planted-{now:%H%M%S%f}-{n}.jpg", "created_at": now, "updated_at": now,
-         "quality_metrics": {"completeness_score": score}, "enriched_data": {"metadata": fields}}
-        for n in range(count)
-    ])  # fmt: skip
+    names = [f"planted-{now:%H%M%S%f}-{n}.jpg" for n in range(count)]
+    common = {"created_at": now, "updated_at": now, "quality_metrics": {"completeness_score": score}}
+    lab.database.enriched_documents.insert_many(
+        [{"_id": name, **common, "enriched_data": {"metadata": fields}} for name in names]
+    )
+    if not age_s:
+        log(lab, "".join(_lines(name, score) for name in names).encode())
+
+
+def _lines(name: str, score: float | None) -> str:
+    percent = "" if score is None else f"INFO:__main__:Document {name} completeness: {score:.1%} (n/18 fields)\n"
+    return (f"INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document {name}\n{percent}"
+            f"INFO:__main__:✓ Task task_enrich_lab_{name} completed successfully\n")  # fmt: skip
 
 
 # --- containers beside the service's own
@@ -143,7 +155,7 @@ def stray(lab: Lab, release: str) -> None:
     )  # fmt: skip
     normal = 1 if lab.variant == "single" else 2
     lab.wait(lambda: consumers(lab) == normal + 1, "the stray worker")
-    lab.load(6)  # until it has had one of them
+    lab.load(normal + 1)  # one each
 
 
 def beside(lab: Lab, name: str, project: str) -> None:
@@ -153,6 +165,17 @@ def beside(lab: Lab, name: str, project: str) -> None:
         labels={PROJECT_LABEL: lab.project, "com.docker.compose.project": project,
                 "com.docker.compose.service": WORKER, "com.docker.compose.oneoff": "False"},
     )  # fmt: skip
+
+
+def health_check(lab: Lab, command: str) -> None:
+    """Of the coordinator; waited for until it has failed."""
+    compose = lab.directory / "docker-compose.yml"
+    settings = yaml.safe_load(compose.read_text())
+    settings["services"][COORDINATOR]["healthcheck"]["test"] = ["CMD-SHELL", command]
+    compose.write_text(yaml.safe_dump(settings, sort_keys=False))
+    lab.recreate(COORDINATOR)
+    lab.wait(lambda: all(c.attrs["State"]["Health"]["Status"] == "unhealthy" for c in lab.containers(COORDINATOR)),
+             "the health check")  # fmt: skip
 
 
 def scale(lab: Lab, count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.catalogue import plant
-from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, PROCESSING, Entry, meanwhile
+from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, PROCESSING, Entry, meanwhile, with_environment
 from lab.reference import Lab
 
 
@@ -11,6 +11,18 @@ def every_document_fails(lab: Lab) -> None:
     plant.change(
         lab, plant.VALIDATOR, "        missing = [", '        raise ValueError("schema is gone")\n        missing = ['
     )
+    plant.restart(lab)
+
+
+def hangs_by_itself(lab: Lab) -> None:
+    """The first document already, with an MCP server that answers at once."""
+    plant.change(lab, plant.WORKER_FILE, "        metrics = self.validator",
+                 "        import time; time.sleep(600)\n        metrics = self.validator")  # fmt: skip
+    plant.restart(lab)
+
+
+def every_task_rejected(lab: Lab) -> None:
+    plant.change(lab, plant.WORKER_FILE, 'and ocr.get("text")', 'and ocr.get("another_field")')
     plant.restart(lab)
 
 
@@ -56,11 +68,21 @@ def stop(service: str, lab: Lab) -> None:
 ENTRIES = (
     Entry("queue-down", "processing", "nsqd is stopped", INCONCLUSIVE, PROCESSING, "queue", lambda lab: stop("nsqd", lab),
           settings=IMPATIENT),
-    Entry("stuck", "processing", "documents are picked up and never finished", NO_GO, PROCESSING, "and not finished within",
-          lambda lab: lab.mcp("slow"), ("bind", "single"), settings=IMPATIENT),
+    Entry("queue-down-nobody-knows-who-consumes", "processing", "nsqd is stopped: a line from the start is old news", INCONCLUSIVE,
+          "worker_running", "the queue", lambda lab: stop("nsqd", lab), settings=IMPATIENT),
+    Entry("stuck", "processing", "the MCP server takes connections and never answers a call", INCONCLUSIVE, PROCESSING,
+          "fix the MCP server first", lambda lab: lab.mcp("slow"), ("bind", "single"), settings=IMPATIENT),
+    Entry("hangs-by-itself", "processing", "documents are picked up and never finished, MCP well", NO_GO, PROCESSING,
+          "has not finished it within", hangs_by_itself, ("bind", "single"), settings=IMPATIENT),
+    Entry("mcp-overloaded", "processing", "the MCP server answers every call with 503", INCONCLUSIVE, PROCESSING,
+          "fix the MCP server first", lambda lab: lab.mcp("overload")),
+    Entry("every-task-rejected", "processing", "every task is rejected as invalid", INCONCLUSIVE, PROCESSING,
+          "every task was rejected", every_task_rejected, settings=IMPATIENT),
+    Entry("wrong-password", "processing", "the database's password is wrong", INCONCLUSIVE, PROCESSING, "password",
+          judge=with_environment(ROLLBACK_GATE_DATABASE_PASSWORD="wrong")),
     Entry("every-document-fails", "processing", "every document fails with the same error", NO_GO, PROCESSING,
-          "and not finished within", every_document_fails, settings=IMPATIENT),
-    Entry("too-slow", "processing", "documents take longer than the limit", NO_GO, PROCESSING, "not finished within",
+          "has not finished it within", every_document_fails, settings=IMPATIENT),
+    Entry("too-slow", "processing", "documents take longer than the limit", NO_GO, PROCESSING, "longer than 4 s",
           too_slow, settings=IMPATIENT),
     Entry("without-metrics", "processing", "documents are saved without quality metrics", NO_GO, PROCESSING,
           "saved without metrics", without_metrics),
@@ -70,13 +92,13 @@ ENTRIES = (
           settings=IMPATIENT),
     Entry("nobody-takes", "processing", "replicas are connected and take no message", NO_GO, PROCESSING,
           "nothing else is finished either", nobody_takes, settings=IMPATIENT),
-    Entry("mcp-refused", "processing", "the MCP server refuses connections", INCONCLUSIVE, "completeness",
-          "MCP server does not answer", lambda lab: lab.mcp("refused")),
+    Entry("mcp-refused", "processing", "the MCP server refuses connections", INCONCLUSIVE, PROCESSING,
+          "fix the MCP server first", lambda lab: lab.mcp("refused")),
     Entry("database-down", "processing", "mongod is stopped", INCONCLUSIVE, PROCESSING, "MongoDB",
           lambda lab: stop("mongodb", lab), settings=IMPATIENT),
     Entry("database-read-only", "processing", "MongoDB takes no writes", INCONCLUSIVE, PROCESSING, "MongoDB",
           database_read_only, settings=IMPATIENT),
     Entry("database-gone-in-the-middle", "processing", "mongod stops while probes are under way", INCONCLUSIVE, PROCESSING,
-          "MongoDB", settings=("completeness.minimum_sample=40", *IMPATIENT),
-          judge=meanwhile("sample:", lambda lab: lab.containers("mongodb")[0].kill())),
+          "MongoDB", settings=IMPATIENT,
+          judge=meanwhile("soak: watching", lambda lab: lab.containers("mongodb")[0].kill())),
 )  # fmt: skip

@@ -6,7 +6,8 @@ import os
 import signal
 
 from lab.catalogue import plant
-from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Start, meanwhile
+from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Judged, Start, meanwhile, verify
+from lab.operator import QUICK, Operator, settings
 from lab.reference import COORDINATOR, WORKER, Lab
 
 
@@ -48,6 +49,16 @@ def never_connects(lab: Lab) -> None:
     plant.wait_until(lab, "the processes", lambda found: all(b"starting to consume" in c.logs(tail=5) for c in found))
 
 
+def ill_since_the_change(operator: Operator, entry: Entry) -> Judged:
+    """Nobody knows what it was before the change."""
+    operator.lab.deploy("phase1")
+    plant.health_check(operator.lab, "exit 1")
+    ended = operator.invoke("rollback", *settings(*QUICK))
+    if ended.status:
+        return Judged(f"rollback exited {ended.status}", ended.output, {})
+    return verify(operator, entry)
+
+
 def out_of_memory(lab: Lab) -> None:
     """The kernel ends it, again and again."""
     for container in lab.containers(WORKER):
@@ -63,7 +74,7 @@ def crash_once(lab: Lab) -> None:
 
 
 ENTRIES = (
-    Entry("crash-loop", "running", "the worker cannot import its code, in a loop", NO_GO, RUNNING, "0 of 2 replicas run",
+    Entry("crash-loop", "running", "the worker cannot import its code, in a loop", NO_GO, RUNNING, "of 2 replicas run",
           crash_loop, settings=IMPATIENT),
     Entry("restarting", "running", "the process ends at once, without a word", NO_GO, RUNNING, "of 2 replicas run",
           restarting, settings=IMPATIENT),
@@ -72,6 +83,10 @@ ENTRIES = (
     Entry("exits-after-20-s", "running", "it works, and ends after 20 seconds", NO_GO, RUNNING, "restarted",
           exits_after_20_s, settings=("limits.soak_s=24",)),
     Entry("unhealthy", "running", "its health check fails", NO_GO, RUNNING, "running and unhealthy", unhealthy),
+    Entry("unhealthy-dependent", "running", "the dependent's health check fails", NO_GO, RUNNING, "running and unhealthy",
+          lambda lab: plant.health_check(lab, "exit 1")),
+    Entry("unhealthy-before-the-rollback", "running", "the dependent's health check failed before the rollback too",
+          INCONCLUSIVE, RUNNING, "the change may have done it", judge=ill_since_the_change),
     Entry("stopped", "running", "one replica is stopped", NO_GO, RUNNING, "1 of 2 replicas run",
           lambda lab: lab.containers(WORKER)[0].stop(timeout=1), settings=IMPATIENT),
     Entry("stopped-single", "running", "the only replica is stopped", NO_GO, RUNNING, "0 of 1 replicas run",
@@ -85,7 +100,7 @@ ENTRIES = (
     Entry("coordinator-not-restarted", "running", "the dependent still has Phase 1 in memory", NO_GO, RUNNING,
           "older than the restored file",
           plant.all_of(plant.old_files, plant.restart), start=Start.PHASE1),
-    Entry("never-connects", "running", "it runs, and is no consumer of the queue", NO_GO, RUNNING, "not connected to the queue",
+    Entry("never-connects", "running", "it runs, and is no consumer of the queue", NO_GO, RUNNING, "has never connected",
           never_connects, settings=IMPATIENT),
     Entry("out-of-memory", "running", "the kernel kills it", NO_GO, RUNNING, "restarted", out_of_memory,
           settings=("limits.soak_s=6", *IMPATIENT)),

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollback_gate.checks import new_behaviour, processing
+from rollback_gate.checks import new_behaviour, processed, processing
 from rollback_gate.confidence import half_width
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Baseline, ProbesReading, Readings
@@ -63,7 +63,7 @@ def scored(readings: Readings) -> Scored | Unmeasured:
     if isinstance(documents, Unmeasured):
         return documents
     stored = tuple(d.score for d in documents.documents if d.score is not None)
-    removed = {proof.document_id: proof.score for proof in processing.proofs_of(readings) if not proof.is_stored}
+    removed = {proof.document_id: proof.score for proof in processed.proofs_of(readings) if not proof.is_stored}
     return Scored(stored, tuple(removed.values()), sum(d.is_probe for d in documents.documents if d.score is not None))
 
 
@@ -114,15 +114,13 @@ def _stored_at_all(readings: Readings) -> bool:
 
 
 def _skews_by_log(readings: Readings) -> list[float]:
-    """Of documents that all logs together show as finished once, and in work nowhere."""
+    """Of documents that all logs together show as finished once: one that is in work again is not saved again yet."""
     logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
     stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
     skews = []
     for name, document in stored.items():
         times = [log.finished_at[name] for log in logs if name in log.finished_at]
-        once = sum(log.completions.get(name, 0) for log in logs) == 1 and not any(
-            name in log.unfinished for log in logs
-        )
+        once = sum(log.completions.get(name, 0) for log in logs) == 1
         if once and document.created_at and times:
             skews.append(abs(document.created_at.seconds_since(times[0])))
     return skews
@@ -193,7 +191,7 @@ def _few_in_band(
 ) -> Claim:  # fmt: skip
     if low < profile.completeness.critical:
         return inconclusive("completeness", f"{says}, as low as before the change", *details)
-    proven = {proof.slot for proof in processing.proofs_of(readings)}
+    proven = {proof.slot for proof in processed.proofs_of(readings)}
     missing = [replica.label for replica in readings.replicas if replica.slot not in proven]
     if missing and not processing.document_from_every_replica(readings, profile).passed:
         return inconclusive("completeness", f"{says}, each in the band; none from {', '.join(missing)}", *details)
@@ -278,7 +276,7 @@ def _as_before_the_change(
 
 def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
     if not readings.mcp.answers:
-        return processing.fix_first(readings)
+        return processed.fix_first(readings)
     how = "better" if mean > normal.high else "worse"
     return f"the MCP server answers {how} than when normal was measured ({readings.mcp.says})"
 

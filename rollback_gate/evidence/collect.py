@@ -142,7 +142,7 @@ class Collector:
             processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
             self.tell(why)
             return why
-        soak_s, wait_s = self.profile.limits.soak_s, self.profile.limits.sample_wait_s
+        soak_s = self.profile.limits.soak_s
         self.tell(f"soak: watching the replicas for {soak_s:.0f} s")
         while True:
             processing.follow()
@@ -151,13 +151,10 @@ class Collector:
                 return ""
             if self._is_marked(taken) and (early := self._early(taken)):
                 return early
-            if processing.probes is None and elapsed >= wait_s and (lacking := processing.lacking()):
-                self.tell(
-                    f"no document has been finished by {', '.join(lacking)}: sending {len(lacking)} of the gate's own"
-                )
-                processing.send(len(lacking))
-            is_proven = elapsed >= wait_s and self._is_over(processing)
-            if is_proven and elapsed >= soak_s and not self._awaits_health(elapsed):
+            if count := processing.wants_probes(elapsed):
+                self.tell(f"{count} replicas have finished no document by themselves: sending as many test documents")
+                processing.send(count)
+            if elapsed >= soak_s and not self._awaits_proof(processing) and not self._awaits_health(elapsed):
                 self._wait_for_traces(processing)
                 return ""
             self.sleep(_POLL_S)
@@ -168,12 +165,12 @@ class Collector:
         found = since_of(self.documents, since)
         return not isinstance(found, Unmeasured) and any(document.marked for document in found.documents)
 
-    def _is_over(self, processing: Processing) -> bool:
+    def _awaits_proof(self, processing: Processing) -> bool:
         try:
-            return processing.is_over()
+            return processing.awaits_proof()
         except Unreachable as error:
             processing.leave_out(error.message)
-            return True
+            return False
 
     def _wait_for_traces(self, processing: Processing) -> None:
         """Probes that are still in work are waited for, within a limit; then they are remembered."""

@@ -40,7 +40,7 @@ class Documents:
         """Documents created at or after the boundary, newest first."""
         column = self.profile.database.created_at
         try:
-            with _answering(self.profile):
+            with _answering(self):
                 found = self._collection().find({column: {"$gte": boundary.to_datetime()}}, self._projection())
                 rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
                 advice = self._advice()
@@ -52,7 +52,7 @@ class Documents:
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         """Completeness over time, probes left out; counted by the server, however many documents there are."""
         try:
-            with _answering(self.profile):
+            with _answering(self):
                 rows = list(self._collection().aggregate(series_pipeline(self.profile, since, bucket_s)))
         except Unreachable as error:
             return Unmeasured("completeness", f"{error.message}; {error.remedy}")
@@ -72,7 +72,7 @@ class Documents:
 
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
         """Those of these documents that are stored. Raises Unreachable."""
-        with _answering(self.profile):
+        with _answering(self):
             rows = list(self._collection().find({"_id": {"$in": list(ids)}}, self._projection()))
         return {row["_id"]: parse(row, self.profile) for row in rows}
 
@@ -95,7 +95,7 @@ class Documents:
 
     def _removed(self, which: Callable[[str], dict[str, Any]]) -> int:
         removed = 0
-        with _answering(self.profile):
+        with _answering(self):
             for trace in self.profile.probe.traces:
                 removed += self._database()[trace.collection].delete_many(which(trace.field)).deleted_count
         return removed
@@ -108,7 +108,7 @@ class Documents:
         database = self.profile.database
         column = database.created_at
         try:
-            with _answering(self.profile):
+            with _answering(self):
                 marked = self._collection().find_one({database.new_mark: {"$exists": True}, column: {"$type": "date"}},
                                                      {column: 1}, sort=[(column, pymongo.ASCENDING)])  # fmt: skip
                 end = min(until, Instant.from_datetime(_field(marked, column))) if marked else until
@@ -120,7 +120,7 @@ class Documents:
 
     def ping(self) -> None:
         """Reachable, and the user may read the collection. Raises Unreachable."""
-        with _answering(self.profile):
+        with _answering(self):
             self._collection().find_one({}, {"_id": 1})
 
     def close(self) -> None:
@@ -230,24 +230,35 @@ def _field(row: Any, path: str) -> Any:
 
 
 @contextmanager
-def _answering(profile: Profile) -> Iterator[None]:
+def _answering(documents: Documents) -> Iterator[None]:
+    profile = documents.profile
     address = profile.database.address
     try:
         yield
-    except OperationFailure as error:
-        if error.timeout or error.code == _OUT_OF_TIME:
-            says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"
-            raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
-        remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
-        raise Unreachable(f"MongoDB at {address} refused: {_first_line(error)}", remedy) from error
     except (PyMongoError, ConfigurationError, OSError, ValueError) as error:
-        if isinstance(error, PyMongoError) and error.timeout and not isinstance(error, ServerSelectionTimeoutError):
+        refusal = error if isinstance(error, OperationFailure) else _refusal(documents.client)
+        if isinstance(error, PyMongoError) and _is_out_of_time(error) and (refusal is None or refusal is error):
             says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"
             raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
+        if refusal is not None:
+            remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
+            raise Unreachable(f"MongoDB at {address} refused: {_first_line(refusal)}", remedy) from error
         raise Unreachable(
             f"MongoDB at {address} does not answer: {_first_line(error)}",
             f"check that it runs and that {address} is where it can be reached from here",
         ) from error
+
+
+def _refusal(client: pymongo.MongoClient[dict[str, Any]]) -> OperationFailure | None:
+    """After a refused log-in the driver calls the server unknown, and the next call ends as if nobody had answered."""
+    errors = (server.error for server in client.topology_description.server_descriptions().values())
+    return next((one for one in errors if isinstance(one, OperationFailure)), None)
+
+
+def _is_out_of_time(error: PyMongoError) -> bool:
+    if isinstance(error, OperationFailure):
+        return error.timeout or error.code == _OUT_OF_TIME
+    return error.timeout and not isinstance(error, ServerSelectionTimeoutError)
 
 
 def index_advice(profile: Profile) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import logs
+from rollback_gate.evidence import logs, queue
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogReader, LogSummary
 from rollback_gate.evidence.probe import Probes, lines_about, progress
@@ -26,6 +26,7 @@ from rollback_gate.profile.schema import Profile
 
 MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
 _TELL_EVERY_S = 15
+_BACKLOG_WAITS = 3  # times sample_wait_s, for tasks that wait in the queue
 
 
 @dataclass
@@ -119,10 +120,11 @@ class Processing:
         self._told = self.clock()
         self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
         try:
-            self.documents.ping()
+            # A worker whose database takes no writes hangs through no fault of its own: ours, of nothing, tells first.
+            self.documents.remove_traces([self.probes.job_id])
             self.probes.send(count)
         except Unreachable as error:
-            self._not_sent = error.message
+            self._not_sent = f"{error.message}; {error.remedy}"
 
     def leave_out(self, why: str) -> None:
         """No probe is sent, for this reason."""
@@ -132,18 +134,40 @@ class Processing:
         """Raises Unreachable."""
         return self.probes.look(self._summaries) if self.probes else ()
 
-    def is_over(self) -> bool:
-        """No probe that was sent can still prove anything: each is finished, out of time or with a replica that hangs.
+    def wants_probes(self, elapsed_s: float) -> int:
+        """How many are to be sent now: one for each replica without proof, once, where nothing else can prove it.
 
-        Raises Unreachable.
+        A document that a replica has in work may be its proof; and a probe would only wait behind tasks that wait.
         """
-        if self.probes is None or not self.probes.were_sent:
+        wait_s = self.profile.limits.sample_wait_s
+        if self.probes is not None or elapsed_s < wait_s:
+            return 0
+        idle = [slot for slot in self.lacking() if not self._in_time(slot)]
+        waiting = queue.read(self.profile) if idle else None
+        if isinstance(waiting, QueueReading) and waiting.depth and elapsed_s < _BACKLOG_WAITS * wait_s:
+            return 0
+        return len(idle)
+
+    def awaits_proof(self) -> bool:
+        """Something can still show that a replica without proof processes documents. Raises Unreachable."""
+        lacking = set(self.lacking())
+        if not lacking:
+            return False
+        if self.probes is None or any(self._in_time(slot) for slot in lacking):
             return True
-        lacking, rows = set(self.lacking()), self.look()
+        rows = self.look()
         if self.clock() - self._told > _TELL_EVERY_S:
             self._told = self.clock()
             self.tell(progress(self.profile, rows))
-        return not lacking or all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
+        return not all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
+
+    def _in_time(self, slot: str) -> bool:
+        """It has a document in work, and has not had it for too long."""
+        log = self._summaries.get(slot)
+        if not isinstance(log, LogSummary) or log.read_at is None:
+            return False
+        limit_s, now = self.profile.limits.probe_s, log.read_at
+        return any(now.seconds_since(at) < limit_s for at in log.unfinished.values())
 
     def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
         """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""

@@ -84,13 +84,17 @@ class Survey:
     def _sent(self, processing: Processing) -> ProbeReading | Unmeasured:
         processing.sweep()
         processing.send(1)
-        while not processing.is_over():
+        while processing.probes and processing.probes.were_sent and not self._is_decided(processing):
             time.sleep(POLL_S)
             processing.follow()
         concluded = processing.concluded(queue.read(self.profile))
         if isinstance(concluded, Unmeasured):
             return concluded
         return concluded.probes[0] if concluded.probes else Unmeasured("the test document", concluded.not_sent)
+
+    @staticmethod
+    def _is_decided(processing: Processing) -> bool:
+        return processing.probes is None or all(processing.probes.is_decided(probe) for probe in processing.look())
 
     def _moment(self, replicas: tuple[Replica, ...], now: Instant) -> tuple[Instant, str]:
         """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""

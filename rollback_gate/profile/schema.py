@@ -183,6 +183,7 @@ class Database(Section):
     created_at: str = "created_at"
     score: str
     new_mark: str
+    has_other_writers: bool = False
 
 
 class Ask(Section):

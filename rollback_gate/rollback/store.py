@@ -257,7 +257,7 @@ class _Reader:
             self.built = self.built if self.direction is Direction.ROLLBACK else {}
         elif entry.event == "step.begin":
             self.steps.append({"id": data["step"], "kind": data["kind"], "targets": data["targets"],
-                               "says": data["says"], "began": str(entry.at), "outcome": "interrupted"})  # fmt: skip
+                               "says": data["says"], "began": str(entry.at), "outcome": "interrupted", "detail": ""})  # fmt: skip
         elif entry.event == "step.end":
             self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
             self.attempts[-1]["steps"] += data["outcome"] == "done"

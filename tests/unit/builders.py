@@ -112,7 +112,7 @@ def dependent(before: Any, after: Any = None, image: Any = IMAGE) -> DependentRe
 
 
 def readings(**changes: Any) -> Readings:
-    """Two healthy replicas that run old code, probes done, ten documents at 27.8 %."""
+    """Two healthy replicas that run old code, probes done, ten documents at 27.8 % that the log shows too."""
     coordinator = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
     healthy = Readings(
         expected_replicas=2, source_digests={ORCHESTRATOR: DIGEST}, run_id="20261123T120000Z-abcd",

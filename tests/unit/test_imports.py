@@ -14,7 +14,7 @@ WORDS = {"instant", "model", "errors", "redaction"}
 PURE = WORDS | {
     "profile.schema", "profile.layers", "deployment.replica", "deployment.strategy", "evidence.readings", "evidence.proof",
     "evidence.error_lines", "evidence.log_filter", "evidence.log_stream", "evidence.log_lines", "evidence.code", "evidence.boundary", "evidence.import_graph",
-    "rollback.interruption", "rollback.content", "rollback.goal", "rollback.plan", "checks.settling", "checks.early", "checks.new_behaviour", "checks.worker_running", "checks.processing", "checks.completeness",
+    "rollback.interruption", "rollback.content", "rollback.goal", "rollback.plan", "checks.settling", "checks.early", "checks.processed", "checks.unproven", "checks.new_behaviour", "checks.worker_running", "checks.processing", "checks.completeness",
     "checks.manifest", "checks.verdict", "confidence", "evidence.log_history",
     "triggers.symptoms", "triggers.rule", "triggers.startup", "triggers.documents", "triggers.completeness",
     "triggers.errors", "triggers.trend", "triggers.decide", "record.picture", "record.next_steps", "record.by_hand", "record.context",

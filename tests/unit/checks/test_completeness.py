@@ -88,7 +88,9 @@ def test_it_says_that_these_scores_do_not_tell_old_from_new() -> None:
 
 
 def test_a_silent_mcp_server_is_named_as_the_likely_cause() -> None:
-    world = readings(documents=documents(*[0.3889] * 10), mcp=McpReading(Upstream.SILENT, "no answer at localhost:3003"))
+    world = readings(
+        documents=documents(*[0.3889] * 10), mcp=McpReading(Upstream.SILENT, "no answer at localhost:3003")
+    )
     assert "no answer at localhost:3003" in completeness.in_band(world, PROFILE).says
 
 

@@ -136,7 +136,10 @@ def test_a_log_that_hides_it_stands_on_code_and_document(hidden: Any) -> None:
 def test_fresh_documents() -> None:
     """Unmarked passes, one marked fails. Of none stored, code and log prove it, or nothing does."""
     assert new_behaviour.fresh_documents(readings(), phase1()).passed
-    assert new_behaviour.fresh_documents(readings(documents=documents(0.3, marked=True)), phase1()).outcome is Outcome.FAILED
+    assert (
+        new_behaviour.fresh_documents(readings(documents=documents(0.3, marked=True)), phase1()).outcome
+        is Outcome.FAILED
+    )
     empty = readings(documents=DocumentsReading(STARTED, ()))
     claim = new_behaviour.fresh_documents(empty, phase1())
     assert claim.passed

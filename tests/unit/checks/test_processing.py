@@ -7,7 +7,14 @@ import pytest
 
 from rollback_gate.checks import processing
 from rollback_gate.evidence.log_lines import Sighting
-from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, QueueReading, Readings, Upstream
+from rollback_gate.evidence.readings import (
+    DocumentsReading,
+    McpReading,
+    ProbesReading,
+    QueueReading,
+    Readings,
+    Upstream,
+)
 from rollback_gate.model import Claim, Outcome, Unmeasured
 from tests.unit.builders import STARTED, document, documents, log, phase1, probe, readings, replica_reading
 

@@ -1,0 +1,61 @@
+"""What several claims of check 3 ask of the readings: proofs, documents in work, and whose fault a failure is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.proof import Proof, proofs
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
+from rollback_gate.model import Claim, Evidence, failed, inconclusive
+
+SUBJECT = "documents"
+
+
+def proofs_of(readings: Readings) -> tuple[Proof, ...]:
+    """Every document that a replica has finished since its boundary, and that was found stored."""
+    return proofs({r.slot: r.log for r in readings.replicas}, readings.stored, readings.remembered)
+
+
+def in_work(readings: Readings) -> list[tuple[str, str, float]]:
+    """Slot, document, and seconds since its pick-up, of what was picked up since the boundary and is not finished."""
+    return list(_open(readings))
+
+
+def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
+    for replica in readings.replicas:
+        if isinstance(replica.log, LogSummary) and replica.log.read_at:
+            for document, at in replica.log.unfinished.items():
+                yield replica.slot, document, replica.log.read_at.seconds_since(at)
+
+
+def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
+    """A failure of the worker, unless the MCP server that it needs does not serve it.
+
+    By its own answer, or by lines that old code never prints while it answers. Time-outs while it answers are the
+    worker's own.
+    """
+    if not readings.mcp.answers:
+        first = fix_first(readings)
+        return replace(inconclusive(SUBJECT, f"{says}; {first}", *details), note=first)
+    lines = [sighting for r in readings.replicas if isinstance(r.log, LogSummary) for sighting in r.log.upstream]
+    if lines:
+        seen = "; ".join(f"{line.count} × {line.name}" for line in lines)
+        first = f"fix the MCP server first: the workers' logs show it in trouble ({seen})"
+        samples = (line.sample for line in lines)
+        return replace(inconclusive(SUBJECT, f"{says}; {first}", *samples, *details), note=first)
+    return failed(SUBJECT, says, Evidence.DOCUMENT, *details)
+
+
+def fix_first(readings: Readings) -> str:
+    """What a person does before anything else, where the upstream does not serve the worker."""
+    return f"fix the MCP server first: {readings.mcp.says}"
+
+
+def evidence_of(probes: Iterable[ProbeReading]) -> list[str]:
+    return [line for p in probes for line in (f"{p.document_id} on {p.replica or 'no replica'}:", *p.log_lines[-8:])]
+
+
+def without_metrics(probes: ProbesReading) -> list[ProbeReading]:
+    return [p for p in probes.probes if p.document is not None and p.document.score is None]

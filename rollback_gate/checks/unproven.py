@@ -1,0 +1,133 @@
+"""Why a replica has not been seen to finish a document: the worker's failure, or something else's. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rollback_gate.checks.processed import SUBJECT, blame, evidence_of, fix_first, in_work, proofs_of, without_metrics
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
+from rollback_gate.model import Claim, Unmeasured, inconclusive
+
+
+@dataclass(frozen=True)
+class _Lack:
+    """Replicas without proof, and what there is to say why."""
+
+    readings: Readings
+    probes: ProbesReading
+    replicas: list[ReplicaReading]
+    limit_s: float
+
+    @property
+    def slots(self) -> set[str]:
+        return {replica.slot for replica in self.replicas}
+
+    @property
+    def names(self) -> str:
+        return ", ".join(replica.label for replica in self.replicas)
+
+    def held(self, slots: set[str]) -> list[ProbeReading]:
+        return [p for p in self.probes.probes if {slot for slot, _ in p.stuck_in} & slots]
+
+
+def why(readings: Readings, replicas: list[ReplicaReading], limit_s: float) -> Claim:
+    names = ", ".join(replica.label for replica in replicas)
+    if readings.ended_early and readings.mcp.answers:
+        return inconclusive(SUBJECT, f"{names} finished none by then; not waited for: {readings.ended_early}")
+    if isinstance(readings.probes, Unmeasured):
+        return inconclusive(SUBJECT, f"{names} finished none since the boundary, and {readings.probes}")
+    lack = _Lack(readings, readings.probes, replicas, limit_s)
+    for why in (_never_saved, _too_long, _not_sent, _rejected, _went_elsewhere, _not_picked_up):
+        if claim := why(lack):
+            return claim
+    hint = "old and new code alike can hang on the second document of a process"
+    says = f"{names} finished none yet; what they have in work has not had its time: verify again"
+    return inconclusive(SUBJECT, says, hint, *evidence_of(lack.held(lack.slots)))
+
+
+def _too_long(lack: _Lack) -> Claim | None:
+    """In work beyond the limit, or finished too late, in a replica that has never finished one in time."""
+    limit_s, readings = lack.limit_s, lack.readings
+    stuck = {slot for slot, _, seconds in in_work(readings) if slot in lack.slots and seconds >= limit_s}
+    if stuck:
+        says = f"{', '.join(sorted(stuck))} picked up a document and has not finished it within {limit_s:.0f} s"
+        return blame(readings, f"{says}, nor any other one since its start", evidence_of(lack.held(stuck)))
+    slow = [proof for proof in proofs_of(readings) if proof.slot in lack.slots and proof.seconds > limit_s]
+    if slow:
+        says = f"{len(slow)} documents took longer than {limit_s:.0f} s, the first one {slow[0].seconds:.0f} s"
+        return blame(readings, says, [])
+    return None
+
+
+def _never_saved(lack: _Lack) -> Claim | None:
+    lost = [p for p in lack.probes.probes if p.seconds is not None and not p.finished]
+    if lost:
+        says = f"{len(lost)} test documents were finished, as the log says, and never saved"
+        return blame(lack.readings, says, evidence_of(lost))
+    without = without_metrics(lack.probes)
+    if without:
+        return blame(lack.readings, f"{len(without)} test documents were saved without metrics", evidence_of(without))
+    return None
+
+
+def _not_sent(lack: _Lack) -> Claim | None:
+    if not lack.probes.not_sent:
+        return None
+    claim = inconclusive(SUBJECT, f"{lack.names} finished none since the boundary; {lack.probes.not_sent}")
+    return claim if lack.readings.mcp.answers else replace(claim, note=fix_first(lack.readings))
+
+
+def _rejected(lack: _Lack) -> Claim | None:
+    logs = [replica.log for replica in lack.replicas if isinstance(replica.log, LogSummary)]
+    count = sum(log.rejected for log in logs)
+    if not count or any(log.picked_up for log in logs) or _any_finished(lack.probes):
+        return None
+    return inconclusive(SUBJECT, f"every task was rejected as invalid ({count} times): nothing that came could show "
+                        "whether documents are processed")  # fmt: skip
+
+
+def _went_elsewhere(lack: _Lack) -> Claim | None:
+    """The queue decides who gets a probe; no second one is sent."""
+    probes = lack.probes.probes
+    if not probes or any(p.replica is None or p.replica in lack.slots for p in probes):
+        return None
+    others = ", ".join(sorted({p.replica for p in probes if p.replica}))
+    says = f"the queue gave the test documents to {others}; none reached {lack.names}"
+    return inconclusive(SUBJECT, f"{says}. Verify again once documents have come in", *evidence_of(probes))
+
+
+def _not_picked_up(lack: _Lack) -> Claim | None:
+    """Nobody is seen to have picked it up: only where nothing else is finished either is that a failure."""
+    readings, probes = lack.readings, lack.probes
+    lost = [p for p in probes.probes if p.replica is None and not p.finished]
+    if not lost:
+        return None
+    says = f"{len(lost)} of {len(probes.probes)} test documents were not seen picked up within {lack.limit_s:.0f} s"
+    before, after = readings.queue_before, readings.queue_after
+    if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
+        return inconclusive(SUBJECT, f"{says}, and the queue could not be asked why")
+    if readings.strangers:
+        return inconclusive(SUBJECT, f"{says}; other consumers take from the queue, or may: {readings.strangers}")
+    depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
+    if _moves(readings, before, after, probes):
+        return inconclusive(SUBJECT, f"{says}, while other tasks are finished ({depth}): they may wait behind a "
+                            "backlog; verify again later")  # fmt: skip
+    if _any_finished(probes) or in_work(readings):
+        return inconclusive(SUBJECT, f"{says}, while others are in work or were finished ({depth}): they may wait "
+                            "behind them; verify again later")  # fmt: skip
+    return blame(readings, f"{says} and nothing else is finished either ({depth})", [])
+
+
+def _any_finished(probes: ProbesReading) -> bool:
+    return any(probe.finished for probe in probes.probes)
+
+
+def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes: ProbesReading) -> bool:
+    """Any sign that other tasks are finished. A count that fell belongs to new connections: that is none."""
+    since = min((p.sent_at for p in probes.probes), default=None)
+    documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.organic
+    saved = since is not None and any(d.created_at and d.created_at > since for d in documents)
+    shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
+    own = sum(p.finished for p in probes.probes)
+    return saved or shrank or after.finished > before.finished + own
