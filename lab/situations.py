@@ -78,8 +78,7 @@ def failing(lab: Lab, which: str = "True") -> None:
 
 def all_failing(lab: Lab) -> None:
     failing(lab)
-    for number in range(4):
-        lab.publish(f"letter-{number}.jpg")
+    lab.publish(*(f"letter-{number}.jpg" for number in range(4)))
     plant.wait_until(lab, "the failures", lambda found: sum(
         c.logs().count(b"Starting enrichment for document letter-") for c in found) >= 12)  # fmt: skip
 
@@ -106,7 +105,7 @@ def slow_by_itself(lab: Lab) -> None:
 
 def faster(lab: Lab) -> None:
     """Than the lab's own time: what waits and tries again is done before the queue delivers it again."""
-    plant.change(lab, plant.CONFIG, '"LAB_TIME_SCALE", "0.02"', '"LAB_TIME_SCALE_IN_LIFE", "0.001"')
+    plant.change(lab, plant.CONFIG, '"LAB_TIME_SCALE", "0.05"', '"LAB_TIME_SCALE_IN_LIFE", "0.001"')
     plant.restart(lab)
 
 
@@ -117,8 +116,20 @@ def slow_by_mcp(lab: Lab) -> None:
 
 
 def overloaded(lab: Lab) -> None:
+    """It was, and is well again."""
     faster(lab)
     with_mcp("overload", 4)(lab)
+    lab.mcp("rich")
+
+
+def unexpected(lab: Lab, lines: int) -> None:
+    well(lab)
+    plant.log(lab, b"ERROR:enrichment_service.workers:something of which nobody has heard\n", times=lines)
+
+
+def silent_mcp(lab: Lab) -> None:
+    """It takes connections and answers no call; nobody has sent a document yet."""
+    lab.mcp("slow")
 
 
 def slow_without_mcp(lab: Lab) -> None:
@@ -173,6 +184,8 @@ SITUATIONS = (
     Situation("well-probed", "the same, with a test document", Decision.KEEP, "reaches_target", well, (*MIDDLE, *SAMPLE),
               ("--probe",)),
     Situation("well-later", "the same, when every wait is over", Decision.KEEP, "reaches_target", well, (*LATE, *SAMPLE)),
+    Situation("another-name", "no such Compose project", Decision.CANNOT_TELL, "import_error", well,
+              (*MIDDLE, *SAMPLE, "deployment.compose_project=nobody"), words="no container"),
     Situation("nothing-yet", "no document since the deployment", Decision.CANNOT_TELL, "same_error", words="--probe"),
     Situation("no-database", "the database is not asked", Decision.CANNOT_TELL, "too_low", well, (*MIDDLE, *SAMPLE),
               ("--without-database",)),
@@ -207,14 +220,18 @@ SITUATIONS = (
               (*MIDDLE, *SAMPLE, "triggers.slower_s=1")),
     Situation("slower-later", "the same, when the wait is over", Decision.INVESTIGATE, "slower", slow_by_itself,
               (*LATE, *SAMPLE, "triggers.slower_s=1")),
-    Situation("spike", "calls are refused for want of authentication", Decision.ROLL_BACK, "error_spike",
-              with_mcp("auth", 7), (*MIDDLE, *SAMPLE), words="unexpected"),
+    Situation("spike", "sixty error lines of a type that nobody expects", Decision.ROLL_BACK, "error_spike",
+              lambda lab: unexpected(lab, 60), (*MIDDLE, *SAMPLE), words="unexpected"),
+    Situation("mcp-refuses-the-token", "calls are refused for want of authentication", Decision.FIX_MCP, "upstream",
+              with_mcp("auth", 2), (*MIDDLE, *SAMPLE), words="401"),
+    Situation("mcp-silent", "the MCP server answers no call, and there is no document yet", Decision.FIX_MCP, "upstream",
+              silent_mcp, (*MIDDLE, *SAMPLE), words="does not answer a call"),
     Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", overloaded,
               (*MIDDLE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
     Situation("spike-expected-later", "the same, when the wait is over", Decision.INVESTIGATE, "error_spike",
               overloaded, (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
-    Situation("some-errors", "a few calls are refused", Decision.WAIT, "some_errors", with_mcp("auth", 4),
-              (*MIDDLE, *SAMPLE, "triggers.target=0.36")),
+    Situation("some-errors", "a few error lines", Decision.WAIT, "some_errors", lambda lab: unexpected(lab, 3),
+              (*MIDDLE, *SAMPLE)),
     Situation("old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)),
     Situation("rising", "below 50 %, and rising", Decision.WAIT, "below_target", rising,
               (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"), (), 40, "rising"),

@@ -256,8 +256,8 @@ class _Reader:
             self.direction, self.outcome, self.ended_at = Direction(data["direction"]), "", None
             self.built = self.built if self.direction is Direction.ROLLBACK else {}
         elif entry.event == "step.begin":
-            self.steps.append({"id": data["step"], "kind": data["kind"], "targets": data["targets"],
-                               "says": data["says"], "began": str(entry.at), "outcome": "interrupted", "detail": ""})  # fmt: skip
+            begun = {"id": data["step"], "began": str(entry.at), "outcome": "interrupted", "detail": ""}
+            self.steps.append(begun | {key: data[key] for key in ("kind", "targets", "says")})
         elif entry.event == "step.end":
             self.steps[-1] |= {"ended": str(entry.at), "outcome": data["outcome"], "detail": data["detail"]}
             self.attempts[-1]["steps"] += data["outcome"] == "done"

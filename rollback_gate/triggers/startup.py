@@ -26,10 +26,12 @@ def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
                  "nothing to restore; invoke verify tells whether it also runs")  # fmt: skip
 
 
-def import_error(symptoms: Symptoms, _: Profile) -> Answer:
+def import_error(symptoms: Symptoms, profile: Profile) -> Answer:
     """Import errors / Module not found (Immediate Rollback 1)."""
     if isinstance(symptoms.workers, Unmeasured):
         return unmeasured(symptoms.workers)
+    if not symptoms.workers:
+        return unmeasured(_nothing_there(symptoms, profile))
     seen = [w for w in symptoms.workers if isinstance(w.log, LogHistory) and w.log.import_error]
     current = [w for w in seen if _is_current(w)]
     if current:

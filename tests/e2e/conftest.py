@@ -15,7 +15,7 @@ import pytest
 from lab.operator import ROOT, Ended, Operator, finding
 from lab.reference import COORDINATOR, HERE, ORCHESTRATOR, WORKER, Lab, Nature, default_compose
 
-__all__ = ["ROOT", "Ended", "Operator", "finding"]
+__all__ = ["ROOT", "Ended", "Nature", "Operator", "finding"]
 COMPOSE_V1 = "/usr/bin/docker-compose"
 
 

@@ -13,12 +13,13 @@ from lab import situations
 from lab.situations import SITUATIONS, Situation
 from rollback_gate.model import EXIT_OF_DECISION, Decision
 from rollback_gate.triggers.decide import RULES
-from tests.e2e.conftest import Operator, running_lab
+from tests.e2e.conftest import Nature, Operator, running_lab
 
 
 @pytest.fixture(scope="module")
 def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with running_lab("bind", "phase1", "e2e-assess", tmp_path_factory.mktemp("assess")) as started:
+    folder = tmp_path_factory.mktemp("assess")
+    with running_lab("bind", "phase1", "e2e-assess", folder, nature=Nature(manner="tame")) as started:
         yield started
 
 

@@ -15,7 +15,7 @@ from rollback_gate.model import Evidence, passed
 from rollback_gate.record import write
 from rollback_gate.redaction import Redactor
 from tests.e2e.browser import shown, started
-from tests.e2e.conftest import running_lab
+from tests.e2e.conftest import Nature, running_lab
 from tests.e2e.test_failed_rollback import break_worker
 from tests.unit.record.test_record import record
 
@@ -28,7 +28,8 @@ HOSTILE = ["<script>document.title='owned'</script>", "<img src=x onerror=\"docu
 def pages(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """Of one deployment: rolled back; deployed again behind its back; and rolled back in vain."""
     found = {}
-    with running_lab("bind", "phase1", "e2e-browser", tmp_path_factory.mktemp("browser")) as operator:
+    folder = tmp_path_factory.mktemp("browser")
+    with running_lab("bind", "phase1", "e2e-browser", folder, nature=Nature(manner="tame")) as operator:
         operator.lab.load(12)
         assert operator.invoke("assess").status >= 0
         assert operator.rollback("--reason", "too many <b>errors</b>", "--despite-assessment", "verify").status == 0
@@ -105,7 +106,10 @@ texts = st.lists(st.one_of(st.text(max_size=20), st.sampled_from(HOSTILE)), min_
 def test_hostile_text_is_text(browser: Browser, tmp_path: Path, says: str) -> None:
     """In logs, names and documents: no element of it comes to be, no script of it runs."""
     claim = Ran("passed", True, passed("x", says, Evidence.LOG, says))
-    made = record(**{"test_processing::test_probes_leave_no_trace": claim}) | {"reason": says, "operator": says}
+    made = record(**{"test_processing::test_traces_of_test_documents_are_named": claim}) | {
+        "reason": says,
+        "operator": says,
+    }
     write.write_page(tmp_path, made, Redactor([]), None)
     with shown(browser, tmp_path / "report.html") as seen:
         assert "owned" not in seen.page.title()
@@ -118,6 +122,8 @@ def test_hostile_text_is_text(browser: Browser, tmp_path: Path, says: str) -> No
 def test_a_line_of_ten_megabytes_stays_within_the_page(browser: Browser, tmp_path: Path) -> None:
     """Readings cut such a line; one that came through all the same does not make the page wider."""
     claim = Ran("passed", True, passed("x", "y" * 200_000, Evidence.LOG))
-    write.write_page(tmp_path, record(**{"test_processing::test_probes_leave_no_trace": claim}), Redactor([]), None)
+    write.write_page(
+        tmp_path, record(**{"test_processing::test_traces_of_test_documents_are_named": claim}), Redactor([]), None
+    )
     with shown(browser, tmp_path / "report.html", width=360) as seen:
         assert seen.width <= 360

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.catalogue import plant
 from lab.reference import ORCHESTRATOR
 from tests.e2e.conftest import Operator, code_in, running_lab
 
@@ -23,13 +24,14 @@ def taken(operator: Operator) -> tuple[Path, dict[str, Any]]:
 def test_a_rollback_from_a_snapshot(variant: str, labs_directory: Path, tmp_path: Path) -> None:
     """Without the team's own backup: file or image come from the snapshot; its baseline says what normal was."""
     with running_lab(variant, "before", f"e2e-snapshot-{variant}", tmp_path) as operator:
-        operator.lab.load(4)
+        operator.lab.load(2)
+        plant.documents(operator.lab, 2, 0.2778, age_s=60)
         ended = operator.invoke("snapshot")
         assert ended.status == 0, ended.output
         folder, manifest = taken(operator)
         assert manifest["baseline"]["completeness"]["scored"] == 4
         assert manifest["baseline"]["completeness"]["mean"] == pytest.approx(0.278, abs=0.001)
-        assert manifest["baseline"]["processing_s"]["documents"] == 4
+        assert manifest["baseline"]["processing_s"]["documents"] == 2
         assert manifest["baseline"]["errors"]["hours"] > 0
         assert set(manifest["configuration_hashes"]) == {"enrichment-worker", "enrichment-coordinator"}
         password = operator.lab.settings["LAB_MONGO_PASSWORD"]

@@ -60,7 +60,8 @@ def log(name: str = "rollback-probe-x-1.jpg", **changes: Any) -> LogSummary:
     """Of a replica that has finished one document, of this name."""
     quiet = LogSummary(
         since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
-        new=(), noise=(), errors=0, error_samples=(), startup_errors=(), finished={name: 0.3},
+        new=(), noise=(), errors=0, error_samples=(), startup_errors=(),
+        finished={name: 0.3, **{f"{n}.jpg": 0.3 for n in range(30)}},
         finished_at={name: STARTED.plus(5)}, unfinished={}, documents_finished=1, scores={name: 0.278},
         completions={name: 1}, picked_up=1, first_picked_up_at=STARTED.plus(4.7), last_at=STARTED.plus(5),
         read_at=STARTED.plus(90),
@@ -91,6 +92,7 @@ def document(name: str = "a.jpg", score: float | None = 0.2778, **changes: Any) 
 
 
 def documents(*scores: float | None, marked: bool = False) -> DocumentsReading:
+    """`log` shows them finished too."""
     rows = tuple(document(f"{n}.jpg", score, marked=marked) for n, score in enumerate(scores))
     return DocumentsReading(STARTED, rows)
 

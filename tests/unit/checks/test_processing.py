@@ -23,7 +23,7 @@ DOWN = Unmeasured("the queue", "down")
 HIDDEN = log(finished={}, unfinished={}, consuming_at=None, connected_at=None)
 PROFILE = phase1()
 WITHOUT_HANG = PROFILE.model_copy(update={"known": PROFILE.known.model_copy(update={"hang": None})})
-NOTHING = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
+NOTHING: dict[str, Any] = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
 
 
 def asked(world: Readings) -> Claim:
@@ -259,6 +259,19 @@ def test_strangers_on_the_channel() -> None:
     marked = readings(strangers=("x at 1.2.3.4:5",), documents=documents(0.3, marked=True))
     assert processing.no_strangers(marked, PROFILE).outcome is Outcome.FAILED
     assert processing.no_strangers(readings(strangers=DOWN), PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_document_that_no_replica_has_finished_is_somebody_elses() -> None:
+    """The queue does not list a consumer that is busy: what it has written tells of it."""
+    foreign = readings(documents=DocumentsReading(STARTED, (document(probe(1).document_id), document("letter.jpg"))))
+    claim = processing.no_strangers(foreign, PROFILE)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "letter.jpg" in claim.says
+    assert processing.no_strangers(foreign, phase1("database.has_other_writers=true")).passed
+    unread = replace(foreign, replicas=(replica_reading(1), replica_reading(2, log=DOWN)))
+    assert processing.no_strangers(unread, PROFILE).passed, "a log that cannot be read says nothing of it"
+    later = replace(foreign, replicas=(replica_reading(1), replica_reading(2, boundary=STARTED.plus(1))))
+    assert processing.no_strangers(later, PROFILE).passed, "it may have been picked up before the boundary"
 
 
 def test_traces_are_named_and_block_nothing() -> None:
