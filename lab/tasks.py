@@ -61,8 +61,8 @@ def deploy(_: Context, release: str = "phase1", project: str = DEFAULT) -> None:
 
 
 @task(help={"count": "how many documents", "project": PROJECT})
-def load(_: Context, count: int = 10, project: str = DEFAULT) -> None:
-    """Send documents through the queue and wait until they are saved."""
+def load(_: Context, count: int = 2, project: str = DEFAULT) -> None:
+    """Send documents through the queue and wait until they are saved: one for each worker, where further ones hang."""
     from lab.reference import Lab
 
     with lab_errors():

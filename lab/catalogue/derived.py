@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from lab.catalogue.entry import CODE, COMPLETENESS, INCONCLUSIVE, NO_GO, PROCESSING, RUNNING, Entry
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.import_graph import KeptModules
-from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.log_lines import LogSummary, Sighting
 from rollback_gate.evidence.readings import (
     Baseline,
     CodeReading,
@@ -25,6 +25,7 @@ from rollback_gate.evidence.readings import (
     ReplicaReading,
     Upstream,
 )
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 
 T = TypeVar("T")
@@ -181,6 +182,54 @@ def in_work(probe: ProbeReading) -> ProbeReading:
     return having(unsaved(probe), replica="replica-1", stuck_in=(("replica-1", 1.0),))
 
 
+_NONE: dict[str, Any] = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
+
+
+def idle(**changes: Any) -> Change:
+    """The first replica has finished nothing since its boundary."""
+    return log(**{**_NONE, "unfinished": {}, **changes})
+
+
+def all_idle(readings: Readings) -> Readings:
+    """Nor has any other one."""
+    rows = []
+    for one in readings.replicas:
+        assert isinstance(one.log, LogSummary)
+        rows.append(having(one, log=having(one.log, **_NONE, unfinished={})))
+    return having(readings, replicas=tuple(rows))
+
+
+def of_its_document(change: Callable[[LogSummary, str], LogSummary]) -> Change:
+    """Of the one that the first replica has finished."""
+
+    def apply(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.log, LogSummary)
+        return having(reading, log=change(reading.log, next(iter(reading.log.finished))))
+
+    return _of_first(apply)
+
+
+def hanging(seconds: float, **changes: Any) -> Change:
+    """The first replica has had a document for so long."""
+
+    def apply(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.log, LogSummary)
+        assert reading.log.read_at is not None
+        since = reading.log.read_at.plus(-seconds)
+        return having(reading, log=having(reading.log, **{"unfinished": {"letter.jpg": since}, **changes}))
+
+    return _of_first(apply)
+
+
+def saved_again(readings: Readings) -> Readings:
+    """Every document was finished twice."""
+    rows = []
+    for one in readings.replicas:
+        assert isinstance(one.log, LogSummary)
+        rows.append(having(one, log=having(one.log, completions=dict.fromkeys(one.log.finished, 2))))
+    return having(readings, replicas=tuple(rows))
+
+
 def started_later(reading: ReplicaReading) -> ReplicaReading:
     """By itself, after the run's own start, and once only."""
     assert isinstance(reading.before, Replica)
@@ -240,7 +289,8 @@ def _entries() -> tuple[Derived, ...]:
         ("code-read-once", INCONCLUSIVE, CODE, "not read a second time", BY_RUN, first(code_after=None)),
         ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(code_after=GONE)),
         ("too-many-documents", INCONCLUSIVE, CODE, "more than were read", BY_RUN, documents(truncated=True)),
-        ("no-document-at-all", INCONCLUSIVE, CODE, "none could show the mark", BY_RUN, documents(documents=())),
+        ("no-document-at-all", INCONCLUSIVE, CODE, "none could show the mark", BY_RUN,
+         chain(documents(documents=()), first(code=GONE))),
         ("dependent-crashes-slowly", NO_GO, RUNNING, "restarted by itself since the rollback", BY_RUN,
          lambda r: chain(coordinator("before", restart_count=4), coordinator("after", restart_count=4))(r)),
         ("dependent-came", INCONCLUSIVE, RUNNING, "came while the checks ran", BY_RUN,
@@ -284,27 +334,56 @@ def _entries() -> tuple[Derived, ...]:
          lambda r: dependent(images=dict.fromkeys(r.dependents[0].images, "sha256:other"))(r)),
         ("state-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, first(after=GONE)),
         ("dependent-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, dependent(after=GONE)),
-        ("no-probe-sent", INCONCLUSIVE, PROCESSING, "none was sent", BY_RUN, probes(lambda p: p, probes=())),
-        ("probe-in-work", INCONCLUSIVE, PROCESSING, "are still in work", BY_RUN, probes(in_work, only_first=True)),
-        ("a-replica-without-a-probe", INCONCLUSIVE, PROCESSING, "none seen in", BY_RUN, probes(lambda p: having(p, replica="replica-1"))),
-        ("a-slow-probe", NO_GO, PROCESSING, "took longer than", BY_RUN, probes(lambda p: having(p, seconds=500.0))),
+        ("no-probe-sent", INCONCLUSIVE, PROCESSING, "planted: not sent", BY_RUN,
+         chain(idle(), probes(lambda p: p, probes=(), not_sent="planted: not sent"))),
+        ("probe-in-work", INCONCLUSIVE, PROCESSING, "has not had its time", BY_RUN, chain(hanging(1, **_NONE), probes(in_work))),
+        ("a-replica-without-a-probe", INCONCLUSIVE, PROCESSING, "none reached replica-1", BY_RUN,
+         chain(idle(), probes(lambda p: having(p, replica="replica-2")))),
+        ("a-slow-probe", NO_GO, PROCESSING, "took longer than", BY_RUN,
+         of_its_document(lambda log, name: having(log, finished={name: 500.0}))),
+        ("hangs-without-one-finished", NO_GO, PROCESSING, "without one that was finished before", BY_RUN, hanging(500, **_NONE)),
+        ("stored-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(stored=GONE)),
+        ("early-end", INCONCLUSIVE, PROCESSING, "not waited for: planted", BY_RUN, chain(idle(), measured(ended_early="planted"))),
+        ("probes-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, chain(idle(), measured(probes=GONE))),
+        ("probes-unread-metrics", INCONCLUSIVE, PROCESSING, f"metrics: {GONE}", BY_RUN, measured(probes=GONE)),
+        ("log-unread-nothing-hangs", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, first(log=GONE)),
+        ("nothing-hangs-queue-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(queue_after=GONE)),
+        ("upstream-in-the-log", INCONCLUSIVE, PROCESSING, "the workers' logs show it in trouble", BY_RUN,
+         hanging(500, **_NONE, upstream=(Sighting("refused", "", 3, Instant(0), "WARNING: Connection failed"),))),
         ("not-picked-up-queue-silent", INCONCLUSIVE, PROCESSING, "could not be asked why", BY_RUN,
-         chain(probes(unsaved), measured(queue_before=GONE))),
+         chain(all_idle, probes(unsaved), measured(queue_before=GONE))),
         ("not-picked-up-others-take", INCONCLUSIVE, PROCESSING, "other consumers take from the queue", BY_RUN,
-         chain(probes(unsaved), measured(strangers=("a stranger",)))),
+         chain(all_idle, probes(unsaved), measured(strangers=("a stranger",)))),
         ("not-picked-up-it-moves", INCONCLUSIVE, PROCESSING, "behind a backlog", BY_RUN,
-         chain(probes(unsaved), scores(*[0.2778] * 10), queue("queue_before", depth=50), queue("queue_after", depth=20))),
-        ("some-picked-up", INCONCLUSIVE, PROCESSING, "a replica that does not begin it", BY_RUN,
-         chain(probes(unsaved, only_first=True), documents(documents=()), queue("queue_after", finished=0))),
-        ("none-saved", INCONCLUSIVE, PROCESSING, "none could show its metrics", BY_RUN, probes(lambda p: p, probes=())),
-        ("backlog-without-an-end", NO_GO, PROCESSING, "no document is finished although", BY_RUN,
-         chain(probes(unsaved), documents(documents=()), queue("queue_before", depth=9), queue("queue_after", depth=99))),
-        ("traces-left", INCONCLUSIVE, PROCESSING, "not every trace could be removed", BY_RUN, probes(lambda p: p, leftovers=("x",))),
-        ("mcp-silent", INCONCLUSIVE, PROCESSING, "fix it first", BY_RUN,
-         chain(probes(lambda p: having(p, seconds=500.0)), measured(mcp=McpReading(Upstream.SILENT, "no answer")))),
+         chain(all_idle, probes(unsaved), scores(*[0.2778] * 10), queue("queue_before", depth=50), queue("queue_after", depth=20))),
+        ("some-picked-up", INCONCLUSIVE, PROCESSING, "they may wait behind them", BY_RUN,
+         chain(idle(), probes(unsaved, only_first=True), documents(documents=()), queue("queue_after", finished=0))),
+        ("none-saved", INCONCLUSIVE, PROCESSING, "none could show its metrics", BY_RUN, chain(all_idle, probes(lambda p: p, probes=()))),
+        ("backlog-without-an-end", NO_GO, PROCESSING, "nothing else is finished either", BY_RUN,
+         chain(all_idle, probes(unsaved), documents(documents=()), queue("queue_before", depth=9, finished=0),
+               queue("queue_after", depth=99, finished=0))),
+        ("strangers-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(strangers=GONE)),
+        ("written-by-nobody", INCONCLUSIVE, PROCESSING, "that no replica's log shows as finished", BY_RUN, scores(*[0.2778] * 10)),
+        ("mcp-silent", INCONCLUSIVE, PROCESSING, "fix the MCP server first", BY_RUN,
+         chain(of_its_document(lambda log, name: having(log, finished={name: 500.0})),
+               measured(mcp=McpReading(Upstream.SILENT, "no answer")))),
+        ("came-up-meanwhile", INCONCLUSIVE, RUNNING, "all of them at the end", BY_RUN, state("before", status="exited")),
+        ("runs-now", INCONCLUSIVE, RUNNING, "and runs now: verify again", BY_RUN, state("before", status="exited")),
+        ("dependent-came-up", INCONCLUSIVE, RUNNING, "had no container at first", BY_RUN, dependent(before=())),
+        ("dependent-runs-now", INCONCLUSIVE, RUNNING, "was exited at first", BY_RUN, coordinator("before", status="exited")),
+        ("not-listed-and-idle", INCONCLUSIVE, RUNNING, "does not say that it is busy", BY_RUN, first(in_queue=False)),
+        ("few-unproven", INCONCLUSIVE, COMPLETENESS, "does not tell old from new code; and", BY_RUN, documents(truncated=True)),
+        ("few-none-from-one", INCONCLUSIVE, COMPLETENESS, "none from replica-1", BY_RUN, idle()),
+        ("few-as-low-as-before", INCONCLUSIVE, COMPLETENESS, "as low as before the change", BY_RUN,
+         chain(scores(0.15, 0.15), measured(baseline=Baseline("s", "t", 0.15, 0.01, 40)))),
+        ("few-critical", NO_GO, COMPLETENESS, "no mean: 15.0%, below 20%", BY_RUN, scores(0.15, 0.15)),
+        ("few-changed-with-signs", NO_GO, COMPLETENESS, "the changed behaviour's level", BY_RUN,
+         chain(scores(0.61, 0.61), code(still_there=("enrichment_service/errors",)))),
+        ("saved-again", INCONCLUSIVE, COMPLETENESS, "cannot be compared", BY_RUN, saved_again),
+        ("clock-unread", INCONCLUSIVE, COMPLETENESS, f"clock: {GONE}", BY_RUN, measured(stored=GONE)),
         ("scores-outside", INCONCLUSIVE, COMPLETENESS, "1 of 10 are not between 0 and 1", BY_RUN, scores(*[0.2778] * 9, 27.8)),
         ("scores-outside-no-mean", INCONCLUSIVE, COMPLETENESS, "no mean can be trusted", BY_RUN, scores(*[0.2778] * 9, 27.8)),
-        ("no-scores", INCONCLUSIVE, COMPLETENESS, "scores: no document was written", BY_RUN, documents(documents=())),
+        ("no-scores", INCONCLUSIVE, COMPLETENESS, "scores: no document was finished", BY_RUN, documents(documents=())),
         ("high-with-signs", NO_GO, COMPLETENESS, "there are signs of the new code", BY_RUN,
          chain(scores(*[0.45] * 10), code(still_there=("enrichment_service/errors",)))),
         ("restarted-by-hand-not-connected", INCONCLUSIVE, RUNNING, "had not connected to the queue again", BY_RUN,

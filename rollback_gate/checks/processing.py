@@ -111,11 +111,9 @@ def in_work(readings: Readings, profile: Profile) -> Claim:
     details = [f"{slot}: {document}, for {seconds:.0f} s" for slot, document, seconds in hanging]
     proven = {slot: sum(p.slot == slot for p in proofs_of(readings)) for slot in {row[0] for row in hanging}}
     too_long = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s"
-    if hang is None:
-        return inconclusive(SUBJECT, too_long, *details)
-    if unproven := sorted(slot for slot, finished in proven.items() if finished < hang.after):
-        says = f"{too_long}, in {', '.join(unproven)} without one that was finished before"
-        return inconclusive(SUBJECT, says, *details)
+    if bad := sorted(slot for slot, finished in proven.items() if hang is None or finished < hang.after):
+        without = "" if hang is None else ", without one that was finished before"
+        return inconclusive(SUBJECT, f"{too_long}, in {', '.join(bad)}{without}", *details)
     says = f"each worker finished one document; {len(hanging)} hang, as before the change"
     return replace(passed(SUBJECT, f"{says} (known.hang in the profile)", Evidence.LOG, *details), note=says)
 

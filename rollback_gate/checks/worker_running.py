@@ -193,7 +193,7 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
     if not log.lines or log.unreadable_lines:
         return inconclusive(replica.label, f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: "
                             "its errors cannot be counted")  # fmt: skip
-    noise, beyond = _noise(log, profile)
+    noise, beyond = _noise(log, _in_hand(log, replica, profile), profile)
     limit, count = profile.limits.errors, log.errors + beyond
     if count > limit:
         return failed(replica.label, f"{count} error lines since the boundary, more than {limit}",
@@ -204,10 +204,16 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
                   *log.error_samples, *noise)  # fmt: skip
 
 
-def _noise(log: LogSummary, profile: Profile) -> tuple[list[str], int]:
+def _in_hand(log: LogSummary, replica: ReplicaReading, profile: Profile) -> int:
+    """Documents; where the log does not show them, those that the queue says it has finished, and one at least."""
+    if log.could_show_documents:
+        return documents_in_hand(log, profile.known.hang)
+    return max(1, replica.finished_in_queue or 0)
+
+
+def _noise(log: LogSummary, in_hand: int, profile: Profile) -> tuple[list[str], int]:
     """Each form of known noise in words, and how many lines go beyond what old code prints for its documents."""
     forms = {form.name: form for form in profile.logs.noise}
-    in_hand = documents_in_hand(log, profile.known.hang)
     words, beyond = [], 0
     for seen in log.noise:
         form = forms.get(seen.name)

@@ -120,13 +120,17 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
-        check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or ()),
+        check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
     )
 
 
-def _cannot_run(log: Iterable[Mapping[str, Any]]) -> str:
-    """The reason, where each result that the engine keeps says that the program could not be started."""
-    rows = list(log)
+def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
+    """The reason, where each result of this process's life says that the program could not be started.
+
+    The engine keeps results over a restart, one that the restart has killed too.
+    """
+    since = Instant.parse(started)
+    rows = [row for row in log if Instant.parse(row["Start"]) >= since]
     if not rows or not all(_is_missing(row) for row in rows):
         return ""
     return " ".join(str(rows[-1].get("Output") or f"exit status {rows[-1].get('ExitCode')}").split())[:300]

@@ -6,17 +6,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
 
-from rollback_gate.deployment.archive import file_in, python_files_in
 from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import container_path
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import boundary, code, import_graph, logs, mcp, queue
+from rollback_gate.evidence import boundary, logs, mcp, queue
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.import_graph import KeptModules
+from rollback_gate.evidence.inside import Ask, Inside
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
@@ -44,9 +41,6 @@ _BUCKETS, _FINEST_S = 72, 10.0  # points of the picture over time
 
 def _now() -> Instant:
     return Instant.from_epoch_s(time.time())
-
-
-Ask = Callable[[Replica, str], code.Answer]
 
 
 @dataclass(frozen=True)
@@ -302,49 +296,12 @@ class Collector:
     def _boundary(self, replica: Replica) -> Instant | None:
         return boundary.of_replica(replica, self.judged.started, self.judged.since)
 
-    # --- inside the containers
+    # --- the replicas
 
     def _codes(self, before: Mapping[str, Replica | None]) -> dict[str, CodeReading | Unmeasured]:
+        inside = Inside(self.profile, self.engine, self.ask, self.judged.partial)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            return dict(zip(before, pool.map(self._code, before.values()), strict=True))
-
-    def _code(self, replica: Replica | None) -> CodeReading | Unmeasured:
-        """Inspected first: in a container that does not run, every file would seem to be missing."""
-        if replica is None:
-            return Unmeasured("the code", "the replica does not exist")
-        what = f"the code in {replica.name}"
-        if not replica.is_running:
-            return Unmeasured(what, f"the container is {replica.condition}; nothing can be asked inside it")
-        reading = code.read(self.profile, lambda script: self.ask(replica, script), replica.name)
-        now = self.engine.inspect(replica.id)
-        if now is None or not now.is_running or now.started_at != replica.started_at:
-            return Unmeasured(what, "the container was stopped or restarted while it was being read")
-        if self.judged.partial and isinstance(reading, CodeReading):
-            return replace(reading, kept=self._kept(replica))
-        return reading
-
-    def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
-        profile = self.profile
-        files: dict[str, str] = {}
-        waiting = {PurePosixPath(entry).parts[0] for entry in profile.code.entries}
-        seen: set[str] = set()
-        try:
-            while waiting:  # what they import may lie in other folders beside theirs
-                seen |= waiting
-                for name in waiting:
-                    files |= self._python_files(replica, name)
-                waiting = import_graph.top_names(files) - seen
-        except Unreachable as error:
-            return Unmeasured(f"what {replica.name} imports", error.message)
-        return import_graph.read(files, profile.code.entries, profile.code.remove, replica.name)
-
-    def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
-        """Of the folder `name`, or the module `name`.py, of container_root; {} for what is installed elsewhere."""
-        folder = container_path(self.profile, name)
-        found = python_files_in(self.engine, replica.id, folder)
-        data = None if found else file_in(self.engine, replica.id, f"{folder}.py")
-        alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}
-        return {f"{name}/{path}": text for path, text in found.items()} | alone
+            return dict(zip(before, pool.map(inside.code, before.values()), strict=True))
 
     def _logs(self, taken: _Taken) -> dict[str, LogSummary | Unmeasured]:
         """Of those that ran at first, as they were followed; of the others once."""

@@ -142,7 +142,7 @@ class Processing:
         wait_s = self.profile.limits.sample_wait_s
         if self.probes is not None or elapsed_s < wait_s:
             return 0
-        idle = [slot for slot in self.lacking() if not self._in_time(slot)]
+        idle = [slot for slot in self.lacking() if not self._in_work(slot)]
         waiting = queue.read(self.profile) if idle else None
         if isinstance(waiting, QueueReading) and waiting.depth and elapsed_s < _BACKLOG_WAITS * wait_s:
             return 0
@@ -153,21 +153,22 @@ class Processing:
         lacking = set(self.lacking())
         if not lacking:
             return False
-        if self.probes is None or any(self._in_time(slot) for slot in lacking):
+        if any(seconds < self.profile.limits.probe_s for slot in lacking for seconds in self._in_work(slot)):
             return True
+        if self.probes is None:
+            return any(not self._in_work(slot) for slot in lacking)  # a probe is still to be sent
         rows = self.look()
         if self.clock() - self._told > _TELL_EVERY_S:
             self._told = self.clock()
             self.tell(progress(self.profile, rows))
         return not all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
 
-    def _in_time(self, slot: str) -> bool:
-        """It has a document in work, and has not had it for too long."""
+    def _in_work(self, slot: str) -> list[float]:
+        """For how many seconds the replica has had each document that it has not finished."""
         log = self._summaries.get(slot)
         if not isinstance(log, LogSummary) or log.read_at is None:
-            return False
-        limit_s, now = self.profile.limits.probe_s, log.read_at
-        return any(now.seconds_since(at) < limit_s for at in log.unfinished.values())
+            return []
+        return [log.read_at.seconds_since(at) for at in log.unfinished.values()]
 
     def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
         """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""

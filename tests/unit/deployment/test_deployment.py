@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from rollback_gate.deployment.engine import Engine
 from rollback_gate.deployment.replica import Mount, parse_inspect
 from rollback_gate.deployment.strategy import Strategy
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
-from tests.unit.builders import phase1, replica
+from tests.unit.builders import CAPTURES, phase1, replica
 
 BOUND = (Mount("bind", "/srv/p/enrichment_service", "/app/enrichment_service"),)
 PLAIN = ComposeService("enrichment-worker", False, "", "image")
@@ -48,6 +50,32 @@ def test_inspect_of_a_container_that_never_started_and_has_nothing() -> None:
     parsed = parse_inspect(bare)
     assert (parsed.started_at, parsed.health, parsed.mounts, parsed.stop_timeout_s) == (None, "", (), 10)
     assert not parsed.is_running
+
+
+def health(*results: tuple[str, int, str]) -> Any:
+    """A container that started at 12:00:00, with these results of its health check."""
+    log = [{"Start": f"2026-11-23T{at}Z", "ExitCode": code, "Output": says} for at, code, says in results]
+    state = {**INSPECT["State"], "Health": {"Status": "unhealthy", "Log": log}}  # type: ignore[dict-item]
+    return parse_inspect({**INSPECT, "State": state})
+
+
+def test_a_health_check_whose_program_is_missing_says_nothing() -> None:
+    """As captured of the real coordinator, whose image has no pgrep; and as a shell says it."""
+    captured = json.loads((CAPTURES / "health/coordinator-program-missing.json").read_text())
+    state = {**INSPECT["State"], "Health": captured}  # type: ignore[dict-item]
+    one = parse_inspect({**INSPECT, "State": state})
+    assert "pgrep" in one.check_cannot_run
+    assert not one.is_ill
+    assert not health(("12:01:00", 127, "sh: pgrep: not found")).is_ill
+
+
+def test_a_health_check_that_ran_and_failed_is_an_illness() -> None:
+    """Once is enough; what a restart has killed, or an earlier process, does not count."""
+    missing = ("12:01:00", -1, "OCI runtime exec failed: executable file not found in $PATH")
+    assert health(missing, ("12:02:00", 1, "connection refused")).is_ill
+    assert health(("12:01:00", -1, "Health check exceeded timeout (10s)")).is_ill
+    assert not health(("11:59:59", 137, ""), missing).is_ill
+    assert health(("11:59:59", 127, "not found")).is_ill, "of an earlier process: this one has not been asked yet"
 
 
 @pytest.mark.parametrize(
