@@ -6,7 +6,7 @@ import functools
 
 from lab.catalogue import plant
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, PROCESSING, Entry, Start
-from lab.reference import ORCHESTRATOR, WORKER, Lab
+from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER, Lab
 
 
 def not_restarted(lab: Lab) -> None:
@@ -97,7 +97,7 @@ def stale_bytecode(lab: Lab) -> None:
     status, output = lab.containers(WORKER)[0].exec_run(["python", "-c", compile_it])
     assert status == 0, output
     path.write_bytes(old)
-    plant.restart(lab)
+    plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
 
 
 def shadowed(lab: Lab) -> None:
@@ -166,7 +166,7 @@ ENTRIES = (
     Entry("stray-worker", "code", "a Phase 1 worker of another project consumes the same queue", NO_GO, PROCESSING,
           "other consumers of the channel", stray("phase1")),
     Entry("old-stray-worker", "code", "an old worker of another project consumes the same queue", INCONCLUSIVE, PROCESSING,
-          "other consumers of the channel", stray("before")),
+          "find out what they run", stray("before")),
     Entry("wrong-image-tag", "code", "the image's name means Phase 1, and it runs", NO_GO, CODE, "not the old code",
           wrong_tag, ("image", "build")),
     Entry("image-tag-moved", "code", "the image's name means Phase 1; what runs is old", INCONCLUSIVE, "worker_running",

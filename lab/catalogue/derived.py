@@ -222,12 +222,17 @@ def hanging(seconds: float, **changes: Any) -> Change:
 
 
 def saved_again(readings: Readings) -> Readings:
-    """Every document was finished twice."""
+    """Every document is in work again, and is stored with another time."""
+    assert not isinstance(readings.stored, Unmeasured)
+    stored = {
+        name: having(row, created_at=row.created_at and row.created_at.plus(600))
+        for name, row in readings.stored.items()
+    }
     rows = []
     for one in readings.replicas:
         assert isinstance(one.log, LogSummary)
-        rows.append(having(one, log=having(one.log, completions=dict.fromkeys(one.log.finished, 2))))
-    return having(readings, replicas=tuple(rows))
+        rows.append(having(one, log=having(one.log, unfinished=dict.fromkeys(one.log.finished, one.log.read_at))))
+    return having(readings, stored=stored, replicas=tuple(rows))
 
 
 def started_later(reading: ReplicaReading) -> ReplicaReading:

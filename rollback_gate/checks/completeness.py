@@ -89,19 +89,18 @@ def readable_scores(readings: Readings) -> Claim:
 def clock(readings: Readings, profile: Profile) -> Claim:
     """The worker's clock is the engine's: otherwise documents cannot be told apart by when they were created.
 
-    Like is compared with like: a document that was finished once, and its one line in the log. One that was delivered
-    again was saved again, and its time is that of another completion.
+    Like is compared with like: what is stored is of a document's last completion, as it is saved anew each time.
     """
     limit = profile.limits.clock_skew_s
     for reading in (readings.documents, readings.stored):
         if isinstance(reading, Unmeasured):
             return inconclusive("clock", reading)
-    skews = [*_skews_by_log(readings), *_skews_by_sending(readings, limit)]
+    skews = [*_skews_by_log(readings, limit), *_skews_by_sending(readings, limit)]
     if not skews and not _stored_at_all(readings):
         return passed("clock", "no stored document is judged by its time", Evidence.DOCUMENT)
     if not skews:
-        return inconclusive("clock", "no document was finished just once in sight of a log, or saved soon after it was "
-                            "sent, so worker and engine cannot be compared")  # fmt: skip
+        return inconclusive("clock", "no document was finished in sight of a log, or saved soon after it was sent, so "
+                            "worker and engine cannot be compared")  # fmt: skip
     if max(skews) > limit:
         return inconclusive("clock", f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
                             "documents since the boundary cannot be told from older ones")  # fmt: skip
@@ -113,16 +112,21 @@ def _stored_at_all(readings: Readings) -> bool:
     return bool(documents or readings.stored)
 
 
-def _skews_by_log(readings: Readings) -> list[float]:
-    """Of documents that all logs together show as finished once: one that is in work again is not saved again yet."""
+def _skews_by_log(readings: Readings, limit_s: float) -> list[float]:
+    """Between a stored document and the last line that says that it was finished, of any replica.
+
+    One that is in work again may have been saved once more since the logs were read: then it tells nothing.
+    """
     logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
     stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
     skews = []
     for name, document in stored.items():
-        times = [log.finished_at[name] for log in logs if name in log.finished_at]
-        once = sum(log.completions.get(name, 0) for log in logs) == 1
-        if once and document.created_at and times:
-            skews.append(abs(document.created_at.seconds_since(times[0])))
+        finished_at = max((log.finished_at[name] for log in logs if name in log.finished_at), default=None)
+        if finished_at is None or document.created_at is None:
+            continue
+        skew = abs(document.created_at.seconds_since(finished_at))
+        if skew <= limit_s or not any(name in log.unfinished for log in logs):
+            skews.append(skew)
     return skews
 
 

@@ -103,7 +103,7 @@ def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Cl
     if health == "unhealthy":
         return failed(subject, "is running and unhealthy", Evidence.PROCESS)
     if health == "starting":
-        return inconclusive(subject, "its health check has not spoken within limits.health_s")
+        return inconclusive(subject, "its health check has not spoken yet")
     says = "is running and healthy" if health == "healthy" else "is running (it has no health check)"
     return passed(subject, says, Evidence.PROCESS)
 
@@ -151,7 +151,8 @@ def clean_start(replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, log)
     if not log.lines:
         return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
-    if log.startup_errors and (log.consuming_at or not replica.in_queue):
+    has_consumed = replica.in_queue or replica.in_queue_before is True
+    if log.startup_errors and (log.consuming_at or not has_consumed):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
     if not replica.in_queue:
         return _not_listed(replica, log)

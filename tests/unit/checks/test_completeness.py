@@ -115,14 +115,24 @@ def test_clock_skew_is_inconclusive() -> None:
     assert completeness.clock(readings(stored=Unmeasured("p", "x")), PROFILE).outcome is Outcome.INCONCLUSIVE
 
 
-def test_a_document_that_was_saved_again_says_nothing_of_the_clock() -> None:
-    """Its time is that of another completion than the one in the log: with right clocks that looked like 632 s."""
+def test_a_document_that_was_delivered_again_is_compared_with_its_last_completion() -> None:
+    """Another replica finished it 632 s later, and saved it anew: with right clocks that looked like 632 s."""
     name = probe(1).document_id
-    again = {name: 2}
-    assert clock_of(637, completions=again) is Outcome.INCONCLUSIVE
-    assert "cannot be compared" in completeness.clock(
-        readings(stored={name: replace(documents(0.2778).documents[0], created_at=STARTED.plus(637))},
-                 replicas=(replica_reading(1, log=log(name, completions=again)),)), PROFILE).says  # fmt: skip
+    stored = {name: replace(documents(0.2778).documents[0], id=name, created_at=STARTED.plus(637))}
+    first = replica_reading(1, log=log(name))
+    again = replica_reading(2, log=log(name, finished_at={name: STARTED.plus(637)}))
+    assert completeness.clock(readings(stored=stored, replicas=(first, again)), PROFILE).passed
+    assert completeness.clock(readings(stored=stored, replicas=(first,)), PROFILE).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_document_that_is_in_work_again_tells_only_that_clocks_agree() -> None:
+    """It may have been saved once more since the log was read."""
+    assert clock_of(5, unfinished={probe(1).document_id: STARTED.plus(60)}) is Outcome.PASSED
+    name = probe(1).document_id
+    stored = {name: replace(documents(0.2778).documents[0], id=name, created_at=STARTED.plus(637))}
+    busy = replica_reading(1, log=log(name, unfinished={name: STARTED.plus(60)}))
+    claim = completeness.clock(readings(stored=stored, replicas=(busy,)), PROFILE)
+    assert "cannot be compared" in claim.says
 
 
 def test_without_logs_the_clock_is_told_by_sending_and_finding() -> None:

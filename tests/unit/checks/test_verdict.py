@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,13 @@ def test_the_manifest_is_what_the_gate_collects() -> None:
     found = {gate_id(line) for line in done.stdout.splitlines() if "::" in line}
     assert found == set(required_ids(("one",))), done.stdout + done.stderr
     assert len(found) == len(MANIFEST)
+
+
+def test_notes_stand_beside_a_go_and_lead_any_other_verdict() -> None:
+    """ "2 test documents remain in the queue" beside GO; "fix the MCP server first" as the reason of INCONCLUSIVE."""
+    noted = Ran("passed", True, replace(passed("x", "holds", Evidence.CODE), note="2 remain"))
+    assert judge(SLOTS, all_good() | {ALL[0]: noted}).notes == ("2 remain",)
+    assert judge(SLOTS, all_good() | {ALL[0]: noted, ALL[1]: BAD}).notes == ()
+    first = Ran("failed", True, replace(inconclusive("y", "cannot tell"), note="fix the MCP server first"))
+    judgement = judge(SLOTS, all_good() | {ALL[0]: Ran("failed", True, inconclusive("x", "unknown")), ALL[-1]: first})
+    assert (judgement.verdict, judgement.reason) == (Verdict.INCONCLUSIVE, "fix the MCP server first")

@@ -144,3 +144,16 @@ def test_password_from_environment_then_file(tmp_path: Path) -> None:
     assert database_password(profile, environ).get_secret_value() == "from-env"
     with pytest.raises(WrongSetting, match="no password for the database"):
         database_password(phase1(), {})
+
+
+def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_path: Path) -> None:
+    """One pattern more needs one entry; one of the same name replaces it in its place; other lists are replaced."""
+    noise = '[[logs.noise]]\nname = "{}"\npattern = "^ERROR:ours"\nexample = "ERROR:ours"\n'
+    path = tmp_path / "p.toml"
+    path.write_text(f'extends = "{PHASE1}"\n{noise.format("ours")}{noise.format("invalid task")}\n'
+                    "[code]\nremove_full = ['x']\n")  # fmt: skip
+    before, after = phase1().logs.noise, load(path, {}).profile.logs.noise
+    assert [form.name for form in after] == [*(form.name for form in before), "ours"]
+    replaced = next(form for form in after if form.name == "invalid task")
+    assert replaced.pattern.pattern == "^ERROR:ours"
+    assert load(path, {}).profile.code.remove_full == ("x",)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollback_gate.checks import early
+from tests.unit.builders import (
+    STARTED,
+    dependent,
+    documents,
+    file_reading,
+    log,
+    new_line,
+    phase1,
+    readings,
+    replica,
+    replica_reading,
+)
+
+OLDER = replica(id="e" * 64, name="coordinator", started_at=STARTED.plus(-60))
+
+
+def with_code(**changes: Any) -> Any:
+    reading = replica_reading(2)
+    return (replica_reading(1), replace(reading, code=replace(reading.code, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"replicas": with_code(files=(file_reading(new=("get_tool_timeout",)),))}, "files that are not the old code"),
+        ({"replicas": with_code(still_there=("enrichment_service/errors",))}, "still has modules of the change"),
+        (
+            {"replicas": with_code(files=(file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9)),))},
+            "older than",
+        ),
+        ({"documents": documents(0.3, marked=True)}, "carry the new code's mark"),
+        ({"dependents": (dependent(OLDER),)}, "still runs the change's code"),
+    ],
+)
+def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], words: str) -> None:
+    """Digest, process age, mark: in any replica of any service."""
+    assert words in early.decided(readings(**changes), phase1())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"replicas": (replica_reading(1), replica_reading(2, before=replica(status="restarting", restarting=True)))},
+        {"replicas": (replica_reading(1), replica_reading(2, log=log(new=(new_line(),))))},
+        {"dependents": (dependent(replica(status="exited")),)},
+    ],
+)
+def test_what_may_come_up_or_be_healed_gets_its_second_look(changes: dict[str, Any]) -> None:
+    assert early.decided(readings(**changes), phase1()) == ""

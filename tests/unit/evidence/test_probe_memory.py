@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback_gate.evidence.probe_memory import KEPT_S, ProbeMemory
+from rollback_gate.instant import Instant
+
+NOW = Instant.parse("2026-11-25T20:00:00Z")
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> ProbeMemory:
+    return ProbeMemory(tmp_path / "state" / "probes.jsonl", (tmp_path / "another" / "probes.jsonl",))
+
+
+def test_what_was_sent_is_recalled_with_its_job_and_score(memory: ProbeMemory) -> None:
+    """The score is known only where it was found stored."""
+    memory.sent(["a", "b"], "job", NOW)
+    memory.stored("a", 0.2778)
+    assert [(one.document_id, one.job_id, one.score) for one in memory.recall(NOW)] == [
+        ("a", "job", 0.2778), ("b", "job", None),
+    ]  # fmt: skip
+
+
+def test_nobody_else_can_read_it(memory: ProbeMemory) -> None:
+    memory.sent(["a"], "job", NOW)
+    assert memory.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_those_of_another_user_are_recalled_and_old_ones_are_not(memory: ProbeMemory) -> None:
+    ProbeMemory(memory.also[0]).sent(["theirs"], "job", NOW)
+    memory.sent(["old"], "job", NOW.plus(-KEPT_S - 1))
+    assert [one.document_id for one in memory.recall(NOW)] == ["theirs"]
+
+
+def test_a_link_in_its_place_is_refused(memory: ProbeMemory, tmp_path: Path) -> None:
+    """Root would write to what somebody else has chosen."""
+    memory.file.parent.mkdir()
+    memory.file.symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError):
+        memory.sent(["a"], "job", NOW)
+    assert not (tmp_path / "victim").exists()
+
+
+@given(cut=st.integers(0, 400))
+def test_a_line_that_a_crash_cut_short_loses_itself_only(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever is left of the file, later lines are read, and nothing is made up."""
+    memory = ProbeMemory(tmp_path_factory.mktemp("cut") / "probes.jsonl")
+    memory.sent(["a", "b"], "job", NOW)
+    memory.stored("a", 0.5)
+    memory.file.write_bytes(memory.file.read_bytes()[:cut])
+    memory.sent(["later"], "job", NOW)
+    found = {one.document_id for one in memory.recall(NOW)}
+    assert "later" in found
+    assert found <= {"a", "b", "later"}
+
+
+@pytest.mark.parametrize(
+    "line", ['{"sent": 3}', '{"stored": "a", "score": "x"}', "[1]", '{"sent": "x", "job": "j", "at": "now"}']
+)
+def test_lines_of_somebody_else_are_not_believed(memory: ProbeMemory, line: str) -> None:
+    memory.sent(["a"], "job", NOW)
+    with memory.file.open("a") as file:
+        file.write(f"\n{line}\n")
+    assert [(one.document_id, one.score) for one in memory.recall(NOW)] == [("a", None)]

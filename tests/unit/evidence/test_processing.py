@@ -1,0 +1,101 @@
+"""When test documents are sent, and when there is nothing left to wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollback_gate.evidence import queue
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.processing import Processing
+from rollback_gate.evidence.readings import DocumentReading, ProbeReading, QueueReading
+from rollback_gate.model import Unmeasured
+from tests.unit.builders import STARTED, document, log, phase1, probe, replica
+
+PROFILE = phase1("limits.sample_wait_s=20", "limits.probe_s=400")
+NONE: dict[str, Any] = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
+IDLE = log(**NONE)
+
+
+def with_document(seconds: float) -> LogSummary:
+    """In work for so long."""
+    assert IDLE.read_at
+    return replace(IDLE, unfinished={"letter.jpg": IDLE.read_at.plus(-seconds)})
+
+
+@dataclass
+class Sent:
+    """Probes that were sent, and what became of them."""
+
+    rows: tuple[ProbeReading, ...] = ()
+    were_sent: bool = True
+
+    def look(self, _: object) -> tuple[ProbeReading, ...]:
+        return self.rows
+
+    def is_decided(self, one: ProbeReading) -> bool:
+        return one.finished
+
+
+def processing(
+    *logs: LogSummary | Unmeasured, monkeypatch: pytest.MonkeyPatch, depth: int = 0, sent: Sent | None = None
+) -> Processing:
+    names = [f"replica-{n}" for n in range(1, len(logs) + 1)]
+    stored = {"rollback-probe-x-1.jpg": document("rollback-probe-x-1.jpg")}
+    made = Processing(PROFILE, None, Unmeasured("x", "x"), "id", ProbeMemory(Path("/nowhere")),  # type: ignore[arg-type]
+                      {name: replica() for name in names}, dict.fromkeys(names, STARTED), lambda _: None, lambda: 0.0)  # fmt: skip
+    made._summaries.update(zip(names, logs, strict=True))
+    made.probes = sent  # type: ignore[assignment]
+
+    def confirmed() -> dict[str, DocumentReading]:
+        return stored
+
+    monkeypatch.setattr(made, "stored", confirmed)
+    monkeypatch.setattr(queue, "read", lambda _: QueueReading(depth, 0, (), 0))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("logs", "depth", "elapsed_s", "count"),
+    [
+        ((IDLE, IDLE), 0, 19, 0),
+        ((IDLE, IDLE), 0, 20, 2),
+        ((log(), IDLE), 0, 20, 1),
+        ((log(), log()), 0, 20, 0),
+        ((with_document(5), IDLE), 0, 20, 1),
+        ((with_document(5), with_document(500)), 0, 20, 0),
+        ((IDLE, IDLE), 7, 20, 0),
+        ((IDLE, IDLE), 7, 60, 2),
+        ((Unmeasured("the log", "driver none"), log()), 0, 20, 1),
+    ],
+)
+def test_as_many_are_sent_as_replicas_have_neither_proof_nor_a_document(
+    logs: Any, depth: int, elapsed_s: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the wait for organic ones; behind tasks that wait in the queue later; never a second round."""
+    made = processing(*logs, monkeypatch=monkeypatch, depth=depth)
+    assert made.wants_probes(elapsed_s) == count
+    assert processing(*logs, monkeypatch=monkeypatch, depth=depth, sent=Sent()).wants_probes(elapsed_s) == 0
+
+
+@pytest.mark.parametrize(
+    ("logs", "sent", "waits"),
+    [
+        ((log(), log()), None, False),
+        ((log(), IDLE), None, True),
+        ((log(), with_document(60)), None, True),
+        ((log(), with_document(401)), None, False),
+        ((log(), IDLE), Sent((replace(probe(2), document=None, seconds=None, replica=None),)), True),
+        ((log(), IDLE), Sent((probe(2),)), False),
+        ((log(), IDLE), Sent((replace(probe(2), document=None, seconds=None, stuck_in=(("replica-1", 3.0),)),)), False),
+        ((log(), IDLE), Sent((replace(probe(2), document=None, seconds=None, stuck_in=(("replica-2", 3.0),)),)), True),
+        ((log(), IDLE), Sent(were_sent=False), False),
+    ],
+)
+def test_what_is_waited_for(logs: Any, sent: Sent | None, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proof that can still come. A probe that a replica with its proof hangs on proves nothing any more."""
+    assert processing(*logs, monkeypatch=monkeypatch, sent=sent).awaits_proof() is waits
