@@ -72,7 +72,7 @@ ENTRIES = (
           "documents have none", lambda lab: plant.documents(lab, 3, None)),
     Entry("scattered", "completeness", "28 % on average, of 0 % and 100 %", INCONCLUSIVE, COMPLETENESS, "scattered too widely",
           plant.all_of(lambda lab: plant.documents(lab, 3, 0.0), lambda lab: plant.documents(lab, 1, 1.0)),
-          settings=("completeness.minimum_sample=5",)),
+          settings=("completeness.minimum_sample=4",)),
     Entry("clock-ahead", "completeness", "the worker's clock is 10 minutes ahead", INCONCLUSIVE, COMPLETENESS, "s apart",
           lambda lab: clock_off(lab, 10)),
     Entry("clock-behind", "completeness", "the worker's clock is 10 minutes behind", INCONCLUSIVE, COMPLETENESS, "s apart",

@@ -119,7 +119,7 @@ def capture(name: str) -> bytes:
 
 
 def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fields: Any) -> None:
-    """As the worker stores and logs them, saved so long ago. `fields`: into enriched_data.metadata."""
+    """As the workers store and log them, in turn, saved so long ago. `fields`: into enriched_data.metadata."""
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(seconds=age_s)
     names = [f"planted-{now:%H%M%S%f}-{n}.jpg" for n in range(count)]
     common = {"created_at": now, "updated_at": now, "quality_metrics": {"completeness_score": score}}
@@ -127,7 +127,9 @@ def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fie
         [{"_id": name, **common, "enriched_data": {"metadata": fields}} for name in names]
     )
     if not age_s:
-        log(lab, "".join(_lines(name, score) for name in names).encode())
+        workers = lab.containers(WORKER)
+        for number, worker in enumerate(workers):
+            log(lab, "".join(_lines(name, score) for name in names[number :: len(workers)]).encode(), worker)
 
 
 def _lines(name: str, score: float | None) -> str:

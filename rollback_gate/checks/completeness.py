@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rollback_gate.checks import new_behaviour, processed, processing
 from rollback_gate.confidence import half_width
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import Baseline, ProbesReading, Readings
+from rollback_gate.evidence.readings import Baseline, DocumentReading, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
 
@@ -45,6 +45,7 @@ class Scored:
     stored: tuple[float, ...]
     removed: tuple[float, ...]
     probes: int
+    documents: tuple[DocumentReading, ...]
 
     @property
     def all(self) -> tuple[float, ...]:
@@ -64,19 +65,19 @@ def scored(readings: Readings) -> Scored | Unmeasured:
         return documents
     stored = tuple(d.score for d in documents.documents if d.score is not None)
     removed = {proof.document_id: proof.score for proof in processed.proofs_of(readings) if not proof.is_stored}
-    return Scored(stored, tuple(removed.values()), sum(d.is_probe for d in documents.documents if d.score is not None))
+    probes = sum(d.is_probe for d in documents.documents if d.score is not None)
+    return Scored(stored, tuple(removed.values()), probes, documents.documents)
 
 
 def readable_scores(readings: Readings) -> Claim:
     """Every document has a score, and every score is a share between 0 and 1."""
-    documents, found = readings.documents, scored(readings)
-    if isinstance(documents, Unmeasured):
-        return inconclusive("scores", documents)
+    found = scored(readings)
     if isinstance(found, Unmeasured):
         return inconclusive("scores", found)
-    missing = [d.id for d in documents.documents if d.score is None]
-    outside = [f"{d.id}: {d.score}" for d in documents.documents if d.score is not None and not 0 <= d.score <= 1]
-    count = len(documents.documents) + len(found.removed)
+    rows = found.documents
+    missing = [d.id for d in rows if d.score is None]
+    outside = [f"{d.id}: {d.score}" for d in rows if d.score is not None and not 0 <= d.score <= 1]
+    count = len(rows) + len(found.removed)
     if outside:
         return inconclusive("scores", f"{len(outside)} of {count} are not between 0 and 1", *outside[:5])
     if missing:

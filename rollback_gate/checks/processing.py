@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rollback_gate.checks import new_behaviour, processed, unproven
-from rollback_gate.checks.processed import SUBJECT, blame, evidence_of, proofs_of, without_metrics
+from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.proof import Proof
@@ -20,11 +20,11 @@ def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
     if isinstance(readings.stored, Unmeasured):
         return inconclusive(SUBJECT, readings.stored)
     limit_s = profile.limits.probe_s
-    found = _by_slot(proofs_of(readings), limit_s)
+    found = _by_slot(processed.proofs_of(readings), limit_s)
     by_queue = {} if found.keys() >= _slots(readings) else _by_the_queues_word(readings, found.keys())
     lacking = [r for r in readings.replicas if r.slot not in found and r.slot not in by_queue]
     details = [*(_in_words(proof, readings) for proof in found.values()), *by_queue.values()]
-    if not lacking:
+    if readings.replicas and not lacking:
         return _all_proven(readings, found, by_queue, details)
     claim = unproven.why(readings, lacking, limit_s)
     return replace(claim, details=(*claim.details, *details))
@@ -46,8 +46,6 @@ def _by_slot(found: Iterable[Proof], limit_s: float) -> dict[str, Proof]:
 def _all_proven(
     readings: Readings, found: dict[str, Proof], by_queue: dict[str, str], details: list[str]
 ) -> Claim:  # fmt: skip
-    if not found and not by_queue:
-        return inconclusive(SUBJECT, "no replica was expected, so none could finish a document")
     probes = sum(proof.is_probe for proof in found.values())
     organic = len(found) - probes
     kinds = [f"{organic} sent by its own producers" if organic else "", f"{probes} test documents" if probes else "",
@@ -89,13 +87,13 @@ def metrics(readings: Readings) -> Claim:
     probes = readings.probes
     if isinstance(probes, Unmeasured):
         return inconclusive("metrics", probes)
-    saved, without = [p for p in probes.probes if p.document is not None], without_metrics(probes)
+    saved, without = [p for p in probes.probes if p.document is not None], processed.without_metrics(probes)
     if without:
-        return blame(readings, f"{len(without)} of {len(saved)} test documents were saved without metrics",
-                     evidence_of(without))  # fmt: skip
+        return processed.blame(readings, f"{len(without)} of {len(saved)} test documents were saved without metrics",
+                     processed.evidence_of(without))  # fmt: skip
     if saved:
         return passed("metrics", f"all {len(saved)} test documents were saved with their metrics", Evidence.DOCUMENT)
-    count = len(proofs_of(readings))
+    count = len(processed.proofs_of(readings))
     if count:
         return passed("metrics", f"no test document was needed; {count} finished documents have their metrics",
                       Evidence.DOCUMENT)  # fmt: skip
@@ -109,7 +107,7 @@ def in_work(readings: Readings, profile: Profile) -> Claim:
     if not hanging:
         return _none_hangs(readings)
     details = [f"{slot}: {document}, for {seconds:.0f} s" for slot, document, seconds in hanging]
-    proven = {slot: sum(p.slot == slot for p in proofs_of(readings)) for slot in {row[0] for row in hanging}}
+    proven = {slot: sum(p.slot == slot for p in processed.proofs_of(readings)) for slot in {row[0] for row in hanging}}
     too_long = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s"
     if bad := sorted(slot for slot, finished in proven.items() if hang is None or finished < hang.after):
         without = "" if hang is None else ", without one that was finished before"

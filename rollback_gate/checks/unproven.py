@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rollback_gate.checks.processed import SUBJECT, blame, evidence_of, fix_first, in_work, proofs_of, without_metrics
+from rollback_gate.checks import processed
+from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Unmeasured, inconclusive
@@ -43,20 +44,22 @@ def why(readings: Readings, replicas: list[ReplicaReading], limit_s: float) -> C
             return claim
     hint = "old and new code alike can hang on the second document of a process"
     says = f"{names} finished none yet; what they have in work has not had its time: verify again"
-    return inconclusive(SUBJECT, says, hint, *evidence_of(lack.held(lack.slots)))
+    return inconclusive(SUBJECT, says, hint, *processed.evidence_of(lack.held(lack.slots)))
 
 
 def _too_long(lack: _Lack) -> Claim | None:
     """In work beyond the limit, or finished too late, in a replica that has never finished one in time."""
     limit_s, readings = lack.limit_s, lack.readings
-    stuck = {slot for slot, _, seconds in in_work(readings) if slot in lack.slots and seconds >= limit_s}
+    stuck = {slot for slot, _, seconds in processed.in_work(readings) if slot in lack.slots and seconds >= limit_s}
     if stuck:
         says = f"{', '.join(sorted(stuck))} picked up a document and has not finished it within {limit_s:.0f} s"
-        return blame(readings, f"{says}, nor any other one since its start", evidence_of(lack.held(stuck)))
-    slow = [proof for proof in proofs_of(readings) if proof.slot in lack.slots and proof.seconds > limit_s]
+        return processed.blame(
+            readings, f"{says}, nor any other one since its start", processed.evidence_of(lack.held(stuck))
+        )
+    slow = [proof for proof in processed.proofs_of(readings) if proof.slot in lack.slots and proof.seconds > limit_s]
     if slow:
         says = f"{len(slow)} documents took longer than {limit_s:.0f} s, the first one {slow[0].seconds:.0f} s"
-        return blame(readings, says, [])
+        return processed.blame(readings, says, [])
     return None
 
 
@@ -64,10 +67,7 @@ def _never_saved(lack: _Lack) -> Claim | None:
     lost = [p for p in lack.probes.probes if p.seconds is not None and not p.finished]
     if lost:
         says = f"{len(lost)} test documents were finished, as the log says, and never saved"
-        return blame(lack.readings, says, evidence_of(lost))
-    without = without_metrics(lack.probes)
-    if without:
-        return blame(lack.readings, f"{len(without)} test documents were saved without metrics", evidence_of(without))
+        return processed.blame(lack.readings, says, processed.evidence_of(lost))
     return None
 
 
@@ -75,7 +75,7 @@ def _not_sent(lack: _Lack) -> Claim | None:
     if not lack.probes.not_sent:
         return None
     claim = inconclusive(SUBJECT, f"{lack.names} finished none since the boundary; {lack.probes.not_sent}")
-    return claim if lack.readings.mcp.answers else replace(claim, note=fix_first(lack.readings))
+    return claim if lack.readings.mcp.answers else replace(claim, note=processed.fix_first(lack.readings))
 
 
 def _rejected(lack: _Lack) -> Claim | None:
@@ -94,7 +94,7 @@ def _went_elsewhere(lack: _Lack) -> Claim | None:
         return None
     others = ", ".join(sorted({p.replica for p in probes if p.replica}))
     says = f"the queue gave the test documents to {others}; none reached {lack.names}"
-    return inconclusive(SUBJECT, f"{says}. Verify again once documents have come in", *evidence_of(probes))
+    return inconclusive(SUBJECT, f"{says}. Verify again once documents have come in", *processed.evidence_of(probes))
 
 
 def _not_picked_up(lack: _Lack) -> Claim | None:
@@ -113,10 +113,10 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
     if _moves(readings, before, after, probes):
         return inconclusive(SUBJECT, f"{says}, while other tasks are finished ({depth}): they may wait behind a "
                             "backlog; verify again later")  # fmt: skip
-    if _any_finished(probes) or in_work(readings):
+    if _any_finished(probes) or processed.in_work(readings):
         return inconclusive(SUBJECT, f"{says}, while others are in work or were finished ({depth}): they may wait "
                             "behind them; verify again later")  # fmt: skip
-    return blame(readings, f"{says} and nothing else is finished either ({depth})", [])
+    return processed.blame(readings, f"{says} and nothing else is finished either ({depth})", [])
 
 
 def _any_finished(probes: ProbesReading) -> bool:
