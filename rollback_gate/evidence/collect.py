@@ -99,18 +99,27 @@ class Collector:
         dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
         began = self.clock()
         processing = self._processing(before)
-        if self.judged.invasive:
-            processing.sweep()
-        with ThreadPoolExecutor(max_workers=2) as pool:  # a server that does not answer holds up nobody
+        if not self.judged.invasive:
+            taken = self._first_look(before, dependents, began, processing)
+            return self._finished(taken, McpReading(Upstream.NOT_ASKED, "it was not asked"), "")
+        processing.sweep()
+        with ThreadPoolExecutor(max_workers=1) as pool:  # a server that does not answer holds up nobody
             asked = pool.submit(mcp.read, self.profile)
-            first = Look(self._codes(before), queue.read(self.profile))
-            processing.follow()
-            taken = _Taken(before, dependents, began, processing, first)
-            early = self._early(taken) if self.judged.invasive else ""
+            taken = self._first_look(before, dependents, began, processing)
+            early = self._early(taken)
             mcp_reading = asked.result()
-        if self.judged.invasive and not early:
-            early = self._watch(taken, mcp_reading)
-        return self._finished(taken, mcp_reading, early)
+        return self._finished(taken, mcp_reading, early or self._watch(taken, mcp_reading))
+
+    def _first_look(
+        self,
+        before: Mapping[str, Replica | None],
+        dependents: Mapping[str, tuple[Replica, ...] | Unmeasured],
+        began: float,
+        processing: Processing,
+    ) -> _Taken:
+        first = Look(self._codes(before), queue.read(self.profile))
+        processing.follow()
+        return _Taken(before, dependents, began, processing, first)
 
     def _processing(self, before: Mapping[str, Replica | None]) -> Processing:
         running = {slot: replica for slot, replica in before.items() if replica and replica.is_running}

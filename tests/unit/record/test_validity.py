@@ -77,6 +77,13 @@ def running(*workers: Replica) -> dict[str, list[Replica]]:
     return {"enrichment-worker": list(workers), "enrichment-coordinator": [COORDINATOR]}
 
 
+def test_a_table_of_patterns_that_differs_is_named_and_not_printed() -> None:
+    """One pattern more: the key tells, the twelve patterns do not."""
+    theirs = {"settings": [{"key": "logs.noise", "value": "[{'name': 'listener of a second connection', ...}]"}]}
+    (obstacle,) = validity.judged_otherwise(theirs, [{"key": "logs.noise", "value": "[]"}])
+    assert obstacle.says == "it was judged with other settings: logs.noise"
+
+
 def test_what_runs_is_what_was_judged() -> None:
     """The same containers, processes, images and configurations."""
     assert validity.drift(judged(), running(*WORKERS)) == []  # type: ignore[arg-type]
