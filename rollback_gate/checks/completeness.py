@@ -58,20 +58,22 @@ class Scored:
         return f"{organic} organic documents, {self.probes + len(self.removed)} test documents{gone}"
 
 
-def scored(readings: Readings) -> Scored | Unmeasured:
+def scored(readings: Readings, profile: Profile) -> Scored | Unmeasured:
     """Every finished document counts: those stored since the boundary, and the gate's own that a log gives a score."""
     documents = readings.documents
     if isinstance(documents, Unmeasured):
         return documents
     stored = tuple(d.score for d in documents.documents if d.score is not None)
-    removed = {proof.document_id: proof.score for proof in processed.proofs_of(readings) if not proof.is_stored}
+    removed = {
+        proof.document_id: proof.score for proof in processed.proofs_of(readings, profile) if not proof.is_stored
+    }
     probes = sum(d.is_probe for d in documents.documents if d.score is not None)
     return Scored(stored, tuple(removed.values()), probes, documents.documents)
 
 
-def readable_scores(readings: Readings) -> Claim:
+def readable_scores(readings: Readings, profile: Profile) -> Claim:
     """Every document has a score, and every score is a share between 0 and 1."""
-    found = scored(readings)
+    found = scored(readings, profile)
     if isinstance(found, Unmeasured):
         return inconclusive("scores", found)
     rows = found.documents
@@ -146,7 +148,7 @@ def _skews_by_sending(readings: Readings, limit_s: float) -> list[float]:
 
 def in_band(readings: Readings, profile: Profile) -> Claim:
     """The mean lies in the band, judged with its confidence interval; of fewer than the sample, each document does."""
-    found = scored(readings)
+    found = scored(readings, profile)
     if isinstance(found, Unmeasured):
         return inconclusive("completeness", found)
     normal = normal_of(profile.completeness, readings.baseline)
@@ -181,7 +183,7 @@ def _few(
     changed = all(abs(score - normal.changed) <= normal.changed_tolerance for score in scores)
     if all(normal.low <= score <= normal.high for score in scores):
         return _few_in_band(says, low, readings, profile, details)
-    if readings.baseline is None and high < normal.critical:
+    if high < normal.critical <= normal.low:
         return failed("completeness", f"{says}, below {normal.critical:.0%}", Evidence.DOCUMENT, *details)
     if changed and new_behaviour.shows_new(readings, profile):
         return failed("completeness", f"{says}, the changed behaviour's level, and there are signs of the new code",
@@ -196,7 +198,7 @@ def _few_in_band(
 ) -> Claim:  # fmt: skip
     if low < profile.completeness.critical:
         return inconclusive("completeness", f"{says}, as low as before the change", *details)
-    proven = {proof.slot for proof in processed.proofs_of(readings)}
+    proven = {proof.slot for proof in processed.proofs_of(readings, profile)}
     missing = [replica.label for replica in readings.replicas if replica.slot not in proven]
     if missing and not processing.document_from_every_replica(readings, profile).passed:
         return inconclusive("completeness", f"{says}, each in the band; none from {', '.join(missing)}", *details)

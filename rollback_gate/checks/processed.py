@@ -5,29 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.proof import Proof, proofs
+from rollback_gate.evidence.proof import Process, Proof, proofs
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, failed, inconclusive
+from rollback_gate.profile.schema import Profile
 
 SUBJECT = "documents"
 
 
-def proofs_of(readings: Readings) -> tuple[Proof, ...]:
+def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
     """Every document that a replica has finished since its boundary, and that was found stored."""
-    return proofs({r.slot: r.log for r in readings.replicas}, readings.stored, readings.remembered)
+    logs = {r.slot: r.log for r in readings.replicas}
+    processes = {r.slot: Process(r.before.id, r.before.started_at) for r in readings.replicas
+                 if isinstance(r.before, Replica) and r.before.started_at}  # fmt: skip
+    return proofs(logs, processes, readings.stored, readings.remembered, profile.limits.clock_skew_s)
 
 
 def in_work(readings: Readings) -> list[tuple[str, str, float]]:
-    """Slot, document, and seconds since its pick-up, of what was picked up since the boundary and is not finished."""
+    """Slot, document, and seconds since its first pick-up since the boundary, of what no replica has finished."""
     return list(_open(readings))
 
 
 def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
+    finished = {name for r in readings.replicas if isinstance(r.log, LogSummary) for name in r.log.finished}
     for replica in readings.replicas:
         if isinstance(replica.log, LogSummary) and replica.log.read_at:
             for document, at in replica.log.unfinished.items():
-                yield replica.slot, document, replica.log.read_at.seconds_since(at)
+                if document not in finished:
+                    yield replica.slot, document, replica.log.read_at.seconds_since(at)
 
 
 def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:

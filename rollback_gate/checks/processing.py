@@ -11,6 +11,7 @@ from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.proof import Proof
 from rollback_gate.evidence.readings import ProbesReading, Readings, ReplicaReading
+from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Profile
 
@@ -20,13 +21,13 @@ def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
     if isinstance(readings.stored, Unmeasured):
         return inconclusive(SUBJECT, readings.stored)
     limit_s = profile.limits.probe_s
-    found = _by_slot(processed.proofs_of(readings), limit_s)
+    found = _by_slot(processed.proofs_of(readings, profile), limit_s)
     by_queue = {} if found.keys() >= _slots(readings) else _by_the_queues_word(readings, found.keys())
     lacking = [r for r in readings.replicas if r.slot not in found and r.slot not in by_queue]
     details = [*(_in_words(proof, readings) for proof in found.values()), *by_queue.values()]
     if readings.replicas and not lacking:
         return _all_proven(readings, found, by_queue, details)
-    claim = unproven.why(readings, lacking, limit_s)
+    claim = unproven.why(readings, lacking, profile)
     return replace(claim, details=(*claim.details, *details))
 
 
@@ -82,7 +83,7 @@ def _is_silent(replica: ReplicaReading) -> bool:
 # --- the other claims
 
 
-def metrics(readings: Readings) -> Claim:
+def metrics(readings: Readings, profile: Profile) -> Claim:
     """Each test document that came out was saved with its quality metrics; without any, the proofs were."""
     probes = readings.probes
     if isinstance(probes, Unmeasured):
@@ -93,7 +94,7 @@ def metrics(readings: Readings) -> Claim:
                      processed.evidence_of(without))  # fmt: skip
     if saved:
         return passed("metrics", f"all {len(saved)} test documents were saved with their metrics", Evidence.DOCUMENT)
-    count = len(processed.proofs_of(readings))
+    count = len(processed.proofs_of(readings, profile))
     if count:
         return passed("metrics", f"no test document was needed; {count} finished documents have their metrics",
                       Evidence.DOCUMENT)  # fmt: skip
@@ -107,7 +108,17 @@ def in_work(readings: Readings, profile: Profile) -> Claim:
     if not hanging:
         return _none_hangs(readings)
     details = [f"{slot}: {document}, for {seconds:.0f} s" for slot, document, seconds in hanging]
-    proven = {slot: sum(p.slot == slot for p in processed.proofs_of(readings)) for slot in {row[0] for row in hanging}}
+    if not readings.mcp.answers:
+        first = processed.fix_first(readings)
+        says = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s; {first}"
+        return replace(inconclusive(SUBJECT, says, *details), note=first)
+    if failing := [r.label for r in readings.replicas if isinstance(r.log, LogSummary) and r.log.errors]:
+        says = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s, beside error lines of its own"
+        return inconclusive(SUBJECT, f"{says} in {', '.join(failing)}", *details)
+    proven = {
+        slot: sum(p.slot == slot for p in processed.proofs_of(readings, profile))
+        for slot in {row[0] for row in hanging}
+    }
     too_long = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s"
     if bad := sorted(slot for slot, finished in proven.items() if hang is None or finished < hang.after):
         without = "" if hang is None else ", without one that was finished before"
@@ -132,11 +143,16 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
     strangers = readings.strangers
     if isinstance(strangers, Unmeasured):
         return inconclusive("queue", strangers)
+    skew_s = profile.limits.clock_skew_s
     says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
     if not strangers:
-        foreign = [] if profile.database.has_other_writers else _of_nobody(readings)
+        foreign = [] if profile.database.has_other_writers else _of_nobody(readings, skew_s)
         if not foreign:
-            return passed("queue", "nobody but the replicas of this deployment consumes the channel", Evidence.PROCESS)
+            return passed(
+                "queue",
+                "nobody but the replicas of this deployment is listed as a consumer of the channel",
+                Evidence.PROCESS,
+            )
         names = ", ".join(foreign[:3])
         says = f"{_saved(len(foreign))} since the boundary that no replica's log shows as finished: {names}"
         says += "; somebody else may have, whom the queue does not list while they are busy"
@@ -145,10 +161,14 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
     return inconclusive("queue", f"{says}; find out what they run")
 
 
-def _of_nobody(readings: Readings) -> list[str]:
-    """Documents saved since the boundary that no replica has finished; none where the logs could not show it."""
+def _of_nobody(readings: Readings, skew_s: float) -> list[str]:
+    """Documents saved since the boundary that no replica has finished; none where the logs could not show it.
+
+    Nor can they for one that was saved after they were read, or is in work: it is saved before its last line.
+    """
     documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.documents
     finished: set[str] = set()
+    read_at: list[Instant] = []
     for replica in readings.replicas:
         log, now = replica.log, replica.before
         is_whole = isinstance(now, Replica) and replica.boundary == now.started_at
@@ -156,8 +176,13 @@ def _of_nobody(readings: Readings) -> list[str]:
             return []
         if len(log.finished) >= MOST_DOCUMENTS:
             return []  # older ones are forgotten
-        finished |= log.finished.keys()
-    return [document.id for document in documents if document.id not in finished]
+        finished |= {*log.finished, *log.unfinished}
+        read_at += [log.read_at] if log.read_at else []
+    seen_until = min(read_at, default=None)
+    if seen_until is None:
+        return []
+    return [d.id for d in documents
+            if d.id not in finished and d.created_at and d.created_at < seen_until.plus(-skew_s)]  # fmt: skip
 
 
 def _saved(count: int) -> str:

@@ -9,6 +9,7 @@ from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Unmeasured, inconclusive
+from rollback_gate.profile.schema import Profile
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,13 @@ class _Lack:
     """Replicas without proof, and what there is to say why."""
 
     readings: Readings
+    profile: Profile
     probes: ProbesReading
     replicas: list[ReplicaReading]
-    limit_s: float
+
+    @property
+    def limit_s(self) -> float:
+        return self.profile.limits.probe_s
 
     @property
     def slots(self) -> set[str]:
@@ -32,13 +37,13 @@ class _Lack:
         return [p for p in self.probes.probes if {slot for slot, _ in p.stuck_in} & slots]
 
 
-def why(readings: Readings, replicas: list[ReplicaReading], limit_s: float) -> Claim:
+def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) -> Claim:
     names = ", ".join(replica.label for replica in replicas)
     if readings.ended_early and readings.mcp.answers:
         return inconclusive(SUBJECT, f"{names} finished none by then; not waited for: {readings.ended_early}")
     if isinstance(readings.probes, Unmeasured):
         return inconclusive(SUBJECT, f"{names} finished none since the boundary, and {readings.probes}")
-    lack = _Lack(readings, readings.probes, replicas, limit_s)
+    lack = _Lack(readings, profile, readings.probes, replicas)
     for why in (_never_saved, _too_long, _not_sent, _rejected, _went_elsewhere, _not_picked_up):
         if claim := why(lack):
             return claim
@@ -56,7 +61,11 @@ def _too_long(lack: _Lack) -> Claim | None:
         return processed.blame(
             readings, f"{says}, nor any other one since its start", processed.evidence_of(lack.held(stuck))
         )
-    slow = [proof for proof in processed.proofs_of(readings) if proof.slot in lack.slots and proof.seconds > limit_s]
+    slow = [
+        proof
+        for proof in processed.proofs_of(readings, lack.profile)
+        if proof.slot in lack.slots and proof.seconds > limit_s
+    ]
     if slow:
         says = f"{len(slow)} documents took longer than {limit_s:.0f} s, the first one {slow[0].seconds:.0f} s"
         return processed.blame(readings, says, [])

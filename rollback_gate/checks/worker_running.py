@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
@@ -10,6 +11,8 @@ from rollback_gate.evidence.readings import CodeReading, DependentReading, Readi
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Hang, Profile
+
+_SLACK = 1.2
 
 
 def expected_number(readings: Readings) -> Claim:
@@ -97,7 +100,8 @@ def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Cl
         says = "is running; its health check says nothing, as its program cannot be started"
         return passed(subject, says, Evidence.PROCESS, replica.check_cannot_run)
     if health == "unhealthy" and since == "the change":
-        return passed(subject, "is running and unhealthy, as it was before the change", Evidence.PROCESS)
+        says = "is running and unhealthy, as it was before the change"
+        return replace(passed(subject, says, Evidence.PROCESS, says), note=f"{replica.service} is unhealthy, as before")
     if health == "unhealthy" and since:
         return inconclusive(subject, f"is running and unhealthy, as it was before {since}: the change may have done it")
     if health == "unhealthy":
@@ -132,10 +136,12 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
     if replica.by_run and after.started_at and after.started_at > replica.by_run.started_at and after.restart_count:
         return failed(replica.label, f"restarted by itself since the rollback ({after.restart_count} times)",
                       Evidence.PROCESS)  # fmt: skip
+    if readings.ended_early:
+        return inconclusive(replica.label, f"was watched {window} only: {readings.ended_early}")
     return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)
 
 
-def clean_start(replica: ReplicaReading) -> Claim:
+def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
     """It started without errors and consumes (runbook: no startup errors).
 
     The queue drops a consumer that is busy for longer than two heartbeats (FACTS): one that it does not list is alive
@@ -155,7 +161,7 @@ def clean_start(replica: ReplicaReading) -> Claim:
     if log.startup_errors and (log.consuming_at or not has_consumed):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
     if not replica.in_queue:
-        return _not_listed(replica, log)
+        return _not_listed(replica, log, profile)
     if log.consuming_at:
         return passed(
             replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
@@ -164,20 +170,30 @@ def clean_start(replica: ReplicaReading) -> Claim:
                   " boundary", Evidence.PROCESS, *log.startup_errors)  # fmt: skip
 
 
-def _not_listed(replica: ReplicaReading, log: LogSummary) -> Claim:
+def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:
     """By the queue, at the end of the checks."""
     if _was_started_anew(replica):
         return inconclusive(replica.label, "was restarted by someone while the checks ran, and had not connected "
                             "to the queue again: verify again")  # fmt: skip
-    if log.unfinished and log.connected_at:
+    if log.unfinished and _works_by_its_log(log, profile):
         busy_with = ", ".join(list(log.unfinished)[-3:])
-        return passed(replica.label, f"connected {log.connected_at.short} and is busy with {busy_with}; meanwhile the "
-                      "queue does not list it", Evidence.LOG)  # fmt: skip
-    if not log.connected_at and not log.finished and not replica.in_queue_before and log.could_show_documents:
+        says = f"is busy with {busy_with}; meanwhile the queue does not list it"
+        return passed(replica.label, says, Evidence.LOG)
+    never = not log.connected_at and not log.picked_up and not log.finished and not replica.in_queue_before
+    if never and log.consuming_at:  # its log reaches back to the start, and could have shown it
         return failed(replica.label, "is not connected to the queue: it has never connected, and finished nothing",
                       Evidence.LOG)  # fmt: skip
     return inconclusive(replica.label, "is not listed by the queue, and its log does not say that it is busy: verify "
                         "again")  # fmt: skip
+
+
+def _works_by_its_log(log: LogSummary, profile: Profile) -> bool:
+    """Its last pick-up, or line that old code prints over a document, is not older than the worker takes for one."""
+    if log.read_at is None or log.last_at is None:
+        return False
+    hang = profile.known.hang
+    longest_s = max(hang.limit_s if hang else 0, profile.limits.probe_s)
+    return log.read_at.seconds_since(log.last_at) <= longest_s * _SLACK
 
 
 def _was_started_anew(replica: ReplicaReading) -> bool:
@@ -273,8 +289,9 @@ def dependents(readings: Readings) -> Claim:
         return worst_of
     names = ", ".join(reading.service for reading in readings.dependents) or "none"
     details = [f"{claim.subject} {claim.says}" for claim in claims if claim.details]
-    return passed("dependents", f"running, staying up, younger than the restored files: {names}", Evidence.PROCESS,
-                  *details)  # fmt: skip
+    says = f"running, staying up, younger than the restored files: {names}"
+    note = next((claim.note for claim in claims if claim.note), "")
+    return replace(passed("dependents", says, Evidence.PROCESS, *details), note=note)
 
 
 def code_of_dependents(readings: Readings) -> Claim:

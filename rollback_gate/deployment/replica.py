@@ -138,6 +138,5 @@ def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
 
 def _is_missing(result: Mapping[str, Any]) -> bool:
     """By exit status as a shell gives it, or by the engine's word where it could not start the program at all."""
-    output = str(result.get("Output") or "")
-    not_started = "executable file not found" in output or "OCI runtime exec failed" in output
-    return result.get("ExitCode") in (126, 127) or (result.get("ExitCode") == -1 and not_started)
+    is_absent = "executable file not found" in str(result.get("Output") or "")
+    return result.get("ExitCode") in (126, 127) or (result.get("ExitCode") == -1 and is_absent)

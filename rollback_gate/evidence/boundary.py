@@ -12,10 +12,11 @@ from rollback_gate.instant import Instant
 def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant | None) -> Instant | None:
     """Of one replica: `since` where given by hand; the start that the run itself made and journaled; else its own.
 
-    None for a container that has never been started.
+    Never before the process's start where it is given by hand: older lines are another process's. None for a container
+    that has never been started.
     """
     if since is not None:
-        return since
+        return max(since, replica.started_at) if replica.started_at else since
     by_run = started_by_run(replica, started)
     return by_run.started_at if by_run else replica.started_at
 

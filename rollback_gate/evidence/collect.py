@@ -35,7 +35,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 _SETTLE_S = 5.0
-_POLL_S = 1.0
+_POLL_S, _MARKS_S = 1.0, 5.0
 _BUCKETS, _FINEST_S = 72, 10.0  # points of the picture over time
 
 
@@ -126,7 +126,8 @@ class Collector:
         starts = {slot: self._boundary(replica) for slot, replica in running.items()}
         bounded = {slot: at for slot, at in starts.items() if at}
         return Processing(self.profile, self.engine, self.documents, self.record_id, self.memory,
-                          {slot: running[slot] for slot in bounded}, bounded, self.tell, self.clock)  # fmt: skip
+                          {slot: running[slot] for slot in bounded}, bounded, self.tell, self.clock,
+                          boundary.of_documents(bounded.values()))  # fmt: skip
 
     def _early(self, taken: _Taken) -> str:
         """Why nothing more has to be waited for: what is measured by now is NO-GO, whatever comes."""
@@ -140,6 +141,7 @@ class Collector:
     def _watch(self, taken: _Taken, mcp_reading: McpReading) -> str:
         """Soak, organic documents and probes, side by side; why it ended before its time, "" where it did not."""
         processing = taken.processing
+        processing.follow()  # asking the server has taken its time
         if processing.lacking() and not mcp_reading.answers:
             why = f"fix the MCP server first: {mcp_reading.says}"
             processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
@@ -147,17 +149,20 @@ class Collector:
             return why
         soak_s = self.profile.limits.soak_s
         self.tell(f"soak: watching the replicas for {soak_s:.0f} s")
+        marks_at = 0.0
         while True:
             processing.follow()
             elapsed = self.clock() - taken.began
             if self._has_changed(taken.before):
                 return ""
-            if self._is_marked(taken) and (early := self._early(taken)):
-                return early
+            if elapsed >= marks_at:
+                marks_at = elapsed + _MARKS_S
+                if self._is_marked(taken) and (early := self._early(taken)):
+                    return early
             if count := processing.wants_probes(elapsed):
                 self.tell(f"{count} replicas have finished no document by themselves: sending as many test documents")
                 processing.send(count)
-            if elapsed >= soak_s and not self._awaits_proof(processing) and not self._awaits_health(elapsed):
+            if elapsed >= soak_s and not self._awaits_proof(processing, elapsed) and not self._awaits_health(elapsed):
                 self._wait_for_traces(processing)
                 return ""
             self.sleep(_POLL_S)
@@ -168,9 +173,9 @@ class Collector:
         found = since_of(self.documents, since)
         return not isinstance(found, Unmeasured) and any(document.marked for document in found.documents)
 
-    def _awaits_proof(self, processing: Processing) -> bool:
+    def _awaits_proof(self, processing: Processing, elapsed: float) -> bool:
         try:
-            return processing.awaits_proof()
+            return processing.awaits_proof(elapsed)
         except Unreachable as error:
             processing.leave_out(error.message)
             return False

@@ -76,28 +76,37 @@ class Documents:
             rows = list(self._collection().find({"_id": {"$in": list(ids)}}, self._projection()))
         return {row["_id"]: parse(row, self.profile) for row in rows}
 
-    def remove_traces(self, ids: Iterable[str]) -> int:
-        """What probes left, by the ids of their documents and jobs; how many were removed. Raises Unreachable."""
-        named = {"$in": list(ids)}
-        return self._removed(lambda field: {field: named}) if named["$in"] else 0
+    def remove_traces(self, ids: Iterable[str], keep_marked_since: Instant | None) -> int:
+        """What probes left, by the ids of their documents and jobs; how many were removed. Raises Unreachable.
 
-    def remove_lost_traces(self, now: Instant) -> int:
+        `keep_marked_since`: a document that carries the change's mark and is not older is evidence, and stays.
+        """
+        named = {"$in": [name for name in ids if name.startswith(PROBE_PREFIX)]}
+        return self._removed(lambda field: {field: named}, keep_marked_since) if named["$in"] else 0
+
+    def remove_lost_traces(self, now: Instant, keep_marked_since: Instant | None) -> int:
         """What probes left that nobody remembers: ids of the gate's own form, from an hour ago or earlier.
 
-        Raises Unreachable.
+        `keep_marked_since` as above. Raises Unreachable.
         """
         stamp = f"{now.plus(-_LOST_AFTER_S).to_datetime():%Y%m%dT%H%M%SZ}"
 
         def lost(begin: str) -> Callable[[str], dict[str, Any]]:
             return lambda field: {field: {"$regex": _PROBE_ID, "$gte": f"{begin}0", "$lt": f"{begin}{stamp}"}}
 
-        return self._removed(lost(PROBE_PREFIX)) + self._removed(lost(f"{PROBE_PREFIX}job-"))
+        return sum(self._removed(lost(begin), keep_marked_since) for begin in (PROBE_PREFIX, f"{PROBE_PREFIX}job-"))
 
-    def _removed(self, which: Callable[[str], dict[str, Any]]) -> int:
-        removed = 0
+    def _removed(self, which: Callable[[str], dict[str, Any]], keep_marked_since: Instant | None) -> int:
+        removed, database = 0, self.profile.database
+        kept: dict[str, Any] = {database.new_mark: {"$exists": True}}
+        if keep_marked_since:
+            kept[database.created_at] = {"$gte": keep_marked_since.to_datetime()}
         with _answering(self):
             for trace in self.profile.probe.traces:
-                removed += self._database()[trace.collection].delete_many(which(trace.field)).deleted_count
+                wanted = which(trace.field)
+                if keep_marked_since and trace.collection == database.collection:
+                    wanted["$nor"] = [kept]
+                removed += self._database()[trace.collection].delete_many(wanted).deleted_count
         return removed
 
     def normal_before(self, until: Instant, span_s: float) -> Baseline | Unmeasured | None:
@@ -109,7 +118,8 @@ class Documents:
         column = database.created_at
         try:
             with _answering(self):
-                marked = self._collection().find_one({database.new_mark: {"$exists": True}, column: {"$type": "date"}},
+                window = {"$type": "date", "$gte": until.plus(-span_s).to_datetime()}
+                marked = self._collection().find_one({database.new_mark: {"$exists": True}, column: window},
                                                      {column: 1}, sort=[(column, pymongo.ASCENDING)])  # fmt: skip
                 end = min(until, Instant.from_datetime(_field(marked, column))) if marked else until
                 pipeline = baseline_pipeline(self.profile, end.plus(-span_s).to_datetime(), end.to_datetime())

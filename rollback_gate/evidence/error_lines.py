@@ -1,13 +1,14 @@
 """Which error lines a log holds, and which of them are known noise. Pure, line by line.
 
 A traceback belongs to the line right before it: one that follows known noise is noise, one that follows an error
-line is that error, and one on its own is an error named by its last line.
+line is that error, and one on its own is an error named by its last line. Noise that says how its traceback ends is
+noise with such a one only: by the first of a chain, what was raised before the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from rollback_gate.profile.schema import Logs, NoiseLine
@@ -35,13 +36,14 @@ class ErrorLines:
     samples: list[str] = field(default_factory=list)
     at_start: list[str] = field(default_factory=list)
     _last: _Record = _Record.PLAIN
+    _unproven: tuple[NoiseLine, str] | None = None  # noise, if the traceback that follows ends as it has to
     _in_traceback: bool = False
     _after_traceback: bool = False
 
     @property
     def is_open(self) -> bool:
         """The next line may belong to a traceback, whatever it says."""
-        return self._in_traceback or self._after_traceback
+        return self._in_traceback or self._after_traceback or self._unproven is not None
 
     def plain(self) -> None:
         """A line that is neither noise nor an error went by: a traceback that comes now is not its."""
@@ -61,11 +63,14 @@ class ErrorLines:
         noise = [form for form in self.forms.noise if form.pattern.search(text)]
         if self._in_traceback:
             self._in_traceback, self._after_traceback = False, True
+            self._settle(text, consuming)
             self._end_traceback(text, bool(noise), consuming)
             return noise
         self._after_traceback = False
+        self._settle("", consuming)
         if noise:
             self._last = _Record.NOISE
+            self._unproven = next(((form, text) for form in noise if form.ends), None)
         elif self.forms.error.search(text):
             self._last = _Record.ERROR
             self._keep(text, consuming)
@@ -73,11 +78,20 @@ class ErrorLines:
             self._last = _Record.PLAIN
         return noise
 
-    def close(self, consuming: bool) -> None:
-        """A log that ends inside a traceback: the process is gone, and the heading is all there is."""
-        if self._in_traceback and self._last is _Record.PLAIN:
-            self._keep(_HEADING, consuming)
-        self._in_traceback = False
+    def closed(self, consuming: bool) -> ErrorLines:
+        """As it stands if no line follows; itself goes on. Inside a traceback its heading is all there is."""
+        end = replace(self, samples=list(self.samples), at_start=list(self.at_start))
+        if end._in_traceback and end._last is _Record.PLAIN:
+            end._keep(_HEADING, consuming)
+        return end
+
+    def _settle(self, end: str, consuming: bool) -> None:
+        """`end`: the last line of the traceback that followed; "" for none."""
+        if self._unproven:
+            (form, text), self._unproven = self._unproven, None
+            if not (form.ends and end and form.ends.search(end)):
+                self._last = _Record.ERROR
+                self._keep(f"{text}: {end}" if end else text, consuming)
 
     def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
         if self._last is not _Record.PLAIN:

@@ -42,11 +42,11 @@ class LogSummary:
     """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
 
     `documents_finished`: all of them; `finished`: of the last ones, seconds from pick-up to completion by the engine's
-    clock, by document; `unfinished`: when those were picked up that are not complete. `scores`: shares 0..1 of finished
-    documents, where the log gives them; `completions`: how often each was finished. `picked_up`: all pick-ups, from
-    `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up or line of noise; `read_at`: when
-    it was read, by the engine's clock. `without_level`: lines of a form
-    that has no level, so that errors do not show.
+    clock, by document; `unfinished`: when those were picked up first that are not complete. `scores`: shares 0..1 of
+    finished documents, where the log gives them; `completions`: how often each was finished. `picked_up`: all
+    pick-ups, from `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up or line of noise;
+    `read_at`: when it was read, by the engine's clock. `without_level`: lines of a form that has no level, so that
+    errors do not show.
     """
 
     since: Instant
@@ -216,8 +216,8 @@ class LogReader:
             self._picked_up += 1
             self._told_at = at
             self._first_picked_up_at = self._first_picked_up_at or at
-            self._started.pop(picked_up["document"], None)  # delivered again: now it is the newest
-            self._started[picked_up["document"]] = at
+            first_at = self._started.pop(picked_up["document"], at)  # delivered again: its time began with the first
+            self._started[picked_up["document"]] = first_at
             _forget_oldest(self._started)
             if self.listener:
                 self.listener.picked_up(at, picked_up["document"])
@@ -245,12 +245,11 @@ class LogReader:
                 self.listener.completed(at, document)
 
     def summary(self) -> LogSummary:
-        self._errors.close(self._consuming_at is not None)
+        errors = self._errors.closed(self._consuming_at is not None)
         return LogSummary(
             since=self.since, lines=self._lines, size_bytes=self._size, consuming_at=self._consuming_at,
             connected_at=self._connected_at, new=tuple(self._new.values()), noise=tuple(self._noise.values()),
-            errors=self._errors.count, error_samples=tuple(self._errors.samples),
-            startup_errors=tuple(self._errors.at_start),
+            errors=errors.count, error_samples=tuple(errors.samples), startup_errors=tuple(errors.at_start),
             finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=dict(self._started),
             documents_finished=self._finished_count,
             unreadable_lines=self._unreadable, without_level=self._without_level,

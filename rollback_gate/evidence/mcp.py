@@ -70,6 +70,6 @@ def _judge(answer: Mapping[str, Any], ask: Ask, address: str, seconds: float) ->
     if error is None:
         return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method} in {seconds:.2f} s")
     says = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else str(error)
-    if ask.trouble.search(says):
+    if ask.trouble and ask.trouble.search(says):
         return McpReading(Upstream.IN_TROUBLE, f"{address} answers a call of {ask.method} with error {says[:200]}")
     return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method}, with error {says[:200]}")

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.evidence.proof import PROBE_PREFIX
+from rollback_gate.evidence.readings import Known
 from rollback_gate.instant import Instant
 
 FILE = "probes.jsonl"
@@ -22,12 +24,17 @@ KEPT_S = 7 * 86_400
 
 @dataclass(frozen=True)
 class Remembered:
-    """One probe. `score`: with which it was found stored; None where it was not, or had none."""
+    """One probe. `known`: how it was found stored; None where it was not, or not as it should be."""
 
     document_id: str
     job_id: str
     sent_at: Instant
-    score: float | None = None
+    known: Known | None = None
+
+
+def is_probe_id(value: object) -> bool:
+    """Of a document or a job of the gate's own: nothing else is ever removed."""
+    return isinstance(value, str) and value.startswith(PROBE_PREFIX)
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ class ProbeMemory:
         """Before they are published, so that none can be forgotten. Raises OSError."""
         self._append({"sent": name, "job": job_id, "at": str(at)} for name in document_ids)
 
-    def stored(self, document_id: str, score: float) -> None:
+    def stored(self, document_id: str, known: Known) -> None:
         """Before it is removed. Raises OSError."""
-        self._append([{"stored": document_id, "score": score}])
+        self._append([{"stored": document_id, "score": known.score, "container": known.container_id,
+                       "started_at": str(known.started_at)}])  # fmt: skip
 
     def recall(self, now: Instant) -> tuple[Remembered, ...]:
         """Those of the last seven days, oldest first. A line that was cut by a crash is passed over. Raises OSError."""
@@ -58,7 +66,9 @@ class ProbeMemory:
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             # A line that a crash cut short must not swallow the next one.
-            os.write(descriptor, b"".join(f"\n{json.dumps(row, sort_keys=True)}".encode() for row in rows))
+            data = b"".join(f"\n{json.dumps(row, sort_keys=True)}".encode() for row in rows)
+            if os.write(descriptor, data) != len(data):
+                raise OSError(f"{self.file} could not be written whole: is the disk full?")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -80,9 +90,10 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
     try:
-        if "sent" in row:
-            found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(row["at"]))
+        if "sent" in row and is_probe_id(row["sent"]) and is_probe_id(row["job"]):
+            found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(str(row["at"])))
         elif row.get("stored") in found:
-            found[row["stored"]] = replace(found[row["stored"]], score=float(row["score"]))
+            known = Known(float(row["score"]), str(row["container"]), Instant.parse(str(row["started_at"])))
+            found[row["stored"]] = replace(found[row["stored"]], known=known)
     except (KeyError, TypeError, ValueError):
         return  # written by another version, or by somebody else: nothing of it is believed

@@ -6,7 +6,7 @@ second document of a process can hang (FACTS), and every probe costs a productio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -18,14 +18,22 @@ from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogReader, LogSummary
 from rollback_gate.evidence.probe import Probes, lines_about, progress
 from rollback_gate.evidence.probe_memory import ProbeMemory, Remembered
-from rollback_gate.evidence.proof import Proof, proofs
-from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, ProbeReading, ProbesReading, QueueReading
+from rollback_gate.evidence.proof import Process, Proof, proofs
+from rollback_gate.evidence.readings import (
+    DocumentReading,
+    DocumentsReading,
+    Known,
+    ProbeReading,
+    ProbesReading,
+    QueueReading,
+)
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
 
 MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
 _TELL_EVERY_S = 15
+_POLLED_S = 5.0
 _BACKLOG_WAITS = 3  # times sample_wait_s, for tasks that wait in the queue
 
 
@@ -42,6 +50,7 @@ class Processing:
     boundaries: Mapping[str, Instant]
     tell: Callable[[str], None]
     clock: Callable[[], float]
+    keep_marked_since: Instant | None = None  # as Documents.remove_traces has it
     _followers: dict[str, logs.Follower] = field(default_factory=dict)
     _summaries: dict[str, LogSummary | Unmeasured] = field(default_factory=dict)
     _recalled: tuple[Remembered, ...] | Unmeasured | None = None
@@ -82,15 +91,17 @@ class Processing:
         except Unreachable as error:
             return Unmeasured("whether finished documents are stored", f"{error.message}; {error.remedy}")
 
-    def remembered(self) -> dict[str, float]:
+    def remembered(self) -> dict[str, Known]:
         """Probes that were found stored with a score, and were then removed."""
         if isinstance(self._recalled, Unmeasured) or self._recalled is None:
             return {}
-        return {one.document_id: one.score for one in self._recalled if one.score is not None}
+        return {one.document_id: one.known for one in self._recalled if one.known is not None}
 
     def proofs(self) -> tuple[Proof, ...]:
         limit_s = self.profile.limits.probe_s
-        found = proofs(self._summaries, self.stored(), self.remembered())
+        processes = {slot: Process(r.id, r.started_at) for slot, r in self.replicas.items() if r.started_at}
+        skew_s = self.profile.limits.clock_skew_s
+        found = proofs(self._summaries, processes, self.stored(), self.remembered(), skew_s)
         return tuple(proof for proof in found if proof.seconds <= limit_s)
 
     def lacking(self) -> list[str]:
@@ -108,7 +119,7 @@ class Processing:
             self._recalled = Unmeasured("earlier probes", str(error))
         try:
             if isinstance(self.documents, Documents):
-                self._swept += _remove(self.documents, self._recalled, self.engine.now())
+                self._swept += self._remove(self.documents)
         except Unreachable:
             return
 
@@ -121,7 +132,7 @@ class Processing:
         self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
         try:
             # A worker whose database takes no writes hangs through no fault of its own: ours, of nothing, tells first.
-            self.documents.remove_traces([self.probes.job_id])
+            self.documents.remove_traces([self.probes.job_id], None)
             self.probes.send(count)
         except Unreachable as error:
             self._not_sent = f"{error.message}; {error.remedy}"
@@ -148,27 +159,32 @@ class Processing:
             return 0
         return len(idle)
 
-    def awaits_proof(self) -> bool:
-        """Something can still show that a replica without proof processes documents. Raises Unreachable."""
-        lacking = set(self.lacking())
-        if not lacking:
+    def awaits_proof(self, elapsed_s: float) -> bool:
+        """Something can still show that a replica without proof processes documents. Raises Unreachable.
+
+        Not longer than a probe may take that is sent at the last moment: documents that fail, one after the other, are
+        always young.
+        """
+        limits, lacking = self.profile.limits, set(self.lacking())
+        if not lacking or elapsed_s >= _BACKLOG_WAITS * limits.sample_wait_s + limits.probe_s + _POLLED_S:
             return False
-        if any(seconds < self.profile.limits.probe_s for slot in lacking for seconds in self._in_work(slot)):
+        if self.probes is None or any(self._in_work(slot) for slot in lacking):
             return True
-        if self.probes is None:
-            return any(not self._in_work(slot) for slot in lacking)  # a probe is still to be sent
         rows = self.look()
         if self.clock() - self._told > _TELL_EVERY_S:
             self._told = self.clock()
             self.tell(progress(self.profile, rows))
         return not all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
 
-    def _in_work(self, slot: str) -> list[float]:
-        """For how many seconds the replica has had each document that it has not finished."""
+    def _in_work(self, slot: str) -> list[str]:
+        """Documents that the replica has in work and may still finish in time, and that no other one has finished."""
         log = self._summaries.get(slot)
         if not isinstance(log, LogSummary) or log.read_at is None:
             return []
-        return [log.read_at.seconds_since(at) for at in log.unfinished.values()]
+        readable = [one for one in self._summaries.values() if isinstance(one, LogSummary)]
+        return [name for name, at in log.unfinished.items()
+                if log.read_at.seconds_since(at) < self.profile.limits.probe_s
+                and not any(name in one.finished for one in readable)]  # fmt: skip
 
     def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
         """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""
@@ -192,19 +208,37 @@ class Processing:
         return ProbesReading(seen, self.profile.limits.probe_s, self._swept, leftovers, self._not_sent, may_return)
 
     def _forgotten(self, seen: tuple[ProbeReading, ...]) -> tuple[str, ...]:
-        """Traces of probes that could not be removed; their scores are kept before that."""
+        """Traces of probes that are left; their scores are kept before the others are removed."""
         try:
             for probe in seen:
-                if probe.document and probe.document.score is not None and not probe.document.marked:
-                    self.memory.stored(probe.document_id, probe.document.score)
+                if known := self._known(probe):
+                    self.memory.stored(probe.document_id, known)
             if isinstance(self.documents, Documents):
                 self._recalled = self.memory.recall(self.engine.now())
-                _remove(self.documents, self._recalled, self.engine.now())
+                self._remove(self.documents)
         except OSError as error:
             return (f"traces of test documents were not removed, as they could not be remembered: {error}",)
         except Unreachable as error:
             return (f"traces of test documents could not be removed: {error.message}",)
-        return ()
+        marked = [probe.document_id for probe in seen if probe.document and probe.document.marked]
+        return tuple(f"{name} carries the mark of the change: kept, as evidence" for name in marked
+                     if self.keep_marked_since)  # fmt: skip
+
+    def _remove(self, documents: Documents) -> int:
+        """Raises Unreachable."""
+        known = () if isinstance(self._recalled, Unmeasured) or self._recalled is None else self._recalled
+        return _remove(documents, known, self.engine.now(), self.keep_marked_since)
+
+    def _known(self, probe: ProbeReading) -> Known | None:
+        """What of it counts for a later verify of the same process; None where anything is not as it should be."""
+        document, replica = probe.document, self.replicas.get(probe.replica or "")
+        if document is None or document.score is None or document.marked or replica is None or not replica.started_at:
+            return None
+        if probe.completed_at is None or document.created_at is None or not 0 <= document.score <= 1:
+            return None
+        skew_s = abs(document.created_at.seconds_since(probe.completed_at))
+        is_timely = skew_s <= self.profile.limits.clock_skew_s
+        return Known(document.score, replica.id, replica.started_at) if is_timely else None
 
     def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
         """Probes that the queue may still deliver: not finished before its time-out, and it holds messages."""
@@ -231,16 +265,14 @@ class Processing:
         return tuple(completed(probe) for probe in seen)
 
 
-def _remove(documents: Documents, recalled: tuple[Remembered, ...] | Unmeasured, now: Instant) -> int:
-    """Raises Unreachable."""
-    known = () if isinstance(recalled, Unmeasured) else recalled
-    removed = documents.remove_traces(name for one in known for name in (one.document_id, one.job_id))
-    return removed + documents.remove_lost_traces(now)
+def _remove(documents: Documents, known: Iterable[Remembered], now: Instant, keep_marked_since: Instant | None) -> int:
+    ids = [name for one in known for name in (one.document_id, one.job_id)]
+    return documents.remove_traces(ids, keep_marked_since) + documents.remove_lost_traces(now, keep_marked_since)
 
 
 def sweep(documents: Documents, memory: ProbeMemory, now: Instant) -> int:
     """Remove what earlier probes have left; how many traces. Raises Unreachable, OSError."""
-    return _remove(documents, memory.recall(now), now)
+    return _remove(documents, memory.recall(now), now, None)
 
 
 def since_of(documents: Documents | Unmeasured, since: Instant | None) -> DocumentsReading | Unmeasured:

@@ -104,6 +104,15 @@ class DocumentReading:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A probe that was found stored, and was then removed: by whose process, and with which score."""
+
+    score: float
+    container_id: str
+    started_at: Instant
+
+
+@dataclass(frozen=True)
 class DocumentsReading:
     """Documents created since the boundary, newest first. `truncated`: there are more than were read.
 
@@ -261,7 +270,7 @@ class Readings:
     `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
     `history`: completeness around the boundary, for the record's picture; no check looks at it. None: not asked for.
     `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
-    `remembered`: by id, probes of earlier verifies that were found stored with a score, and were then removed.
+    `remembered`: by id, probes that were found stored with a score, and were then removed.
     `ended_early`: why nobody waited for the rest, "" where everything was waited for.
     `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
     """
@@ -283,6 +292,6 @@ class Readings:
     project_exists: bool = True
     history: Series | Unmeasured | None = None
     stored: Mapping[str, DocumentReading] | Unmeasured = field(default_factory=dict)
-    remembered: Mapping[str, float] = field(default_factory=dict)
+    remembered: Mapping[str, Known] = field(default_factory=dict)
     ended_early: str = ""
     ill_before: Mapping[str, str] = field(default_factory=dict)

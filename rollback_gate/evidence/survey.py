@@ -84,7 +84,8 @@ class Survey:
     def _sent(self, processing: Processing) -> ProbeReading | Unmeasured:
         processing.sweep()
         processing.send(1)
-        while processing.probes and processing.probes.were_sent and not self._is_decided(processing):
+        deadline = time.monotonic() + 2 * self.profile.limits.probe_s  # waiting in the queue, and then in work
+        while not self._is_decided(processing) and time.monotonic() < deadline:
             time.sleep(POLL_S)
             processing.follow()
         concluded = processing.concluded(queue.read(self.profile))
@@ -94,7 +95,8 @@ class Survey:
 
     @staticmethod
     def _is_decided(processing: Processing) -> bool:
-        return processing.probes is None or all(processing.probes.is_decided(probe) for probe in processing.look())
+        sent = processing.probes
+        return sent is None or not sent.were_sent or all(sent.is_decided(probe) for probe in processing.look())
 
     def _moment(self, replicas: tuple[Replica, ...], now: Instant) -> tuple[Instant, str]:
         """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""

@@ -111,11 +111,13 @@ class NoiseLine(LinePattern):
     """An error line that old code prints too.
 
     `per_document`: at most so many for each document that a process had in hand; what goes beyond it counts as errors.
-    `of_input`: it reports a task that is invalid, which is the input's fault.
+    `of_input`: it reports a task that is invalid, which is the input's fault. `ends`: a traceback has to follow it, and
+    the first one has to end so; the line is an error of the worker's own otherwise.
     """
 
     per_document: int | None = Field(default=None, ge=1, le=1000)
     of_input: bool = False
+    ends: re.Pattern[str] | None = None
 
 
 class Logs(Section):
@@ -192,7 +194,7 @@ class Ask(Section):
     method: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
     answer_s: float = Field(default=8, gt=0, le=600)
-    trouble: re.Pattern[str] = re.compile("")
+    trouble: re.Pattern[str] | None = None
 
 
 class Mcp(Section):

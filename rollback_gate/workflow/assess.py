@@ -16,6 +16,7 @@ from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.readings import ProbeReading
 from rollback_gate.evidence.survey import Survey
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_DECISION, Decision, ExitCode, Unmeasured
@@ -71,6 +72,7 @@ class _Assessing:
     survey: Survey
     wish: Wish
     sleep: Callable[[float], None]
+    _probed: ProbeReading | Unmeasured | None = None  # once: a watch does not send a document each time
     _told: list[str] = field(default_factory=list)
 
     def run(self) -> ExitCode:
@@ -101,8 +103,9 @@ class _Assessing:
         own_id = store.new_id(local_now())
         own, *others = probe_memories(self.call, self.settings, self.engine)
         memory = ProbeMemory(own, tuple(others))
-        probe = self.survey.probe(own_id, memory, self._tell) if self.wish.probe else None
-        symptoms = self.survey.take(probe)
+        if self.wish.probe and self._probed is None:
+            self._probed = self.survey.probe(own_id, memory, self._tell)
+        symptoms = self.survey.take(self._probed)
         assessment = decide(symptoms, profile)
         deployment = str(deployment_id(self.settings, self.engine))
         heading = {"id": own_id, "deployment": deployment, "operator": self.call.operator, "change": profile.title}

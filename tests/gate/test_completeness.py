@@ -6,9 +6,9 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.pytest_plugin import Conclude
 
 
-def test_scores_are_readable(readings: Readings, conclude: Conclude) -> None:
+def test_scores_are_readable(readings: Readings, profile: Profile, conclude: Conclude) -> None:
     """Every document has a score between 0 and 1."""
-    assert conclude(completeness.readable_scores(readings)).passed
+    assert conclude(completeness.readable_scores(readings, profile)).passed
 
 
 def test_clocks_agree(readings: Readings, profile: Profile, conclude: Conclude) -> None:

@@ -11,9 +11,9 @@ def test_document_comes_out_of_every_replica(readings: Readings, profile: Profil
     assert conclude(processing.document_from_every_replica(readings, profile)).passed
 
 
-def test_documents_are_saved_with_metrics(readings: Readings, conclude: Conclude) -> None:
+def test_documents_are_saved_with_metrics(readings: Readings, profile: Profile, conclude: Conclude) -> None:
     """What was saved has its quality metrics."""
-    assert conclude(processing.metrics(readings)).passed
+    assert conclude(processing.metrics(readings, profile)).passed
 
 
 def test_no_document_hangs(readings: Readings, profile: Profile, conclude: Conclude) -> None:

@@ -26,9 +26,9 @@ def test_replica_stays_up(replica: ReplicaReading, readings: Readings, conclude:
     assert conclude(worker_running.stays_up(readings, replica)).passed
 
 
-def test_replica_started_without_errors(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_replica_started_without_errors(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
     """No import error or traceback before it reports that it consumes; a consumer of the queue."""
-    assert conclude(worker_running.clean_start(replica)).passed
+    assert conclude(worker_running.clean_start(replica, profile)).passed
 
 
 def test_replica_logs_few_errors(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:

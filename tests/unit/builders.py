@@ -14,6 +14,7 @@ from rollback_gate.evidence.readings import (
     DocumentReading,
     DocumentsReading,
     FileReading,
+    Known,
     McpReading,
     ProbeReading,
     ProbesReading,
@@ -62,7 +63,7 @@ def log(name: str = "rollback-probe-x-1.jpg", **changes: Any) -> LogSummary:
         since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
         new=(), noise=(), errors=0, error_samples=(), startup_errors=(),
         finished={name: 0.3, **{f"{n}.jpg": 0.3 for n in range(30)}},
-        finished_at={name: STARTED.plus(5)}, unfinished={}, documents_finished=1, scores={name: 0.278},
+        finished_at={name: STARTED.plus(5), **{f"{n}.jpg": STARTED.plus(5) for n in range(30)}}, unfinished={}, documents_finished=1, scores={name: 0.278},
         completions={name: 1}, picked_up=1, first_picked_up_at=STARTED.plus(4.7), last_at=STARTED.plus(5),
         read_at=STARTED.plus(90),
     )  # fmt: skip
@@ -101,6 +102,11 @@ def probe(number: int = 1, **changes: Any) -> ProbeReading:
     name = f"rollback-probe-x-{number}.jpg"
     done = ProbeReading(name, STARTED.plus(4), f"replica-{number}", 0.3, STARTED.plus(5), document(name))
     return replace(done, **changes)
+
+
+def known(score: float = 0.278, number: int = 1, **changes: Any) -> Known:
+    """How a probe was found stored that the process of `replica_reading(number)` had finished."""
+    return replace(Known(score, f"{number}" * 64, STARTED), **changes)
 
 
 IMAGE = replica().image_id

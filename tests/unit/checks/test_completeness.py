@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollback_gate.checks import completeness
 from rollback_gate.evidence.readings import Baseline, DocumentsReading, McpReading, ProbesReading, Upstream
 from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import STARTED, documents, log, new_line, phase1, probe, readings, replica_reading
+from tests.unit.builders import STARTED, documents, known, log, new_line, phase1, probe, readings, replica_reading
 
 PROFILE = phase1()
 
@@ -75,10 +75,10 @@ def test_a_few_documents_stand_on_check_1() -> None:
 
 def test_removed_test_documents_of_the_same_process_count() -> None:
     """Their scores stand in the log."""
-    known = {probe(n).document_id: 0.2778 for n in (1, 2)}
-    world = readings(documents=DocumentsReading(STARTED, ()), stored={}, remembered=known)
+    remembered = {probe(n).document_id: known(number=n) for n in (1, 2)}
+    world = readings(documents=DocumentsReading(STARTED, ()), stored={}, remembered=remembered)
     assert completeness.in_band(world, PROFILE).passed
-    assert completeness.readable_scores(world).passed
+    assert completeness.readable_scores(world, phase1()).passed
     assert completeness.clock(world, PROFILE).passed, "no stored document is judged by its time"
 
 
@@ -95,9 +95,9 @@ def test_a_silent_mcp_server_is_named_as_the_likely_cause() -> None:
 
 
 def test_scores_must_be_shares() -> None:
-    assert completeness.readable_scores(readings()).passed
+    assert completeness.readable_scores(readings(), phase1()).passed
     for bad in (documents(27.8), documents(None), documents(), Unmeasured("documents", "down")):
-        assert completeness.readable_scores(readings(documents=bad)).outcome is Outcome.INCONCLUSIVE
+        assert completeness.readable_scores(readings(documents=bad), phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def clock_of(created_s: float, **log_changes: object) -> Outcome:

@@ -16,7 +16,7 @@ from rollback_gate.evidence.readings import (
     Upstream,
 )
 from rollback_gate.model import Claim, Outcome, Unmeasured
-from tests.unit.builders import STARTED, document, documents, log, phase1, probe, readings, replica_reading
+from tests.unit.builders import STARTED, document, documents, known, log, phase1, probe, readings, replica_reading
 
 SILENT = McpReading(Upstream.SILENT, "no answer at localhost:3003")
 DOWN = Unmeasured("the queue", "down")
@@ -73,12 +73,31 @@ def test_a_log_line_alone_is_no_proof() -> None:
 
 def test_a_removed_probe_that_was_found_stored_counts_for_the_same_process() -> None:
     """A verify that is repeated must not need another probe."""
-    known = {probe(n).document_id: 0.2778 for n in (1, 2)}
-    claim = asked(readings(stored={}, remembered=known, probes=ProbesReading((), 400)))
+    remembered = {probe(n).document_id: known(number=n) for n in (1, 2)}
+    claim = asked(readings(stored={}, remembered=remembered, probes=ProbesReading((), 400)))
     assert claim.passed
     assert "removed since" in " ".join(claim.details)
     unscored = tuple(replica_reading(n, log=log(probe(n).document_id, scores={})) for n in (1, 2))
-    assert not asked(readings(stored={}, remembered=known, replicas=unscored)).passed, "its log has to give the score"
+    assert not asked(readings(stored={}, remembered=remembered, replicas=unscored)).passed, "its log gives the score"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"container_id": "9" * 64}, {"started_at": STARTED.plus(-60)}, {"score": 0.5}],
+    ids=lambda c: next(iter(c)),
+)
+def test_a_removed_probe_of_another_process_is_no_proof(changes: dict[str, Any]) -> None:
+    """Somebody else finished it then; that this log calls it finished too says nothing about what was stored."""
+    remembered = {probe(n).document_id: known(number=n, **changes) for n in (1, 2)}
+    claim = asked(readings(stored={}, remembered=remembered, probes=ProbesReading((), 400)))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("changes", [{"created_at": STARTED.plus(-60)}, {"created_at": None}, {"marked": True}])
+def test_what_is_stored_from_before_or_marked_is_no_proof(changes: dict[str, Any]) -> None:
+    """The queue delivers a document again that was saved long ago: this process has saved nothing."""
+    stored = {probe(n).document_id: document(probe(n).document_id, **changes) for n in (1, 2)}
+    assert not asked(readings(stored=stored, probes=ProbesReading((), 400))).passed
 
 
 def test_unmeasured_is_inconclusive() -> None:
@@ -242,14 +261,14 @@ def test_a_document_that_hangs_with_none_finished_before_it_is_not() -> None:
 
 
 def test_saved_without_metrics_fails() -> None:
-    assert processing.metrics(readings()).passed
+    assert processing.metrics(readings(), phase1()).passed
     bare = ProbesReading((probe(1, document=document("rollback-probe-1", None)),), 400)
-    assert processing.metrics(readings(probes=bare)).outcome is Outcome.FAILED
-    assert processing.metrics(readings(probes=bare, mcp=SILENT)).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(readings(probes=bare), phase1()).outcome is Outcome.FAILED
+    assert processing.metrics(readings(probes=bare, mcp=SILENT), phase1()).outcome is Outcome.INCONCLUSIVE
     none_sent = ProbesReading((), 400)
-    assert processing.metrics(readings(probes=none_sent)).passed, "organic documents have theirs"
-    assert processing.metrics(readings(probes=none_sent, stored={})).outcome is Outcome.INCONCLUSIVE
-    assert processing.metrics(readings(probes=DOWN)).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(readings(probes=none_sent), phase1()).passed, "organic documents have theirs"
+    assert processing.metrics(readings(probes=none_sent, stored={}), phase1()).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(readings(probes=DOWN), phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def test_strangers_on_the_channel() -> None:

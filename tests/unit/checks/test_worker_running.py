@@ -99,40 +99,46 @@ def test_old_restart_count_without_new_restarts_passes() -> None:
 
 def test_clean_start() -> None:
     """Errors before "consuming" fail; a replica that is no consumer of the queue fails."""
-    assert worker_running.clean_start(replica_reading()).passed
+    assert worker_running.clean_start(replica_reading(), phase1()).passed
     broken = replica_reading(log=log(startup_errors=("ModuleNotFoundError: x",)))
-    assert worker_running.clean_start(broken).outcome is Outcome.FAILED
-    never = log(connected_at=None, finished={}, unfinished={})
+    assert worker_running.clean_start(broken, phase1()).outcome is Outcome.FAILED
+    never = log(connected_at=None, finished={}, unfinished={}, picked_up=0)
     deaf = replica_reading(in_queue=False, in_queue_before=False, log=never)
-    assert worker_running.clean_start(deaf).outcome is Outcome.FAILED
+    assert worker_running.clean_start(deaf, phase1()).outcome is Outcome.FAILED
 
 
 def test_a_busy_replica_that_the_queue_does_not_list_is_alive() -> None:
     """nsqd drops a consumer that is busy for longer than two heartbeats (FACTS); its own log says what it does."""
     busy = replica_reading(in_queue=False, log=log(unfinished={"letter.jpg": STARTED.plus(20)}))
-    assert worker_running.clean_start(busy).passed
+    assert worker_running.clean_start(busy, phase1()).passed
     first = log(finished={}, unfinished={"letter.jpg": STARTED.plus(20)})
-    assert worker_running.clean_start(replica_reading(in_queue=False, log=first)).passed
+    assert worker_running.clean_start(replica_reading(in_queue=False, log=first), phase1()).passed
     idle = replica_reading(in_queue=False)
-    assert worker_running.clean_start(idle).outcome is Outcome.INCONCLUSIVE, "it has worked, and is not busy now"
+    assert worker_running.clean_start(idle, phase1()).outcome is Outcome.INCONCLUSIVE, (
+        "it has worked, and is not busy now"
+    )
     was_there = replica_reading(in_queue=False, log=log(connected_at=None, finished={}))
-    assert worker_running.clean_start(was_there).outcome is Outcome.INCONCLUSIVE, "it was listed at the beginning"
+    assert worker_running.clean_start(was_there, phase1()).outcome is Outcome.INCONCLUSIVE, (
+        "it was listed at the beginning"
+    )
     mute = log(connected_at=None, consuming_at=None, finished={}, unfinished={})
     unknown = replica_reading(in_queue=False, in_queue_before=False, log=mute)
-    assert worker_running.clean_start(unknown).outcome is Outcome.INCONCLUSIVE, "its log could not have shown it"
+    assert worker_running.clean_start(unknown, phase1()).outcome is Outcome.INCONCLUSIVE, (
+        "its log could not have shown it"
+    )
 
 
 def test_errors_long_after_the_start_are_no_startup_errors() -> None:
     """The boundary lies after the start, so "consuming" is not in the window; the queue knows the replica."""
     later = replica_reading(log=log(consuming_at=None, errors=1, startup_errors=("ERROR:o:one",)))
-    assert worker_running.clean_start(later).passed
+    assert worker_running.clean_start(later, phase1()).passed
     assert worker_running.few_errors(later, phase1()).passed
 
 
 def test_a_log_in_which_nothing_can_be_read_is_no_evidence() -> None:
     """No lines, or lines that could not be read: neither a clean start nor few errors."""
     empty = replica_reading(log=log(lines=0, consuming_at=None))
-    assert worker_running.clean_start(empty).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.clean_start(empty, phase1()).outcome is Outcome.INCONCLUSIVE
     assert worker_running.few_errors(empty, phase1()).outcome is Outcome.INCONCLUSIVE
     garbled = replica_reading(log=log(unreadable_lines=1))
     assert worker_running.few_errors(garbled, phase1()).outcome is Outcome.INCONCLUSIVE
@@ -173,11 +179,14 @@ def test_a_dependent_of_another_image_is_inconclusive(image: Any) -> None:
 def test_clean_start_without_queue_or_log() -> None:
     """Without the queue nobody knows who consumes now: a line from the start is old news. Without the log, the queue."""
     queue_gone = Unmeasured("the queue", "down")
-    assert worker_running.clean_start(replica_reading(in_queue=queue_gone)).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.clean_start(replica_reading(in_queue=queue_gone), phase1()).outcome is Outcome.INCONCLUSIVE
     silent = replica_reading(in_queue=queue_gone, log=log(consuming_at=None))
-    assert worker_running.clean_start(silent).outcome is Outcome.INCONCLUSIVE
-    assert worker_running.clean_start(replica_reading(log=GONE)).passed
-    assert worker_running.clean_start(replica_reading(log=GONE, in_queue=queue_gone)).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.clean_start(silent, phase1()).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.clean_start(replica_reading(log=GONE), phase1()).passed
+    assert (
+        worker_running.clean_start(replica_reading(log=GONE, in_queue=queue_gone), phase1()).outcome
+        is Outcome.INCONCLUSIVE
+    )
 
 
 def test_errors_are_limited_and_noise_is_not_counted() -> None:

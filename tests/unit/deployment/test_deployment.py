@@ -72,6 +72,7 @@ def test_a_health_check_whose_program_is_missing_says_nothing() -> None:
 def test_a_health_check_that_ran_and_failed_is_an_illness() -> None:
     """Once is enough; what a restart has killed, or an earlier process, does not count."""
     missing = ("12:01:00", -1, "OCI runtime exec failed: executable file not found in $PATH")
+    assert health(("12:01:00", -1, "OCI runtime exec failed: exec failed: cannot start: out of memory")).is_ill
     assert health(missing, ("12:02:00", 1, "connection refused")).is_ill
     assert health(("12:01:00", -1, "Health check exceeded timeout (10s)")).is_ill
     assert not health(("11:59:59", 137, ""), missing).is_ill

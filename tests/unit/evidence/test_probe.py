@@ -34,12 +34,15 @@ def test_a_probe_belongs_to_the_replica_whose_log_shows_it() -> None:
 
 
 def test_boundary_is_the_runs_then_the_containers_own() -> None:
-    """A later automatic restart does not move it; `since` given by hand wins; never started has none."""
+    """A later automatic restart does not move it; a later `since` given by hand does; never started has none."""
     restarted = replica(started_at=STARTED.plus(100), restart_count=1)
     run = {restarted.id: Started(restarted.id, STARTED, "i", "c")}
     assert boundary.of_replica(restarted, run, None) == STARTED
     assert boundary.of_replica(restarted, {}, None) == STARTED.plus(100)
-    assert boundary.of_replica(restarted, run, STARTED.plus(-5)) == STARTED.plus(-5)
+    assert boundary.of_replica(restarted, run, STARTED.plus(200)) == STARTED.plus(200)
+    assert boundary.of_replica(restarted, run, STARTED.plus(-5)) == STARTED.plus(100), (
+        "older lines are another process's"
+    )
     assert boundary.of_replica(replica(started_at=None), {}, None) is None
     assert boundary.of_documents([STARTED, None, STARTED.plus(1)]) == STARTED.plus(1)
     assert boundary.of_documents([None]) is None

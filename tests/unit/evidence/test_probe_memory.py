@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_gate.evidence.probe_memory import KEPT_S, ProbeMemory
+from rollback_gate.evidence.readings import Known
 from rollback_gate.instant import Instant
 
 NOW = Instant.parse("2026-11-25T20:00:00Z")
+A, B, JOB = "rollback-probe-a", "rollback-probe-b", "rollback-probe-job-1"
+KNOWN = Known(0.2778, "c" * 64, NOW)
 
 
 @pytest.fixture
@@ -19,22 +22,21 @@ def memory(tmp_path: Path) -> ProbeMemory:
 
 def test_what_was_sent_is_recalled_with_its_job_and_score(memory: ProbeMemory) -> None:
     """The score is known only where it was found stored."""
-    memory.sent(["a", "b"], "job", NOW)
-    memory.stored("a", 0.2778)
-    assert [(one.document_id, one.job_id, one.score) for one in memory.recall(NOW)] == [
-        ("a", "job", 0.2778), ("b", "job", None),
-    ]  # fmt: skip
+    memory.sent([A, B], JOB, NOW)
+    memory.stored(A, KNOWN)
+    found = [(one.document_id, one.job_id, one.known) for one in memory.recall(NOW)]
+    assert found == [(A, JOB, KNOWN), (B, JOB, None)]
 
 
 def test_nobody_else_can_read_it(memory: ProbeMemory) -> None:
-    memory.sent(["a"], "job", NOW)
+    memory.sent([A], JOB, NOW)
     assert memory.file.stat().st_mode & 0o777 == 0o600
 
 
 def test_those_of_another_user_are_recalled_and_old_ones_are_not(memory: ProbeMemory) -> None:
-    ProbeMemory(memory.also[0]).sent(["theirs"], "job", NOW)
-    memory.sent(["old"], "job", NOW.plus(-KEPT_S - 1))
-    assert [one.document_id for one in memory.recall(NOW)] == ["theirs"]
+    ProbeMemory(memory.also[0]).sent(["rollback-probe-theirs"], JOB, NOW)
+    memory.sent(["rollback-probe-old"], JOB, NOW.plus(-KEPT_S - 1))
+    assert [one.document_id for one in memory.recall(NOW)] == ["rollback-probe-theirs"]
 
 
 def test_a_link_in_its_place_is_refused(memory: ProbeMemory, tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_a_link_in_its_place_is_refused(memory: ProbeMemory, tmp_path: Path) -> 
     memory.file.parent.mkdir()
     memory.file.symlink_to(tmp_path / "victim")
     with pytest.raises(OSError):
-        memory.sent(["a"], "job", NOW)
+        memory.sent([A], JOB, NOW)
     assert not (tmp_path / "victim").exists()
 
 
@@ -50,20 +52,30 @@ def test_a_link_in_its_place_is_refused(memory: ProbeMemory, tmp_path: Path) -> 
 def test_a_line_that_a_crash_cut_short_loses_itself_only(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever is left of the file, later lines are read, and nothing is made up."""
     memory = ProbeMemory(tmp_path_factory.mktemp("cut") / "probes.jsonl")
-    memory.sent(["a", "b"], "job", NOW)
-    memory.stored("a", 0.5)
+    memory.sent([A, B], JOB, NOW)
+    memory.stored(A, KNOWN)
     memory.file.write_bytes(memory.file.read_bytes()[:cut])
-    memory.sent(["later"], "job", NOW)
+    memory.sent(["rollback-probe-later"], JOB, NOW)
     found = {one.document_id for one in memory.recall(NOW)}
-    assert "later" in found
-    assert found <= {"a", "b", "later"}
+    assert "rollback-probe-later" in found
+    assert found <= {A, B, "rollback-probe-later"}
 
 
 @pytest.mark.parametrize(
-    "line", ['{"sent": 3}', '{"stored": "a", "score": "x"}', "[1]", '{"sent": "x", "job": "j", "at": "now"}']
+    "line",
+    [
+        '{"sent": 3}',
+        '{"stored": "rollback-probe-a", "score": "x"}',
+        '{"stored": "rollback-probe-a", "score": 0.3}',
+        "[1]",
+        '{"sent": "rollback-probe-x", "job": "rollback-probe-job-1", "at": "now"}',
+        '{"sent": "rollback-probe-x", "job": "rollback-probe-job-1", "at": 3}',
+        '{"sent": "letter.jpg", "job": "rollback-probe-job-1", "at": "2026-11-25T20:00:00Z"}',
+        '{"sent": "rollback-probe-x", "job": "production", "at": "2026-11-25T20:00:00Z"}',
+    ],
 )
 def test_lines_of_somebody_else_are_not_believed(memory: ProbeMemory, line: str) -> None:
-    memory.sent(["a"], "job", NOW)
+    memory.sent([A], JOB, NOW)
     with memory.file.open("a") as file:
         file.write(f"\n{line}\n")
-    assert [(one.document_id, one.score) for one in memory.recall(NOW)] == [("a", None)]
+    assert [(one.document_id, one.known) for one in memory.recall(NOW)] == [(A, None)]
