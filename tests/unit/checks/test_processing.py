@@ -293,6 +293,34 @@ def test_a_document_that_no_replica_has_finished_is_somebody_elses() -> None:
     assert processing.no_strangers(later, PROFILE).passed, "it may have been picked up before the boundary"
 
 
+@pytest.mark.parametrize("age_s", [-3.0, 3.0], ids=["in the last seconds", "after the logs were read"])
+def test_a_document_that_the_logs_cannot_know_yet_is_nobody_elses(age_s: float) -> None:
+    """The documents are read after the logs."""
+    late = document("letter.jpg", created_at=STARTED.plus(90 + age_s))
+    assert processing.no_strangers(readings(documents=DocumentsReading(STARTED, (late,))), PROFILE).passed
+
+
+def test_a_document_is_saved_before_its_last_line() -> None:
+    """What a replica has in work may be stored already."""
+    busy = tuple(replica_reading(n, log=log(unfinished={"letter.jpg": STARTED.plus(2)})) for n in (1, 2))
+    saved = DocumentsReading(STARTED, (document("letter.jpg"),))
+    assert processing.no_strangers(readings(documents=saved, replicas=busy), PROFILE).passed
+
+
+def test_documents_that_hang_while_the_mcp_server_is_silent_are_its_fault() -> None:
+    """Or the log's own error lines may say whose; old code's known hang is neither."""
+    hanging = log(unfinished={"letter.jpg": STARTED.plus(-500)}, finished={}, finished_at={})
+    replicas = (replica_reading(1), replica_reading(2, log=hanging))
+    claim = processing.in_work(readings(replicas=replicas, mcp=SILENT), PROFILE)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "fix the MCP server first" in claim.note
+    failing = (replica_reading(1), replica_reading(2, log=replace(hanging, errors=1)))
+    assert "beside error lines" in processing.in_work(readings(replicas=failing), PROFILE).says
+    assert "without one that was finished before" in processing.in_work(readings(replicas=replicas), PROFILE).says
+    known_hang = replica_reading(2, log=log(probe(2).document_id, unfinished=hanging.unfinished))
+    assert processing.in_work(readings(replicas=(replica_reading(1), known_hang)), PROFILE).passed
+
+
 def test_traces_are_named_and_block_nothing() -> None:
     """The gate caused them."""
     assert processing.traces(readings()).note == ""

@@ -135,6 +135,19 @@ def test_errors_long_after_the_start_are_no_startup_errors() -> None:
     assert worker_running.few_errors(later, phase1()).passed
 
 
+def test_busy_with_something_from_long_ago_is_not_alive() -> None:
+    """Its last line is older than any document takes: what it holds, it has lost."""
+    stale = log(unfinished={"letter.jpg": STARTED.plus(20)}, read_at=STARTED.plus(3600))
+    claim = worker_running.clean_start(replica_reading(in_queue=False, log=stale), phase1())
+    assert claim.outcome is Outcome.INCONCLUSIVE
+
+
+def test_what_was_watched_shorter_than_the_soak_did_not_stay_up() -> None:
+    """Ended early, by another check: this one has not seen enough."""
+    world = readings(ended_early="the MCP server is silent")
+    assert worker_running.stays_up(world, replica_reading()).outcome is Outcome.INCONCLUSIVE
+
+
 def test_a_log_in_which_nothing_can_be_read_is_no_evidence() -> None:
     """No lines, or lines that could not be read: neither a clean start nor few errors."""
     empty = replica_reading(log=log(lines=0, consuming_at=None))

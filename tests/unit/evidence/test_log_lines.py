@@ -142,3 +142,57 @@ def test_json_lines_have_no_level_and_say_so() -> None:
     summary = summarize(stamped(record, '{"message": "fine"}'), FORMS, Instant(0))
     assert (summary.errors, summary.without_level) == (1, 2)
     assert summary.error_samples == ("RuntimeError: x",)
+
+
+HANDLER = "ERROR:gnsq.consumer.t.c:[nsqd:4150] caught exception while handling message"
+TRACE = "Traceback (most recent call last):"
+DIRECT = "The above exception was the direct cause of the following exception:"
+BROKEN_PIPE = "BrokenPipeError: [Errno 32] Broken pipe"
+SOCKET_ERROR = "gnsq.errors.NSQSocketError: [Errno 32] Broken pipe"
+
+
+@pytest.mark.parametrize(
+    ("lines", "errors"),
+    [
+        ((HANDLER, TRACE, "  File", BROKEN_PIPE, "", DIRECT, "", TRACE, "  File", SOCKET_ERROR), 0),
+        ((HANDLER, TRACE, "  File", "gnsq.errors.NSQException: already responded"), 0),
+        ((HANDLER, TRACE, "  File", "KeyError: 'ocr_data'"), 1),
+        ((HANDLER, TRACE, "  File", "KeyError: 'ocr_data'", DIRECT, TRACE, "  File", SOCKET_ERROR), 1),
+        ((HANDLER, "INFO:__main__:something else"), 1),
+    ],
+)
+def test_the_consumers_last_resort_is_noise_only_by_what_it_caught(lines: tuple[str, ...], errors: int) -> None:
+    """The same line reports a connection that the queue has dropped, and whatever the handler itself did wrong."""
+    assert summarize(stamped(*lines), FORMS, Instant(0)).errors == errors
+
+
+def test_a_summary_in_the_middle_of_a_traceback_changes_nothing() -> None:
+    """A log is read on while it is written."""
+    lines = stamped(HANDLER, TRACE, "  File", BROKEN_PIPE, "", DIRECT, "", TRACE, "  File", SOCKET_ERROR, TRACE, "x: y")
+    reader = LogReader(FORMS, Instant(0))
+    for line in lines:
+        reader.feed(line)
+        reader.summary()
+    assert reader.summary() == summarize(lines, FORMS, Instant(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ("no close frame received or sent", 0),
+        ("received 1001 (going away); then sent 1001 (going away)", 0),
+        ("sent 1011 (internal error) keepalive ping timeout; no close frame received", 0),
+        ("'NoneType' object has no attribute 'recv'", 1),
+    ],
+)
+def test_a_lost_connection_is_noise_where_the_server_has_closed_it(text: str, errors: int) -> None:
+    line = f"ERROR:enrichment_service.mcp_client.client:Connection lost: {text}"
+    assert summarize(stamped(line), FORMS, Instant(0)).errors == errors
+
+
+def test_a_document_that_comes_again_is_in_work_since_its_first_pick_up() -> None:
+    """Otherwise the queue's time-out would make every hanging document young."""
+    again = ["INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document a.jpg"] * 3
+    summary = summarize(stamped(*again), FORMS, Instant(0))
+    assert summary.picked_up == 3
+    assert list(summary.unfinished.values()) == [summary.first_picked_up_at]

@@ -58,6 +58,7 @@ def asked(address: str) -> McpReading:
         ({"result": ENVELOPE}, Upstream.ANSWERS, "answers a call of tools/invoke"),
         ({"result": None}, Upstream.ANSWERS, "answers a call"),
         ({"error": {"code": -32603, "message": "Internal error"}}, Upstream.ANSWERS, "with error -32603"),
+        ({"error": {"code": -32603, "message": "field 503 is missing"}}, Upstream.ANSWERS, "with error -32603"),
         ({"error": {"code": 401, "message": "Unauthorized"}}, Upstream.IN_TROUBLE, "error 401: Unauthorized"),
         ({"error": {"code": 503, "message": "service overloaded"}}, Upstream.IN_TROUBLE, "error 503"),
         ({"error": "overloaded"}, Upstream.IN_TROUBLE, "error overloaded"),
@@ -69,6 +70,16 @@ def test_any_answer_will_do_but_one_of_trouble(members: dict[str, Any], state: U
         reading = asked(address)
     assert reading.state is state
     assert words in reading.says
+
+
+def test_without_a_form_of_trouble_any_error_is_an_answer() -> None:
+    """Another team's profile need not know any."""
+    profile = phase1()
+    assert profile.mcp and profile.mcp.ask
+    ask = profile.mcp.ask.model_copy(update={"trouble": None})
+    with serving(answering(error={"code": 503, "message": "overloaded"})) as address:
+        there = profile.mcp.model_copy(update={"address": phase1(f"mcp.address={address}").mcp.address, "ask": ask})
+        assert mcp.read(profile.model_copy(update={"mcp": there})).answers
 
 
 def test_a_server_that_never_answers_a_call_does_not_answer() -> None:

@@ -99,3 +99,18 @@ def test_as_many_are_sent_as_replicas_have_neither_proof_nor_a_document(
 def test_what_is_waited_for(logs: Any, sent: Sent | None, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proof that can still come. A probe that a replica with its proof hangs on proves nothing any more."""
     assert processing(*logs, monkeypatch=monkeypatch, sent=sent).awaits_proof(0) is waits
+
+
+def test_nothing_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents that fail one after the other are always young."""
+    made = processing(log(), with_document(5), monkeypatch=monkeypatch)
+    limits = PROFILE.limits
+    assert made.awaits_proof(limits.probe_s)
+    assert not made.awaits_proof(3 * limits.sample_wait_s + limits.probe_s + 5)
+
+
+def test_a_document_that_another_replica_has_finished_is_not_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue gave it to somebody else meanwhile."""
+    elsewhere = replace(IDLE, unfinished={"rollback-probe-x-1.jpg": STARTED.plus(2)}, read_at=STARTED.plus(9))
+    made = processing(log(), elsewhere, monkeypatch=monkeypatch)
+    assert made.wants_probes(20) == 1
