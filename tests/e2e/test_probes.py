@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -94,4 +95,17 @@ def test_the_next_verify_removes_what_earlier_ones_left(operator: Operator) -> N
     """The processes have finished a redelivered one: it counts, and none is sent."""
     ended = operator.verify()
     assert ended.status == 0, ended.output
+    assert traces(operator) == 0
+
+
+def test_a_test_document_with_the_mark_of_the_change_is_evidence_and_stays(operator: Operator) -> None:
+    """A NO-GO must not heal by being asked again; the sweep that somebody calls by hand removes it."""
+    marked = {"_id": "rollback-probe-20260101T000000Z-abcd-2.jpg", "enriched_data": {"metadata": {"_source": "new"}}}
+    fresh = {"created_at": datetime.datetime.now(datetime.UTC), "quality_metrics": {"completeness_score": 0.2778}}
+    operator.lab.database.enriched_documents.insert_one(marked | fresh)
+    for _ in range(2):
+        ended = operator.verify()
+        assert ended.status == 10, ended.output
+        assert traces(operator) == 1
+    assert operator.invoke("probes.sweep").status == 0
     assert traces(operator) == 0
