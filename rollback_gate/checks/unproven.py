@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from rollback_gate.checks import processed
 from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Unmeasured, inconclusive
 from rollback_gate.profile.schema import Profile
@@ -58,6 +59,10 @@ def _too_long(lack: _Lack) -> Claim | None:
     stuck = {slot for slot, _, seconds in processed.in_work(readings) if slot in lack.slots and seconds >= limit_s}
     if stuck:
         says = f"{', '.join(sorted(stuck))} picked up a document and has not finished it within {limit_s:.0f} s"
+        if gone := _finished_and_gone(lack, stuck):
+            says += f"; {', '.join(gone)}, which it finished before, by its log, is not stored any more"
+            return inconclusive(SUBJECT, f"{says}: verify again once documents have come in", *processed.evidence_of(
+                lack.held(stuck)))  # fmt: skip
         return processed.blame(
             readings, f"{says}, nor any other one since its start", processed.evidence_of(lack.held(stuck))
         )
@@ -70,6 +75,16 @@ def _too_long(lack: _Lack) -> Claim | None:
         says = f"{len(slow)} documents took longer than {limit_s:.0f} s, the first one {slow[0].seconds:.0f} s"
         return processed.blame(readings, says, [])
     return None
+
+
+def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
+    """Test documents, one of each of these replicas, that somebody has removed before they could count; else none."""
+    logs = {r.slot: r.log for r in lack.replicas if r.slot in slots and isinstance(r.log, LogSummary)}
+    stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
+    there = {*stored, *(probe.document_id for probe in lack.probes.probes)}
+    gone = [next((name for name in log.finished if name.startswith(PROBE_PREFIX) and name not in there), "")
+            for log in logs.values()]  # fmt: skip
+    return gone if len(logs) == len(slots) and all(gone) else []
 
 
 def _never_saved(lack: _Lack) -> Claim | None:

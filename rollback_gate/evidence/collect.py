@@ -102,6 +102,7 @@ class Collector:
         if not self.judged.invasive:
             taken = self._first_look(before, dependents, began, processing)
             return self._finished(taken, McpReading(Upstream.NOT_ASKED, "it was not asked"), "")
+        processing.follow()  # what a replica has finished is remembered before it is removed
         processing.sweep()
         with ThreadPoolExecutor(max_workers=1) as pool:  # a server that does not answer holds up nobody
             asked = pool.submit(mcp.read, self.profile)

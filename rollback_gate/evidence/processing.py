@@ -6,7 +6,7 @@ second document of a process can hang (FACTS), and every probe costs a productio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -114,14 +114,38 @@ class Processing:
     def sweep(self) -> None:
         """What earlier probes have left. Never raises: what fails is seen again at the end."""
         try:
-            self._recalled = self.memory.recall(self.engine.now())
-        except (OSError, Unreachable) as error:
+            self._swept += self.forget()
+        except OSError as error:
             self._recalled = Unmeasured("earlier probes", str(error))
-        try:
-            if isinstance(self.documents, Documents):
-                self._swept += self._remove(self.documents)
         except Unreachable:
             return
+
+    def forget(self) -> int:
+        """Remove what any probe that was sent has left; how many traces.
+
+        What one of these processes has finished is remembered before that: a later verify needs no other probe of it.
+        Raises Unreachable, OSError.
+        """
+        self._recalled = recalled = self.memory.recall(self.engine.now())
+        if isinstance(self.documents, Unmeasured):
+            return 0
+        if known := self._known(self.documents, {one.document_id for one in recalled}):
+            for document_id, one in known.items():
+                self.memory.stored(document_id, one)
+            self._recalled = recalled = self.memory.recall(self.engine.now())
+        ids, now = [name for one in recalled for name in (one.document_id, one.job_id)], self.engine.now()
+        removed = self.documents.remove_traces(ids, self.keep_marked_since)
+        return removed + self.documents.remove_lost_traces(now, self.keep_marked_since)
+
+    def _known(self, documents: Documents, ids: set[str]) -> dict[str, Known]:
+        """Of these probes those that are stored, as a process has finished them. Raises Unreachable."""
+        readable = {slot: log for slot, log in self._summaries.items() if isinstance(log, LogSummary)}
+        finished = [(slot, name) for slot, log in readable.items() for name in log.finished.keys() & ids]
+        stored = documents.by_id({name for _, name in finished}) if finished else {}
+        skew_s = self.profile.limits.clock_skew_s
+        found = ((name, known_as(stored[name], self.replicas[slot], readable[slot].finished_at[name], skew_s))
+                 for slot, name in finished if name in stored)  # fmt: skip
+        return {name: one for name, one in found if one is not None}
 
     def send(self, count: int) -> None:
         """So many, together; once. What stands in the way is kept as the reason."""
@@ -210,12 +234,7 @@ class Processing:
     def _forgotten(self, seen: tuple[ProbeReading, ...]) -> tuple[str, ...]:
         """Traces of probes that are left; their scores are kept before the others are removed."""
         try:
-            for probe in seen:
-                if known := self._known(probe):
-                    self.memory.stored(probe.document_id, known)
-            if isinstance(self.documents, Documents):
-                self._recalled = self.memory.recall(self.engine.now())
-                self._remove(self.documents)
+            self.forget()
         except OSError as error:
             return (f"traces of test documents were not removed, as they could not be remembered: {error}",)
         except Unreachable as error:
@@ -223,22 +242,6 @@ class Processing:
         marked = [probe.document_id for probe in seen if probe.document and probe.document.marked]
         return tuple(f"{name} carries the mark of the change: kept, as evidence" for name in marked
                      if self.keep_marked_since)  # fmt: skip
-
-    def _remove(self, documents: Documents) -> int:
-        """Raises Unreachable."""
-        known = () if isinstance(self._recalled, Unmeasured) or self._recalled is None else self._recalled
-        return _remove(documents, known, self.engine.now(), self.keep_marked_since)
-
-    def _known(self, probe: ProbeReading) -> Known | None:
-        """What of it counts for a later verify of the same process; None where anything is not as it should be."""
-        document, replica = probe.document, self.replicas.get(probe.replica or "")
-        if document is None or document.score is None or document.marked or replica is None or not replica.started_at:
-            return None
-        if probe.completed_at is None or document.created_at is None or not 0 <= document.score <= 1:
-            return None
-        skew_s = abs(document.created_at.seconds_since(probe.completed_at))
-        is_timely = skew_s <= self.profile.limits.clock_skew_s
-        return Known(document.score, replica.id, replica.started_at) if is_timely else None
 
     def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
         """Probes that the queue may still deliver: not finished before its time-out, and it holds messages."""
@@ -265,14 +268,12 @@ class Processing:
         return tuple(completed(probe) for probe in seen)
 
 
-def _remove(documents: Documents, known: Iterable[Remembered], now: Instant, keep_marked_since: Instant | None) -> int:
-    ids = [name for one in known for name in (one.document_id, one.job_id)]
-    return documents.remove_traces(ids, keep_marked_since) + documents.remove_lost_traces(now, keep_marked_since)
-
-
-def sweep(documents: Documents, memory: ProbeMemory, now: Instant) -> int:
-    """Remove what earlier probes have left; how many traces. Raises Unreachable, OSError."""
-    return _remove(documents, memory.recall(now), now, None)
+def known_as(document: DocumentReading, replica: Replica, finished_at: Instant, skew_s: float) -> Known | None:
+    """What of it counts for a later verify of the same process; None where anything is not as it should be."""
+    if document.score is None or document.created_at is None or document.marked or replica.started_at is None:
+        return None
+    is_timely = abs(document.created_at.seconds_since(finished_at)) <= skew_s
+    return Known(document.score, replica.id, replica.started_at) if is_timely and 0 <= document.score <= 1 else None
 
 
 def since_of(documents: Documents | Unmeasured, since: Instant | None) -> DocumentsReading | Unmeasured:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rollback_gate.call import probe_memories
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import processing
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.processing import Processing
 from rollback_gate.session import Session
 
 
@@ -14,14 +14,26 @@ def sweep(session: Session) -> str:
     """What was done, in words. Raises Unreachable where the database or the memory of them cannot be asked."""
     if not isinstance(session.documents, Documents):
         raise Unreachable(str(session.documents), "call it without --without-database")
-    own, *others = probe_memories(session.call, session.settings, session.engine)
+    processing = _processing(session)
+    processing.follow()
     try:
-        removed = processing.sweep(session.documents, ProbeMemory(own, tuple(others)), session.engine.now())
+        removed = processing.forget()
     except OSError as error:
         raise Unreachable(
             f"the memory of test documents cannot be read: {error}", "run as the user who verified"
         ) from error
     return f"{removed} traces of test documents were removed" if removed else "no trace of a test document is left"
+
+
+def _processing(session: Session) -> Processing:
+    """Of whichever workers run now."""
+    own, *others = probe_memories(session.call, session.settings, session.engine)
+    deployment = session.profile.deployment
+    found = session.engine.containers(deployment.compose_project, deployment.worker)
+    starts = {replica.id: replica.started_at for replica in found if replica.is_running and replica.started_at}
+    return Processing(session.profile, session.engine, session.documents, "", ProbeMemory(own, tuple(others)),
+                      {replica.id: replica for replica in found if replica.id in starts}, starts,
+                      session.call.terminal.line, session.clock)  # fmt: skip
 
 
 def swept(session: Session) -> None:

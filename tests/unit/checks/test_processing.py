@@ -331,3 +331,17 @@ def test_traces_are_named_and_block_nothing() -> None:
     assert waiting.passed
     assert waiting.note == "2 test documents remain in the queue"
     assert processing.traces(readings(probes=DOWN)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_test_document_that_was_removed_before_it_could_count_accuses_nobody() -> None:
+    """The queue delivered it again to a new process, and somebody swept; the next one hangs, as old code does."""
+    sent = ProbesReading((replace(probe(2), document=None, seconds=None, stuck_in=(("replica-2", 500.0),)),), 400)
+    hanging = {probe(2).document_id: STARTED.plus(-500)}
+    earlier = log("rollback-probe-earlier-1.jpg", unfinished=hanging)
+    world = readings(probes=sent, stored={probe(1).document_id: document(probe(1).document_id)},
+                     replicas=(replica_reading(1), replica_reading(2, log=earlier)))  # fmt: skip
+    claim = asked(world)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "rollback-probe-earlier-1.jpg, which it finished before, by its log, is not stored any more" in claim.says
+    never = replica_reading(2, log=log(finished={}, finished_at={}, unfinished=hanging))
+    assert asked(replace(world, replicas=(replica_reading(1), never))).outcome is Outcome.FAILED

@@ -11,8 +11,8 @@ import pytest
 from rollback_gate.evidence import queue
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe_memory import ProbeMemory
-from rollback_gate.evidence.processing import Processing
-from rollback_gate.evidence.readings import DocumentReading, ProbeReading, QueueReading
+from rollback_gate.evidence.processing import Processing, known_as
+from rollback_gate.evidence.readings import DocumentReading, Known, ProbeReading, QueueReading
 from rollback_gate.model import Unmeasured
 from tests.unit.builders import STARTED, document, log, phase1, probe, replica
 
@@ -114,3 +114,21 @@ def test_a_document_that_another_replica_has_finished_is_not_in_work(monkeypatch
     elsewhere = replace(IDLE, unfinished={"rollback-probe-x-1.jpg": STARTED.plus(2)}, read_at=STARTED.plus(9))
     made = processing(log(), elsewhere, monkeypatch=monkeypatch)
     assert made.wants_probes(20) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_known"),
+    [
+        ({}, True),
+        ({"created_at": STARTED.plus(60)}, False),
+        ({"created_at": None}, False),
+        ({"marked": True}, False),
+        ({"score": None}, False),
+        ({"score": 27.8}, False),
+    ],
+)
+def test_what_is_remembered_of_a_removed_probe(changes: dict[str, Any], is_known: bool) -> None:
+    """Stored by the completion that the log shows, with a score, unmarked; of this process."""
+    found = known_as(document("rollback-probe-x-1.jpg", **changes), replica(), STARTED.plus(5), 5)
+    assert found == (Known(0.2778, replica().id, STARTED) if is_known else None)
+    assert known_as(document(), replica(started_at=None), STARTED.plus(5), 5) is None
