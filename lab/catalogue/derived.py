@@ -150,6 +150,14 @@ def documents(**changes: Any) -> Change:
     return change
 
 
+def saved_earlier(readings: Readings) -> Readings:
+    """Long enough before the logs were read for them to show it."""
+    assert isinstance(readings.documents, DocumentsReading)
+    rows = readings.documents.documents
+    earlier = tuple(having(row, created_at=row.created_at and row.created_at.plus(-30)) for row in rows)
+    return having(readings, documents=having(readings.documents, documents=earlier))
+
+
 def scores(*values: float | None) -> Change:
     def change(readings: Readings) -> Readings:
         assert isinstance(readings.documents, DocumentsReading)
@@ -241,6 +249,13 @@ def started_later(reading: ReplicaReading) -> ReplicaReading:
     assert reading.before.started_at is not None
     later = having(reading.before, started_at=reading.before.started_at.plus(5), restart_count=1)
     return having(reading, before=later, after=later)
+
+
+def restarted_by_hand(reading: ReplicaReading) -> ReplicaReading:
+    """Between the first look and the last one."""
+    assert isinstance(reading.after, Replica)
+    assert reading.after.started_at is not None
+    return having(reading, after=having(reading.after, started_at=reading.after.started_at.plus(5)))
 
 
 def file_touched(seconds: float, which: str) -> Change:
@@ -348,6 +363,16 @@ def _entries() -> tuple[Derived, ...]:
          of_its_document(lambda log, name: having(log, finished={name: 500.0}))),
         ("hangs-without-one-finished", NO_GO, PROCESSING, "without one that was finished before", BY_RUN, hanging(500, **_NONE)),
         ("stored-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(stored=GONE)),
+        ("hangs-while-mcp-is-silent", INCONCLUSIVE, PROCESSING, "fix the MCP server first", BY_RUN,
+         chain(hanging(500), measured(mcp=McpReading(Upstream.SILENT, "no answer")))),
+        ("hangs-beside-its-own-errors", INCONCLUSIVE, PROCESSING, "beside error lines of its own", BY_RUN,
+         hanging(500, errors=1, error_samples=("ERROR:worker:one",))),
+        ("swept-before-it-counted", INCONCLUSIVE, PROCESSING, "is not stored any more", BY_RUN,
+         hanging(500, **_NONE | {"finished": {"rollback-probe-earlier-1.jpg": 1.0},
+                                 "finished_at": {"rollback-probe-earlier-1.jpg": Instant(0)}})),
+        ("restarted-by-hand", INCONCLUSIVE, RUNNING, "restarted by someone while the checks ran", BY_RUN,
+         _of_first(restarted_by_hand)),
+        ("watched-too-shortly", INCONCLUSIVE, RUNNING, "was watched", BY_RUN, measured(ended_early="planted")),
         ("early-end", INCONCLUSIVE, PROCESSING, "not waited for: planted", BY_RUN, chain(idle(), measured(ended_early="planted"))),
         ("probes-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, chain(idle(), measured(probes=GONE))),
         ("probes-unread-metrics", INCONCLUSIVE, PROCESSING, f"metrics: {GONE}", BY_RUN, measured(probes=GONE)),
@@ -368,7 +393,8 @@ def _entries() -> tuple[Derived, ...]:
          chain(all_idle, probes(unsaved), documents(documents=()), queue("queue_before", depth=9, finished=0),
                queue("queue_after", depth=99, finished=0))),
         ("strangers-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(strangers=GONE)),
-        ("written-by-nobody", INCONCLUSIVE, PROCESSING, "that no replica's log shows as finished", BY_RUN, scores(*[0.2778] * 10)),
+        ("written-by-nobody", INCONCLUSIVE, PROCESSING, "that no replica's log shows as finished", BY_RUN,
+         chain(scores(*[0.2778] * 10), saved_earlier)),
         ("mcp-silent", INCONCLUSIVE, PROCESSING, "fix the MCP server first", BY_RUN,
          chain(of_its_document(lambda log, name: having(log, finished={name: 500.0})),
                measured(mcp=McpReading(Upstream.SILENT, "no answer")))),
