@@ -213,7 +213,7 @@ SITUATIONS = (
     Situation("too-slow", "documents take too long, the MCP server is well", Decision.ROLL_BACK, "too_slow", slow_by_itself,
               (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="the MCP server answers"),
     Situation("too-slow-by-mcp", "the MCP server takes calls and does not answer", Decision.FIX_MCP, "too_slow", slow_by_mcp,
-              (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="the log says"),
+              (*MIDDLE, *SAMPLE, "triggers.slow_s=0.05"), words="does not answer"),
     Situation("too-slow-without-mcp", "documents take too long, the MCP server is away", Decision.FIX_MCP, "too_slow",
               slow_without_mcp, (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="does not answer"),
     Situation("slower", "half as fast as normal", Decision.WAIT, "slower", slow_by_itself,
