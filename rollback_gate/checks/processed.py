@@ -24,16 +24,31 @@ def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
 
 
 def in_work(readings: Readings) -> list[tuple[str, str, float]]:
-    """Slot, document, and seconds since its first pick-up since the boundary, of what no replica has finished."""
+    """Slot, document, and seconds since its first pick-up since the boundary, of what a replica has in hand.
+
+    Not what another one has finished meanwhile, where this one has moved on.
+    """
     return list(_open(readings))
 
 
+def in_work_of_nobody_else(readings: Readings) -> list[tuple[str, str, float]]:
+    """The same, of what no replica has finished."""
+    finished = _finished(readings)
+    return [row for row in _open(readings) if row[1] not in finished]
+
+
+def _finished(readings: Readings) -> set[str]:
+    return {name for r in readings.replicas if isinstance(r.log, LogSummary) for name in r.log.finished}
+
+
 def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
-    finished = {name for r in readings.replicas if isinstance(r.log, LogSummary) for name in r.log.finished}
+    finished = _finished(readings)
     for replica in readings.replicas:
         if isinstance(replica.log, LogSummary) and replica.log.read_at:
             for document, at in replica.log.unfinished.items():
-                if document not in finished:
+                is_newest = document == list(replica.log.unfinished)[-1]
+                has_moved_on = not is_newest or any(done > at for done in replica.log.finished_at.values())
+                if not (document in finished and has_moved_on):
                     yield replica.slot, document, replica.log.read_at.seconds_since(at)
 
 

@@ -56,7 +56,11 @@ def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) ->
 def _too_long(lack: _Lack) -> Claim | None:
     """In work beyond the limit, or finished too late, in a replica that has never finished one in time."""
     limit_s, readings = lack.limit_s, lack.readings
-    stuck = {slot for slot, _, seconds in processed.in_work(readings) if slot in lack.slots and seconds >= limit_s}
+    stuck = {
+        slot
+        for slot, _, seconds in processed.in_work_of_nobody_else(readings)
+        if slot in lack.slots and seconds >= limit_s
+    }
     if stuck:
         says = f"{', '.join(sorted(stuck))} picked up a document and has not finished it within {limit_s:.0f} s"
         if gone := _finished_and_gone(lack, stuck):

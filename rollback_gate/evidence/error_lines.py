@@ -2,7 +2,7 @@
 
 A traceback belongs to the line right before it: one that follows known noise is noise, one that follows an error
 line is that error, and one on its own is an error named by its last line. Noise that says how its traceback ends is
-noise with such a one only: by the first of a chain, what was raised before the rest.
+noise with such a one only, each of a chain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class ErrorLines:
     samples: list[str] = field(default_factory=list)
     at_start: list[str] = field(default_factory=list)
     _last: _Record = _Record.PLAIN
-    _unproven: tuple[NoiseLine, str] | None = None  # noise, if the traceback that follows ends as it has to
+    _unproven: tuple[NoiseLine, str] | None = None  # noise, if every traceback that follows ends as it has to
+    _is_proven: bool = False  # one has, so far
     _in_traceback: bool = False
     _after_traceback: bool = False
 
@@ -70,7 +71,7 @@ class ErrorLines:
         self._settle("", consuming)
         if noise:
             self._last = _Record.NOISE
-            self._unproven = next(((form, text) for form in noise if form.ends), None)
+            self._unproven, self._is_proven = next(((form, text) for form in noise if form.ends), None), False
         elif self.forms.error.search(text):
             self._last = _Record.ERROR
             self._keep(text, consuming)
@@ -80,18 +81,23 @@ class ErrorLines:
 
     def closed(self, consuming: bool) -> ErrorLines:
         """As it stands if no line follows; itself goes on. Inside a traceback its heading is all there is."""
-        end = replace(self, samples=list(self.samples), at_start=list(self.at_start))
+        end = replace(self, tell=lambda _: None, samples=list(self.samples), at_start=list(self.at_start))
         if end._in_traceback and end._last is _Record.PLAIN:
             end._keep(_HEADING, consuming)
         return end
 
     def _settle(self, end: str, consuming: bool) -> None:
-        """`end`: the last line of the traceback that followed; "" for none."""
-        if self._unproven:
-            (form, text), self._unproven = self._unproven, None
-            if not (form.ends and end and form.ends.search(end)):
-                self._last = _Record.ERROR
-                self._keep(f"{text}: {end}" if end else text, consuming)
+        """`end`: the last line of the traceback that followed; "" where there is no further one."""
+        if self._unproven is None:
+            return
+        form, text = self._unproven
+        if end and form.ends and form.ends.search(end):
+            self._is_proven = True
+            return
+        self._unproven = None
+        if end or not self._is_proven:
+            self._last = _Record.ERROR
+            self._keep(f"{text}: {end}" if end else text, consuming)
 
     def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
         if self._last is not _Record.PLAIN:

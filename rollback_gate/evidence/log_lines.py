@@ -41,12 +41,12 @@ class Sighting:
 class LogSummary:
     """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
 
-    `documents_finished`: all of them; `finished`: of the last ones, seconds from pick-up to completion by the engine's
-    clock, by document; `unfinished`: when those were picked up first that are not complete. `scores`: shares 0..1 of
-    finished documents, where the log gives them; `completions`: how often each was finished. `picked_up`: all
-    pick-ups, from `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up or line of noise;
-    `read_at`: when it was read, by the engine's clock. `without_level`: lines of a form that has no level, so that
-    errors do not show.
+    `documents_finished`: all of them; `finished`: of the last ones, seconds from the last pick-up to completion by the
+    engine's clock, the shortest by document; `unfinished`: when those were picked up first that are not complete.
+    `scores`: shares 0..1 of finished documents, where the log gives them; `completions`: how often each was finished.
+    `picked_up`: all pick-ups, from `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up
+    or line of noise; `read_at`: when it was read, by the engine's clock. `without_level`: lines of a form that has no
+    level, so that errors do not show.
     """
 
     since: Instant
@@ -135,6 +135,7 @@ class LogReader:
     _noise: dict[str, Sighting] = field(default_factory=dict)
     _upstream: dict[str, Sighting] = field(default_factory=dict)
     _started: dict[str, Instant] = field(default_factory=dict)
+    _delivered: dict[str, Instant] = field(default_factory=dict)
     _finished: dict[str, float] = field(default_factory=dict)
     _finished_at: dict[str, Instant] = field(default_factory=dict)
     _scores: dict[str, float] = field(default_factory=dict)
@@ -218,7 +219,9 @@ class LogReader:
             self._first_picked_up_at = self._first_picked_up_at or at
             first_at = self._started.pop(picked_up["document"], at)  # delivered again: its time began with the first
             self._started[picked_up["document"]] = first_at
+            self._delivered[picked_up["document"]] = at
             _forget_oldest(self._started)
+            _forget_oldest(self._delivered)
             if self.listener:
                 self.listener.picked_up(at, picked_up["document"])
         elif completed := self.forms.completed.search(text):
@@ -234,7 +237,8 @@ class LogReader:
         fitting = [document for document in self._started if document in task]
         if fitting:
             document = max(fitting, key=len)
-            self._finished[document] = at.seconds_since(self._started.pop(document))
+            seconds = at.seconds_since(self._delivered.pop(document, self._started.pop(document)))
+            self._finished[document] = min(seconds, self._finished.get(document, seconds))
             self._finished_at[document] = at
             self._finished_count += 1
             _forget_oldest(self._finished)

@@ -95,5 +95,5 @@ def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
         elif row.get("stored") in found:
             known = Known(float(row["score"]), str(row["container"]), Instant.parse(str(row["started_at"])))
             found[row["stored"]] = replace(found[row["stored"]], known=known)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return  # written by another version, or by somebody else: nothing of it is believed

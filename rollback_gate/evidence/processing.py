@@ -51,6 +51,7 @@ class Processing:
     tell: Callable[[str], None]
     clock: Callable[[], float]
     keep_marked_since: Instant | None = None  # as Documents.remove_traces has it
+    only_own: bool = False  # what earlier ones have left stays
     _followers: dict[str, logs.Follower] = field(default_factory=dict)
     _summaries: dict[str, LogSummary | Unmeasured] = field(default_factory=dict)
     _recalled: tuple[Remembered, ...] | Unmeasured | None = None
@@ -121,7 +122,7 @@ class Processing:
             return
 
     def forget(self) -> int:
-        """Remove what any probe that was sent has left; how many traces.
+        """Remove what any probe that was sent has left, or `only_own`; how many traces.
 
         What one of these processes has finished is remembered before that: a later verify needs no other probe of it.
         Raises Unreachable, OSError.
@@ -133,9 +134,12 @@ class Processing:
             for document_id, one in known.items():
                 self.memory.stored(document_id, one)
             self._recalled = recalled = self.memory.recall(self.engine.now())
+        if self.only_own:
+            own = self.probes.job_id if self.probes else None
+            recalled = tuple(one for one in recalled if one.job_id == own)
         ids, now = [name for one in recalled for name in (one.document_id, one.job_id)], self.engine.now()
         removed = self.documents.remove_traces(ids, self.keep_marked_since)
-        return removed + self.documents.remove_lost_traces(now, self.keep_marked_since)
+        return removed if self.only_own else removed + self.documents.remove_lost_traces(now, self.keep_marked_since)
 
     def _known(self, documents: Documents, ids: set[str]) -> dict[str, Known]:
         """Of these probes those that are stored, as a process has finished them. Raises Unreachable."""

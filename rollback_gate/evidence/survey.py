@@ -76,13 +76,12 @@ class Survey:
                 return Unmeasured("the test document", "no replica runs that could pick it up")
             now = self.engine.now()
             processing = Processing(self.profile, self.engine, self.documents, record_id, memory, running,
-                                    dict.fromkeys(running, now), tell, time.monotonic)  # fmt: skip
+                                    dict.fromkeys(running, now), tell, time.monotonic, only_own=True)  # fmt: skip
             return self._sent(processing)
         except Unreachable as error:
             return Unmeasured("the test document", error.message)
 
     def _sent(self, processing: Processing) -> ProbeReading | Unmeasured:
-        processing.sweep()
         processing.send(1)
         deadline = time.monotonic() + 2 * self.profile.limits.probe_s  # waiting in the queue, and then in work
         while not self._is_decided(processing) and time.monotonic() < deadline:

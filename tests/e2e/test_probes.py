@@ -21,7 +21,8 @@ def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Rolled back, and judged once: its two test documents were finished after the queue had given them up."""
     folder, nature = tmp_path_factory.mktemp("probes"), Nature(first_document="slow")
     with running_lab("bind", "phase1", "e2e-probes", folder, nature=nature) as started:
-        ended = started.rollback("--reason", "e2e", "verify", "--set", "limits.trace_wait_s=1")
+        assert started.rollback("--reason", "e2e").status == 0
+        ended = started.verify("--set", "limits.trace_wait_s=1")
         assert ended.status == 0, ended.output
         yield started
 

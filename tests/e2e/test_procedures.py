@@ -103,7 +103,7 @@ class TestModes:
         assert "Subject: ⚠️ Rolling back Phase 1 error handling" in text
         assert "Reason: completeness fell" in text
         assert "Subject: GO: Phase 1 error handling rollback, SUCCESS" in text
-        assert "mean 27.8% of" in text
+        assert "27.8%, each in the band" in text
         assert str(operator.newest_record()["folder"]) in text
         assert "s left: " in ended.output
         assert operator.newest_record()["run"]["reason"] == "completeness fell"

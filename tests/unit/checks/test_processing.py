@@ -345,3 +345,15 @@ def test_a_test_document_that_was_removed_before_it_could_count_accuses_nobody()
     assert "rollback-probe-earlier-1.jpg, which it finished before, by its log, is not stored any more" in claim.says
     never = replica_reading(2, log=log(finished={}, finished_at={}, unfinished=hanging))
     assert asked(replace(world, replicas=(replica_reading(1), never))).outcome is Outcome.FAILED
+
+
+def test_what_another_replica_has_finished_still_hangs_in_the_one_that_holds_it() -> None:
+    """The queue gave it away meanwhile; this process is stuck all the same, unless it has gone on."""
+    finisher = replica_reading(1, log=log(finished={"x.jpg": 1.0, probe(1).document_id: 0.3},
+                                          finished_at=dict.fromkeys(("x.jpg", probe(1).document_id), STARTED.plus(5))))  # fmt: skip
+    held = log(probe(2).document_id, unfinished={"x.jpg": STARTED.plus(-500)}, finished={}, finished_at={})
+    stuck = replace(readings(), replicas=(finisher, replica_reading(2, log=held)))
+    assert "in work for longer" in processing.in_work(stuck, PROFILE).says
+    went_on = replace(held, finished={"y.jpg": 1.0}, finished_at={"y.jpg": STARTED.plus(9)})
+    moved = replace(stuck, replicas=(finisher, replica_reading(2, log=went_on)))
+    assert "none hangs" in processing.in_work(moved, PROFILE).says

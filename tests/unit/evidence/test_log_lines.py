@@ -158,6 +158,7 @@ SOCKET_ERROR = "gnsq.errors.NSQSocketError: [Errno 32] Broken pipe"
         ((HANDLER, TRACE, "  File", "gnsq.errors.NSQException: already responded"), 0),
         ((HANDLER, TRACE, "  File", "KeyError: 'ocr_data'"), 1),
         ((HANDLER, TRACE, "  File", "KeyError: 'ocr_data'", DIRECT, TRACE, "  File", SOCKET_ERROR), 1),
+        ((HANDLER, TRACE, "  File", BROKEN_PIPE, DIRECT, TRACE, "  File", "pymongo.errors.AutoReconnect: gone"), 1),
         ((HANDLER, "INFO:__main__:something else"), 1),
     ],
 )
@@ -196,3 +197,16 @@ def test_a_document_that_comes_again_is_in_work_since_its_first_pick_up() -> Non
     summary = summarize(stamped(*again), FORMS, Instant(0))
     assert summary.picked_up == 3
     assert list(summary.unfinished.values()) == [summary.first_picked_up_at]
+
+
+def test_a_document_that_is_delivered_again_is_finished_by_its_last_delivery() -> None:
+    """It waited for its queue in between; and a second completion does not make the first one slower."""
+    lines = [
+        "INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document a.jpg",
+        "INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document a.jpg",
+        "INFO:__main__:✓ Task task_job_a.jpg completed successfully",
+    ]
+    at = ["2026-11-23T12:00:00.0Z", "2026-11-23T12:10:00.0Z", "2026-11-23T12:10:01.0Z"]
+    again = ["2026-11-23T12:20:00.0Z", "2026-11-23T12:20:00.0Z", "2026-11-23T12:29:00.0Z"]
+    stamped_lines = [f"{moment} {text}" for moment, text in zip(at + again, lines * 2, strict=True)]
+    assert summarize(stamped_lines, FORMS, Instant(0)).finished == {"a.jpg": 1.0}
