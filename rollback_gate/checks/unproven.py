@@ -45,7 +45,7 @@ def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) ->
     if isinstance(readings.probes, Unmeasured):
         return inconclusive(SUBJECT, f"{names} finished none since the boundary, and {readings.probes}")
     lack = _Lack(readings, profile, readings.probes, replicas)
-    for why in (_never_saved, _too_long, _not_sent, _rejected, _went_elsewhere, _not_picked_up):
+    for why in (_never_saved, _too_long, _not_sent, _rejected, _went_elsewhere, _not_picked_up, _no_proof):
         if claim := why(lack):
             return claim
     hint = "old and new code alike can hang on the second document of a process"
@@ -145,6 +145,18 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
         return inconclusive(SUBJECT, f"{says}, while others are in work or were finished ({depth}): they may wait "
                             "behind them; verify again later")  # fmt: skip
     return processed.blame(readings, f"{says} and nothing else is finished either ({depth})", [])
+
+
+def _no_proof(lack: _Lack) -> Claim | None:
+    """Finished by the log and stored, but not so that it could have been saved by this process, by old code."""
+    stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
+    logs = [replica.log for replica in lack.replicas if isinstance(replica.log, LogSummary)]
+    names = [name for log in logs for name in log.finished if name in stored]
+    if not names:
+        return None
+    says = f"{lack.names} finished {names[-1]}, which proves nothing as it is stored"
+    return inconclusive(SUBJECT, f"{says}: without a score or a time, older than its pick-up, or with the mark of the "
+                        "change")  # fmt: skip
 
 
 def _any_finished(probes: ProbesReading) -> bool:

@@ -97,7 +97,9 @@ def test_a_removed_probe_of_another_process_is_no_proof(changes: dict[str, Any])
 def test_what_is_stored_from_before_or_marked_is_no_proof(changes: dict[str, Any]) -> None:
     """The queue delivers a document again that was saved long ago: this process has saved nothing."""
     stored = {probe(n).document_id: document(probe(n).document_id, **changes) for n in (1, 2)}
-    assert not asked(readings(stored=stored, probes=ProbesReading((), 400))).passed
+    claim = asked(readings(stored=stored, probes=ProbesReading((), 400)))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "proves nothing as it is stored" in claim.says
 
 
 def test_unmeasured_is_inconclusive() -> None:
