@@ -1,3 +1,3 @@
 """Hands the gate's plugin to pytest; opens nothing."""
 
-pytest_plugins = ("rollback_gate.pytest_plugin",)
+pytest_plugins = ("rollback_gate.suite.pytest_plugin",)

@@ -16,14 +16,14 @@ import docker
 
 from lab.images import ensure_images
 from lab.reference import Lab
-from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.replica import parse_inspect
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.log_history import HistoryListener
 from rollback_gate.evidence.log_lines import LogReader, LogSummary
 from rollback_gate.evidence.logs import Follower
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.replica import parse_inspect
 from rollback_gate.profile.load import database_password, load
 
 ROUNDS = 3

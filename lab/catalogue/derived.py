@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lab.catalogue.entry import CODE, COMPLETENESS, INCONCLUSIVE, NO_GO, PROCESSING, RUNNING, Entry
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.evidence.import_graph import KeptModules
+from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.change.reading import Baseline, CodeReading
 from rollback_gate.evidence.log_lines import LogSummary, Sighting
 from rollback_gate.evidence.readings import (
-    Baseline,
-    CodeReading,
     DocumentsReading,
     McpReading,
     ProbeReading,
@@ -27,6 +25,7 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
 
 T = TypeVar("T")
 Change = Callable[[Readings], Readings]

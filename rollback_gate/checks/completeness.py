@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import new_behaviour, processed, processing
 from rollback_gate.confidence import half_width
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import Baseline, DocumentReading, ProbesReading, Readings
+from rollback_gate.evidence.readings import DocumentReading, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.schema import Completeness, Profile
 

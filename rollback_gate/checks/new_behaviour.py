@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import CodeReading, FileReading, Readings, ReplicaReading
+from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 

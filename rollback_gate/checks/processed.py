@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.proof import Process, Proof, proofs
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, failed, inconclusive
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 SUBJECT = "documents"

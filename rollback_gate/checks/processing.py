@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from rollback_gate.checks import new_behaviour, processed, unproven
 from rollback_gate.checks.processed import SUBJECT
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.proof import Proof
 from rollback_gate.evidence.readings import ProbesReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 

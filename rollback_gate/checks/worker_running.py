@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import CodeReading, DependentReading, Readings, ReplicaReading
+from rollback_gate.evidence.readings import DependentReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Hang, Profile
 
 _SLACK = 1.2

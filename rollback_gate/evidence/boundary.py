@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.readings import Started
 from rollback_gate.instant import Instant
+from rollback_gate.platform.replica import Replica
 
 
 def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant | None) -> Instant | None:

@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.inside import Ask, Inside
+from rollback_gate.change.reading import Baseline, CodeReading
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import boundary, logs, mcp, queue
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.inside import Ask, Inside
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
 from rollback_gate.evidence.readings import (
-    Baseline,
-    CodeReading,
     DependentReading,
     McpReading,
     ProbesReading,
@@ -32,6 +29,8 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 _SETTLE_S = 5.0

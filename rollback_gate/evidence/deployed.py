@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rollback_gate.change.backups import candidates
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.backups import candidates
 
 
 def by_backups(profile: Profile) -> list[tuple[Instant, str]]:

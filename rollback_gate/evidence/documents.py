@@ -14,9 +14,10 @@ import pymongo
 from pydantic import SecretStr
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
+from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.proof import PROBE_PREFIX
-from rollback_gate.evidence.readings import Baseline, Bucket, DocumentReading, DocumentsReading, Series
+from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile

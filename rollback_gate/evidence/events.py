@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rollback_gate.deployment.engine import Engine, answering
 from rollback_gate.instant import Instant
+from rollback_gate.platform.engine import Engine, answering
 
 
 def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:

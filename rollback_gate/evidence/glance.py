@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence import boundary, logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import (
@@ -19,6 +17,8 @@ from rollback_gate.evidence.readings import (
     Upstream,
 )
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 _NOT_NOW = Unmeasured("this", "it is not looked at while the service settles")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from rollback_gate.deployment.engine import Engine, answering
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import log_stream
 from rollback_gate.evidence.log_lines import LogReader, LogSummary, split_timestamp
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Logs
 
 _LONGEST_BYTES = 1 << 20

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs, queue
 from rollback_gate.evidence.documents import Documents
@@ -18,6 +16,8 @@ from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import DocumentReading, ProbeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 Summaries = Mapping[str, LogSummary | Unmeasured]

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs, queue
 from rollback_gate.evidence.documents import Documents
@@ -29,6 +27,8 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones

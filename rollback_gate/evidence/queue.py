@@ -8,10 +8,10 @@ from typing import Any
 
 import requests
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Consumer, QueueReading
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 

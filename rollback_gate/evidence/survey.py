@@ -7,10 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from rollback_gate.deployment.archive import file_in
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import container_path
+from rollback_gate.change.content import Content, classify
+from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import mcp, queue
 from rollback_gate.evidence.deployed import by_backups
@@ -21,11 +19,13 @@ from rollback_gate.evidence.logs import Follower
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
 from rollback_gate.evidence.readings import ProbeReading, QueueReading, Series
+from rollback_gate.evidence.symptoms import LogHistory, Symptoms, WorkerReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.archive import file_in
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.content import Content, classify
-from rollback_gate.triggers.symptoms import LogHistory, Symptoms, WorkerReading
 
 _UNKNOWN_S = 86_400
 POLL_S = 0.25

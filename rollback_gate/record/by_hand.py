@@ -10,12 +10,13 @@ import json
 import shlex
 from collections.abc import Iterable
 
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import container_path
+from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.strategy import container_path
 from rollback_gate.evidence import boundary
-from rollback_gate.evidence.readings import CodeReading, Readings
+from rollback_gate.evidence.readings import Readings
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 Command = dict[str, str]

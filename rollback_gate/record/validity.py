@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Verdict
+from rollback_gate.platform.replica import Replica
 from rollback_gate.record.check import Examination
 
 VERIFY_AGAIN = "invoke verify"

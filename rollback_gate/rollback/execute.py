@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.goal import Direction
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
+from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import goals, interruption, steps
-from rollback_gate.rollback.goal import Direction
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Situation, Step

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.change.content import Source
+from rollback_gate.change.goal import Direction, Goal, Mode, ModeName
+from rollback_gate.change.sources import Sources
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused
+from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import files
-from rollback_gate.rollback.content import Source
-from rollback_gate.rollback.goal import Direction, Goal, Mode, ModeName
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
-from rollback_gate.rollback.sources import Sources
 from rollback_gate.rollback.store import Run, RunAccount
 
 

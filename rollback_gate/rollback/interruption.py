@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_filter import texts_for
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Logs
 
 _FAILS = "Traceback (most recent call last)"

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback_gate.deployment.archive import digest_in, exists_in
-from rollback_gate.deployment.compose import Compose, ComposeService
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import Strategy, container_path
+from rollback_gate.change.content import Source
+from rollback_gate.change.goal import Direction, Goal, How
+from rollback_gate.change.strategy import Strategy, container_path
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
+from rollback_gate.platform.archive import digest_in, exists_in
+from rollback_gate.platform.compose import Compose, ComposeService
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
-from rollback_gate.rollback.content import Source
-from rollback_gate.rollback.goal import Direction, Goal, How
 from rollback_gate.rollback.plan import Situation
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollback_gate.deployment.compose import Compose, ComposeService, in_order
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.change.content import Source
+from rollback_gate.change.goal import Direction, Goal, How
+from rollback_gate.change.strategy import Strategy
+from rollback_gate.platform.compose import Compose, ComposeService, in_order
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.content import Source
-from rollback_gate.rollback.goal import Direction, Goal, How
 
 
 class Kind(enum.StrEnum):

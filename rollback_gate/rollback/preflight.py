@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from rollback_gate.commands import Runner
-from rollback_gate.deployment import compose as composes
-from rollback_gate.deployment import strategy as strategies
-from rollback_gate.deployment.archive import digest_in
-from rollback_gate.deployment.compose import Compose, ComposeService
-from rollback_gate.deployment.engine import Engine, command_line_engine_id
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import Strategy, container_path, covering_mount
+from rollback_gate.change import strategy as strategies
+from rollback_gate.change.content import Source
+from rollback_gate.change.goal import Goal, How
+from rollback_gate.change.strategy import Strategy, container_path, covering_mount
 from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.platform import compose as composes
+from rollback_gate.platform.archive import digest_in
+from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.compose import Compose, ComposeService
+from rollback_gate.platform.engine import Engine, command_line_engine_id
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.content import Source
-from rollback_gate.rollback.goal import Goal, How
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder

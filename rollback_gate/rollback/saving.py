@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rollback_gate.deployment.engine import Engine, answering
-from rollback_gate.deployment.replica import Replica, parse_inspect
 from rollback_gate.errors import RollbackGateError
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.replica import Replica, parse_inspect
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
 from rollback_gate.rollback.interruption import LastConsumed

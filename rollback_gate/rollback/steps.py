@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollback_gate.commands import Runner
-from rollback_gate.deployment import images
-from rollback_gate.deployment.engine import Engine, answering
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.content import Source
 from rollback_gate.errors import RollbackFailed
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import summarize
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import images
+from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.replica import Replica
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
-from rollback_gate.rollback.content import Source
 from rollback_gate.rollback.plan import Kind, Situation, Step
 from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.store import Run

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.deployment.replica import Mount
+from rollback_gate.change.goal import Direction, Mode, ModeName
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.readings import Started
 from rollback_gate.instant import Instant
-from rollback_gate.rollback.goal import Direction, Mode, ModeName
+from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback.journal import Entry, Journal
 
 FOLDER = ".rollback"

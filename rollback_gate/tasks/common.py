@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from invoke.exceptions import Exit
 
 if TYPE_CHECKING:
-    from rollback_gate.call import Call
     from rollback_gate.model import ExitCode
+    from rollback_gate.workflow.call import Call
 
 COMMON: dict[str, Any] = {
     "profile": ("", "the profile's file (default: ROLLBACK_GATE_PROFILE, else profiles/phase1.toml)"),
@@ -45,9 +45,9 @@ def leave(code: ExitCode | int) -> None:
 
 
 def _call(given: Any) -> Call:
-    from rollback_gate.call import Call
     from rollback_gate.redaction import Redactor
-    from rollback_gate.terminal import Terminal
+    from rollback_gate.workflow.call import Call
+    from rollback_gate.workflow.terminal import Terminal
 
     with_database = not getattr(given, "without_database", False)
     accept_diff = getattr(given, "accept_diff", False)

@@ -11,8 +11,8 @@ from rollback_gate.tasks.options import task_with
 @task_with(COMMON)
 def sweep(given: Any) -> None:
     """Remove what test documents have left that the queue delivered after their verify had ended."""
-    from rollback_gate.session import opened
     from rollback_gate.workflow import probes
+    from rollback_gate.workflow.session import opened
 
     with calling(given) as call, opened(call, "probes.sweep") as session:
         call.terminal.line(probes.sweep(session))

@@ -43,8 +43,8 @@ ROLLBACK: dict[str, Any] = {
 
 def _order(given: Any, mode: str = "quick") -> Order:
     """`given`: any task's options; those that it does not have are as if they had not been used."""
-    from rollback_gate.rollback.goal import How, Mode, ModeName
-    from rollback_gate.rollback.sources import Choice
+    from rollback_gate.change.goal import How, Mode, ModeName
+    from rollback_gate.change.sources import Choice
     from rollback_gate.workflow.rollback import Order
 
     def option(name: str, default: Any = "") -> Any:
@@ -144,7 +144,7 @@ def preflight(given: Any) -> None:
 
 
 def _look(what: str, given: Any) -> None:
-    from rollback_gate import overview
+    from rollback_gate.workflow import overview
 
     with calling(given) as call:
         code = getattr(overview, what)(call)

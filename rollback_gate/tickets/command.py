@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollback_gate.commands import Runner
 from rollback_gate.errors import CommandFailed, TrackerRefused
+from rollback_gate.platform.commands import Runner
 from rollback_gate.profile.schema import Ticket
 from rollback_gate.tickets.tracker import Files
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rollback_gate.evidence.symptoms import Symptoms
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers import trend as trends
 from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, until, waits
-from rollback_gate.triggers.symptoms import Symptoms
 from rollback_gate.triggers.trend import Level, Trend
 
 

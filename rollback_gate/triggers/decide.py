@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollback_gate.evidence.symptoms import Symptoms
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers import completeness, documents, errors, startup
 from rollback_gate.triggers.rule import Answer, Rule, State
-from rollback_gate.triggers.symptoms import Symptoms
 
 NOW, TREE, WAIT, OWN = "Immediate Rollback", "Decision Tree", "Wait Before Rollback", "not in the runbook"
 

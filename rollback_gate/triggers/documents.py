@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 
 from rollback_gate.evidence.readings import ProbeReading, Upstream
+from rollback_gate.evidence.symptoms import Attempt, Symptoms
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, waits
-from rollback_gate.triggers.symptoms import Attempt, Symptoms
 
 RECENT = 20
 _CONSISTENTLY = 3

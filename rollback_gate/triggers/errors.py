@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rollback_gate.evidence.symptoms import ErrorCount, Symptoms
 from rollback_gate.model import Decision
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers.rule import Answer, fires, quiet, unmeasured, waits
-from rollback_gate.triggers.symptoms import ErrorCount, Symptoms
 
 
 def error_spike(symptoms: Symptoms, profile: Profile) -> Answer:

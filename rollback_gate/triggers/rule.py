@@ -6,9 +6,9 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rollback_gate.evidence.symptoms import Symptoms
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.triggers.symptoms import Symptoms
 
 
 class State(enum.StrEnum):

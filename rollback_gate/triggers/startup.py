@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rollback_gate.change.content import Content
+from rollback_gate.evidence.symptoms import LogHistory, Symptoms, WorkerReading
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback.content import Content
 from rollback_gate.triggers.rule import Answer, fires, quiet, unmeasured
-from rollback_gate.triggers.symptoms import LogHistory, Symptoms, WorkerReading
 
 # Nothing, SIGINT, SIGKILL (a stop of a worker that ignores SIGTERM), SIGTERM.
 _STOPPED = frozenset({0, 128 + 2, 128 + 9, 128 + 15})

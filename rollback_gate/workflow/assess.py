@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollback_gate.call import Call, deployment_id, local_now, lock_of, moment_given, probe_memories, stores_of
-from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.engine import Engine
+from rollback_gate.change import snapshots
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.documents import Documents
@@ -20,10 +18,13 @@ from rollback_gate.evidence.readings import ProbeReading
 from rollback_gate.evidence.survey import Survey
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_DECISION, Decision, ExitCode, Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings, database_password
-from rollback_gate.rollback import snapshots, store
+from rollback_gate.rollback import store
 from rollback_gate.triggers.decide import decide
 from rollback_gate.workflow import assessments
+from rollback_gate.workflow.call import Call, deployment_id, local_now, lock_of, moment_given, probe_memories, stores_of
 
 _GOES_ON = (Decision.WAIT, Decision.CANNOT_TELL)  # a watch ends with any other decision
 _NEXT = {

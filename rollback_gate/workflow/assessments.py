@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.evidence.symptoms import Symptoms
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
@@ -17,7 +18,6 @@ from rollback_gate.rollback.files import write_text
 from rollback_gate.rollback.store import Store
 from rollback_gate.triggers.completeness import level_of, trend_of
 from rollback_gate.triggers.decide import RULES, Assessment
-from rollback_gate.triggers.symptoms import Symptoms
 
 FORMAT = 1
 NAME = "assessment.json"

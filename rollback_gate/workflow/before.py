@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import heading_of, probe_memories
+from rollback_gate.change.goal import ModeName
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.checks.verdict import effective_claim
 from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.collect import Judged
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import build, write
-from rollback_gate.request import GateRequest, slots_of
-from rollback_gate.rollback.goal import ModeName
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import Run
-from rollback_gate.session import Session
-from rollback_gate.suite import run_suite
+from rollback_gate.suite.request import GateRequest, slots_of
+from rollback_gate.suite.run import run_suite
+from rollback_gate.workflow.call import heading_of, probe_memories
+from rollback_gate.workflow.session import Session
 
 FOLDER = "before"
 

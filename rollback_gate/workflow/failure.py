@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollback_gate.call import heading_of, local_now, record_folder
-from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
+from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.rollback.store import Run
-from rollback_gate.session import Session
 from rollback_gate.workflow import assessments
+from rollback_gate.workflow.call import heading_of, local_now, record_folder
+from rollback_gate.workflow.session import Session
 
 
 def record(session: Session, run: Run, error: RollbackFailed) -> None:

@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call, deployment_id, local_now
-from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.archive import digest_in, exists_in
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.strategy import container_path
+from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.archive import digest_in, exists_in
+from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Due, Profile
 from rollback_gate.record import actions, build, check, find, seal, validity
@@ -26,6 +25,7 @@ from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.redaction import Redactor
+from rollback_gate.workflow.call import Call, deployment_id, local_now
 from rollback_gate.workflow.records import NEWEST
 
 _AGE = re.compile(r"(\d+)([smhd])")

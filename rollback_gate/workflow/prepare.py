@@ -8,22 +8,22 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call, local_now
-from rollback_gate.deployment import compose as composes
-from rollback_gate.deployment import images
-from rollback_gate.deployment.compose import Compose
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change import snapshots
+from rollback_gate.change.content import Content, classify
 from rollback_gate.errors import CommandFailed, Refused
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Unmeasured
-from rollback_gate.rollback import files, plan, snapshots, store
-from rollback_gate.rollback.content import Content, classify
+from rollback_gate.platform import compose as composes
+from rollback_gate.platform import images
+from rollback_gate.platform.compose import Compose
+from rollback_gate.platform.replica import Replica
+from rollback_gate.rollback import files, plan, store
 from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
-from rollback_gate.session import Session, opened
 from rollback_gate.workflow import seen
+from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import (
     Order,
     ask_about_dropped,
@@ -31,6 +31,7 @@ from rollback_gate.workflow.rollback import (
     intention,
     keeping_of,
 )
+from rollback_gate.workflow.session import Session, opened
 
 
 def preflight(call: Call, order: Order) -> ExitCode:

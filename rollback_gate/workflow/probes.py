@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rollback_gate.call import probe_memories
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
-from rollback_gate.session import Session
+from rollback_gate.workflow.call import probe_memories
+from rollback_gate.workflow.session import Session
 
 
 def sweep(session: Session) -> str:

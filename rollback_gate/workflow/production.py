@@ -9,10 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollback_gate import messages, notify
-from rollback_gate.call import Call, local_now
 from rollback_gate.checks import settling
-from rollback_gate.commands import SubprocessRunner
 from rollback_gate.errors import (
     EndedEarly,
     Locked,
@@ -24,15 +21,18 @@ from rollback_gate.errors import (
 )
 from rollback_gate.evidence.glance import Glances
 from rollback_gate.instant import Instant
-from rollback_gate.messages import Rendered
 from rollback_gate.model import ExitCode, Verdict
-from rollback_gate.notify import Sending
+from rollback_gate.outside import messages, notify
+from rollback_gate.outside.messages import Rendered
+from rollback_gate.outside.notify import Sending
+from rollback_gate.platform.commands import SubprocessRunner
 from rollback_gate.profile.schema import Message, Profile
 from rollback_gate.record import next_steps, seal
 from rollback_gate.rollback.stopping import ending_as_an_error
-from rollback_gate.session import opened
 from rollback_gate.workflow import actions
+from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import Order, rollback
+from rollback_gate.workflow.session import opened
 from rollback_gate.workflow.verify import Verified, verify
 from rollback_gate.workflow.why import settled_before
 

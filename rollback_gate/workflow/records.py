@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode
 from rollback_gate.record import actions, find, next_steps
 from rollback_gate.record.check import Examination
 from rollback_gate.record.write import HTML_NAME
 from rollback_gate.rollback.store import UNKNOWN_ENGINE
+from rollback_gate.workflow.call import Call
 
 NEWEST = "newest"
 

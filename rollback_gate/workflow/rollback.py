@@ -8,27 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call, local_now
-from rollback_gate.deployment import images
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.change.content import Content, classify
+from rollback_gate.change.goal import Direction, Goal, How, Mode
+from rollback_gate.change.sources import Choice, Sources
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.platform import images
+from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import goals, plan, store
-from rollback_gate.rollback.content import Content, classify
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
-from rollback_gate.rollback.goal import Direction, Goal, How, Mode
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, digest_of
 from rollback_gate.rollback.plan import Keeping, Plan, Situation
 from rollback_gate.rollback.preflight import FindGoal, Preflight
-from rollback_gate.rollback.sources import Choice, Sources
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
-from rollback_gate.session import Opening, Session, opened
 from rollback_gate.workflow import assessments, failure, probes, seen, why
 from rollback_gate.workflow.before import judge_before
+from rollback_gate.workflow.call import Call, local_now
+from rollback_gate.workflow.session import Opening, Session, opened
 
 
 @dataclass(frozen=True)

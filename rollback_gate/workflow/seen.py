@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rollback_gate.rollback.content import difference, outside_of_change
-from rollback_gate.rollback.goal import Direction
+from rollback_gate.change.content import difference, outside_of_change
+from rollback_gate.change.goal import Direction
 from rollback_gate.rollback.plan import Plan, Situation, Step
 from rollback_gate.rollback.preflight import Checklist
-from rollback_gate.terminal import Terminal
+from rollback_gate.workflow.terminal import Terminal
 
 DIFF_LINES_SHOWN = 20
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call
-from rollback_gate.commands import SubprocessRunner
 from rollback_gate.errors import WrongSetting
 from rollback_gate.model import ExitCode
+from rollback_gate.platform.commands import SubprocessRunner
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Ticket
 from rollback_gate.profile.schema import Tracker as Kind
@@ -23,6 +22,7 @@ from rollback_gate.tickets.command import Command
 from rollback_gate.tickets.summary import MARKDOWN, PLAIN, WIKI, Markup
 from rollback_gate.tickets.tracker import Files, Tracker, patiently
 from rollback_gate.workflow import actions
+from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.records import NEWEST, chosen
 
 KEPT = "ticket.txt"

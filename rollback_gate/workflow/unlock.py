@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import Call, holder_note, local_now, stores_of
-from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import Refused, WrongSetting
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.engine import Engine
 from rollback_gate.rollback import lock
+from rollback_gate.workflow.call import Call, holder_note, local_now, stores_of
 
 GRACE_S = 15.0
 

@@ -8,7 +8,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.call import (
+from rollback_gate.change import backups, snapshots
+from rollback_gate.change.goal import Direction, ModeName
+from rollback_gate.change.reading import Baseline
+from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.evidence.boundary import started_by_run
+from rollback_gate.evidence.collect import Judged
+from rollback_gate.evidence.deployed import by_backups
+from rollback_gate.instant import Instant
+from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.load import Settings
+from rollback_gate.record import actions, build, next_steps, write
+from rollback_gate.record.build import Heading
+from rollback_gate.rollback.look import digest_of
+from rollback_gate.rollback.store import RunAccount, runs_in
+from rollback_gate.suite.request import GateRequest, slots_of
+from rollback_gate.suite.run import run_suite
+from rollback_gate.workflow import assessments
+from rollback_gate.workflow.before import before_of
+from rollback_gate.workflow.call import (
     Call,
     heading_of,
     lock_of,
@@ -17,27 +38,6 @@ from rollback_gate.call import (
     record_folder,
     stores_of,
 )
-from rollback_gate.deployment import engine as engines
-from rollback_gate.deployment.engine import Engine
-from rollback_gate.deployment.replica import Replica
-from rollback_gate.errors import RollbackGateError, Unreachable
-from rollback_gate.evidence.boundary import started_by_run
-from rollback_gate.evidence.collect import Judged
-from rollback_gate.evidence.deployed import by_backups
-from rollback_gate.evidence.readings import Baseline
-from rollback_gate.instant import Instant
-from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
-from rollback_gate.profile.load import Settings
-from rollback_gate.record import actions, build, next_steps, write
-from rollback_gate.record.build import Heading
-from rollback_gate.request import GateRequest, slots_of
-from rollback_gate.rollback import backups, snapshots
-from rollback_gate.rollback.goal import Direction, ModeName
-from rollback_gate.rollback.look import digest_of
-from rollback_gate.rollback.store import RunAccount, runs_in
-from rollback_gate.suite import run_suite
-from rollback_gate.workflow import assessments
-from rollback_gate.workflow.before import before_of
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback_gate.call import Call, local_now, stores_of
-from rollback_gate.deployment import engine as engines
 from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
+from rollback_gate.platform import engine as engines
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.store import Store, runs_in
 from rollback_gate.workflow import assessments
+from rollback_gate.workflow.call import Call, local_now, stores_of
 
 if TYPE_CHECKING:
     from rollback_gate.workflow.rollback import Order

@@ -20,15 +20,15 @@ from pathlib import Path
 import pytest
 
 from lab.reference import COORDINATOR, Nature
-from rollback_gate.call import Call
+from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.errors import Locked
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import steps
-from rollback_gate.rollback.goal import Mode, ModeName
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.steps import Context
-from rollback_gate.terminal import Terminal
+from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from rollback_gate.workflow.terminal import Terminal
 from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, tree
 
 CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}

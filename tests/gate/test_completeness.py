@@ -3,7 +3,7 @@
 from rollback_gate.checks import completeness
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.profile.schema import Profile
-from rollback_gate.pytest_plugin import Conclude
+from rollback_gate.suite.pytest_plugin import Conclude
 
 
 def test_scores_are_readable(readings: Readings, profile: Profile, conclude: Conclude) -> None:

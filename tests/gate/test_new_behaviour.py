@@ -3,7 +3,7 @@
 from rollback_gate.checks import new_behaviour
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.profile.schema import Profile
-from rollback_gate.pytest_plugin import Conclude
+from rollback_gate.suite.pytest_plugin import Conclude
 
 
 def test_restored_files_are_the_old_code(

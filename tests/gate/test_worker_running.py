@@ -3,7 +3,7 @@
 from rollback_gate.checks import worker_running
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.profile.schema import Profile
-from rollback_gate.pytest_plugin import Conclude
+from rollback_gate.suite.pytest_plugin import Conclude
 
 
 def test_expected_number_of_replicas_runs(readings: Readings, conclude: Conclude) -> None:

@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.deployment.replica import Replica
+from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.evidence.log_lines import LogSummary, Sighting
 from rollback_gate.evidence.readings import (
-    CodeReading,
     DependentReading,
     DocumentReading,
     DocumentsReading,
-    FileReading,
     Known,
     McpReading,
     ProbeReading,
@@ -26,6 +24,7 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import load
 from rollback_gate.profile.schema import Profile
 

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 from lab.catalogue import CATALOGUE
 from lab.catalogue.derived import DERIVED
-from rollback_gate import request
+from rollback_gate.change import code
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import code, documents, logs
+from rollback_gate.evidence import documents, logs
 from rollback_gate.instant import Instant
+from rollback_gate.suite import request
 from tests.unit.builders import ROOT, phase1, replica
 from tests.unit.rollback.world import World
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import completeness
-from rollback_gate.evidence.readings import Baseline, DocumentsReading, McpReading, ProbesReading, Upstream
+from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, Upstream
 from rollback_gate.model import Outcome, Unmeasured
 from tests.unit.builders import STARTED, documents, known, log, new_line, phase1, probe, readings, replica_reading
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import CodeReading, DocumentsReading
+from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.model import Evidence, Outcome, Unmeasured
 from tests.unit.builders import (
     STARTED,

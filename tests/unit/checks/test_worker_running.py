@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.checks import worker_running
 from rollback_gate.evidence.log_lines import Sighting
-from rollback_gate.evidence.readings import CodeReading, Started
+from rollback_gate.evidence.readings import Started
 from rollback_gate.model import Outcome, Unmeasured
 from tests.unit.builders import (
     RESTORED,

@@ -6,8 +6,8 @@ import pytest
 
 from rollback_gate.evidence.log_history import HistoryListener, type_of
 from rollback_gate.evidence.log_lines import LogReader
+from rollback_gate.evidence.symptoms import LogHistory
 from rollback_gate.instant import Instant
-from rollback_gate.triggers.symptoms import LogHistory
 from tests.unit.builders import CAPTURES, phase1
 
 PROFILE = phase1()

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from rollback_gate.evidence.import_graph import KeptModules
-from rollback_gate.evidence.readings import Bucket, CodeReading, ReplicaReading, Series
+from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.change.reading import CodeReading
+from rollback_gate.evidence.readings import Bucket, ReplicaReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import by_hand

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.errors import WrongSetting
 from rollback_gate.model import ExitCode
+from rollback_gate.platform.replica import Replica
 from rollback_gate.record import seal, validity
 from rollback_gate.record.check import Examination, examine
 from rollback_gate.workflow.gate import seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.rollback.goal import Mode, ModeName
+from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.docker_api import NAME

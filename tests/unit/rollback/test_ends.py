@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.call import Call
+from rollback_gate.change.goal import Mode
+from rollback_gate.change.sources import Choice
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import execute
-from rollback_gate.rollback.goal import Mode
-from rollback_gate.rollback.sources import Choice
 from rollback_gate.rollback.stopping import ending_as_an_error
-from rollback_gate.terminal import Terminal
 from rollback_gate.workflow import rollback as workflow
+from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import rollback, undo
+from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
 from tests.unit.rollback.test_crash_matrix import act, folder
 from tests.unit.rollback.world import NEW, OLD, World

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rollback_gate.change.goal import Mode
 from rollback_gate.errors import Refused, RollbackFailed
 from rollback_gate.model import ExitCode
-from rollback_gate.rollback.goal import Mode
 from rollback_gate.workflow.rollback import resume, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.effects import failed_at

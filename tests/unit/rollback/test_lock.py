@@ -18,7 +18,7 @@ from rollback_gate.workflow import unlock
 HOLDER = """
 import sys, time
 from pathlib import Path
-from rollback_gate.commands import SubprocessRunner
+from rollback_gate.platform.commands import SubprocessRunner
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import lock
 with lock.held(Path(sys.argv[1]), Path(sys.argv[2]), "kim", "rollback", Instant(0)) as held:
@@ -55,7 +55,7 @@ def test_a_command_of_a_killed_run_keeps_the_lock(tmp_path: Path) -> None:
 ENDING = """
 import sys
 from pathlib import Path
-from rollback_gate.commands import SubprocessRunner
+from rollback_gate.platform.commands import SubprocessRunner
 from rollback_gate.instant import Instant
 from rollback_gate.rollback import lock
 from rollback_gate.rollback.stopping import Stopping

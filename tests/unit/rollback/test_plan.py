@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.deployment.compose import Compose, ComposeService, in_order
-from rollback_gate.deployment.replica import Mount
-from rollback_gate.deployment.strategy import Strategy
+from rollback_gate.change.content import Source
+from rollback_gate.change.goal import Direction, Goal, How, Mode, ModeName
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.instant import Instant
+from rollback_gate.platform.compose import Compose, ComposeService, in_order
+from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback import interruption, plan
-from rollback_gate.rollback.content import Source
-from rollback_gate.rollback.goal import Direction, Goal, How, Mode, ModeName
 from rollback_gate.rollback.interruption import LastConsumed
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder

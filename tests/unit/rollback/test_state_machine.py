@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rollback_gate.change.goal import Direction, Mode, ModeName
 from rollback_gate.errors import Refused
 from rollback_gate.rollback import lock
-from rollback_gate.rollback.goal import Direction, Mode, ModeName
 from rollback_gate.rollback.store import RunAccount
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from rollback_gate.workflow.unlock import unlock

@@ -21,18 +21,18 @@ import requests
 import yaml
 from docker.errors import NotFound
 
-from rollback_gate.call import Call
-from rollback_gate.commands import Completed
-from rollback_gate.deployment.engine import Engine
 from rollback_gate.errors import CommandFailed
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.commands import Completed
+from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings, load
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import lock
 from rollback_gate.rollback.lock import Held
-from rollback_gate.session import Session, tidied
-from rollback_gate.terminal import Terminal
+from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.session import Session, tidied
+from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
 from tests.unit.rollback.docker_api import NAME, Api, Client
 from tests.unit.rollback.effects import effect

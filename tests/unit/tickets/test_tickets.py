@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.call import Call
 from rollback_gate.errors import TrackerBusy, TrackerRefused, Unreachable, WrongSetting
 from rollback_gate.record import actions, seal, write
 from rollback_gate.redaction import Redactor
-from rollback_gate.terminal import Terminal
 from rollback_gate.tickets import summary
 from rollback_gate.workflow import tickets
+from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.terminal import Terminal
 from rollback_gate.workflow.tickets import Wish
 from tests.unit.builders import ROOT
 from tests.unit.record.test_record import heading, record

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rollback_gate.change.content import Content
 from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series, Upstream
-from rollback_gate.instant import Instant
-from rollback_gate.model import Unmeasured
-from rollback_gate.rollback.content import Content
-from rollback_gate.triggers.symptoms import (
+from rollback_gate.evidence.symptoms import (
     Attempt,
     ErrorCount,
     LogHistory,
     Symptoms,
     WorkerReading,
 )
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from tests.unit.builders import replica
 
 NOW = Instant.parse("2026-11-23T14:00:00Z")

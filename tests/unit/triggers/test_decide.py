@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollback_gate.change.content import Content
 from rollback_gate.evidence.readings import ProbeReading, Series
+from rollback_gate.evidence.symptoms import LogHistory, Symptoms
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Fixes
-from rollback_gate.rollback.content import Content
 from rollback_gate.triggers.decide import RULES, decide
 from rollback_gate.triggers.rule import State
-from rollback_gate.triggers.symptoms import LogHistory, Symptoms
 from tests.unit.builders import document, phase1
 from tests.unit.triggers.situations import (
     GONE,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.call import Call, local_now
 from rollback_gate.model import ExitCode
 from rollback_gate.profile.schema import Due
 from rollback_gate.record import build, find, write
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
-from rollback_gate.terminal import Terminal
 from rollback_gate.workflow import gate, records
+from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.gate import Wish
+from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ROOT
 from tests.unit.record.test_record import record
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.call import Call, local_now
 from rollback_gate.errors import Refused
 from rollback_gate.model import Decision
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import Store
-from rollback_gate.terminal import Terminal
 from rollback_gate.workflow import assessments, why
+from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import Order
+from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ROOT, phase1
 
 PROFILE = phase1()

@@ -1,0 +1,104 @@
+"""Backups of a restored file: the team's own beside it, and those that `invoke snapshot` kept."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.change.content import Content, Source, classify
+from rollback_gate.errors import Refused
+from rollback_gate.profile.schema import Code, RestoredFile
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that could be restored. `stamp`: from its name, None when the name holds none."""
+
+    path: Path
+    stamp: datetime.datetime | None
+    data: bytes | None
+    content: Content
+    why: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data or b"").hexdigest()
+
+
+def candidates(
+    directory: Path, restored: RestoredFile, code: Code, kept: Iterable[Candidate] = ()
+) -> tuple[Candidate, ...]:
+    """All backups of a file, newest first by the time in the name; those without one come last."""
+    found = [_candidate(path, restored, code) for path in sorted(directory.glob(restored.backups))]
+    return tuple(
+        sorted([*found, *kept], key=lambda c: (c.stamp or datetime.datetime.min, c.path.name), reverse=True)  # noqa: DTZ901
+    )
+
+
+def in_snapshots(folder: Path, restored: RestoredFile, code: Code) -> tuple[Candidate, ...]:
+    """Copies of a file that snapshots kept; their time is that of the snapshot's id (UTC), as local time."""
+    found = []
+    for path in sorted(folder.glob(f"[0-9]*/files/{restored.path}")):
+        snapshot = path.relative_to(folder).parts[0]
+        taken = datetime.datetime.strptime(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S").replace(tzinfo=datetime.UTC)
+        data = path.read_bytes()
+        found.append(Candidate(path, taken.astimezone().replace(tzinfo=None), data, *classify(data, code)))
+    return tuple(found)
+
+
+def newest_old(directory: Path, restored: RestoredFile, code: Code, kept: Iterable[Candidate] = ()) -> Source:
+    """The newest backup that really is old code. Raises Refused, naming every backup and what it is."""
+    found = candidates(directory, restored, code, kept)
+    for candidate in found:
+        if candidate.content is Content.OLD and candidate.data is not None:
+            return _source(directory, restored, candidate, candidate.data)
+    if not found:
+        raise Refused(f"no backup of {restored.path} (looked for {directory / restored.backups})",
+                      "put a backup of the old file there, or correct code.restore.backups")  # fmt: skip
+    listed = "; ".join(f"{c.path.name}: {c.content} ({c.why})" for c in found)
+    raise Refused(f"none of {len(found)} backups of {restored.path} is old code: {listed}",
+                  "restoring one of them would keep the change; find the old file, for example in git")  # fmt: skip
+
+
+def chosen(directory: Path, restored: RestoredFile, code: Code, name: str) -> Source:
+    """One backup by hand: a path, relative to the project directory. Raises Refused when it is not old code."""
+    path = directory / name
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise Refused(
+            f"{path} is outside the project directory", f"copy it to {directory / restored.path}.backup.STAMP"
+        )
+    if not path.exists():
+        raise Refused(f"there is no backup {path}", "list them: invoke rollback.backups")
+    candidate = _candidate(path, restored, code)
+    if candidate.data is None or candidate.content is not Content.OLD:
+        raise Refused(f"{path} is {candidate.content} ({candidate.why})", "list what each is: invoke rollback.backups")
+    return _source(directory, restored, candidate, candidate.data)
+
+
+def _source(directory: Path, restored: RestoredFile, candidate: Candidate, data: bytes) -> Source:
+    inside = candidate.path.is_relative_to(directory)
+    origin = candidate.path.relative_to(directory) if inside else candidate.path
+    return Source(restored.path, "backup", str(origin), data, candidate.digest)
+
+
+def _candidate(path: Path, restored: RestoredFile, code: Code) -> Candidate:
+    stamp = _stamp(path.name, restored.stamp)
+    if path.is_symlink() or not path.is_file():
+        return Candidate(path, stamp, None, Content.UNKNOWN, "is no plain file")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return Candidate(path, stamp, None, Content.UNKNOWN, f"cannot be read: {error.strerror}")
+    content, why = classify(data, code)
+    return Candidate(path, stamp, data, content, why)
+
+
+def _stamp(name: str, form: str) -> datetime.datetime | None:
+    """The time at the end of a name, after the last dot."""
+    try:
+        return datetime.datetime.strptime(name.rpartition(".")[2], form)  # noqa: DTZ007 - only compared with its like
+    except ValueError:
+        return None

@@ -1,0 +1,65 @@
+"""Old code out of the project's git history (runbook, Troubleshooting, Backup file not found).
+
+Never just HEAD, as the runbook has it: HEAD is the change. The last commit whose file is old code by its content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.change.content import Content, Source, classify
+from rollback_gate.errors import CommandFailed, Refused
+from rollback_gate.platform.commands import Completed, Runner
+from rollback_gate.profile.schema import Code
+
+MOST_COMMITS = 500
+
+
+@dataclass(frozen=True)
+class History:
+    """The repository that holds `directory`. Only reads: no checkout, no index, no hooks."""
+
+    directory: Path
+    runner: Runner
+
+    def newest_old(self, path: str, code: Code) -> Source:
+        """From the last commit in which `path` is old code. Raises Refused, saying what was looked at."""
+        commits = self._git("rev-list", f"--max-count={MOST_COMMITS}", "HEAD", "--", path).split()
+        if not commits:
+            raise Refused(f"git knows no commit of {path}", "look with git log whether it is tracked there")
+        for commit in commits:
+            data = self._blob(commit, path)
+            if data is not None and classify(data, code)[0] is Content.OLD:
+                return Source.of(path, "git", commit[:12], data)
+        raise Refused(f"in none of the last {len(commits)} commits of {path} it is old code",
+                      "name another revision with --rev, for example one of another branch")  # fmt: skip
+
+    def at(self, path: str, rev: str, code: Code) -> Source:
+        """From one revision, chosen by hand. Raises Refused when that is not old code."""
+        commit = self._git("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").strip()
+        data = self._blob(commit, path)
+        if data is None:
+            raise Refused(f"revision {rev} has no {path}", "choose another one: git log -- " + path)
+        content, why = classify(data, code)
+        if content is not Content.OLD:
+            raise Refused(f"{path} in revision {rev} is {content} ({why})", "choose another one: git log -- " + path)
+        return Source.of(path, "git", commit[:12], data)
+
+    def _blob(self, commit: str, path: str) -> bytes | None:
+        """Bytes as committed; None where that commit removed the file."""
+        if not self._git("ls-tree", commit, "--", path).strip():
+            return None
+        return self._run("cat-file", "blob", f"{commit}:./{path}").raw
+
+    def _git(self, *arguments: str) -> str:
+        return self._run(*arguments).stdout
+
+    def _run(self, *arguments: str) -> Completed:
+        # The operator is often not the repository's owner, which git refuses without this; nothing is written.
+        command = ("git", "-c", "safe.directory=*", *arguments)
+        try:
+            return self.runner(command, cwd=self.directory)
+        except CommandFailed as error:
+            raise Refused(f"git cannot tell: {error.message}", "is the project directory in a git repository, and git "
+                          "installed?") from error  # fmt: skip

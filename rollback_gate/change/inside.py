@@ -1,0 +1,69 @@
+"""The code inside one container: asked of it, and of what its programs import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from rollback_gate.change import import_graph
+from rollback_gate.change.code import Answer, read
+from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.strategy import container_path
+from rollback_gate.errors import Unreachable
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.archive import file_in, python_files_in
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
+
+Ask = Callable[[Replica, str], Answer]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """`ask` runs a command in a replica. `partial`: the rollback keeps the new modules, and nobody may use them."""
+
+    profile: Profile
+    engine: Engine
+    ask: Ask
+    partial: bool
+
+    def code(self, replica: Replica | None) -> CodeReading | Unmeasured:
+        """Inspected first: in a container that does not run, every file would seem to be missing."""
+        if replica is None:
+            return Unmeasured("the code", "the replica does not exist")
+        what = f"the code in {replica.name}"
+        if not replica.is_running:
+            return Unmeasured(what, f"the container is {replica.condition}; nothing can be asked inside it")
+        reading = read(self.profile, lambda script: self.ask(replica, script), replica.name)
+        now = self.engine.inspect(replica.id)
+        if now is None or not now.is_running or now.started_at != replica.started_at:
+            return Unmeasured(what, "the container was stopped or restarted while it was being read")
+        if self.partial and isinstance(reading, CodeReading):
+            return replace(reading, kept=self._kept(replica))
+        return reading
+
+    def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
+        profile = self.profile
+        files: dict[str, str] = {}
+        waiting = {PurePosixPath(entry).parts[0] for entry in profile.code.entries}
+        seen: set[str] = set()
+        try:
+            while waiting:  # what they import may lie in other folders beside theirs
+                seen |= waiting
+                for name in waiting:
+                    files |= self._python_files(replica, name)
+                waiting = import_graph.top_names(files) - seen
+        except Unreachable as error:
+            return Unmeasured(f"what {replica.name} imports", error.message)
+        return import_graph.read(files, profile.code.entries, profile.code.remove, replica.name)
+
+    def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
+        """Of the folder `name`, or the module `name`.py, of container_root; {} for what is installed elsewhere."""
+        folder = container_path(self.profile, name)
+        found = python_files_in(self.engine, replica.id, folder)
+        data = None if found else file_in(self.engine, replica.id, f"{folder}.py")
+        alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}
+        return {f"{name}/{path}": text for path, text in found.items()} | alone

@@ -1,0 +1,53 @@
+"""What was read of the change inside a replica, and what was normal before it: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
+
+    `new`, `old`: which of the profile's texts it holds. Times are the container's.
+    """
+
+    path: str
+    exists: bool
+    is_link: bool = False
+    digest: str = ""
+    modified_at: Instant | None = None
+    changed_at: Instant | None = None
+    new: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CodeReading:
+    """Restored files and those removed ones that are still there, by asking inside one container.
+
+    `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
+    """
+
+    files: tuple[FileReading, ...]
+    still_there: tuple[str, ...]
+    kept: KeptModules | Unmeasured | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What completeness was before the change. Shares 0..1; at least two documents.
+
+    `snapshot`: whose word it is; "" where unmarked documents from before the deployment say it. `at`: when the snapshot
+    was taken, or the first and the last of those documents were saved.
+    """
+
+    snapshot: str
+    at: str
+    mean: float
+    standard_deviation: float
+    documents: int

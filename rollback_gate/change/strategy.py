@@ -1,0 +1,59 @@
+"""How old code gets into the container. Pure: decided from the containers' mounts and the Compose file."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rollback_gate.errors import Refused
+from rollback_gate.platform.compose import ComposeService
+from rollback_gate.platform.replica import Mount, Replica
+from rollback_gate.profile.schema import Profile
+
+
+class Strategy(enum.StrEnum):
+    """bind: restore and restart. build: build from the tree, then recreate. image: go back to a retained image."""
+
+    BIND = "bind"
+    BUILD = "build"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A file of the project as a container sees it through a bind mount."""
+
+    mount: Mount
+    host_path: str
+
+
+def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService) -> Strategy:
+    """Raises Refused when some of the restored files are bind-mounted and others are not."""
+    covered = {
+        covering_mount(replica.mounts, container_path(profile, file.path)) is not None
+        for replica in replicas
+        for file in profile.code.restore
+    }
+    if covered == {True}:
+        return Strategy.BIND
+    if covered == {True, False}:
+        raise Refused("the code is bind-mounted in some containers or for some files only",
+                      "make all replicas alike (docker inspect shows their mounts), then try again")  # fmt: skip
+    return Strategy.BUILD if service.builds else Strategy.IMAGE
+
+
+def container_path(profile: Profile, relative: str) -> str:
+    """Where a file of the project is inside the containers."""
+    return str(PurePosixPath(profile.deployment.container_root) / relative)
+
+
+def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:
+    """The innermost bind mount that holds this path of the container, and the path on the host."""
+    pure = PurePosixPath(path)
+    fitting = [m for m in mounts if m.kind == "bind" and pure.is_relative_to(m.target)]
+    if not fitting:
+        return None
+    mount = max(fitting, key=lambda m: len(PurePosixPath(m.target).parts))
+    return Covered(mount, str(PurePosixPath(mount.source) / pure.relative_to(mount.target)))

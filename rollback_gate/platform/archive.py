@@ -1,0 +1,76 @@
+"""One file of a container, running or not, through the engine's archive interface."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import tarfile
+from collections.abc import Iterable
+
+from docker.errors import NotFound
+
+from rollback_gate.errors import Unreachable
+from rollback_gate.platform.engine import Engine, answering
+
+
+def file_in(engine: Engine, container_id: str, path: str) -> bytes | None:
+    """A plain file; None when it does not exist or is none. Raises Unreachable."""
+    with answering(f"{path} in {container_id[:12]}"):
+        try:
+            chunks, _ = engine.client.api.get_archive(container_id, path)
+        except NotFound:
+            return None
+        return _first_file(chunks, path)
+
+
+def digest_in(engine: Engine, container_id: str, path: str) -> str | None:
+    """SHA-256 of a plain file; None when it does not exist or is none. Raises Unreachable."""
+    data = file_in(engine, container_id, path)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def python_files_in(engine: Engine, container_id: str, folder: str) -> dict[str, str]:
+    """Source text by path relative to `folder`, of every Python file below it. Raises Unreachable."""
+    with answering(f"{folder} in {container_id[:12]}"):
+        try:
+            chunks, _ = engine.client.api.get_archive(container_id, folder)
+        except NotFound:
+            return {}
+        try:
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                return _python_files(archive, folder)
+        except (tarfile.TarError, KeyError) as error:
+            raise Unreachable(f"the engine's copy of {folder} cannot be read: {error}") from error
+
+
+def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
+    """Raises Unreachable for a symbolic link behind which there may be code that the archive does not hold."""
+    members = archive.getmembers()
+    plain = {member.name for member in members if not (member.issym() or member.isdir())}
+    for link in (member for member in members if member.issym()):
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))
+        if target not in plain:
+            raise Unreachable(f"{link.name} is a symbolic link to {link.linkname}: what is behind it in {folder} "
+                              "cannot be read")  # fmt: skip
+    found = {m.name: archive.extractfile(m) for m in members if m.name.endswith(".py") and not m.isdir()}
+    return {name.partition("/")[2]: file.read().decode(errors="replace") for name, file in found.items() if file}
+
+
+def exists_in(engine: Engine, container_id: str, path: str) -> bool:
+    """Raises Unreachable."""
+    with answering(f"{path} in {container_id[:12]}"):
+        try:
+            chunks, _ = engine.client.api.get_archive(container_id, path)
+            return any(chunks)
+        except NotFound:
+            return False
+
+
+def _first_file(chunks: Iterable[bytes], path: str) -> bytes | None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile(archive.next() or tarfile.TarInfo())
+            return None if file is None else file.read()
+    except (tarfile.TarError, KeyError) as error:
+        raise Unreachable(f"the engine's copy of {path} cannot be read: {error}") from error

@@ -1,0 +1,160 @@
+"""Docker Compose: which of the installed ones to use, its commands as data, and what its file says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollback_gate.errors import CommandFailed, Refused
+from rollback_gate.platform.commands import Runner
+from rollback_gate.profile.schema import Deployment
+
+_VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Compose:
+    """One installed Compose, bound to a project. Methods return argument lists and run nothing."""
+
+    command: tuple[str, ...]
+    version: str
+    project: str
+    files: tuple[str, ...]
+
+    @property
+    def base(self) -> tuple[str, ...]:
+        files = tuple(part for file in self.files for part in ("-f", file))
+        return (*self.command, "-p", self.project, *files)
+
+    def config(self, *options: str) -> tuple[str, ...]:
+        return (*self.base, "config", *options)
+
+    def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
+        options = (*(["--no-cache"] if no_cache else []), *(["--pull"] if pull else []))
+        return (*self.base, "build", *options, *services)
+
+    def recreate(self, services: Iterable[str]) -> tuple[str, ...]:
+        """New containers of these services only: no dependencies, no build."""
+        return (*self.base, "up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)
+
+    def start_missing(self, services: Iterable[str]) -> tuple[str, ...]:
+        """As many containers of these services as are wanted; those that exist are left alone."""
+        return (*self.base, "up", "-d", "--no-deps", "--no-build", "--no-recreate", *services)
+
+
+@dataclass(frozen=True)
+class ComposeService:
+    """What the Compose file says of a service. Values of its environment are not kept."""
+
+    name: str
+    builds: bool
+    build_context: str
+    image: str
+    depends_on: tuple[str, ...] = ()
+
+
+def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Every Compose that answers, as (command, version): the plugin and each docker-compose on the PATH.
+
+    The search ends with the first one of the version `made_by`: each question takes up to a second.
+    """
+    folders = [Path(folder) for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    on_path = [(str(folder / "docker-compose"),) for folder in folders if (folder / "docker-compose").is_file()]
+    found: dict[tuple[str, ...], str] = {}
+    for command in [("docker", "compose"), *on_path]:
+        try:
+            answer = runner((*command, "version", "--short"), timeout_s=20).stdout
+        except CommandFailed:
+            continue  # not installed, or not executable: the next one
+        if match := _VERSION.search(answer):
+            found.setdefault(command, match[1])
+            if match[1] == made_by:
+                break
+    return tuple(found.items())
+
+
+def choose(candidates: Iterable[tuple[tuple[str, ...], str]], made_by: str) -> tuple[tuple[str, ...], str]:
+    """The Compose that made the project, else one of its major version, else the newest. Raises Refused for none."""
+    rows = list(candidates)
+    if not rows:
+        raise Refused("no Docker Compose is installed", "install docker-compose (Debian), or the compose plugin")
+
+    def fitness(row: tuple[tuple[str, ...], str]) -> tuple[bool, bool, tuple[int, ...]]:
+        return row[1] == made_by, _major(row[1]) == _major(made_by), _numbers(row[1])
+
+    return max(rows, key=fitness)
+
+
+def version_warning(version: str, made_by: str) -> str:
+    """ "" when the versions go together; else why not (FACTS: switching versions can recreate other services)."""
+    if _major(made_by) in (-1, _major(version)):
+        return ""
+    return (
+        f"the project was made by Compose {made_by}, only {version} is installed: "
+        "containers get other names and labels; other services are left alone (--no-deps)"
+    )
+
+
+def bind(deployment: Deployment, command: tuple[str, ...], version: str) -> Compose:
+    return Compose(command, version, deployment.compose_project, deployment.compose_files)
+
+
+def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, ComposeService]:
+    """The services of the Compose file. Raises Refused when Compose does not accept the file."""
+    try:
+        text = runner(compose.config(), cwd=directory, timeout_s=60).stdout
+    except CommandFailed as error:
+        raise Refused(f"Compose {compose.version} does not accept the project: {error.message}",
+                      f"run `{' '.join(compose.config())}` in {directory} and mend the file") from error  # fmt: skip
+    return parse_config(text)
+
+
+def config_hash(compose: Compose, service: str, runner: Runner, directory: Path) -> str:
+    """What Compose would label a container of this service with now. Raises Refused."""
+    try:
+        answer = runner((*compose.base, "config", "--hash", service), cwd=directory).stdout
+    except CommandFailed as error:
+        raise Refused(f"Compose cannot tell the configuration of {service}: {error.message}") from error
+    return answer.strip().rpartition(" ")[2]
+
+
+def parse_config(text: str) -> dict[str, ComposeService]:
+    """From what `config` prints, v1 and v2 alike. Raises Refused when that is not a Compose file."""
+    try:
+        tree = yaml.safe_load(text)
+        return {name: _service(name, entry or {}) for name, entry in tree["services"].items()}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"what Compose printed is not a Compose file: {error}") from error
+
+
+def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:
+    build = entry.get("build")
+    context = build if isinstance(build, str) else (build or {}).get("context", "")
+    return ComposeService(
+        name, build is not None, context, entry.get("image", ""), tuple(entry.get("depends_on") or ())
+    )
+
+
+def in_order(names: Iterable[str], services: Mapping[str, ComposeService]) -> list[str]:
+    """Each after those of them that it depends on; as given where that says nothing."""
+    left, done = list(names), list[str]()
+    while left:
+        free = (n for n in left if not set(services[n].depends_on if n in services else ()) & (set(left) - {n}))
+        following = next(free, left[0])  # a circle, which Compose would refuse, ends here too
+        left.remove(following)
+        done.append(following)
+    return done
+
+
+def _major(version: str) -> int:
+    return next(iter(_numbers(version)), -1)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,121 @@
+"""The Docker Engine that the command line would talk to: DOCKER_HOST, else the current context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import requests
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, NotFound
+
+from rollback_gate.errors import CommandFailed, Unreachable
+from rollback_gate.instant import Instant
+from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.replica import (
+    ONEOFF_LABEL,
+    PROJECT_LABEL,
+    SERVICE_LABEL,
+    Replica,
+    parse_inspect,
+)
+
+ANSWER_S = 15
+REMEDY = "start it (systemctl start docker), or set DOCKER_HOST or `docker context use`"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A connected engine. `environment` makes docker and docker-compose talk to this same one."""
+
+    client: docker.DockerClient
+    host: str
+    id: str
+    environment: Mapping[str, str]
+
+    def containers(self, project: str, service: str) -> tuple[Replica, ...]:
+        """All containers of a Compose service, running or not, by name. Raises Unreachable."""
+        labels = [f"{PROJECT_LABEL}={project}", f"{SERVICE_LABEL}={service}", f"{ONEOFF_LABEL}=False"]
+        with answering(f"containers of {service}"):
+            rows = self.client.api.containers(all=True, filters={"label": labels})
+            found = [self.inspect(row["Id"]) for row in rows]
+        return tuple(sorted((r for r in found if r is not None), key=lambda replica: replica.name))
+
+    def has_project(self, project: str) -> bool:
+        """Whether any container of the Compose project exists, of whatever service. Raises Unreachable."""
+        with answering(f"containers of project {project}"):
+            return bool(self.client.api.containers(all=True, filters={"label": [f"{PROJECT_LABEL}={project}"]}))
+
+    def inspect(self, container_id: str) -> Replica | None:
+        """One container; None when it no longer exists. Raises Unreachable."""
+        with answering(f"container {container_id[:12]}"):
+            try:
+                return parse_inspect(self.client.api.inspect_container(container_id))
+            except NotFound:
+                return None
+
+    def now(self) -> Instant:
+        """The engine's clock, not this machine's. Raises Unreachable."""
+        with answering("the engine's time"):
+            return Instant.parse(self.client.api.info()["SystemTime"])
+
+    def close(self) -> None:
+        self.client.close()
+
+    def image_id(self, name: str) -> str | None:
+        """What this image name points to now; None when there is no such image. Raises Unreachable."""
+        with answering(f"image {name}"):
+            try:
+                return str(self.client.api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+
+
+def connect(environ: Mapping[str, str]) -> Engine:
+    """Raises Unreachable, naming the endpoint and what to do."""
+    environment = {**environ, "DOCKER_HOST": endpoint(environ)}
+    host = environment["DOCKER_HOST"]
+    try:
+        client = docker.DockerClient.from_env(environment=environment, timeout=ANSWER_S, use_ssh_client=True)
+        info: dict[str, Any] = client.info()
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}", REMEDY) from error
+    return Engine(client, host, info["ID"], environment)
+
+
+def endpoint(environ: Mapping[str, str]) -> str:
+    """Where the command line's engine is. Raises Unreachable when the context cannot be read."""
+    if environ.get("DOCKER_HOST"):
+        return environ["DOCKER_HOST"]
+    try:
+        context = ContextAPI.get_context(environ.get("DOCKER_CONTEXT") or None)
+    except (DockerException, OSError, ValueError) as error:
+        raise Unreachable(f"the Docker context cannot be read: {error}", REMEDY) from error
+    if context is None:
+        raise Unreachable(f"there is no Docker context {environ.get('DOCKER_CONTEXT')}", REMEDY)
+    return str(context.Host)
+
+
+def command_line_engine_id(runner: Runner) -> str:
+    """The id of the engine that the docker command talks to. Raises Unreachable."""
+    try:
+        return runner(("docker", "info", "--format", "{{.ID}}"), timeout_s=ANSWER_S).stdout.strip()
+    except CommandFailed as error:
+        raise Unreachable(error.message, "install the docker command line (Debian: docker.io)") from error
+
+
+@contextmanager
+def answering(what: str) -> Iterator[None]:
+    """Turns what the SDK raises when the engine does not answer into Unreachable."""
+    try:
+        yield
+    except (APIError, DockerException, requests.RequestException, OSError) as error:
+        raise Unreachable(f"the engine did not answer for {what}: {_cause(error)}", REMEDY) from error
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    return text if len(text) < 300 else f"{text[:300]}..."

@@ -1,0 +1,199 @@
+"""The gate's pytest plugin: readings as fixtures, outcomes into claims, the record at the end.
+
+Given with -p and a request file by `invoke verify`; without a request it does nothing but refuse tests/gate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from rollback_gate.checks import manifest
+from rollback_gate.checks.verdict import Ran, judge
+from rollback_gate.evidence.readings import Readings, ReplicaReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
+from rollback_gate.profile.schema import Profile
+from rollback_gate.record import build, html, seal, write
+from rollback_gate.record.context import context
+from rollback_gate.suite.request import GateRequest, collect
+
+Conclude = Callable[[Claim], Claim]
+_CLAIM = pytest.StashKey[Claim]()
+_NAME = "rollback-gate"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gate-request", metavar="FILE", help="what to judge; written by `invoke verify`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--gate-request")
+    if path:
+        config.pluginmanager.register(Gate(GateRequest.read(Path(path)), _terminal), _NAME)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.pluginmanager.has_plugin(_NAME) and any("tests/gate" in str(i.path) for i in items):
+        raise pytest.UsageError("tests/gate judges a live deployment: run `invoke verify`")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_metadata(metadata: dict[str, Any]) -> None:
+    """Lists in lists are no use to a screen reader: one line each."""
+    for name, value in metadata.items():
+        if isinstance(value, dict):
+            metadata[name] = ", ".join(f"{key} {what}" for key, what in value.items())
+
+
+@pytest.fixture(scope="session")
+def gate(request: pytest.FixtureRequest) -> Gate:
+    return cast(Gate, request.config.pluginmanager.get_plugin(_NAME))
+
+
+@pytest.fixture(scope="session")
+def readings(gate: Gate) -> Readings:
+    """Everything that was measured, once for all tests."""
+    return gate.readings()
+
+
+@pytest.fixture(scope="session")
+def profile(gate: Gate) -> Profile:
+    return gate.request.settings().profile
+
+
+@pytest.fixture
+def replica(slot: str, readings: Readings) -> ReplicaReading:
+    """The reading of one expected replica."""
+    return next(reading for reading in readings.replicas if reading.slot == slot)
+
+
+@pytest.fixture
+def conclude(request: pytest.FixtureRequest) -> Conclude:
+    """Keeps what the test concluded, for the record."""
+
+    def keep(claim: Claim) -> Claim:
+        request.node.stash[_CLAIM] = claim
+        return claim
+
+    return keep
+
+
+def _terminal(text: str) -> None:
+    """Progress goes past pytest's capturing, to where verify's caller sees it."""
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"  {text}\n".encode())
+
+
+class Gate:
+    """One verify. Keeps what every test came to, and writes the record when the session ends."""
+
+    def __init__(self, request: GateRequest, tell: Callable[[str], None]) -> None:
+        self.request = request
+        self.redactor = request.redactor()
+        self._tell = tell
+        self._readings: Readings | Unmeasured = Unmeasured("the deployment", "no test asked for the readings")
+        self._ran: dict[str, Ran] = {}
+        self._report: Any = None
+
+    def readings(self) -> Readings:
+        """Everything that is measured. Raises where the engine cannot be asked at all."""
+        try:
+            self._readings = collect(self.request, lambda text: self._tell(self.redactor.text(text)))
+        except Exception as error:
+            self._readings = Unmeasured("the deployment", self.redactor.text(str(error)))
+            raise
+        return self._readings
+
+    # --- hooks
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "replica" in metafunc.fixturenames:
+            metafunc.parametrize("slot", self.request.slots)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        claim = item.stash.get(_CLAIM, None)
+        test = manifest.gate_id(item.nodeid)
+        self._ran[test] = _after_phase(self._ran.get(test), report, claim, self._trouble(call))
+        if report.when == "call" and claim is not None:
+            report.user_properties.append(("claim", _in_words(claim)))
+            if report.failed:
+                report.longrepr = _in_words(claim)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Redaction of all that pytest keeps of a test, before any other plugin sees it."""
+        if isinstance(report.longrepr, tuple):
+            report.longrepr = cast(tuple[str, int, str], self.redactor.value(report.longrepr))
+        elif report.longrepr is not None:
+            report.longrepr = self.redactor.text(report.longreprtext)
+        report.sections = [(name, self.redactor.text(text)) for name, text in report.sections]
+        report.user_properties = [(name, self.redactor.value(value)) for name, value in report.user_properties]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """The exit status follows from the record, before and after every other plugin had its say."""
+        self._record = self._write_json()
+        code = EXIT_OF_VERDICT[judge(self._slots(), self._ran).verdict]
+        if self._report is not None:
+            self._report.title = html.title(self._record)
+        session.exitstatus = code
+        yield
+        session.exitstatus = code
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        self._report = report
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        prefix.append(html.fragment(self._record, write.digest(self.request.folder)))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_html(self, report: Any, data: list[str]) -> None:
+        claims = [value for name, value in getattr(report, "user_properties", ()) if name == "claim"]
+        if claims and not report.failed:
+            data[:] = [html.escape(str(claims[-1]))]
+
+    # --- the record
+
+    def _slots(self) -> tuple[str, ...]:
+        """Those asked for and those found: a replica that turned up later has run no test, and shows as such."""
+        found = [r.slot for r in self._readings.replicas] if isinstance(self._readings, Readings) else []
+        return tuple(dict.fromkeys([*self.request.slots, *found]))
+
+    def _write_json(self) -> dict[str, Any]:
+        slots = self._slots()
+        ended = Instant.from_epoch_s(time.time())
+        judgement = judge(slots, self._ran)
+        profile, heading = self.request.settings().profile, self.request.heading
+        explained = context(self._readings, profile, heading.assessment, heading.before)
+        record = build.judged(heading, judgement, slots, self._ran, self._readings, ended, explained)
+        return write.write_json(self.request.folder, record, self.redactor, seal.key_of(os.environ))
+
+    def _trouble(self, call: pytest.CallInfo[None]) -> str:
+        return self.redactor.text(str(call.excinfo.value))[:500] if call.excinfo else ""
+
+
+def _after_phase(before: Ran | None, report: pytest.TestReport, claim: Claim | None, trouble: str) -> Ran:
+    """What a test has come to after one more of its phases. Only a plain pass counts: xpass and xfail do not."""
+    ran = before or Ran("", True, None)
+    outcome = f"{report.outcome} (xfail)" if hasattr(report, "wasxfail") else report.outcome
+    if report.when == "call":
+        return Ran(outcome, ran.clean, claim, ran.trouble or ("" if claim else trouble))
+    return Ran(ran.call, ran.clean and report.passed, ran.claim, ran.trouble or trouble)
+
+
+def _in_words(claim: Claim) -> str:
+    lines = [f"{claim.outcome.upper()} {claim.subject}: {claim.says}", f"stands on {claim.stands_on}"]
+    return "\n".join([*lines, *(f"  {detail}" for detail in claim.details)])

@@ -1,0 +1,148 @@
+"""What verify hands to the process that runs the checks: one JSON file, no secrets; and how that process collects."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import testinfra
+
+from rollback_gate.change.code import Answer
+from rollback_gate.change.reading import Baseline
+from rollback_gate.checks import early
+from rollback_gate.errors import WrongSetting
+from rollback_gate.evidence import documents
+from rollback_gate.evidence.collect import Collector, Judged
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.readings import Readings, Started
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.outside import notify
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.profile.schema import Profile
+from rollback_gate.record import seal
+from rollback_gate.record.build import Heading, plain
+from rollback_gate.redaction import Redactor
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """`slots`: one per expected or found replica. `settings_given`: from the command line, as given.
+
+    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
+    """
+
+    profile_path: Path
+    settings_given: tuple[str, ...]
+    folder: Path
+    slots: tuple[str, ...]
+    judged: Judged
+    with_database: bool
+    heading: Heading
+    memories: tuple[Path, ...]
+    keep_going: bool = False
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(plain(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> GateRequest:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            profile_path=Path(table["profile_path"]),
+            settings_given=tuple(table["settings_given"]),
+            folder=Path(table["folder"]),
+            slots=tuple(table["slots"]),
+            judged=_judged(table["judged"]),
+            with_database=table["with_database"],
+            heading=Heading(**{**table["heading"], "began": Instant.parse(table["heading"]["began"]),
+                               "settings": tuple(table["heading"]["settings"])}),
+            memories=tuple(Path(path) for path in table["memories"]),
+            keep_going=table["keep_going"],
+        )  # fmt: skip
+
+    def settings(self) -> Settings:
+        return load(self.profile_path, os.environ, self.settings_given)
+
+    def redactor(self) -> Redactor:
+        return redactor(self.settings(), os.environ)
+
+
+def slots_of(profile: Profile, replicas: Sized) -> tuple[str, ...]:
+    """One for each replica that is expected, or found."""
+    return tuple(f"replica-{number + 1}" for number in range(max(profile.deployment.replicas, len(replicas))))
+
+
+def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
+    """Knows every secret that this process knows."""
+    try:
+        password = [database_password(settings.profile, environ).get_secret_value()]
+    except WrongSetting:
+        password = []
+    return Redactor(
+        [
+            *password,
+            environ.get(seal.KEY_VARIABLE, ""),
+            *notify.secrets_in(environ),
+            environ.get(settings.profile.ticket.token_env, "").strip(),  # as it is used
+        ]
+    )
+
+
+def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
+    """All readings. Raises Unreachable when there is no engine, WrongSetting for a profile that changed meanwhile."""
+    profile = request.settings().profile
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
+        found = _documents(request)
+        if isinstance(found, Documents):
+            stack.enter_context(contextlib.closing(found))
+        own, *others = request.memories
+        memory = ProbeMemory(own, tuple(others))
+        return Collector(
+            profile, engine, found, request.judged, request.heading.record_id, memory, _ask, tell,
+            lambda readings: early.decided(readings, profile), request.keep_going,
+        ).collect()  # fmt: skip
+
+
+def _documents(request: GateRequest) -> Documents | Unmeasured:
+    profile = request.settings().profile
+    if not request.with_database:
+        return Unmeasured("the database", "it was left out (--without-database)")
+    try:
+        return documents.connect(profile, database_password(profile, os.environ))
+    except WrongSetting as error:
+        return Unmeasured("the database", error.message)
+
+
+def _ask(replica: Replica, script: str) -> Answer:
+    """testinfra's docker backend, by full id: a name would follow a container that is replaced meanwhile."""
+    result = testinfra.get_host(f"docker://{replica.id}").run(script)
+    return Answer(result.rc, result.stdout, result.stderr)
+
+
+def _judged(table: Mapping[str, Any]) -> Judged:
+    digests = table["source_digests"]
+    return Judged(
+        run_id=table["run_id"],
+        source_digests=Unmeasured(**digests["unmeasured"]) if "unmeasured" in digests else digests,
+        started={key: _started(row) for key, row in table["started"].items()},
+        since=Instant.parse(table["since"]) if table["since"] else None,
+        partial=table["partial"],
+        baseline=Baseline(**table["baseline"]) if table["baseline"] else None,
+        invasive=table["invasive"],
+        deployed_at=Instant.parse(table["deployed_at"]) if table["deployed_at"] else None,
+        ill_before=dict(table["ill_before"]),
+    )  # fmt: skip
+
+
+def _started(row: Mapping[str, Any]) -> Started:
+    return Started(**{**row, "started_at": Instant.parse(row["started_at"])})

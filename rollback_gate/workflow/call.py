@@ -1,0 +1,172 @@
+"""What every command is called with, and what all of them need of a deployment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.errors import WrongSetting
+from rollback_gate.evidence import probe_memory
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.profile.load import Settings, load
+from rollback_gate.record import build, html, seal
+from rollback_gate.record.build import Heading
+from rollback_gate.record.seal import Key
+from rollback_gate.rollback import lock, store
+from rollback_gate.rollback.lock import Held
+from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccount, Store
+from rollback_gate.suite.request import redactor
+from rollback_gate.workflow.terminal import Terminal
+
+_OF_ROOT, _OF_USER = Path("/var/lib/rollback-gate"), Path(".local/state/rollback-gate")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What every command is called with. `root`: where this tool is installed; `reports`: where records go."""
+
+    profile_path: Path
+    settings_given: tuple[str, ...]
+    environ: Mapping[str, str]
+    root: Path
+    reports: Path
+    terminal: Terminal
+    with_database: bool = True
+    accept_diff: bool = False
+
+    @classmethod
+    def make(
+        cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
+        with_database: bool = True, accept_diff: bool = False,
+    ) -> Call:  # fmt: skip
+        path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
+        reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
+        return cls(
+            path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database, accept_diff
+        )
+
+    def load(self) -> Settings:
+        """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""
+        seal.key_of(self.environ)
+        settings = load(self.profile_path, self.environ, self.settings_given)
+        self.terminal.redactor = redactor(settings, self.environ)
+        return settings
+
+    @property
+    def key(self) -> Key | None:
+        """That signs records. Raises WrongSetting for one that can be guessed."""
+        return seal.key_of(self.environ)
+
+    @property
+    def operator(self) -> str:
+        """Who is there, by the kernel's word; of root, who called it with sudo. A uid without a name is a name too."""
+        caller = self.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""  # anybody else could have set it
+        try:
+            return caller or pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return f"uid {os.getuid()}"
+
+    @property
+    def elsewhere(self) -> Path:
+        """State that cannot be in the project directory."""
+        return self.all_elsewhere[0]
+
+    @property
+    def all_elsewhere(self) -> tuple[Path, ...]:
+        """Where this user's is, first; then where a run of another one can be that goes before this one's."""
+        named = self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY")
+        if named:
+            return (Path(named),)
+        if os.geteuid() != 0:
+            return Path.home() / _OF_USER, _OF_ROOT
+        sudoer = self.environ.get("SUDO_USER", "root")
+        known = sudoer != "root" and sudoer in {entry.pw_name for entry in pwd.getpwall()}
+        return (_OF_ROOT, Path(pwd.getpwnam(sudoer).pw_dir) / _OF_USER) if known else (_OF_ROOT,)
+
+
+def local_now() -> Instant:
+    return Instant.from_epoch_s(time.time())
+
+
+def moment_given(since: str) -> Instant | None:
+    """What --since says; None for "". Raises WrongSetting."""
+    try:
+        return Instant.parse(since) if since else None
+    except ValueError as error:
+        raise WrongSetting(f"--since {since}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
+
+
+def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> AbstractContextManager[Held | None]:
+    """Rollback and verify exclude each other."""
+    note = holder_note(settings, engine)
+    directory = settings.profile.deployment.project_directory
+    if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
+        return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
+    return lock.held(directory, note, call.operator, purpose, local_now())
+
+
+def holder_note(settings: Settings, engine: Engine) -> Path:
+    """The same for every user of this machine."""
+    return Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
+
+
+def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
+    return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
+
+
+def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
+    """All places where runs and snapshots of a deployment can be.
+
+    Its strategy may have changed in between; and what is not kept in the project lies by user.
+    """
+    deployment = deployment_id(settings, engine)
+    inside = settings.profile.deployment.project_directory / store.FOLDER
+    clean = call.terminal.redactor.value
+    return tuple(Store(place / deployment.folder_name, local_now, clean) for place in (inside, *call.all_elsewhere))
+
+
+def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
+    """Files of remembered test documents: this caller's own first, then those of others."""
+    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
+    deployment = DeploymentId(engine_id, settings.profile.deployment.compose_project, settings.profile.name)
+    return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
+
+
+def record_folder(call: Call, heading: Heading) -> Path:
+    folder = call.reports / heading.record_id
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise WrongSetting(f"no record can be written in {call.reports}: {error.strerror}",
+                           "name a folder that you may write in ROLLBACK_GATE_REPORTS") from error  # fmt: skip
+    return folder
+
+
+def heading_of(
+    call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
+) -> Heading:
+    profile = settings.profile
+    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
+    deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
+    return Heading(
+        kind=kind,
+        record_id=store.new_id(local_now()),
+        began=local_now(),
+        operator=call.operator,
+        deployment={"id": str(deployment), "engine": engine_id, "directory": str(profile.deployment.project_directory)},
+        settings=build.settings_of(settings),
+        run=build.run_of(account) if account else None,
+        titles=profile.titles.model_dump(),
+        change=profile.title,
+        tool=html.tool(),
+        began_local=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+    )

@@ -1,0 +1,101 @@
+"""Looking without touching: backups, earlier runs, and what runs now (runbook, Quick Reference)."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from rollback_gate.change import backups as backups_of
+from rollback_gate.change.backups import Candidate
+from rollback_gate.change.content import Content
+from rollback_gate.errors import Unreachable
+from rollback_gate.model import ExitCode
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.load import Settings
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import store
+from rollback_gate.rollback.store import RunAccount, runs_in
+from rollback_gate.workflow.call import Call, stores_of
+
+
+def backups(call: Call) -> ExitCode:
+    """Every backup, newest first, what it really is, and which one a rollback would take. Raises WrongSetting."""
+    settings = call.load()
+    profile = settings.profile
+    folders = _snapshots(call, settings)
+    found_any = True
+    for restored in profile.code.restore:
+        kept = [c for folder in folders for c in backups_of.in_snapshots(folder, restored, profile.code)]
+        found = backups_of.candidates(profile.deployment.project_directory, restored, profile.code, kept)
+        call.terminal.stage(f"Backups of {restored.path}: {len(found)}")
+        chosen = next((c for c in found if c.content is Content.OLD), None)
+        for candidate in found:
+            mark = "ok" if candidate.content is Content.OLD else "warning"
+            taken = ", a rollback would take this one" if candidate is chosen else ""
+            call.terminal.item(mark, _name(candidate, profile), f"{candidate.content} ({candidate.why}){taken}")
+        if chosen is None:
+            found_any = False
+            call.terminal.item(
+                "refused", restored.path, "no backup is old code: a rollback would look in git and in images"
+            )
+    return ExitCode.GO if found_any else ExitCode.REFUSED
+
+
+def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
+    """Where snapshots are cannot be told without the engine; the team's own backups can be listed all the same."""
+    try:
+        with contextlib.closing(engines.connect(call.environ)) as engine:
+            return tuple(store.snapshots for store in stores_of(call, settings, engine))
+    except Unreachable:
+        call.terminal.item("warning", "snapshots", "not listed: no Docker Engine answers")
+        return ()
+
+
+def _name(candidate: Candidate, profile: Profile) -> str:
+    """A snapshot's copy has no name of its own that tells it apart."""
+    directory = profile.deployment.project_directory
+    parts = candidate.path.relative_to(directory).parts if candidate.path.is_relative_to(directory) else ()
+    return candidate.path.name if parts and parts[0] != store.FOLDER else str(candidate.path)
+
+
+def history(call: Call) -> ExitCode:
+    """All runs of this deployment, oldest first. Raises WrongSetting, Unreachable."""
+    settings = call.load()
+    with contextlib.closing(engines.connect(call.environ)) as engine:
+        accounts = [account for _, account in runs_in(stores_of(call, settings, engine))]
+    call.terminal.stage(f"Runs of this deployment: {len(accounts)}")
+    for account in accounts:
+        call.terminal.item("warning" if account.is_unended else "ok", account.id, _in_words(account))
+    return ExitCode.GO
+
+
+def status(call: Call) -> ExitCode:
+    """What runs now, and the newest run. Judges nothing: that is verify's. Raises WrongSetting, Unreachable."""
+    settings = call.load()
+    deployment = settings.profile.deployment
+    with contextlib.closing(engines.connect(call.environ)) as engine:
+        call.terminal.stage(f"{deployment.compose_project} at {engine.host}")
+        for service in (deployment.worker, *deployment.dependents):
+            found = engine.containers(deployment.compose_project, service)
+            for replica in found:
+                call.terminal.item("ok" if replica.is_running else "warning", replica.name, _state(replica))
+            if not found:
+                call.terminal.item("warning", service, "has no container")
+        newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)
+    call.terminal.line(f"newest run: {newest.id}, {_in_words(newest)}" if newest else "no run is known")
+    call.terminal.line("this is no judgement: invoke verify")
+    return ExitCode.GO
+
+
+def _state(replica: Replica) -> str:
+    since = f" since {replica.started_at.short}" if replica.started_at and replica.is_running else ""
+    health = f", {replica.health}" if replica.health else ""
+    return f"{replica.condition}{since}{health}, image {replica.image_id[7:19]}"
+
+
+def _in_words(account: RunAccount) -> str:
+    """Each attempt with its own person and reason: who began it is often not who ended it."""
+    parts = [f"{attempt['what']}, {attempt['steps']} steps, by {attempt['operator']}: "
+             f"{attempt['reason'] or 'no reason given'}" for attempt in account.attempts]  # fmt: skip
+    return f"{account.mode.name}, {account.in_words} ({'; '.join(parts)})"

@@ -1,0 +1,103 @@
+"""One deployment, locked and connected: what every task that acts works with."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.errors import Refused, Unreachable
+from rollback_gate.evidence import documents
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform import images
+from rollback_gate.platform.commands import Runner, SubprocessRunner
+from rollback_gate.platform.engine import Engine
+from rollback_gate.profile.load import Settings, database_password
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback.lock import Held
+from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in
+from rollback_gate.workflow.call import Call, deployment_id, lock_of, stores_of
+
+
+@dataclass(frozen=True)
+class Session:
+    """`lock` is None where there is no project directory, which preflight refuses.
+
+    `asks_before`: the checks can be asked of what misbehaves, in a process of their own.
+    """
+
+    call: Call
+    settings: Settings
+    engine: Engine
+    runner: Runner
+    lock: Held | None
+    documents: Documents | Unmeasured
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    asks_before: bool = True
+
+    @property
+    def profile(self) -> Profile:
+        return self.settings.profile
+
+    @property
+    def keeps(self) -> str:
+        """Repository under which images of this deployment are kept."""
+        return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        return stores_of(self.call, self.settings, self.engine)
+
+    @property
+    def snapshots(self) -> tuple[Path, ...]:
+        return tuple(store.snapshots for store in self.stores)
+
+    def runs(self) -> list[tuple[Run, RunAccount]]:
+        """All runs of this deployment that began, oldest first. Raises RollbackGateError for a damaged journal."""
+        return runs_in(self.stores)
+
+    def standing(self) -> list[tuple[Run, RunAccount]]:
+        """Runs of which something may be in effect, oldest first. Raises as `runs`."""
+        return [(run, account) for run, account in self.runs()
+                if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
+
+    def unended(self) -> tuple[Run, RunAccount] | None:
+        """The newest run, if it can be gone on with or undone. Raises as `runs`."""
+        found = [row for row in self.runs() if row[1].changed or row[1].is_unended]
+        return found[-1] if found and found[-1][1].is_unended else None
+
+
+def tidied(engine: Engine, profile: Profile) -> None:
+    """Temporary containers of a killed look are removed. Raises Refused when the engine has gone away meanwhile."""
+    try:
+        images.sweep(engine, profile.deployment.compose_project)
+    except Unreachable as error:
+        raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
+
+
+Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
+
+
+@contextlib.contextmanager
+def opened(call: Call, purpose: str) -> Iterator[Session]:
+    """Raises WrongSetting, Locked, Refused when there is no engine."""
+    settings = call.load()
+    try:
+        engine = engines.connect(call.environ)
+    except Unreachable as error:
+        raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(engine))
+        lock = stack.enter_context(lock_of(call, settings, engine, purpose))
+        database: Documents | Unmeasured = Unmeasured("the database", "it was left out (--without-database)")
+        if call.with_database:
+            connected = documents.connect(settings.profile, database_password(settings.profile, call.environ))
+            database = stack.enter_context(contextlib.closing(connected))
+        runner = SubprocessRunner(engine.environment, lock.descriptor if lock else None)
+        tidied(engine, settings.profile)
+        yield Session(call, settings, engine, runner, lock, database)

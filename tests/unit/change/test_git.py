@@ -1,0 +1,64 @@
+"""Old code out of a real repository; nothing of it is changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.change.git import History
+from rollback_gate.errors import Refused
+from rollback_gate.platform.commands import SubprocessRunner
+from tests.unit.builders import ORCHESTRATOR, phase1
+from tests.unit.change.test_sources import NEW, OLD
+
+CODE = phase1().code
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """The project is a folder of the repository; contents are not text as people like it."""
+    project = tmp_path / "packages/ocr"
+    path = project / ORCHESTRATOR
+    path.parent.mkdir(parents=True)
+    git(tmp_path, "init", "-q")
+    for content in (OLD + b"# first\n", OLD + b"# second\r\n\xff\n", NEW):
+        path.write_bytes(content)
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-qm", "a change")
+    git(tmp_path, "rm", "-q", str(path))
+    git(tmp_path, "commit", "-qm", "gone")
+    return History(project, SubprocessRunner({**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}))
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "core.autocrlf=false", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> None:
+    """Neither HEAD, which removed the file, nor the change before it; line ends and odd bytes stay."""
+    (history.directory / "enrichment_service/workers").mkdir(parents=True, exist_ok=True)
+    assert history.newest_old(ORCHESTRATOR, CODE).data == OLD + b"# second\r\n\xff\n"
+
+
+@pytest.mark.parametrize(("rev", "says"), [("HEAD", "has no "), ("HEAD~1", "is code of the change"), ("none", "git cannot tell"),
+                                           ("--help", "git cannot tell")])  # fmt: skip
+def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: str) -> None:
+    """A revision that the operator names is classified as any other source; an option is no revision."""
+    history.directory.mkdir(parents=True, exist_ok=True)
+    assert history.at(ORCHESTRATOR, "HEAD~3", CODE).data == OLD + b"# first\n"
+    with pytest.raises(Refused, match=says):
+        history.at(ORCHESTRATOR, rev, CODE)
+
+
+def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Both are refused in git's own terms, and are no empty file."""
+    history.directory.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(Refused, match=r"git knows no commit of other\.py"):
+        history.newest_old("other.py", CODE)
+    alone = History(tmp_path_factory.mktemp("alone"), history.runner)
+    with pytest.raises(Refused, match="git cannot tell"):
+        alone.newest_old(ORCHESTRATOR, CODE)

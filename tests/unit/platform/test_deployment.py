@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rollback_gate.change import strategy
+from rollback_gate.change.strategy import Strategy
+from rollback_gate.errors import CommandFailed, Refused, Unreachable
+from rollback_gate.platform import compose
+from rollback_gate.platform.archive import python_files_in
+from rollback_gate.platform.commands import Completed
+from rollback_gate.platform.compose import ComposeService
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Mount, parse_inspect
+from tests.unit.builders import CAPTURES, phase1, replica
+
+BOUND = (Mount("bind", "/srv/p/enrichment_service", "/app/enrichment_service"),)
+PLAIN = ComposeService("enrichment-worker", False, "", "image")
+BUILT = ComposeService("enrichment-worker", True, ".", "image")
+
+INSPECT = {
+    "Id": "a" * 64, "Name": "/p-enrichment-worker-1", "Created": "2026-11-23T12:00:00.1Z", "Image": "sha256:1",
+    "RestartCount": 4,
+    "State": {"Status": "running", "Restarting": False, "Paused": False, "OOMKilled": False, "ExitCode": 0,
+              "StartedAt": "2026-11-23T12:00:00.123456789Z", "Health": {"Status": "healthy"}},
+    "Config": {"Image": "img", "Hostname": "aaaaaaaaaaaa", "StopTimeout": 1, "Labels": {
+        "com.docker.compose.service": "enrichment-worker", "com.docker.compose.version": "5.6.1",
+        "com.docker.compose.config-hash": "h"}},
+    "HostConfig": {"LogConfig": {"Type": "json-file"}},
+    "Mounts": [{"Type": "bind", "Source": "/s", "Destination": "/d"}],
+    "NetworkSettings": {"Networks": {"n": {"IPAddress": "172.18.0.2"}, "m": {"IPAddress": ""}}},
+}  # fmt: skip
+
+
+def test_inspect() -> None:
+    parsed = parse_inspect(INSPECT)
+    assert (parsed.name, parsed.restart_count, parsed.health) == ("p-enrichment-worker-1", 4, "healthy")
+    assert str(parsed.started_at) == "2026-11-23T12:00:00.123456789Z"
+    assert (parsed.addresses, parsed.stop_timeout_s) == (("172.18.0.2",), 1)
+
+
+def test_inspect_of_a_container_that_never_started_and_has_nothing() -> None:
+    bare = {**INSPECT, "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}, "Mounts": None,
+            "Config": {"Labels": None}, "HostConfig": {}, "NetworkSettings": None}  # fmt: skip
+    parsed = parse_inspect(bare)
+    assert (parsed.started_at, parsed.health, parsed.mounts, parsed.stop_timeout_s) == (None, "", (), 10)
+    assert not parsed.is_running
+
+
+def health(*results: tuple[str, int, str]) -> Any:
+    """A container that started at 12:00:00, with these results of its health check."""
+    log = [{"Start": f"2026-11-23T{at}Z", "ExitCode": code, "Output": says} for at, code, says in results]
+    state = {**INSPECT["State"], "Health": {"Status": "unhealthy", "Log": log}}  # type: ignore[dict-item]
+    return parse_inspect({**INSPECT, "State": state})
+
+
+def test_a_health_check_whose_program_is_missing_says_nothing() -> None:
+    """As captured of the real coordinator, whose image has no pgrep; and as a shell says it."""
+    captured = json.loads((CAPTURES / "health/coordinator-program-missing.json").read_text())
+    state = {**INSPECT["State"], "Health": captured}  # type: ignore[dict-item]
+    one = parse_inspect({**INSPECT, "State": state})
+    assert "pgrep" in one.check_cannot_run
+    assert not one.is_ill
+    assert not health(("12:01:00", 127, "sh: pgrep: not found")).is_ill
+
+
+def test_a_health_check_that_ran_and_failed_is_an_illness() -> None:
+    """Once is enough; what a restart has killed, or an earlier process, does not count."""
+    missing = ("12:01:00", -1, "OCI runtime exec failed: executable file not found in $PATH")
+    assert health(("12:01:00", -1, "OCI runtime exec failed: exec failed: cannot start: out of memory")).is_ill
+    assert health(missing, ("12:02:00", 1, "connection refused")).is_ill
+    assert health(("12:01:00", -1, "Health check exceeded timeout (10s)")).is_ill
+    assert not health(("11:59:59", 137, ""), missing).is_ill
+    assert health(("11:59:59", 127, "not found")).is_ill, "of an earlier process: this one has not been asked yet"
+
+
+@pytest.mark.parametrize(
+    ("changes", "running"),
+    [({}, True), ({"restarting": True}, False), ({"paused": True}, False), ({"status": "exited"}, False)],
+)
+def test_restarting_and_paused_are_not_running(changes: dict[str, object], running: bool) -> None:
+    """`docker ps | grep` takes `Restarting (1)` for running."""
+    assert replica(**changes).is_running is running
+
+
+def test_strategy() -> None:
+    """Mounts decide before the build key; neither of them means image; a mixture is refused."""
+    assert strategy.decide(phase1(), [replica(mounts=BOUND)], BUILT) is Strategy.BIND
+    assert strategy.decide(phase1(), [replica()], BUILT) is Strategy.BUILD
+    assert strategy.decide(phase1(), [replica()], PLAIN) is Strategy.IMAGE
+    with pytest.raises(Refused, match="bind-mounted in some"):
+        strategy.decide(phase1(), [replica(mounts=BOUND), replica()], PLAIN)
+
+
+def test_the_innermost_mount_covers() -> None:
+    outer, inner = Mount("bind", "/outer", "/app"), Mount("bind", "/inner", "/app/enrichment_service")
+    covered = strategy.covering_mount([outer, inner], "/app/enrichment_service/x.py")
+    assert covered
+    assert covered.host_path == "/inner/x.py"
+    assert strategy.covering_mount([Mount("volume", "/v", "/app")], "/app/x") is None
+
+
+@pytest.mark.parametrize(
+    ("made_by", "version"),
+    [("1.29.2", "1.29.2"), ("5.6.1", "5.6.1"), ("5.0.0", "5.6.1"), ("2.26.1", "5.6.1"), ("", "5.6.1")],
+)
+def test_the_compose_that_made_the_project(made_by: str, version: str) -> None:
+    """Else one of its major version, else the newest."""
+    candidates = [(("a",), "1.29.2"), (("b",), "5.6.1"), (("c",), "5.10.0"), (("d",), "3.0.0")]
+    if version == "5.6.1" and made_by != "5.6.1":
+        version = "5.10.0"
+    assert compose.choose(candidates, made_by)[1] == version
+
+
+def test_no_compose_is_refused_and_another_major_is_warned_about() -> None:
+    with pytest.raises(Refused, match="no Docker Compose is installed"):
+        compose.choose([], "5.6.1")
+    assert compose.version_warning("5.6.1", "5.0.0") == ""
+    assert "made by Compose 1.29.2, only 5.6.1" in compose.version_warning("5.6.1", "1.29.2")
+
+
+def test_installed_asks_the_plugin_and_every_docker_compose_on_the_path(tmp_path: Path) -> None:
+    """What is missing is passed over; nothing else is run."""
+    (tmp_path / "docker-compose").touch()
+    answers: dict[tuple[str, ...], str] = {(str(tmp_path / "docker-compose"), "version", "--short"): "1.29.2\n"}
+
+    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
+        if argv == ("docker", "compose", "version", "--short"):
+            raise CommandFailed(argv, "exited with status 1", "docker: 'compose' is not a docker command")
+        return Completed(argv, answers[argv], "")
+
+    found = compose.installed(runner, {"PATH": f"{tmp_path}:/nonexistent"})
+    assert found == (((str(tmp_path / "docker-compose"),), "1.29.2"),)
+
+
+def test_what_config_prints() -> None:
+    text = "services:\n  a:\n    build:\n      context: /srv/p\n    image: x\n  b:\n    image: y\n  c:\n    build: .\n"
+    services = compose.parse_config(text)
+    assert {n: (s.builds, s.build_context) for n, s in services.items()} == {
+        "a": (True, "/srv/p"), "b": (False, ""), "c": (True, "."),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "services: [", "services:\n  - a"])
+def test_something_else_than_a_compose_file_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="not a Compose file"):
+        compose.parse_config(text)
+
+
+def _archive(*members: tuple[str, str]) -> Engine:
+    """`members`: name, and the link's target ("" for a file). An engine that hands them out."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.REGTYPE, "")
+            archive.addfile(member, io.BytesIO(b""))
+    client = SimpleNamespace(api=SimpleNamespace(get_archive=lambda *_: ([out.getvalue()], {})))
+    return Engine(client, "h", "i", {})  # type: ignore[arg-type]
+
+
+def test_code_behind_a_link_is_never_silently_missing() -> None:
+    """A partial verify would take modules for unused that are used behind it."""
+    inside = _archive(("app/a.py", ""), ("app/b.py", "a.py"), ("app/data", "a.py"))
+    assert set(python_files_in(inside, "c", "/app")) == {"a.py", "b.py"}
+    for link in (("app/b.py", "../other/b.py"), ("app/vendor", "/opt/vendor"), ("app/sub", ".")):
+        with pytest.raises(Unreachable, match="is a symbolic link to"):
+            python_files_in(_archive(("app/a.py", ""), link), "c", "/app")
