@@ -86,8 +86,11 @@ def _written(client: docker.DockerClient) -> str:
     container_id = _output(*command).strip()
     write = 'cat > /tmp/lines; exec python3 -c "$0" "$1" < /tmp/lines 2>/proc/1/fd/2'
     with CAPTURE.open("rb") as capture:
-        subprocess.run(["docker", "exec", "-i", container_id, "sh", "-c", write, _WRITER, str(LOG_BYTES)],
-                       stdin=capture, check=True)  # fmt: skip
+        subprocess.run(
+            ["docker", "exec", "-i", container_id, "sh", "-c", write, _WRITER, str(LOG_BYTES)],
+            stdin=capture,
+            check=True,
+        )
     client.containers.get(container_id)
     return container_id
 
@@ -117,12 +120,19 @@ def _filled(lab: Lab, count: int = DOCUMENTS, newer: int = 100) -> Instant:
     now = datetime.now(UTC).replace(tzinfo=None)
     rows = lab.database.client["gvpocr"].get_collection("enriched_documents")
     for first in range(0, count, BATCH):
-        rows.insert_many([
-            {"_id": f"letter-{n}", "created_at": now - timedelta(seconds=count - n),
-             "quality_metrics": {"completeness_score": 0.2778}, "enriched_data": {"metadata": {}},
-             "ocr_data": {"text": "S.N. Goenka " * 20}}
-            for n in range(first, first + BATCH)
-        ], ordered=False)  # fmt: skip
+        rows.insert_many(
+            [
+                {
+                    "_id": f"letter-{n}",
+                    "created_at": now - timedelta(seconds=count - n),
+                    "quality_metrics": {"completeness_score": 0.2778},
+                    "enriched_data": {"metadata": {}},
+                    "ocr_data": {"text": "S.N. Goenka " * 20},
+                }
+                for n in range(first, first + BATCH)
+            ],
+            ordered=False,
+        )
     return Instant.from_datetime((now - timedelta(seconds=newer)).replace(tzinfo=UTC))
 
 
@@ -155,8 +165,10 @@ def main(container_id: str, profile: str, what: str) -> None:
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert isinstance(summary, LogSummary), summary
     goal = 150 if listener else 60
-    print(f"memory grew by {grown >> 10} MB (goal: {goal}) over {summary.lines} lines, "
-          f"{summary.documents_finished} documents")  # fmt: skip
+    print(
+        f"memory grew by {grown >> 10} MB (goal: {goal}) over {summary.lines} lines, "
+        f"{summary.documents_finished} documents"
+    )
     engine.close()
 
 

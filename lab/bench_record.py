@@ -55,10 +55,18 @@ def _write(recorded: Recorded, documents: int, folder: Path) -> int:
     ran = claims_of(recorded)
     now = Instant.from_epoch_s(time.time())
     heading = Heading(
-        kind="verify", record_id="20261124T000000Z-0000", began=now, operator="bench", settings=(), run=None,
-        deployment={"id": "e/p/phase1", "engine": "e", "directory": "/"}, titles=recorded.profile.titles.model_dump(),
-        change=recorded.profile.title, tool=html.tool(), began_local="",
-    )  # fmt: skip
+        kind="verify",
+        record_id="20261124T000000Z-0000",
+        began=now,
+        operator="bench",
+        settings=(),
+        run=None,
+        deployment={"id": "e/p/phase1", "engine": "e", "directory": "/"},
+        titles=recorded.profile.titles.model_dump(),
+        change=recorded.profile.title,
+        tool=html.tool(),
+        began_local="",
+    )
     explained = context(readings, recorded.profile, None)
     made = build.judged(heading, judge(recorded.slots, ran), recorded.slots, ran, readings, now, explained)
     write.write_page(folder, made, Redactor(["a-secret"]), None)

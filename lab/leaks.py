@@ -15,8 +15,9 @@ from pathlib import Path
 def leaks(texts: Mapping[str, str], planted: Iterable[str]) -> list[str]:
     """Where a planted secret can be read: the names of those texts."""
     secrets = tuple(planted)
-    return [where for where, text in texts.items()
-            if any(secret in form for form in decoded(text) for secret in secrets)]  # fmt: skip
+    return [
+        where for where, text in texts.items() if any(secret in form for form in decoded(text) for secret in secrets)
+    ]
 
 
 def files(*folders: Path, but: frozenset[str] = frozenset()) -> dict[str, str]:

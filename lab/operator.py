@@ -55,18 +55,30 @@ class Operator:
 
     def run(self, command: list[str], answers: str = "", **environ: str) -> Ended:
         done = subprocess.run(
-            command, env=self.environment(**environ), cwd="/", input=answers,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
-        )  # fmt: skip
+            command,
+            env=self.environment(**environ),
+            cwd="/",
+            input=answers,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         return Ended(done.returncode, done.stdout)
 
     @contextmanager
     def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
         """A command that goes on in the background, with an input that stays open."""
         process = subprocess.Popen(
-            self.command(*arguments), env=self.environment(**environ), cwd="/", stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            self.command(*arguments),
+            env=self.environment(**environ),
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         with process:
             try:
                 yield process

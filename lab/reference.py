@@ -92,8 +92,12 @@ class Lab:
         nature: Nature = Nature(),
     ) -> Lab:
         """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does."""
-        choices = {"variant": (variant, VARIANTS), "release": (release, tuple(RELEASES)),
-                   "manner": (nature.manner, MANNERS), "pace": (nature.pace, tuple(PACES))}  # fmt: skip
+        choices = {
+            "variant": (variant, VARIANTS),
+            "release": (release, tuple(RELEASES)),
+            "manner": (nature.manner, MANNERS),
+            "pace": (nature.pace, tuple(PACES)),
+        }
         for name, (value, known) in choices.items():
             if value not in known:
                 raise LabError(f"there is no {name} '{value}': choose one of {', '.join(known)}")
@@ -247,9 +251,13 @@ class Lab:
     @functools.cached_property
     def _mongo(self) -> Any:
         return pymongo.MongoClient(
-            "127.0.0.1", int(self.settings["LAB_MONGO_PORT"]), username="gvpocr_admin",
-            password=self.settings["LAB_MONGO_PASSWORD"], authSource="admin", timeoutMS=5000,
-        )  # fmt: skip
+            "127.0.0.1",
+            int(self.settings["LAB_MONGO_PORT"]),
+            username="gvpocr_admin",
+            password=self.settings["LAB_MONGO_PASSWORD"],
+            authSource="admin",
+            timeoutMS=5000,
+        )
 
     def close(self) -> None:
         """The connections that this object opened; the lab goes on."""
@@ -313,12 +321,19 @@ class Lab:
         password = f"p@ss/{secrets.token_hex(6)}"
         ports = dict(zip(("LAB_MONGO_PORT", "LAB_QUEUE_PORT", "LAB_MCP_PORT"), _free_ports(3), strict=True))
         settings = {
-            "LAB_PROJECT": self.project, "LAB_VARIANT": variant, "LAB_COMPOSE": compose, "LAB_GRACE": nature.grace,
-            "LAB_MANNER": nature.manner, "LAB_PACE": nature.pace, "LAB_TIME_SCALE": str(PACES[nature.pace]),
+            "LAB_PROJECT": self.project,
+            "LAB_VARIANT": variant,
+            "LAB_COMPOSE": compose,
+            "LAB_GRACE": nature.grace,
+            "LAB_MANNER": nature.manner,
+            "LAB_PACE": nature.pace,
+            "LAB_TIME_SCALE": str(PACES[nature.pace]),
             "LAB_FIRST_DOCUMENT": nature.first_document,
             "LAB_NAME_PREFIX": "" if self.project == DEFAULT_PROJECT else f"{self.project}-",
-            "LAB_MONGO_PASSWORD": password, "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password), **ports,
-        }  # fmt: skip
+            "LAB_MONGO_PASSWORD": password,
+            "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password),
+            **ports,
+        }
         self._settings_file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._settings_file.chmod(0o600)
         (self.directory / "docker-compose.yml").write_text(compose_file(variant))

@@ -48,8 +48,9 @@ def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
     names = set(only)
     unknown = names - {entry.name for entry in CATALOGUE}
     if unknown:
-        raise LabError(f"there is no entry {', '.join(sorted(unknown))}; there are "
-                       f"{', '.join(entry.name for entry in CATALOGUE)}")  # fmt: skip
+        raise LabError(
+            f"there is no entry {', '.join(sorted(unknown))}; there are {', '.join(entry.name for entry in CATALOGUE)}"
+        )
     chosen = [entry for entry in CATALOGUE if not names or entry.name in names]
     return [Job(entry, variant) for entry in chosen for variant in (entry.variants if full else entry.variants[:1])]
 
@@ -167,8 +168,10 @@ def table(rows: Iterable[Row]) -> str:
     lines = ["", "| what was done to the rollback | variant | must be | was | says so |", "|---|---|---|---|---|"]
     for row in rows:
         entry = row.job.entry
-        lines.append(f"| {entry.name}: {entry.says} | {row.job.variant} | {entry.verdict} | {row.verdict} | "
-                     f"{entry.check or 'the gate'} |")  # fmt: skip
+        lines.append(
+            f"| {entry.name}: {entry.says} | {row.job.variant} | {entry.verdict} | {row.verdict} | "
+            f"{entry.check or 'the gate'} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -182,8 +185,10 @@ def score(rows: Iterable[Row]) -> str:
     good = [row for row in found if row.job.entry.verdict == GO]
     false_go = sum(row.verdict == GO for row in bad)
     false_no_go = sum(row.verdict == NO_GO for row in good)
-    return (f"{len(bad)} sabotaged, false GO: {false_go}; {len(good)} healthy, false NO-GO: {false_no_go}; "
-            f"as expected, by the right check: {sum(not row.why_not for row in found)} of {len(found)}")  # fmt: skip
+    return (
+        f"{len(bad)} sabotaged, false GO: {false_go}; {len(good)} healthy, false NO-GO: {false_no_go}; "
+        f"as expected, by the right check: {sum(not row.why_not for row in found)} of {len(found)}"
+    )
 
 
 def keeping(folder: Path | None) -> Callable[[Job, Judged], None]:
@@ -199,8 +204,12 @@ def keeping(folder: Path | None) -> Callable[[Job, Judged], None]:
             or "kind" not in judged.record
         ):
             return
-        row = {"entry": job.entry.name, "settings": [*QUICK, *job.entry.settings],
-               "slots": judged.record["slots"], "readings": measured}  # fmt: skip
+        row = {
+            "entry": job.entry.name,
+            "settings": [*QUICK, *job.entry.settings],
+            "slots": judged.record["slots"],
+            "readings": measured,
+        }
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(row, sort_keys=True).encode()
         (folder / f"{job.entry.name}-{job.variant}.json.gz").write_bytes(gzip.compress(text, mtime=0))

@@ -70,17 +70,24 @@ def broken_then_mended(lab: Lab) -> None:
 
 def failing(lab: Lab, which: str = "True") -> None:
     """Documents fail in the worker itself, after they were picked up."""
-    plant.change(lab, plant.WORKER_FILE, "        metrics = self.validator",
-                 f"        if {which}:\n            raise ValueError('planted: no metrics for this document')\n"
-                 "        metrics = self.validator")  # fmt: skip
+    plant.change(
+        lab,
+        plant.WORKER_FILE,
+        "        metrics = self.validator",
+        f"        if {which}:\n            raise ValueError('planted: no metrics for this document')\n"
+        "        metrics = self.validator",
+    )
     plant.restart(lab)
 
 
 def all_failing(lab: Lab) -> None:
     failing(lab)
     lab.publish(*(f"letter-{number}.jpg" for number in range(4)))
-    plant.wait_until(lab, "the failures", lambda found: sum(
-        c.logs().count(b"Starting enrichment for document letter-") for c in found) >= 12)  # fmt: skip
+    plant.wait_until(
+        lab,
+        "the failures",
+        lambda found: sum(c.logs().count(b"Starting enrichment for document letter-") for c in found) >= 12,
+    )
 
 
 def all_failing_without_mcp(lab: Lab) -> None:
@@ -97,8 +104,12 @@ def some_failing(lab: Lab) -> None:
 
 
 def slow_by_itself(lab: Lab) -> None:
-    plant.change(lab, plant.WORKER_FILE, "        metrics = self.validator",
-                 "        import time; time.sleep(1.5)\n        metrics = self.validator")  # fmt: skip
+    plant.change(
+        lab,
+        plant.WORKER_FILE,
+        "        metrics = self.validator",
+        "        import time; time.sleep(1.5)\n        metrics = self.validator",
+    )
     plant.restart(lab)
     lab.load(6)
 
@@ -179,69 +190,267 @@ _TEN = ("triggers.bucket_s=10", *SAMPLE)
 _SPIKE = ("triggers.spike=20",)
 
 SITUATIONS = (
-    Situation("well", "documents come out at 78 %", Decision.KEEP, "reaches_target", well, (*MIDDLE, *SAMPLE),
-              words="keep monitoring"),
-    Situation("well-probed", "the same, with a test document", Decision.KEEP, "reaches_target", well, (*MIDDLE, *SAMPLE),
-              ("--probe",)),
-    Situation("well-later", "the same, when every wait is over", Decision.KEEP, "reaches_target", well, (*LATE, *SAMPLE)),
-    Situation("another-name", "no such Compose project", Decision.CANNOT_TELL, "import_error", well,
-              (*MIDDLE, *SAMPLE, "deployment.compose_project=nobody"), words="no container"),
+    Situation(
+        "well",
+        "documents come out at 78 %",
+        Decision.KEEP,
+        "reaches_target",
+        well,
+        (*MIDDLE, *SAMPLE),
+        words="keep monitoring",
+    ),
+    Situation(
+        "well-probed",
+        "the same, with a test document",
+        Decision.KEEP,
+        "reaches_target",
+        well,
+        (*MIDDLE, *SAMPLE),
+        ("--probe",),
+    ),
+    Situation(
+        "well-later", "the same, when every wait is over", Decision.KEEP, "reaches_target", well, (*LATE, *SAMPLE)
+    ),
+    Situation(
+        "another-name",
+        "no such Compose project",
+        Decision.CANNOT_TELL,
+        "import_error",
+        well,
+        (*MIDDLE, *SAMPLE, "deployment.compose_project=nobody"),
+        words="no container",
+    ),
     Situation("nothing-yet", "no document since the deployment", Decision.CANNOT_TELL, "same_error", words="--probe"),
-    Situation("no-database", "the database is not asked", Decision.CANNOT_TELL, "too_low", well, (*MIDDLE, *SAMPLE),
-              ("--without-database",)),
-    Situation("import-error", "the Phase 1 that cannot start", Decision.ROLL_BACK, "import_error", broken,
-              words="is not a package"),
-    Situation("import-error-mended", "it could not start, and was mended", Decision.WAIT, "some_errors",
-              broken_then_mended, (*MIDDLE, *SAMPLE)),
+    Situation(
+        "no-database",
+        "the database is not asked",
+        Decision.CANNOT_TELL,
+        "too_low",
+        well,
+        (*MIDDLE, *SAMPLE),
+        ("--without-database",),
+    ),
+    Situation(
+        "import-error",
+        "the Phase 1 that cannot start",
+        Decision.ROLL_BACK,
+        "import_error",
+        broken,
+        words="is not a package",
+    ),
+    Situation(
+        "import-error-mended",
+        "it could not start, and was mended",
+        Decision.WAIT,
+        "some_errors",
+        broken_then_mended,
+        (*MIDDLE, *SAMPLE),
+    ),
     Situation("crash", "it ends at once, without a word", Decision.ROLL_BACK, "crash_on_start", crash),
-    Situation("stopped", "somebody has stopped a replica", Decision.INVESTIGATE, "stopped", one_stopped,
-              (*MIDDLE, *SAMPLE)),
-    Situation("old-code", "somebody has rolled back by hand", Decision.INVESTIGATE, "nothing_to_roll_back",
-              rolled_back_by_hand, (*MIDDLE, *SAMPLE)),
-    Situation("all-failing", "every document fails with the same error", Decision.ROLL_BACK, "same_error", all_failing,
-              (*MIDDLE, *SAMPLE, *SOON), words="same error"),
-    Situation("all-failing-without-mcp", "the same, and the MCP server is away", Decision.FIX_MCP, "same_error",
-              all_failing_without_mcp, (*MIDDLE, *SAMPLE, *SOON)),
-    Situation("probe-fails", "the test document never comes out", Decision.ROLL_BACK, "no_test_document", failing,
-              (*MIDDLE, *SAMPLE, "limits.probe_s=3"), ("--probe",), words="test document"),
-    Situation("some-failing", "one document of seven fails", Decision.WAIT, "some_errors", some_failing, (*MIDDLE, *SAMPLE)),
-    Situation("some-failing-later", "the same, when the wait is over", Decision.INVESTIGATE, "some_errors", some_failing,
-              (*LATE, *SAMPLE), words="mixed"),
-    Situation("too-low", "16.7 %, after half an hour", Decision.ROLL_BACK, "too_low", with_mcp("blank"), (*MIDDLE, *SAMPLE)),
-    Situation("too-low-early", "16.7 %, just deployed", Decision.WAIT, "too_low", with_mcp("blank"), (*EARLY, *SAMPLE),
-              words="judged 30 minutes after the deployment"),
-    Situation("too-slow", "documents take too long, the MCP server is well", Decision.ROLL_BACK, "too_slow", slow_by_itself,
-              (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="the MCP server answers"),
-    Situation("too-slow-by-mcp", "the MCP server takes calls and does not answer", Decision.FIX_MCP, "too_slow", slow_by_mcp,
-              (*MIDDLE, *SAMPLE, "triggers.slow_s=0.05"), words="does not answer"),
-    Situation("too-slow-without-mcp", "documents take too long, the MCP server is away", Decision.FIX_MCP, "too_slow",
-              slow_without_mcp, (*MIDDLE, *SAMPLE, "triggers.slow_s=1"), words="does not answer"),
-    Situation("slower", "half as fast as normal", Decision.WAIT, "slower", slow_by_itself,
-              (*MIDDLE, *SAMPLE, "triggers.slower_s=1")),
-    Situation("slower-later", "the same, when the wait is over", Decision.INVESTIGATE, "slower", slow_by_itself,
-              (*LATE, *SAMPLE, "triggers.slower_s=1")),
-    Situation("spike", "sixty error lines of a type that nobody expects", Decision.ROLL_BACK, "error_spike",
-              lambda lab: unexpected(lab, 60), (*MIDDLE, *SAMPLE), words="unexpected"),
-    Situation("mcp-refuses-the-token", "calls are refused for want of authentication", Decision.FIX_MCP, "upstream",
-              with_mcp("auth", 2), (*MIDDLE, *SAMPLE), words="401"),
-    Situation("mcp-silent", "the MCP server answers no call, and there is no document yet", Decision.FIX_MCP, "upstream",
-              silent_mcp, (*MIDDLE, *SAMPLE), words="does not answer a call"),
-    Situation("spike-expected", "many calls end in overload", Decision.WAIT, "error_spike", overloaded,
-              (*MIDDLE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
-    Situation("spike-expected-later", "the same, when the wait is over", Decision.INVESTIGATE, "error_spike",
-              overloaded, (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36")),
-    Situation("some-errors", "a few error lines", Decision.WAIT, "some_errors", lambda lab: unexpected(lab, 3),
-              (*MIDDLE, *SAMPLE)),
-    Situation("old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)),
-    Situation("rising", "below 50 %, and rising", Decision.WAIT, "below_target", rising,
-              (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"), (), 40, "rising"),
-    Situation("rising-later", "the same, when the wait is over: 50 % is near", Decision.KEEP, "below_target", rising,
-              (*_TEN, "triggers.after_s=30", "triggers.wait_s=39"), (), 40, "do not roll back"),
-    Situation("flat", "below 50 %, and not rising", Decision.INVESTIGATE, "below_target", flat,
-              (*_TEN, "triggers.after_s=30", "triggers.wait_s=7200"), (), 40, "may be rolled back"),
-    Situation("flat-early", "below 50 %, just deployed", Decision.WAIT, "below_target", flat, (*_TEN, *EARLY), (), 40,
-              "too early"),
-)  # fmt: skip
+    Situation(
+        "stopped", "somebody has stopped a replica", Decision.INVESTIGATE, "stopped", one_stopped, (*MIDDLE, *SAMPLE)
+    ),
+    Situation(
+        "old-code",
+        "somebody has rolled back by hand",
+        Decision.INVESTIGATE,
+        "nothing_to_roll_back",
+        rolled_back_by_hand,
+        (*MIDDLE, *SAMPLE),
+    ),
+    Situation(
+        "all-failing",
+        "every document fails with the same error",
+        Decision.ROLL_BACK,
+        "same_error",
+        all_failing,
+        (*MIDDLE, *SAMPLE, *SOON),
+        words="same error",
+    ),
+    Situation(
+        "all-failing-without-mcp",
+        "the same, and the MCP server is away",
+        Decision.FIX_MCP,
+        "same_error",
+        all_failing_without_mcp,
+        (*MIDDLE, *SAMPLE, *SOON),
+    ),
+    Situation(
+        "probe-fails",
+        "the test document never comes out",
+        Decision.ROLL_BACK,
+        "no_test_document",
+        failing,
+        (*MIDDLE, *SAMPLE, "limits.probe_s=3"),
+        ("--probe",),
+        words="test document",
+    ),
+    Situation(
+        "some-failing", "one document of seven fails", Decision.WAIT, "some_errors", some_failing, (*MIDDLE, *SAMPLE)
+    ),
+    Situation(
+        "some-failing-later",
+        "the same, when the wait is over",
+        Decision.INVESTIGATE,
+        "some_errors",
+        some_failing,
+        (*LATE, *SAMPLE),
+        words="mixed",
+    ),
+    Situation(
+        "too-low", "16.7 %, after half an hour", Decision.ROLL_BACK, "too_low", with_mcp("blank"), (*MIDDLE, *SAMPLE)
+    ),
+    Situation(
+        "too-low-early",
+        "16.7 %, just deployed",
+        Decision.WAIT,
+        "too_low",
+        with_mcp("blank"),
+        (*EARLY, *SAMPLE),
+        words="judged 30 minutes after the deployment",
+    ),
+    Situation(
+        "too-slow",
+        "documents take too long, the MCP server is well",
+        Decision.ROLL_BACK,
+        "too_slow",
+        slow_by_itself,
+        (*MIDDLE, *SAMPLE, "triggers.slow_s=1"),
+        words="the MCP server answers",
+    ),
+    Situation(
+        "too-slow-by-mcp",
+        "the MCP server takes calls and does not answer",
+        Decision.FIX_MCP,
+        "too_slow",
+        slow_by_mcp,
+        (*MIDDLE, *SAMPLE, "triggers.slow_s=0.05"),
+        words="does not answer",
+    ),
+    Situation(
+        "too-slow-without-mcp",
+        "documents take too long, the MCP server is away",
+        Decision.FIX_MCP,
+        "too_slow",
+        slow_without_mcp,
+        (*MIDDLE, *SAMPLE, "triggers.slow_s=1"),
+        words="does not answer",
+    ),
+    Situation(
+        "slower",
+        "half as fast as normal",
+        Decision.WAIT,
+        "slower",
+        slow_by_itself,
+        (*MIDDLE, *SAMPLE, "triggers.slower_s=1"),
+    ),
+    Situation(
+        "slower-later",
+        "the same, when the wait is over",
+        Decision.INVESTIGATE,
+        "slower",
+        slow_by_itself,
+        (*LATE, *SAMPLE, "triggers.slower_s=1"),
+    ),
+    Situation(
+        "spike",
+        "sixty error lines of a type that nobody expects",
+        Decision.ROLL_BACK,
+        "error_spike",
+        lambda lab: unexpected(lab, 60),
+        (*MIDDLE, *SAMPLE),
+        words="unexpected",
+    ),
+    Situation(
+        "mcp-refuses-the-token",
+        "calls are refused for want of authentication",
+        Decision.FIX_MCP,
+        "upstream",
+        with_mcp("auth", 2),
+        (*MIDDLE, *SAMPLE),
+        words="401",
+    ),
+    Situation(
+        "mcp-silent",
+        "the MCP server answers no call, and there is no document yet",
+        Decision.FIX_MCP,
+        "upstream",
+        silent_mcp,
+        (*MIDDLE, *SAMPLE),
+        words="does not answer a call",
+    ),
+    Situation(
+        "spike-expected",
+        "many calls end in overload",
+        Decision.WAIT,
+        "error_spike",
+        overloaded,
+        (*MIDDLE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36"),
+    ),
+    Situation(
+        "spike-expected-later",
+        "the same, when the wait is over",
+        Decision.INVESTIGATE,
+        "error_spike",
+        overloaded,
+        (*LATE, *_SPIKE, "completeness.minimum_sample=2", "triggers.target=0.36"),
+    ),
+    Situation(
+        "some-errors",
+        "a few error lines",
+        Decision.WAIT,
+        "some_errors",
+        lambda lab: unexpected(lab, 3),
+        (*MIDDLE, *SAMPLE),
+    ),
+    Situation(
+        "old-noise", "only what the old code logs too", Decision.KEEP, "reaches_target", old_noise, (*MIDDLE, *SAMPLE)
+    ),
+    Situation(
+        "rising",
+        "below 50 %, and rising",
+        Decision.WAIT,
+        "below_target",
+        rising,
+        (*_TEN, "triggers.after_s=60", "triggers.wait_s=7200"),
+        (),
+        40,
+        "rising",
+    ),
+    Situation(
+        "rising-later",
+        "the same, when the wait is over: 50 % is near",
+        Decision.KEEP,
+        "below_target",
+        rising,
+        (*_TEN, "triggers.after_s=30", "triggers.wait_s=39"),
+        (),
+        40,
+        "do not roll back",
+    ),
+    Situation(
+        "flat",
+        "below 50 %, and not rising",
+        Decision.INVESTIGATE,
+        "below_target",
+        flat,
+        (*_TEN, "triggers.after_s=30", "triggers.wait_s=7200"),
+        (),
+        40,
+        "may be rolled back",
+    ),
+    Situation(
+        "flat-early",
+        "below 50 %, just deployed",
+        Decision.WAIT,
+        "below_target",
+        flat,
+        (*_TEN, *EARLY),
+        (),
+        40,
+        "too early",
+    ),
+)
 
 
 def prepare(lab: Lab, situation: Situation) -> list[str]:

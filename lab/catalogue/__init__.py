@@ -9,5 +9,10 @@ from lab.catalogue import code, completeness, gate, healthy, processing, running
 from lab.catalogue.entry import Entry
 
 CATALOGUE: tuple[Entry, ...] = (
-    *code.ENTRIES, *running.ENTRIES, *processing.ENTRIES, *completeness.ENTRIES, *gate.ENTRIES, *healthy.ENTRIES,
-)  # fmt: skip
+    *code.ENTRIES,
+    *running.ENTRIES,
+    *processing.ENTRIES,
+    *completeness.ENTRIES,
+    *gate.ENTRIES,
+    *healthy.ENTRIES,
+)

@@ -39,8 +39,15 @@ def much_before(lab: Lab) -> None:
 
 def noise(lab: Lab) -> None:
     """The real old worker's own lines, of every kind that was captured, in one log."""
-    for name in ("before-success.log", "before-mcp-error.log", "before-mcp-refused.log", "before-mcp-timeout.log",
-                 "before-real-mcp-server.log", "before-second-document-1.log", "before-second-document-2.log"):  # fmt: skip
+    for name in (
+        "before-success.log",
+        "before-mcp-error.log",
+        "before-mcp-refused.log",
+        "before-mcp-timeout.log",
+        "before-real-mcp-server.log",
+        "before-second-document-1.log",
+        "before-second-document-2.log",
+    ):
         plant.log(lab, plant.capture(name))
     # One of these logs ends with a document in work: a single test document would go to whichever replica is free.
     plant.documents(lab, 2, 0.2778)
@@ -102,8 +109,11 @@ def busy(lab: Lab) -> None:
 def given_up(lab: Lab) -> None:
     """And the first ones that hang were given up: every line of the real worker's second document."""
     busy(lab)
-    plant.wait_until(lab, "the handlers' limit", lambda found: all(
-        b"Error in sync task processing" in c.logs(tail=400) for c in found))  # fmt: skip
+    plant.wait_until(
+        lab,
+        "the handlers' limit",
+        lambda found: all(b"Error in sync task processing" in c.logs(tail=400) for c in found),
+    )
 
 
 def slow_first(lab: Lab) -> None:
@@ -123,8 +133,7 @@ def quick_first(lab: Lab) -> None:
 def invalid_tasks(lab: Lab) -> None:
     """Of somebody's script: each is tried five times, with an error line each."""
     lab.send({"document_id": "x.jpg"}, {"task_id": "t", "ocr_data": {}})
-    plant.wait_until(lab, "the rejected tasks", lambda found: sum(
-        c.logs().count(b"Invalid task") for c in found) == 10)  # fmt: skip
+    plant.wait_until(lab, "the rejected tasks", lambda found: sum(c.logs().count(b"Invalid task") for c in found) == 10)
 
 
 def verified_twice(operator: Operator, entry: Entry) -> Judged:
@@ -157,43 +166,161 @@ def by_hand(lab: Lab) -> None:
 
 ENTRIES = (
     Entry("quick", "healthy", "rollback", GO, variants=ALL, judge=rolled_back("rollback")),
-    Entry("partial", "healthy", "rollback.partial: kept modules are not used", GO, variants=("bind", "build"),
-          judge=rolled_back("rollback.partial")),
-    Entry("full", "healthy", "rollback.full --docs", GO, variants=("build", "bind", "single"),
-          judge=rolled_back("rollback.full", "--docs")),
-    Entry("rebuild", "healthy", "rollback.rebuild", GO, variants=("single", "build"), judge=rolled_back("rollback.rebuild")),
+    Entry(
+        "partial",
+        "healthy",
+        "rollback.partial: kept modules are not used",
+        GO,
+        variants=("bind", "build"),
+        judge=rolled_back("rollback.partial"),
+    ),
+    Entry(
+        "full",
+        "healthy",
+        "rollback.full --docs",
+        GO,
+        variants=("build", "bind", "single"),
+        judge=rolled_back("rollback.full", "--docs"),
+    ),
+    Entry(
+        "rebuild",
+        "healthy",
+        "rollback.rebuild",
+        GO,
+        variants=("single", "build"),
+        judge=rolled_back("rollback.rebuild"),
+    ),
     Entry("by-hand", "healthy", "rolled back by hand, as it should be done", GO, apply=by_hand, start=Start.PHASE1),
-    Entry("crash-looped-before", "healthy", "it had restarted many times before the rollback", GO,
-          judge=rolled_back("rollback", release="phase1-broken")),
-    Entry("phase1-before", "healthy", "Phase 1's documents and 20 MB of its lines from before the boundary", GO,
-          judge=rolled_back("rollback", prepare=much_before)),
+    Entry(
+        "crash-looped-before",
+        "healthy",
+        "it had restarted many times before the rollback",
+        GO,
+        judge=rolled_back("rollback", release="phase1-broken"),
+    ),
+    Entry(
+        "phase1-before",
+        "healthy",
+        "Phase 1's documents and 20 MB of its lines from before the boundary",
+        GO,
+        judge=rolled_back("rollback", prepare=much_before),
+    ),
     Entry("own-noise", "healthy", "the old code's own errors and tracebacks", GO, apply=noise),
     Entry("rubbish-in-the-log", "healthy", "binary, colours, a line of 10 MB, 25 MB of lines", GO, apply=rubbish),
-    Entry("twenty-five-percent", "healthy", "completeness 25 %", GO, "completeness", "in the band",
-          lambda lab: plant.documents(lab, 20, 0.248)),
-    Entry("thirty-percent", "healthy", "completeness 30 %", GO, "completeness", "in the band",
-          lambda lab: plant.documents(lab, 20, 0.302)),
-    Entry("baseline", "healthy", "78 %, and a snapshot says that this was normal", GO, "completeness", "by snapshot",
-          judge=with_baseline),
-    Entry("baseline-by-documents", "healthy", "78 %, as documents from before the change", GO, "completeness",
-          "unmarked documents from before the change", judge=better_before_the_change),
-    Entry("organic-proof", "healthy", "each worker has finished a document of its own: no test document is sent", GO, "processing",
-          "2 sent by its own producers", lambda lab: lab.load(2)),
-    Entry("busy", "healthy", "both workers are busy for minutes, and the queue lists none", GO, "worker_running",
-          "the queue does not list it", busy),
-    Entry("given-up", "healthy", "further documents hang and are given up, with the real worker's lines", GO, "processing",
-          "hang, as before the change", given_up, settings=("limits.probe_s=8",)),
-    Entry("slow-first", "healthy", "test documents take longer than the queue waits, and come back", GO, "processing",
-          "remain in the queue", slow_first, settings=("limits.trace_wait_s=1",)),
-    Entry("invalid-tasks", "healthy", "two invalid tasks in the queue: ten error lines", GO, "worker_running",
-          "the fault of an invalid task", invalid_tasks),
-    Entry("verified-twice", "healthy", "verify once more, at once", GO, "processing", "removed since", judge=verified_twice),
-    Entry("ill-as-before", "healthy", "the dependent's health check fails, as before the change", GO, judge=ill_as_before),
-    Entry("time-zone", "healthy", "the gate runs in another time zone", GO, judge=ask.with_environment(TZ="Asia/Kolkata")),
+    Entry(
+        "twenty-five-percent",
+        "healthy",
+        "completeness 25 %",
+        GO,
+        "completeness",
+        "in the band",
+        lambda lab: plant.documents(lab, 20, 0.248),
+    ),
+    Entry(
+        "thirty-percent",
+        "healthy",
+        "completeness 30 %",
+        GO,
+        "completeness",
+        "in the band",
+        lambda lab: plant.documents(lab, 20, 0.302),
+    ),
+    Entry(
+        "baseline",
+        "healthy",
+        "78 %, and a snapshot says that this was normal",
+        GO,
+        "completeness",
+        "by snapshot",
+        judge=with_baseline,
+    ),
+    Entry(
+        "baseline-by-documents",
+        "healthy",
+        "78 %, as documents from before the change",
+        GO,
+        "completeness",
+        "unmarked documents from before the change",
+        judge=better_before_the_change,
+    ),
+    Entry(
+        "organic-proof",
+        "healthy",
+        "each worker has finished a document of its own: no test document is sent",
+        GO,
+        "processing",
+        "2 sent by its own producers",
+        lambda lab: lab.load(2),
+    ),
+    Entry(
+        "busy",
+        "healthy",
+        "both workers are busy for minutes, and the queue lists none",
+        GO,
+        "worker_running",
+        "the queue does not list it",
+        busy,
+    ),
+    Entry(
+        "given-up",
+        "healthy",
+        "further documents hang and are given up, with the real worker's lines",
+        GO,
+        "processing",
+        "hang, as before the change",
+        given_up,
+        settings=("limits.probe_s=8",),
+    ),
+    Entry(
+        "slow-first",
+        "healthy",
+        "test documents take longer than the queue waits, and come back",
+        GO,
+        "processing",
+        "remain in the queue",
+        slow_first,
+        settings=("limits.trace_wait_s=1",),
+    ),
+    Entry(
+        "invalid-tasks",
+        "healthy",
+        "two invalid tasks in the queue: ten error lines",
+        GO,
+        "worker_running",
+        "the fault of an invalid task",
+        invalid_tasks,
+    ),
+    Entry(
+        "verified-twice",
+        "healthy",
+        "verify once more, at once",
+        GO,
+        "processing",
+        "removed since",
+        judge=verified_twice,
+    ),
+    Entry(
+        "ill-as-before", "healthy", "the dependent's health check fails, as before the change", GO, judge=ill_as_before
+    ),
+    Entry(
+        "time-zone", "healthy", "the gate runs in another time zone", GO, judge=ask.with_environment(TZ="Asia/Kolkata")
+    ),
     Entry("five-replicas", "healthy", "five replicas", GO, apply=five, settings=("deployment.replicas=5",)),
     Entry("similar-names", "healthy", "containers of other projects with similar names", GO, apply=similar),
-    Entry("log-level-error", "healthy", "the log level hides all but errors; code and documents prove it", GO, "new_behaviour",
-          "the log proves nothing here", plant.all_of(quick_first, lambda lab: log_level(lab, "ERROR"), an_error_each)),
-    Entry("index", "healthy", "an index on created_at", GO,
-          apply=lambda lab: lab.database.enriched_documents.create_index("created_at")),
-)  # fmt: skip
+    Entry(
+        "log-level-error",
+        "healthy",
+        "the log level hides all but errors; code and documents prove it",
+        GO,
+        "new_behaviour",
+        "the log proves nothing here",
+        plant.all_of(quick_first, lambda lab: log_level(lab, "ERROR"), an_error_each),
+    ),
+    Entry(
+        "index",
+        "healthy",
+        "an index on created_at",
+        GO,
+        apply=lambda lab: lab.database.enriched_documents.create_index("created_at"),
+    ),
+)

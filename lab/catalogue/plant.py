@@ -104,8 +104,17 @@ def log(lab: Lab, text: bytes, container: Container | None = None, times: int = 
     script = (
         "import sys\ntext = sys.stdin.buffer.read()\nfor _ in range(int(sys.argv[1])):\n  sys.stderr.buffer.write(text)"
     )
-    command = ["docker", "exec", "-i", str(target.id), "sh", "-c", 'exec python3 -c "$0" "$1" 2>/proc/1/fd/2', script,
-               str(times)]  # fmt: skip
+    command = [
+        "docker",
+        "exec",
+        "-i",
+        str(target.id),
+        "sh",
+        "-c",
+        'exec python3 -c "$0" "$1" 2>/proc/1/fd/2',
+        script,
+        str(times),
+    ]
     subprocess.run(command, input=text, check=True)
 
 
@@ -134,8 +143,10 @@ def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fie
 
 def _lines(name: str, score: float | None) -> str:
     percent = "" if score is None else f"INFO:__main__:Document {name} completeness: {score:.1%} (n/18 fields)\n"
-    return (f"INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document {name}\n{percent}"
-            f"INFO:__main__:✓ Task task_enrich_lab_{name} completed successfully\n")  # fmt: skip
+    return (
+        f"INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document {name}\n{percent}"
+        f"INFO:__main__:✓ Task task_enrich_lab_{name} completed successfully\n"
+    )
 
 
 # --- containers beside the service's own
@@ -148,13 +159,19 @@ def stray(lab: Lab, release: str) -> None:
         shutil.copytree(HERE / "releases" / layer, folder, dirs_exist_ok=True)
     like = lab.containers(WORKER)[0]
     lab.engine.containers.run(
-        str(like.attrs["Image"]), name=f"{lab.project}-stray", detach=True, environment=like.attrs["Config"]["Env"],
+        str(like.attrs["Image"]),
+        name=f"{lab.project}-stray",
+        detach=True,
+        environment=like.attrs["Config"]["Env"],
         command=["python", "-u", "-m", "enrichment_service.workers.enrichment_worker"],
         network=next(iter(like.attrs["NetworkSettings"]["Networks"])),
         volumes={str(folder / "enrichment_service"): {"bind": "/app/enrichment_service"}},
-        labels={PROJECT_LABEL: lab.project, "com.docker.compose.project": "another",
-                "com.docker.compose.service": WORKER},
-    )  # fmt: skip
+        labels={
+            PROJECT_LABEL: lab.project,
+            "com.docker.compose.project": "another",
+            "com.docker.compose.service": WORKER,
+        },
+    )
     normal = 1 if lab.variant == "single" else 2
     lab.wait(lambda: consumers(lab) == normal + 1, "the stray worker")
     lab.load(normal + 1)  # one each
@@ -163,10 +180,17 @@ def stray(lab: Lab, release: str) -> None:
 def beside(lab: Lab, name: str, project: str) -> None:
     """A container that only looks like ours: by its name, or by a project whose name begins with ours."""
     lab.engine.containers.run(
-        "rollback-gate-lab-base", name=name, detach=True, command=["sh", "-c", "echo enrichment_service.errors; sleep 600"],
-        labels={PROJECT_LABEL: lab.project, "com.docker.compose.project": project,
-                "com.docker.compose.service": WORKER, "com.docker.compose.oneoff": "False"},
-    )  # fmt: skip
+        "rollback-gate-lab-base",
+        name=name,
+        detach=True,
+        command=["sh", "-c", "echo enrichment_service.errors; sleep 600"],
+        labels={
+            PROJECT_LABEL: lab.project,
+            "com.docker.compose.project": project,
+            "com.docker.compose.service": WORKER,
+            "com.docker.compose.oneoff": "False",
+        },
+    )
 
 
 def health_check(lab: Lab, command: str) -> None:
@@ -176,8 +200,10 @@ def health_check(lab: Lab, command: str) -> None:
     settings["services"][COORDINATOR]["healthcheck"]["test"] = ["CMD-SHELL", command]
     compose.write_text(yaml.safe_dump(settings, sort_keys=False))
     lab.recreate(COORDINATOR)
-    lab.wait(lambda: all(c.attrs["State"]["Health"]["Status"] == "unhealthy" for c in lab.containers(COORDINATOR)),
-             "the health check")  # fmt: skip
+    lab.wait(
+        lambda: all(c.attrs["State"]["Health"]["Status"] == "unhealthy" for c in lab.containers(COORDINATOR)),
+        "the health check",
+    )
 
 
 def scale(lab: Lab, count: int) -> None:

@@ -67,10 +67,20 @@ def _make_base(recipe: str) -> None:
         excludes = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
         link_python = '--customize-hook=ln -s python3 "$1/usr/bin/python"'
         subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", *excludes,
-             '--aptopt=Apt::Install-Recommends "false"', link_python, SUITE, str(tarball)],
-            check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
-        )  # fmt: skip
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={','.join(PACKAGES)}",
+                *excludes,
+                '--aptopt=Apt::Install-Recommends "false"',
+                link_python,
+                SUITE,
+                str(tarball),
+            ],
+            check=True,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+        )
         subprocess.run(
             ["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), BASE],
             check=True,

@@ -56,11 +56,15 @@ def newest_old(directory: Path, restored: RestoredFile, code: Code, kept: Iterab
         if candidate.content is Content.OLD and candidate.data is not None:
             return _source(directory, restored, candidate, candidate.data)
     if not found:
-        raise Refused(f"no backup of {restored.path} (looked for {directory / restored.backups})",
-                      "put a backup of the old file there, or correct code.restore.backups")  # fmt: skip
+        raise Refused(
+            f"no backup of {restored.path} (looked for {directory / restored.backups})",
+            "put a backup of the old file there, or correct code.restore.backups",
+        )
     listed = "; ".join(f"{c.path.name}: {c.content} ({c.why})" for c in found)
-    raise Refused(f"none of {len(found)} backups of {restored.path} is old code: {listed}",
-                  "restoring one of them would keep the change; find the old file, for example in git")  # fmt: skip
+    raise Refused(
+        f"none of {len(found)} backups of {restored.path} is old code: {listed}",
+        "restoring one of them would keep the change; find the old file, for example in git",
+    )
 
 
 def chosen(directory: Path, restored: RestoredFile, code: Code, name: str) -> Source:

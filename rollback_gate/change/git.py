@@ -32,8 +32,10 @@ class History:
             data = self._blob(commit, path)
             if data is not None and classify(data, code)[0] is Content.OLD:
                 return Source.of(path, "git", commit[:12], data)
-        raise Refused(f"in none of the last {len(commits)} commits of {path} it is old code",
-                      "name another revision with --rev, for example one of another branch")  # fmt: skip
+        raise Refused(
+            f"in none of the last {len(commits)} commits of {path} it is old code",
+            "name another revision with --rev, for example one of another branch",
+        )
 
     def at(self, path: str, rev: str, code: Code) -> Source:
         """From one revision, chosen by hand. Raises Refused when that is not old code."""
@@ -61,5 +63,6 @@ class History:
         try:
             return self.runner(command, cwd=self.directory)
         except CommandFailed as error:
-            raise Refused(f"git cannot tell: {error.message}", "is the project directory in a git repository, and git "
-                          "installed?") from error  # fmt: skip
+            raise Refused(
+                f"git cannot tell: {error.message}", "is the project directory in a git repository, and git installed?"
+            ) from error

@@ -102,5 +102,10 @@ def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample:
 
 def _made(manifest: dict[str, Any]) -> Baseline:
     completeness = manifest["baseline"]["completeness"]
-    return Baseline(str(manifest["id"]), str(manifest["at"]), float(completeness["mean"]),
-                    float(completeness["standard_deviation"]), int(completeness["scored"]))  # fmt: skip
+    return Baseline(
+        str(manifest["id"]),
+        str(manifest["at"]),
+        float(completeness["mean"]),
+        float(completeness["standard_deviation"]),
+        int(completeness["scored"]),
+    )

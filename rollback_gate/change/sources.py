@@ -174,6 +174,9 @@ class Sources:
                 if content is not Content.OLD:
                     return {}, f"{content} ({why})"
                 files[restored.path] = data
-            left = [path for path in code.remove if removed
-                    and exists_in(self.engine, container, container_path(self.profile, path))]  # fmt: skip
+            left = [
+                path
+                for path in code.remove
+                if removed and exists_in(self.engine, container, container_path(self.profile, path))
+            ]
         return files, f"still has {', '.join(left)}" if left else ""

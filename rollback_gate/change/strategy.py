@@ -39,8 +39,10 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
     if covered == {True}:
         return Strategy.BIND
     if covered == {True, False}:
-        raise Refused("the code is bind-mounted in some containers or for some files only",
-                      "make all replicas alike (docker inspect shows their mounts), then try again")  # fmt: skip
+        raise Refused(
+            "the code is bind-mounted in some containers or for some files only",
+            "make all replicas alike (docker inspect shows their mounts), then try again",
+        )
     return Strategy.BUILD if service.builds else Strategy.IMAGE
 
 

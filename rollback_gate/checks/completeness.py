@@ -103,11 +103,17 @@ def clock(readings: Readings, profile: Profile) -> Claim:
     if not skews and not _stored_at_all(readings):
         return passed("clock", "no stored document is judged by its time", Evidence.DOCUMENT)
     if not skews:
-        return inconclusive("clock", "no document was finished in sight of a log, or saved soon after it was sent, so "
-                            "worker and engine cannot be compared")  # fmt: skip
+        return inconclusive(
+            "clock",
+            "no document was finished in sight of a log, or saved soon after it was sent, so "
+            "worker and engine cannot be compared",
+        )
     if max(skews) > limit:
-        return inconclusive("clock", f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
-                            "documents since the boundary cannot be told from older ones")  # fmt: skip
+        return inconclusive(
+            "clock",
+            f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
+            "documents since the boundary cannot be told from older ones",
+        )
     return passed("clock", f"worker and engine agree within {max(skews):.1f} s", Evidence.DOCUMENT)
 
 
@@ -159,8 +165,11 @@ def in_band(readings: Readings, profile: Profile) -> Claim:
     if not scores:
         return inconclusive("completeness", f"no document was finished since the boundary{_reason_of_none(readings)}")
     advice = "" if isinstance(readings.documents, Unmeasured) else readings.documents.advice
-    details = [found.in_words, f"band {normal.low:.1%} to {normal.high:.1%} around {normal.expected:.1%}, "
-               f"{_origin(readings.baseline)}", *([advice] if advice else [])]  # fmt: skip
+    details = [
+        found.in_words,
+        f"band {normal.low:.1%} to {normal.high:.1%} around {normal.expected:.1%}, {_origin(readings.baseline)}",
+        *([advice] if advice else []),
+    ]
     if count < normal.minimum_sample:
         return _few(scores, readings, profile, normal, tuple(details))
     sample = sample_of(scores, normal.confidence)
@@ -176,7 +185,7 @@ def _reason_of_none(readings: Readings) -> str:
 
 def _few(
     scores: tuple[float, ...], readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
-) -> Claim:  # fmt: skip
+) -> Claim:
     """Too few for a mean: each document counts on its own, and old is told from new by the code alone."""
     count, low, high = len(scores), min(scores), max(scores)
     each = f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
@@ -187,16 +196,22 @@ def _few(
     if high < normal.critical <= normal.low:
         return failed("completeness", f"{says}, below {normal.critical:.0%}", Evidence.DOCUMENT, *details)
     if changed and new_behaviour.shows_new(readings, profile):
-        return failed("completeness", f"{says}, the changed behaviour's level, and there are signs of the new code",
-                      Evidence.DOCUMENT, *details)  # fmt: skip
+        return failed(
+            "completeness",
+            f"{says}, the changed behaviour's level, and there are signs of the new code",
+            Evidence.DOCUMENT,
+            *details,
+        )
     mean = statistics.fmean(scores)
-    return inconclusive("completeness", f"{says}, outside the band of {normal.low:.1%} to {normal.high:.1%}; "
-                        f"likely cause: {_likely_cause(mean, normal, readings)}", *details)  # fmt: skip
+    return inconclusive(
+        "completeness",
+        f"{says}, outside the band of {normal.low:.1%} to {normal.high:.1%}; "
+        f"likely cause: {_likely_cause(mean, normal, readings)}",
+        *details,
+    )
 
 
-def _few_in_band(
-    says: str, low: float, readings: Readings, profile: Profile, details: tuple[str, ...]
-) -> Claim:  # fmt: skip
+def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, details: tuple[str, ...]) -> Claim:
     if low < profile.completeness.critical:
         return inconclusive("completeness", f"{says}, as low as before the change", *details)
     proven = {proof.slot for proof in processed.proofs_of(readings, profile)}
@@ -204,10 +219,17 @@ def _few_in_band(
     if missing and not processing.document_from_every_replica(readings, profile).passed:
         return inconclusive("completeness", f"{says}, each in the band; none from {', '.join(missing)}", *details)
     if not new_behaviour.is_proven_old(readings, profile):
-        return inconclusive("completeness", f"{says}, each in the band, which does not tell old from new code; and "
-                            "check 1 does not prove the old code", *details)  # fmt: skip
-    return passed("completeness", f"{says}, each in the band; does not tell old from new, stands on check 1",
-                  Evidence.CODE, *details)  # fmt: skip
+        return inconclusive(
+            "completeness",
+            f"{says}, each in the band, which does not tell old from new code; and check 1 does not prove the old code",
+            *details,
+        )
+    return passed(
+        "completeness",
+        f"{says}, each in the band; does not tell old from new, stands on check 1",
+        Evidence.CODE,
+        *details,
+    )
 
 
 def normal_of(normal: Completeness, baseline: Baseline | None) -> Completeness:
@@ -229,7 +251,7 @@ def _origin(baseline: Baseline | None) -> str:
 
 def _judge(
     sample: Sample, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
-) -> Claim:  # fmt: skip
+) -> Claim:
     says = str(sample)
     if readings.baseline and normal.low <= sample.mean <= normal.high and _is_alarming(sample, normal):
         return _as_before_the_change(sample, readings, profile, normal, details)
@@ -237,14 +259,20 @@ def _judge(
         return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
     at_changed = abs(sample.mean - normal.changed) <= normal.changed_tolerance
     if (at_changed or _is_mixture(sample, normal)) and new_behaviour.shows_new(readings, profile):
-        level = f"near the changed behaviour's {normal.changed:.0%}" if at_changed else (
-            "a mixture of the normal and the changed level"
-        )  # fmt: skip
-        return failed("completeness", f"{says}: {level}, and there are signs of the new code", Evidence.AVERAGE,
-                      *details)  # fmt: skip
+        level = (
+            f"near the changed behaviour's {normal.changed:.0%}"
+            if at_changed
+            else ("a mixture of the normal and the changed level")
+        )
+        return failed(
+            "completeness", f"{says}: {level}, and there are signs of the new code", Evidence.AVERAGE, *details
+        )
     if _is_mixture(sample, normal):
-        return inconclusive("completeness", f"{says}: a mixture of the normal and the changed level, without a sign of "
-                            "the new code", *details)  # fmt: skip
+        return inconclusive(
+            "completeness",
+            f"{says}: a mixture of the normal and the changed level, without a sign of the new code",
+            *details,
+        )
     if sample.mean > normal.high and new_behaviour.shows_new(readings, profile):
         return failed(
             "completeness", f"{says}: above the band, and there are signs of the new code", Evidence.AVERAGE, *details
@@ -267,7 +295,7 @@ def _is_alarming(sample: Sample, normal: Completeness) -> bool:
 
 def _as_before_the_change(
     sample: Sample, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
-) -> Claim:  # fmt: skip
+) -> Claim:
     """The old code had this level too, by its snapshot: averages do not tell old from new here, the code does.
 
     Below the critical level that is no reason to be content.
@@ -298,8 +326,11 @@ def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> 
         else sample.high > normal.changed - normal.changed_tolerance
     )
     if sample.low < normal.critical or reaches:
-        return inconclusive("completeness", f"{sample}: in the band, but scattered too widely to be sure; more "
-                            "documents are needed", *details)  # fmt: skip
+        return inconclusive(
+            "completeness",
+            f"{sample}: in the band, but scattered too widely to be sure; more documents are needed",
+            *details,
+        )
     return passed("completeness", f"{sample}: in the band", Evidence.AVERAGE, *details)
 
 

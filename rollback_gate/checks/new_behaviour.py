@@ -65,13 +65,22 @@ def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
     if kept is None or isinstance(kept, Unmeasured):
         return inconclusive(replica.label, kept or "nobody has looked whether the kept modules are used")
     if kept.imported:
-        return failed(replica.label, "imports modules of the change, which a partial rollback keeps unused",
-                      Evidence.CODE, *kept.imported)  # fmt: skip
+        return failed(
+            replica.label,
+            "imports modules of the change, which a partial rollback keeps unused",
+            Evidence.CODE,
+            *kept.imported,
+        )
     if kept.named:
-        return inconclusive(replica.label, "names modules of the change in texts, by which it could import them",
-                            *kept.named)  # fmt: skip
-    return passed(replica.label, f"keeps {len(code.still_there)} modules of the change and imports none (partial)",
-                  Evidence.CODE, *code.still_there)  # fmt: skip
+        return inconclusive(
+            replica.label, "names modules of the change in texts, by which it could import them", *kept.named
+        )
+    return passed(
+        replica.label,
+        f"keeps {len(code.still_there)} modules of the change and imports none (partial)",
+        Evidence.CODE,
+        *code.still_there,
+    )
 
 
 def _uses_removed(code: CodeReading) -> bool:
@@ -102,11 +111,16 @@ def process_start(replica: ReplicaReading) -> Claim:
     if replica.by_run and started < replica.by_run.started_at:
         return failed(replica.label, "process is older than the run that restored the files", Evidence.PROCESS)
     if changed and _older(started, changed):
-        return inconclusive(replica.label, f"a restored file was touched at {changed.short}, after the process started"
-                            f" at {started.short}: restart the worker to be sure")  # fmt: skip
+        return inconclusive(
+            replica.label,
+            f"a restored file was touched at {changed.short}, after the process started"
+            f" at {started.short}: restart the worker to be sure",
+        )
     if len(timed) < len(replica.code.files) and not replica.by_run:  # the run restarts what it has restored before
-        return inconclusive(replica.label, "the container cannot tell when its files were changed, so the process's"
-                            " start cannot be compared with it")  # fmt: skip
+        return inconclusive(
+            replica.label,
+            "the container cannot tell when its files were changed, so the process's start cannot be compared with it",
+        )
     return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
 
@@ -119,8 +133,11 @@ def code_stays(replica: ReplicaReading) -> Claim:
     if not isinstance(before, CodeReading) or not isinstance(after, CodeReading):
         return inconclusive(replica.label, "its code was not read a second time")
     if (before.files, before.still_there) != (after.files, after.still_there):
-        changed = [f"{a.path}: sha256 {b.digest[:16] or 'none'}, then {a.digest[:16] or 'none'}"
-                   for b, a in zip(before.files, after.files, strict=True) if a != b]  # fmt: skip
+        changed = [
+            f"{a.path}: sha256 {b.digest[:16] or 'none'}, then {a.digest[:16] or 'none'}"
+            for b, a in zip(before.files, after.files, strict=True)
+            if a != b
+        ]
         return inconclusive(replica.label, "its code was changed while the checks ran: verify again", *changed)
     return passed(replica.label, "has the same code at the end of the checks as at their beginning", Evidence.CODE)
 
@@ -172,11 +189,18 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
     count = len(documents.documents)
     if marked:
         ids = [f"{d.id}, created {d.created_at.short if d.created_at else 'at an unknown time'}" for d in marked[:5]]
-        return failed("documents", f"{len(marked)} of {count} since the boundary carry the new code's mark",
-                      Evidence.DOCUMENT, *ids)  # fmt: skip
+        return failed(
+            "documents",
+            f"{len(marked)} of {count} since the boundary carry the new code's mark",
+            Evidence.DOCUMENT,
+            *ids,
+        )
     if documents.truncated:
-        return inconclusive("documents", f"none of the newest {count} since the boundary carries the mark; there are"
-                            " more than were read: name a later boundary with --since")  # fmt: skip
+        return inconclusive(
+            "documents",
+            f"none of the newest {count} since the boundary carries the mark; there are"
+            " more than were read: name a later boundary with --since",
+        )
     if count:
         return passed("documents", f"none of {count} since the boundary carries the new code's mark", Evidence.DOCUMENT)
     return _none_stored(readings, profile)

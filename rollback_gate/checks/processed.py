@@ -18,8 +18,11 @@ SUBJECT = "documents"
 def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
     """Every document that a replica has finished since its boundary, and that was found stored."""
     logs = {r.slot: r.log for r in readings.replicas}
-    processes = {r.slot: Process(r.before.id, r.before.started_at) for r in readings.replicas
-                 if isinstance(r.before, Replica) and r.before.started_at}  # fmt: skip
+    processes = {
+        r.slot: Process(r.before.id, r.before.started_at)
+        for r in readings.replicas
+        if isinstance(r.before, Replica) and r.before.started_at
+    }
     return proofs(logs, processes, readings.stored, readings.remembered, profile.limits.clock_skew_s)
 
 

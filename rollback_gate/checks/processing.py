@@ -44,13 +44,14 @@ def _by_slot(found: Iterable[Proof], limit_s: float) -> dict[str, Proof]:
     return first
 
 
-def _all_proven(
-    readings: Readings, found: dict[str, Proof], by_queue: dict[str, str], details: list[str]
-) -> Claim:  # fmt: skip
+def _all_proven(readings: Readings, found: dict[str, Proof], by_queue: dict[str, str], details: list[str]) -> Claim:
     probes = sum(proof.is_probe for proof in found.values())
     organic = len(found) - probes
-    kinds = [f"{organic} sent by its own producers" if organic else "", f"{probes} test documents" if probes else "",
-             f"{len(by_queue)} by the queue's own count" if by_queue else ""]  # fmt: skip
+    kinds = [
+        f"{organic} sent by its own producers" if organic else "",
+        f"{probes} test documents" if probes else "",
+        f"{len(by_queue)} by the queue's own count" if by_queue else "",
+    ]
     count = len(readings.replicas)
     says = f"{'the worker has' if count == 1 else f'each of {count} workers has'} finished a document since its start"
     return passed(SUBJECT, f"{says}: {', '.join(filter(None, kinds))}", Evidence.DOCUMENT, *details)
@@ -71,8 +72,11 @@ def _by_the_queues_word(readings: Readings, proven: Iterable[str]) -> dict[str, 
     done = sum(p.finished for p in probes.probes) if isinstance(probes, ProbesReading) else 0
     if not done or counted < done or not set(proven).isdisjoint(silent):
         return {}  # nothing was stored, or somebody else has finished some of them
-    return {slot: f"{slot}: {count} finished, by the queue's own count only: its log does not show documents"
-            for slot, count in silent.items() if count}  # fmt: skip
+    return {
+        slot: f"{slot}: {count} finished, by the queue's own count only: its log does not show documents"
+        for slot, count in silent.items()
+        if count
+    }
 
 
 def _is_silent(replica: ReplicaReading) -> bool:
@@ -90,14 +94,18 @@ def metrics(readings: Readings, profile: Profile) -> Claim:
         return inconclusive("metrics", probes)
     saved, without = [p for p in probes.probes if p.document is not None], processed.without_metrics(probes)
     if without:
-        return processed.blame(readings, f"{len(without)} of {len(saved)} test documents were saved without metrics",
-                     processed.evidence_of(without))  # fmt: skip
+        return processed.blame(
+            readings,
+            f"{len(without)} of {len(saved)} test documents were saved without metrics",
+            processed.evidence_of(without),
+        )
     if saved:
         return passed("metrics", f"all {len(saved)} test documents were saved with their metrics", Evidence.DOCUMENT)
     count = len(processed.proofs_of(readings, profile))
     if count:
-        return passed("metrics", f"no test document was needed; {count} finished documents have their metrics",
-                      Evidence.DOCUMENT)  # fmt: skip
+        return passed(
+            "metrics", f"no test document was needed; {count} finished documents have their metrics", Evidence.DOCUMENT
+        )
     return inconclusive("metrics", "no document was saved, so none could show its metrics")
 
 
@@ -181,8 +189,9 @@ def _of_nobody(readings: Readings, skew_s: float) -> list[str]:
     seen_until = min(read_at, default=None)
     if seen_until is None:
         return []
-    return [d.id for d in documents
-            if d.id not in finished and d.created_at and d.created_at < seen_until.plus(-skew_s)]  # fmt: skip
+    return [
+        d.id for d in documents if d.id not in finished and d.created_at and d.created_at < seen_until.plus(-skew_s)
+    ]
 
 
 def _saved(count: int) -> str:
@@ -197,17 +206,21 @@ def traces(readings: Readings) -> Claim:
         return inconclusive(subject, probes)
     swept = f"{probes.swept} traces of earlier ones were removed" if probes.swept else ""
     took = [p.seconds for p in probes.probes if p.seconds is not None]
-    cost = f"{len(probes.probes)} were sent, and took {sum(took):.0f} s of the workers' time" if probes.probes else (
-        "none was sent"
-    )  # fmt: skip
+    cost = (
+        f"{len(probes.probes)} were sent, and took {sum(took):.0f} s of the workers' time"
+        if probes.probes
+        else ("none was sent")
+    )
     says = "; ".join(filter(None, (cost, swept)))
     if probes.leftovers:
         left = passed(subject, f"{says}; some traces are left", Evidence.DOCUMENT, *probes.leftovers)
         return replace(left, note="traces of test documents are left in the database")
     if probes.may_return:
         note = f"{_test_documents(len(probes.may_return))} in the queue"
-        says += (f"; {note}: it may deliver them again, which occupies a worker, and the next verify, rollback or "
-                 "probes.sweep removes what they leave")  # fmt: skip
+        says += (
+            f"; {note}: it may deliver them again, which occupies a worker, and the next verify, rollback or "
+            "probes.sweep removes what they leave"
+        )
         return replace(passed(subject, says, Evidence.DOCUMENT, *probes.may_return), note=note)
     return passed(subject, f"{says}; every trace was removed", Evidence.DOCUMENT)
 

@@ -65,8 +65,9 @@ def _too_long(lack: _Lack) -> Claim | None:
         says = f"{', '.join(sorted(stuck))} picked up a document and has not finished it within {limit_s:.0f} s"
         if gone := _finished_and_gone(lack, stuck):
             says += f"; {', '.join(gone)}, which it finished before, by its log, is not stored any more"
-            return inconclusive(SUBJECT, f"{says}: verify again once documents have come in", *processed.evidence_of(
-                lack.held(stuck)))  # fmt: skip
+            return inconclusive(
+                SUBJECT, f"{says}: verify again once documents have come in", *processed.evidence_of(lack.held(stuck))
+            )
         return processed.blame(
             readings, f"{says}, nor any other one since its start", processed.evidence_of(lack.held(stuck))
         )
@@ -86,8 +87,10 @@ def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
     logs = {r.slot: r.log for r in lack.replicas if r.slot in slots and isinstance(r.log, LogSummary)}
     stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
     there = {*stored, *(probe.document_id for probe in lack.probes.probes)}
-    gone = [next((name for name in log.finished if name.startswith(PROBE_PREFIX) and name not in there), "")
-            for log in logs.values()]  # fmt: skip
+    gone = [
+        next((name for name in log.finished if name.startswith(PROBE_PREFIX) and name not in there), "")
+        for log in logs.values()
+    ]
     return gone if len(logs) == len(slots) and all(gone) else []
 
 
@@ -111,8 +114,11 @@ def _rejected(lack: _Lack) -> Claim | None:
     count = sum(log.rejected for log in logs)
     if not count or any(log.picked_up for log in logs) or _any_finished(lack.probes):
         return None
-    return inconclusive(SUBJECT, f"every task was rejected as invalid ({count} times): nothing that came could show "
-                        "whether documents are processed")  # fmt: skip
+    return inconclusive(
+        SUBJECT,
+        f"every task was rejected as invalid ({count} times): nothing that came could show "
+        "whether documents are processed",
+    )
 
 
 def _went_elsewhere(lack: _Lack) -> Claim | None:
@@ -139,11 +145,16 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
         return inconclusive(SUBJECT, f"{says}; other consumers take from the queue, or may: {readings.strangers}")
     depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
     if _moves(readings, before, after, probes):
-        return inconclusive(SUBJECT, f"{says}, while other tasks are finished ({depth}): they may wait behind a "
-                            "backlog; verify again later")  # fmt: skip
+        return inconclusive(
+            SUBJECT,
+            f"{says}, while other tasks are finished ({depth}): they may wait behind a backlog; verify again later",
+        )
     if _any_finished(probes) or processed.in_work(readings):
-        return inconclusive(SUBJECT, f"{says}, while others are in work or were finished ({depth}): they may wait "
-                            "behind them; verify again later")  # fmt: skip
+        return inconclusive(
+            SUBJECT,
+            f"{says}, while others are in work or were finished ({depth}): they may wait "
+            "behind them; verify again later",
+        )
     return processed.blame(readings, f"{says} and nothing else is finished either ({depth})", [])
 
 
@@ -155,8 +166,9 @@ def _no_proof(lack: _Lack) -> Claim | None:
     if not names:
         return None
     says = f"{lack.names} finished {names[-1]}, which proves nothing as it is stored"
-    return inconclusive(SUBJECT, f"{says}: without a score or a time, older than its pick-up, or with the mark of the "
-                        "change")  # fmt: skip
+    return inconclusive(
+        SUBJECT, f"{says}: without a score or a time, older than its pick-up, or with the mark of the change"
+    )
 
 
 def _any_finished(probes: ProbesReading) -> bool:

@@ -22,21 +22,31 @@ def expected_number(readings: Readings) -> Claim:
     states = [r.before for r in readings.replicas]
     found = [state for state in states if isinstance(state, Replica)]
     if nothing_exists(readings):
-        return inconclusive("worker", "no container of the worker or a dependent exists here: is it the right engine, "
-                            "and the right deployment.compose_project?")  # fmt: skip
+        return inconclusive(
+            "worker",
+            "no container of the worker or a dependent exists here: is it the right engine, "
+            "and the right deployment.compose_project?",
+        )
     running = [state for state in found if state.is_running]
     details = [f"{state.name}: {state.condition}" for state in found]
     unread = [state for state in states if isinstance(state, Unmeasured)]
     if len(running) < expected <= len(running) + len(unread):
         return inconclusive("worker", unread[0], *details)
     if len(running) < expected <= _running_at_the_end(readings):
-        return inconclusive("worker", f"{len(running)} of {expected} replicas ran at first, all of them at the end: "
-                            "verify again", *details)  # fmt: skip
+        return inconclusive(
+            "worker",
+            f"{len(running)} of {expected} replicas ran at first, all of them at the end: verify again",
+            *details,
+        )
     if len(running) < expected:
         return failed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
     if len(found) > expected:
-        return inconclusive("worker", f"{len(found)} replicas exist, {expected} are expected: if that is right, "
-                            f"set deployment.replicas={len(found)}", *details)  # fmt: skip
+        return inconclusive(
+            "worker",
+            f"{len(found)} replicas exist, {expected} are expected: if that is right, "
+            f"set deployment.replicas={len(found)}",
+            *details,
+        )
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
 
 
@@ -63,8 +73,9 @@ def same_replicas(readings: Readings) -> Claim:
     went = sorted(name for container_id, name in before.items() if container_id not in after.values())
     if came or went:
         says = [f"new: {', '.join(came)}" if came else "", f"gone: {', '.join(went)}" if went else ""]
-        return inconclusive("worker", f"containers changed while the checks ran ({'; '.join(filter(None, says))}): "
-                            "verify again")  # fmt: skip
+        return inconclusive(
+            "worker", f"containers changed while the checks ran ({'; '.join(filter(None, says))}): verify again"
+        )
     return passed("worker", f"the same {len(before)} containers from beginning to end", Evidence.PROCESS)
 
 
@@ -82,8 +93,10 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
     if now is None:
         return failed(replica.label, "does not exist", Evidence.PROCESS)
     if not now.is_running and _running(readings) >= readings.expected_replicas:
-        return inconclusive(replica.label, f"is {now.condition}, beside as many running replicas as are expected: "
-                            "remove it if nobody needs it")  # fmt: skip
+        return inconclusive(
+            replica.label,
+            f"is {now.condition}, beside as many running replicas as are expected: remove it if nobody needs it",
+        )
     latest = replica.after if isinstance(replica.after, Replica) else now
     if not now.is_running and latest.is_running:
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
@@ -126,8 +139,9 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
     assert isinstance(after, Replica)
     window = f"over {readings.soak_s:.0f} s"
     if after.restart_count > before.restart_count:
-        return failed(replica.label, f"restarted {after.restart_count - before.restart_count} times {window}",
-                      Evidence.PROCESS)  # fmt: skip
+        return failed(
+            replica.label, f"restarted {after.restart_count - before.restart_count} times {window}", Evidence.PROCESS
+        )
     if not before.is_running:
         return inconclusive(replica.label, f"is {before.condition}, so nothing could be watched")
     if not after.is_running:
@@ -135,8 +149,9 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
     if after.started_at != before.started_at:
         return inconclusive(replica.label, "was restarted by someone while the checks ran: verify again")
     if replica.by_run and after.started_at and after.started_at > replica.by_run.started_at and after.restart_count:
-        return failed(replica.label, f"restarted by itself since the rollback ({after.restart_count} times)",
-                      Evidence.PROCESS)  # fmt: skip
+        return failed(
+            replica.label, f"restarted by itself since the rollback ({after.restart_count} times)", Evidence.PROCESS
+        )
     if readings.ended_early:
         return inconclusive(replica.label, f"was watched {window} only: {readings.ended_early}")
     return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)
@@ -153,8 +168,9 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
         return inconclusive(replica.label, replica.in_queue)
     if isinstance(log, Unmeasured):
         if replica.in_queue:
-            return passed(replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})",
-                          Evidence.PROCESS)  # fmt: skip
+            return passed(
+                replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})", Evidence.PROCESS
+            )
         return inconclusive(replica.label, log)
     if not log.lines:
         return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
@@ -167,25 +183,33 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
         return passed(
             replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
         )
-    return passed(replica.label, "is a consumer of the queue; the lines of its start are not in the log since the"
-                  " boundary", Evidence.PROCESS, *log.startup_errors)  # fmt: skip
+    return passed(
+        replica.label,
+        "is a consumer of the queue; the lines of its start are not in the log since the boundary",
+        Evidence.PROCESS,
+        *log.startup_errors,
+    )
 
 
 def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:
     """By the queue, at the end of the checks."""
     if _was_started_anew(replica):
-        return inconclusive(replica.label, "was restarted by someone while the checks ran, and had not connected "
-                            "to the queue again: verify again")  # fmt: skip
+        return inconclusive(
+            replica.label,
+            "was restarted by someone while the checks ran, and had not connected to the queue again: verify again",
+        )
     if log.unfinished and _works_by_its_log(log, profile):
         busy_with = ", ".join(list(log.unfinished)[-3:])
         says = f"is busy with {busy_with}; meanwhile the queue does not list it"
         return passed(replica.label, says, Evidence.LOG)
     never = not log.connected_at and not log.picked_up and not log.finished and not replica.in_queue_before
     if never and log.consuming_at:  # its log reaches back to the start, and could have shown it
-        return failed(replica.label, "is not connected to the queue: it has never connected, and finished nothing",
-                      Evidence.LOG)  # fmt: skip
-    return inconclusive(replica.label, "is not listed by the queue, and its log does not say that it is busy: verify "
-                        "again")  # fmt: skip
+        return failed(
+            replica.label, "is not connected to the queue: it has never connected, and finished nothing", Evidence.LOG
+        )
+    return inconclusive(
+        replica.label, "is not listed by the queue, and its log does not say that it is busy: verify again"
+    )
 
 
 def _works_by_its_log(log: LogSummary, profile: Profile) -> bool:
@@ -209,17 +233,29 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
     if isinstance(log, Unmeasured):
         return inconclusive(replica.label, log)
     if not log.lines or log.unreadable_lines:
-        return inconclusive(replica.label, f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: "
-                            "its errors cannot be counted")  # fmt: skip
+        return inconclusive(
+            replica.label,
+            f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: its errors cannot be counted",
+        )
     noise, beyond = _noise(log, _in_hand(log, replica, profile), profile)
     limit, count = profile.limits.errors, log.errors + beyond
     if count > limit:
-        return failed(replica.label, f"{count} error lines since the boundary, more than {limit}",
-                      Evidence.LOG, *log.error_samples, *noise)  # fmt: skip
+        return failed(
+            replica.label,
+            f"{count} error lines since the boundary, more than {limit}",
+            Evidence.LOG,
+            *log.error_samples,
+            *noise,
+        )
     if log.without_level:
         noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
-    return passed(replica.label, f"{count} error lines since the boundary (limit {limit})", Evidence.LOG,
-                  *log.error_samples, *noise)  # fmt: skip
+    return passed(
+        replica.label,
+        f"{count} error lines since the boundary (limit {limit})",
+        Evidence.LOG,
+        *log.error_samples,
+        *noise,
+    )
 
 
 def _in_hand(log: LogSummary, replica: ReplicaReading, profile: Profile) -> int:
@@ -262,8 +298,9 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
     details = (f"image {now.image_id[:19]}", f"configuration {now.config_hash[:12]}")
     run = replica.by_run
     if run and (run.image_id, run.config_hash) != (now.image_id, now.config_hash):
-        return failed(replica.label, "is not the container configuration that the rollback started", Evidence.PROCESS,
-                      *details)  # fmt: skip
+        return failed(
+            replica.label, "is not the container configuration that the rollback started", Evidence.PROCESS, *details
+        )
     if run and replica.image_of_tag != now.image_id:
         says = f"runs what the rollback started, but {now.image_name} means another image now"
         return inconclusive(replica.label, f"{says}: the next recreate would start that", *details)
@@ -274,8 +311,13 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
     if replica.image_of_tag is None:
         return inconclusive(replica.label, f"there is no image {now.image_name} any more to compare with", *details)
     if replica.image_of_tag != now.image_id:
-        return failed(replica.label, f"does not run the image that {now.image_name} names now", Evidence.PROCESS,
-                      *details, f"{now.image_name} is {replica.image_of_tag[:19]}")  # fmt: skip
+        return failed(
+            replica.label,
+            f"does not run the image that {now.image_name} names now",
+            Evidence.PROCESS,
+            *details,
+            f"{now.image_name} is {replica.image_of_tag[:19]}",
+        )
     return passed(replica.label, f"runs {now.image_name} as intended", Evidence.PROCESS, *details)
 
 
@@ -347,7 +389,7 @@ def _replicas(side: tuple[Replica, ...] | Unmeasured) -> tuple[Replica, ...]:
 
 def _dependent_container(
     before: Replica, after: Replica | None, run_at: Instant | None, ill_before: Mapping[str, str]
-) -> Claim:  # fmt: skip
+) -> Claim:
     if after is None:
         return inconclusive(before.name, "was removed while the checks ran: verify again")
     if not before.is_running and after.is_running:
@@ -360,19 +402,27 @@ def _dependent_container(
     if after.started_at != before.started_at:
         return inconclusive(before.name, "was restarted by someone while the checks ran: verify again")
     if run_at and after.restart_count and after.started_at and after.started_at > run_at:
-        return failed(before.name, f"restarted by itself since the rollback ({after.restart_count} times)",
-                      Evidence.PROCESS)  # fmt: skip
+        return failed(
+            before.name, f"restarted by itself since the rollback ({after.restart_count} times)", Evidence.PROCESS
+        )
     return _health(before.name, after, ill_before)
 
 
 def _dependent_code(reading: DependentReading, now: Replica, written: Instant | None, touched: Instant | None) -> Claim:
     """It shares the worker's code: an older process has the change in memory, another image may hold it."""
     if written and now.started_at and now.started_at < written:
-        return failed(now.name, f"process of {now.started_at.short} is older than the restored file of {written.short}:"
-                      " it still runs the change's code", Evidence.PROCESS)  # fmt: skip
+        return failed(
+            now.name,
+            f"process of {now.started_at.short} is older than the restored file of {written.short}:"
+            " it still runs the change's code",
+            Evidence.PROCESS,
+        )
     if touched and now.started_at and now.started_at < touched:
-        return inconclusive(now.name, f"process of {now.started_at.short} is older than the last touch of a restored "
-                            f"file, {touched.short}: restart it to be sure")  # fmt: skip
+        return inconclusive(
+            now.name,
+            f"process of {now.started_at.short} is older than the last touch of a restored "
+            f"file, {touched.short}: restart it to be sure",
+        )
     image = reading.images.get(now.image_name)
     if isinstance(image, Unmeasured):
         return inconclusive(now.name, image)

@@ -125,9 +125,18 @@ class Collector:
         running = {slot: replica for slot, replica in before.items() if replica and replica.is_running}
         starts = {slot: self._boundary(replica) for slot, replica in running.items()}
         bounded = {slot: at for slot, at in starts.items() if at}
-        return Processing(self.profile, self.engine, self.documents, self.record_id, self.memory,
-                          {slot: running[slot] for slot in bounded}, bounded, self.tell, self.clock,
-                          boundary.of_documents(bounded.values()))  # fmt: skip
+        return Processing(
+            self.profile,
+            self.engine,
+            self.documents,
+            self.record_id,
+            self.memory,
+            {slot: running[slot] for slot in bounded},
+            bounded,
+            self.tell,
+            self.clock,
+            boundary.of_documents(bounded.values()),
+        )
 
     def _early(self, taken: _Taken) -> str:
         """Why nothing more has to be waited for: what is measured by now is NO-GO, whatever comes."""
@@ -206,9 +215,7 @@ class Collector:
         last = Look(self._codes(taken.before), queue.read(self.profile))
         return self._readings(taken, last, mcp_reading, is_over=True, early=early)
 
-    def _readings(
-        self, taken: _Taken, last: Look, mcp_reading: McpReading, is_over: bool, early: str = ""
-    ) -> Readings:  # fmt: skip
+    def _readings(self, taken: _Taken, last: Look, mcp_reading: McpReading, is_over: bool, early: str = "") -> Readings:
         """`is_over` False: the checks are under way, and the probes are not concluded."""
         before, processing = taken.before, taken.processing
         summaries = self._logs(taken)
@@ -328,8 +335,7 @@ class Collector:
             return logs.read(self.engine, replica, self.profile.logs, since)
 
         with ThreadPoolExecutor(max_workers=8) as pool:
-            others = {slot: pool.submit(one, replica) for slot, replica in taken.before.items()
-                      if slot not in followed}  # fmt: skip
+            others = {slot: pool.submit(one, replica) for slot, replica in taken.before.items() if slot not in followed}
             return {slot: followed[slot] if slot in followed else others[slot].result() for slot in taken.before}
 
     # --- around it

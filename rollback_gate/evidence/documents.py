@@ -120,8 +120,11 @@ class Documents:
         try:
             with _answering(self):
                 window = {"$type": "date", "$gte": until.plus(-span_s).to_datetime()}
-                marked = self._collection().find_one({database.new_mark: {"$exists": True}, column: window},
-                                                     {column: 1}, sort=[(column, pymongo.ASCENDING)])  # fmt: skip
+                marked = self._collection().find_one(
+                    {database.new_mark: {"$exists": True}, column: window},
+                    {column: 1},
+                    sort=[(column, pymongo.ASCENDING)],
+                )
                 end = min(until, Instant.from_datetime(_field(marked, column))) if marked else until
                 pipeline = baseline_pipeline(self.profile, end.plus(-span_s).to_datetime(), end.to_datetime())
                 rows = list(self._collection().aggregate(pipeline))
@@ -153,10 +156,17 @@ def connect(profile: Profile, password: SecretStr) -> Documents:
     host, _, port = profile.database.address.rpartition(":")
     limit_ms = int(profile.limits.answer_s * 1000)
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-        host, int(port), username=profile.database.user, password=password.get_secret_value(),
-        authSource=profile.database.auth_source, appname="rollback-gate", directConnection=True,
-        timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
-    )  # fmt: skip
+        host,
+        int(port),
+        username=profile.database.user,
+        password=password.get_secret_value(),
+        authSource=profile.database.auth_source,
+        appname="rollback-gate",
+        directConnection=True,
+        timeoutMS=limit_ms,
+        serverSelectionTimeoutMS=limit_ms,
+        connectTimeoutMS=limit_ms,
+    )
     return Documents(client, profile)
 
 
@@ -183,31 +193,51 @@ def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[d
     number = {"$isNumber": "$score"}
     return [
         {"$match": {profile.database.created_at: {"$gte": first}, "_id": {"$not": re.compile(f"^{PROBE_PREFIX}")}}},
-        {"$project": {"bucket": {"$floor": {"$divide": [{"$subtract": [created, first]}, bucket_s * 1000]}},
-                      "score": score}},
+        {
+            "$project": {
+                "bucket": {"$floor": {"$divide": [{"$subtract": [created, first]}, bucket_s * 1000]}},
+                "score": score,
+            }
+        },
         {"$project": {"bucket": 1, "score": {"$cond": [{"$isNumber": "$score"}, {"$toDouble": "$score"}, None]}}},
-        {"$group": {"_id": "$bucket", "documents": {"$sum": 1},
-                    "scored": {"$sum": {"$cond": [{"$and": [number, is_share]}, 1, 0]}},
-                    "numbers": {"$sum": {"$cond": [number, 1, 0]}},
-                    "sum": {"$sum": {"$cond": [number, share, 0]}},
-                    "squares": {"$sum": {"$cond": [number, {"$multiply": [share, share]}, 0]}}}},
+        {
+            "$group": {
+                "_id": "$bucket",
+                "documents": {"$sum": 1},
+                "scored": {"$sum": {"$cond": [{"$and": [number, is_share]}, 1, 0]}},
+                "numbers": {"$sum": {"$cond": [number, 1, 0]}},
+                "sum": {"$sum": {"$cond": [number, share, 0]}},
+                "squares": {"$sum": {"$cond": [number, {"$multiply": [share, share]}, 0]}},
+            }
+        },
         {"$sort": {"_id": 1}},
-    ]  # fmt: skip
+    ]
 
 
-def baseline_pipeline(
-    profile: Profile, start: datetime.datetime, end: datetime.datetime
-) -> list[dict[str, Any]]:  # fmt: skip
+def baseline_pipeline(profile: Profile, start: datetime.datetime, end: datetime.datetime) -> list[dict[str, Any]]:
     """Count, mean and deviation of the scores of unmarked organic documents, and when the first and last was saved."""
     database = profile.database
     created, score = f"${database.created_at}", f"${database.score}"
     return [
-        {"$match": {database.created_at: {"$gte": start, "$lt": end}, database.new_mark: {"$exists": False},
-                    database.score: {"$type": "number", "$gte": 0, "$lte": 1},
-                    "_id": {"$not": re.compile(f"^{PROBE_PREFIX}")}}},
-        {"$group": {"_id": None, "documents": {"$sum": 1}, "mean": {"$avg": score}, "deviation": {"$stdDevSamp": score},
-                    "first": {"$min": created}, "last": {"$max": created}}},
-    ]  # fmt: skip
+        {
+            "$match": {
+                database.created_at: {"$gte": start, "$lt": end},
+                database.new_mark: {"$exists": False},
+                database.score: {"$type": "number", "$gte": 0, "$lte": 1},
+                "_id": {"$not": re.compile(f"^{PROBE_PREFIX}")},
+            }
+        },
+        {
+            "$group": {
+                "_id": None,
+                "documents": {"$sum": 1},
+                "mean": {"$avg": score},
+                "deviation": {"$stdDevSamp": score},
+                "first": {"$min": created},
+                "last": {"$max": created},
+            }
+        },
+    ]
 
 
 def baseline_of(rows: Iterable[Mapping[str, Any]]) -> Baseline | None:
@@ -227,8 +257,9 @@ def series_of(rows: Iterable[Mapping[str, Any]], since: Instant, bucket_s: float
         outside += row["numbers"] - count
         variance = (row["squares"] - total * total / count) / (count - 1) if count > 1 else 0.0
         start = since.plus(float(row["_id"]) * bucket_s)
-        buckets.append(Bucket(start, row["documents"], count, total / count if count else 0.0,
-                              math.sqrt(max(0.0, variance))))  # fmt: skip
+        buckets.append(
+            Bucket(start, row["documents"], count, total / count if count else 0.0, math.sqrt(max(0.0, variance)))
+        )
     return Series(tuple(buckets), bucket_s, outside)
 
 

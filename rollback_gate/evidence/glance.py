@@ -41,12 +41,23 @@ class Glances:
         replicas = tuple(self._replica(n, replica, now.get(replica.id)) for n, replica in enumerate(self.first, 1))
         dependents = {name: self.engine.containers(deployment.compose_project, name) for name in deployment.dependents}
         return Readings(
-            expected_replicas=deployment.replicas, source_digests=_NOT_NOW, run_id=None, replicas=replicas,
-            dependents=tuple(DependentReading(name, rows, rows, {r.image_name: r.image_id for r in rows})
-                             for name, rows in dependents.items()),
-            mcp=McpReading(Upstream.NOT_ASKED, "not asked"), queue_before=_NOT_NOW, queue_after=_NOT_NOW,
-            strangers=_NOT_NOW, probes=_NOT_NOW, documents=self._documents(), soak_s=elapsed_s, ids_after=_NOT_NOW,
-        )  # fmt: skip
+            expected_replicas=deployment.replicas,
+            source_digests=_NOT_NOW,
+            run_id=None,
+            replicas=replicas,
+            dependents=tuple(
+                DependentReading(name, rows, rows, {r.image_name: r.image_id for r in rows})
+                for name, rows in dependents.items()
+            ),
+            mcp=McpReading(Upstream.NOT_ASKED, "not asked"),
+            queue_before=_NOT_NOW,
+            queue_after=_NOT_NOW,
+            strangers=_NOT_NOW,
+            probes=_NOT_NOW,
+            documents=self._documents(),
+            soak_s=elapsed_s,
+            ids_after=_NOT_NOW,
+        )
 
     def _replica(self, number: int, before: Replica, after: Replica | None) -> ReplicaReading:
         since = boundary.of_replica(before, self.started, None)

@@ -26,8 +26,16 @@ _parser: Any = importlib.import_module("re._parser")  # the standard library's o
 def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, ...]:
     """One of these is in every line that matters; empty: any line may. `also`: patterns that matter besides."""
     optional = [pattern for pattern in (forms.scored, forms.rejected) if pattern]
-    patterns = [forms.consuming, forms.connected, forms.picked_up, forms.completed, forms.error, *optional,
-                *(form.pattern for form in (*forms.noise, *forms.new, *forms.upstream)), *also]  # fmt: skip
+    patterns = [
+        forms.consuming,
+        forms.connected,
+        forms.picked_up,
+        forms.completed,
+        forms.error,
+        *optional,
+        *(form.pattern for form in (*forms.noise, *forms.new, *forms.upstream)),
+        *also,
+    ]
     return texts_for(patterns, MARKS)
 
 

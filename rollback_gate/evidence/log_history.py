@@ -105,11 +105,15 @@ class HistoryListener:
     def history(self, summary: LogSummary, now: Instant) -> LogHistory:
         text, at = self._import_error
         return LogHistory(
-            since=summary.since, lines=summary.lines, consuming_at=self._consuming_at,
+            since=summary.since,
+            lines=summary.lines,
+            consuming_at=self._consuming_at,
             errors=tuple(self._count(kind, now) for kind in self._types.values()),
             attempts=tuple(self._as_of(attempt, now) for attempt in self._attempts.values()),
-            import_error=text, import_error_at=at, without_level=summary.without_level,
-        )  # fmt: skip
+            import_error=text,
+            import_error_at=at,
+            without_level=summary.without_level,
+        )
 
     def _give_up(self, at: Instant) -> None:
         if self._open:

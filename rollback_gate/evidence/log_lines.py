@@ -251,18 +251,30 @@ class LogReader:
     def summary(self) -> LogSummary:
         errors = self._errors.closed(self._consuming_at is not None)
         return LogSummary(
-            since=self.since, lines=self._lines, size_bytes=self._size, consuming_at=self._consuming_at,
-            connected_at=self._connected_at, new=tuple(self._new.values()), noise=tuple(self._noise.values()),
-            errors=errors.count, error_samples=tuple(errors.samples), startup_errors=tuple(errors.at_start),
-            finished=dict(self._finished), finished_at=dict(self._finished_at), unfinished=dict(self._started),
+            since=self.since,
+            lines=self._lines,
+            size_bytes=self._size,
+            consuming_at=self._consuming_at,
+            connected_at=self._connected_at,
+            new=tuple(self._new.values()),
+            noise=tuple(self._noise.values()),
+            errors=errors.count,
+            error_samples=tuple(errors.samples),
+            startup_errors=tuple(errors.at_start),
+            finished=dict(self._finished),
+            finished_at=dict(self._finished_at),
+            unfinished=dict(self._started),
             documents_finished=self._finished_count,
-            unreadable_lines=self._unreadable, without_level=self._without_level,
+            unreadable_lines=self._unreadable,
+            without_level=self._without_level,
             scores={document: score for document, score in self._scores.items() if document in self._finished},
-            completions=dict(self._completions), picked_up=self._picked_up,
-            upstream=tuple(self._upstream.values()), first_picked_up_at=self._first_picked_up_at,
+            completions=dict(self._completions),
+            picked_up=self._picked_up,
+            upstream=tuple(self._upstream.values()),
+            first_picked_up_at=self._first_picked_up_at,
             rejected=self._rejected,
             last_at=self._told_at,
-        )  # fmt: skip
+        )
 
 
 def summarize(lines: Iterable[str], forms: Logs, since: Instant) -> LogSummary:

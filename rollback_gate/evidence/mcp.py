@@ -23,8 +23,14 @@ def read(profile: Profile, clock: Callable[[], float] = time.monotonic) -> McpRe
     began = clock()
     try:
         # No proxy: the address is this deployment's own.
-        with connect(f"ws://{address}", open_timeout=limit_s, close_timeout=0.2, proxy=None, max_size=_MOST_BYTES,
-                     ping_interval=None) as connection:  # fmt: skip
+        with connect(
+            f"ws://{address}",
+            open_timeout=limit_s,
+            close_timeout=0.2,
+            proxy=None,
+            max_size=_MOST_BYTES,
+            ping_interval=None,
+        ) as connection:
             if profile.mcp.ask is None:
                 taken = f"{address} takes WebSocket connections, in {clock() - began:.2f} s"
                 return McpReading(Upstream.SHOOK_HANDS, f"{taken}; no call was asked of it (mcp.ask is not set)")

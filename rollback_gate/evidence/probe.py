@@ -69,8 +69,10 @@ class Probes:
         try:
             self.memory.sent(ids, self.job_id, now)
         except OSError as error:
-            raise Unreachable(f"no test document was sent, as it could not be remembered: {error}",
-                              "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user") from error  # fmt: skip
+            raise Unreachable(
+                f"no test document was sent, as it could not be remembered: {error}",
+                "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user",
+            ) from error
         queue.publish(self.profile, [task(self.profile.probe.task, i, self.job_id, str(now)) for i in ids])
         self._sent |= dict.fromkeys(ids, now)
         self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)

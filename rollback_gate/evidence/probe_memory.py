@@ -50,8 +50,16 @@ class ProbeMemory:
 
     def stored(self, document_id: str, known: Known) -> None:
         """Before it is removed. Raises OSError."""
-        self._append([{"stored": document_id, "score": known.score, "container": known.container_id,
-                       "started_at": str(known.started_at)}])  # fmt: skip
+        self._append(
+            [
+                {
+                    "stored": document_id,
+                    "score": known.score,
+                    "container": known.container_id,
+                    "started_at": str(known.started_at),
+                }
+            ]
+        )
 
     def recall(self, now: Instant) -> tuple[Remembered, ...]:
         """Those of the last seven days, oldest first. A line that was cut by a crash is passed over. Raises OSError."""

@@ -147,8 +147,11 @@ class Processing:
         finished = [(slot, name) for slot, log in readable.items() for name in log.finished.keys() & ids]
         stored = documents.by_id({name for _, name in finished}) if finished else {}
         skew_s = self.profile.limits.clock_skew_s
-        found = ((name, known_as(stored[name], self.replicas[slot], readable[slot].finished_at[name], skew_s))
-                 for slot, name in finished if name in stored)  # fmt: skip
+        found = (
+            (name, known_as(stored[name], self.replicas[slot], readable[slot].finished_at[name], skew_s))
+            for slot, name in finished
+            if name in stored
+        )
         return {name: one for name, one in found if one is not None}
 
     def send(self, count: int) -> None:
@@ -210,9 +213,12 @@ class Processing:
         if not isinstance(log, LogSummary) or log.read_at is None:
             return []
         readable = [one for one in self._summaries.values() if isinstance(one, LogSummary)]
-        return [name for name, at in log.unfinished.items()
-                if log.read_at.seconds_since(at) < self.profile.limits.probe_s
-                and not any(name in one.finished for one in readable)]  # fmt: skip
+        return [
+            name
+            for name, at in log.unfinished.items()
+            if log.read_at.seconds_since(at) < self.profile.limits.probe_s
+            and not any(name in one.finished for one in readable)
+        ]
 
     def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
         """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""
@@ -244,8 +250,9 @@ class Processing:
         except Unreachable as error:
             return (f"traces of test documents could not be removed: {error.message}",)
         marked = [probe.document_id for probe in seen if probe.document and probe.document.marked]
-        return tuple(f"{name} carries the mark of the change: kept, as evidence" for name in marked
-                     if self.keep_marked_since)  # fmt: skip
+        return tuple(
+            f"{name} carries the mark of the change: kept, as evidence" for name in marked if self.keep_marked_since
+        )
 
     def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
         """Probes that the queue may still deliver: not finished before its time-out, and it holds messages."""

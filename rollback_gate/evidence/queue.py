@@ -92,6 +92,8 @@ def _ask(
         answer = requests.request(method, url, params=query, data=body, timeout=profile.limits.answer_s)
         answer.raise_for_status()
     except requests.RequestException as error:
-        raise Unreachable(f"the queue at {profile.queue.address} does not answer: {type(error).__name__}",
-                          "check queue.address and that nsqd runs") from error  # fmt: skip
+        raise Unreachable(
+            f"the queue at {profile.queue.address} does not answer: {type(error).__name__}",
+            "check queue.address and that nsqd runs",
+        ) from error
     return answer

@@ -58,11 +58,18 @@ class Survey:
         with ThreadPoolExecutor(max_workers=8) as pool:
             workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue), replicas))
         return Symptoms(
-            now=self.engine.now(), deployed_at=deployed_at, deployed_by=deployed_by,
-            expected_replicas=deployment.replicas, workers=workers, completeness=self._series(deployed_at),
-            queue=in_queue, mcp=mcp_reading, probe=probe, normal_s=self.normal_s,
+            now=self.engine.now(),
+            deployed_at=deployed_at,
+            deployed_by=deployed_by,
+            expected_replicas=deployment.replicas,
+            workers=workers,
+            completeness=self._series(deployed_at),
+            queue=in_queue,
+            mcp=mcp_reading,
+            probe=probe,
+            normal_s=self.normal_s,
             project_exists=self.engine.has_project(deployment.compose_project),
-        )  # fmt: skip
+        )
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
         """One test document through the queue, waited for; what it leaves is removed. Never raises."""
@@ -75,8 +82,18 @@ class Survey:
             if not running:
                 return Unmeasured("the test document", "no replica runs that could pick it up")
             now = self.engine.now()
-            processing = Processing(self.profile, self.engine, self.documents, record_id, memory, running,
-                                    dict.fromkeys(running, now), tell, time.monotonic, only_own=True)  # fmt: skip
+            processing = Processing(
+                self.profile,
+                self.engine,
+                self.documents,
+                record_id,
+                memory,
+                running,
+                dict.fromkeys(running, now),
+                tell,
+                time.monotonic,
+                only_own=True,
+            )
             return self._sent(processing)
         except Unreachable as error:
             return Unmeasured("the test document", error.message)

@@ -148,8 +148,7 @@ class Symptoms:
         found = (a for log in self.logs for a in log.attempts if not a.is_probe)
         rows = sorted(found, key=lambda attempt: attempt.at)
         finished = {attempt.document for attempt in rows if attempt.finished}
-        latest = {attempt.document: attempt for attempt in rows
-                  if attempt.finished or attempt.document not in finished}  # fmt: skip
+        latest = {attempt.document: attempt for attempt in rows if attempt.finished or attempt.document not in finished}
         return tuple(sorted(latest.values(), key=lambda attempt: attempt.at))
 
 

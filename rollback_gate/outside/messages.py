@@ -22,9 +22,12 @@ class Rendered:
 def render(message: Message, facts: Mapping[str, str]) -> Rendered:
     """Pure. A fact in the subject is one line, whatever it holds: it must not become a header of its own."""
     one_line = {key: " ".join(value.split()) for key, value in facts.items()}
-    return Rendered(*(_printable(text) for text in (
-        message.subject.format_map(one_line), message.body.strip("\n").format_map(facts))
-    ))  # fmt: skip
+    return Rendered(
+        *(
+            _printable(text)
+            for text in (message.subject.format_map(one_line), message.body.strip("\n").format_map(facts))
+        )
+    )
 
 
 def _printable(text: str) -> str:

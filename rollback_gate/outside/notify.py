@@ -44,8 +44,10 @@ class Sending:
         self._limit_s, self._deadline = limit_s, time.monotonic() + limit_s
         self._says: dict[int, str] = {}
         self._channels = list(channels)
-        self._threads = [threading.Thread(target=self._send, args=(number, channel, message, files), daemon=True)
-                         for number, channel in enumerate(self._channels)]  # fmt: skip
+        self._threads = [
+            threading.Thread(target=self._send, args=(number, channel, message, files), daemon=True)
+            for number, channel in enumerate(self._channels)
+        ]
         for thread in self._threads:
             thread.start()
 

@@ -51,8 +51,9 @@ def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
     for link in (member for member in members if member.issym()):
         target = posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))
         if target not in plain:
-            raise Unreachable(f"{link.name} is a symbolic link to {link.linkname}: what is behind it in {folder} "
-                              "cannot be read")  # fmt: skip
+            raise Unreachable(
+                f"{link.name} is a symbolic link to {link.linkname}: what is behind it in {folder} cannot be read"
+            )
     found = {m.name: archive.extractfile(m) for m in members if m.name.endswith(".py") and not m.isdir()}
     return {name.partition("/")[2]: file.read().decode(errors="replace") for name, file in found.items() if file}
 

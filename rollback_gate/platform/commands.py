@@ -46,9 +46,15 @@ class SubprocessRunner:
     ) -> Completed:
         try:
             process = subprocess.Popen(
-                argv, cwd=cwd, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, start_new_session=True, pass_fds=self._held,
-            )  # fmt: skip
+                argv,
+                cwd=cwd,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=self._held,
+            )
         except OSError as error:
             raise CommandFailed(argv, f"could not be started ({error.strerror})", "") from error
         with process:

@@ -110,8 +110,10 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
     try:
         text = runner(compose.config(), cwd=directory, timeout_s=60).stdout
     except CommandFailed as error:
-        raise Refused(f"Compose {compose.version} does not accept the project: {error.message}",
-                      f"run `{' '.join(compose.config())}` in {directory} and mend the file") from error  # fmt: skip
+        raise Refused(
+            f"Compose {compose.version} does not accept the project: {error.message}",
+            f"run `{' '.join(compose.config())}` in {directory} and mend the file",
+        ) from error
     return parse_config(text)
 
 

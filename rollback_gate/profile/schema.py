@@ -77,8 +77,10 @@ class Code(Section):
 
     @model_validator(mode="after")
     def _paths_are_apart(self) -> Self:
-        paths = [PurePosixPath(p) for p in (*(f.path for f in self.restore), *self.remove, *self.remove_full,
-                                             *self.documentation)]  # fmt: skip
+        paths = [
+            PurePosixPath(p)
+            for p in (*(f.path for f in self.restore), *self.remove, *self.remove_full, *self.documentation)
+        ]
         for index, path in enumerate(paths):
             for other in paths[index + 1 :]:
                 if path.is_relative_to(other) or other.is_relative_to(path):
@@ -139,8 +141,12 @@ class Logs(Section):
 
     @model_validator(mode="after")
     def _groups_are_named(self) -> Self:
-        groups = {"picked_up": ("document",), "completed": ("task",), "scored": ("document", "percent"),
-                  "rejected": ("task",)}  # fmt: skip
+        groups = {
+            "picked_up": ("document",),
+            "completed": ("task",),
+            "scored": ("document", "percent"),
+            "rejected": ("task",),
+        }
         for key, names in groups.items():
             pattern = getattr(self, key)
             for group in names if pattern else ():
@@ -255,10 +261,24 @@ class Limits(Section):
     dropped_lines: int = Field(default=50, ge=0)
 
 
-MESSAGE_FIELDS = frozenset({
-    "change", "reason", "operator", "eta", "minutes", "status", "duration", "interruption", "completeness", "verdict",
-    "why", "next_steps", "record", "project",
-})  # fmt: skip
+MESSAGE_FIELDS = frozenset(
+    {
+        "change",
+        "reason",
+        "operator",
+        "eta",
+        "minutes",
+        "status",
+        "duration",
+        "interruption",
+        "completeness",
+        "verdict",
+        "why",
+        "next_steps",
+        "record",
+        "project",
+    }
+)
 
 
 class Message(Section):

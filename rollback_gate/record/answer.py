@@ -77,14 +77,25 @@ class Answer:
 
 
 def as_json(answer: Answer) -> str:
-    return json.dumps({
-        "format": 1, "open": answer.is_open, "exit_code": int(answer.code), "verdict": answer.verdict,
-        "record_id": answer.record_id, "record": answer.name, "reason": answer.record.get("reason", ""),
-        "sha256": answer.digest, "signed": answer.is_signed,
-        "obstacles": [{"says": o.says, "remedy": o.remedy, "exit_code": int(o.code)} for o in answer.obstacles],
-        "notes": [vars(note) for note in answer.notes],
-        "checks": [{"check": f["check"], "outcome": f["outcome"], "reason": f["reason"]} for f in _findings(answer)],
-    }, indent=1)  # fmt: skip
+    return json.dumps(
+        {
+            "format": 1,
+            "open": answer.is_open,
+            "exit_code": int(answer.code),
+            "verdict": answer.verdict,
+            "record_id": answer.record_id,
+            "record": answer.name,
+            "reason": answer.record.get("reason", ""),
+            "sha256": answer.digest,
+            "signed": answer.is_signed,
+            "obstacles": [{"says": o.says, "remedy": o.remedy, "exit_code": int(o.code)} for o in answer.obstacles],
+            "notes": [vars(note) for note in answer.notes],
+            "checks": [
+                {"check": f["check"], "outcome": f["outcome"], "reason": f["reason"]} for f in _findings(answer)
+            ],
+        },
+        indent=1,
+    )
 
 
 def as_github(answer: Answer) -> str:
@@ -93,14 +104,19 @@ def as_github(answer: Answer) -> str:
         says = f"{answer.record_id} is {answer.verdict}, {answer.holds}"
         opened = f"::notice title=rollback-gate open::{_in_command(says)}"
         return "\n".join([opened, *(f"::warning title=rollback-gate::{_in_command(text)}" for text in answer.warnings)])
-    return "\n".join(f"::error title=rollback-gate closed::{_in_command(f'{o.says} → {o.remedy}')}"
-                     for o in answer.obstacles)  # fmt: skip
+    return "\n".join(
+        f"::error title=rollback-gate closed::{_in_command(f'{o.says} → {o.remedy}')}" for o in answer.obstacles
+    )
 
 
 def outputs(answer: Answer) -> str:
     """Of a GitHub step (GITHUB_OUTPUT), and a GitLab dotenv report: a line each, nothing in them ends a line."""
-    rows = {"open": str(answer.is_open).lower(), "verdict": answer.verdict, "record": answer.record_id,
-            "sha256": answer.digest}  # fmt: skip
+    rows = {
+        "open": str(answer.is_open).lower(),
+        "verdict": answer.verdict,
+        "record": answer.record_id,
+        "sha256": answer.digest,
+    }
     return "".join(f"rollback_gate_{key}={_PLAIN.sub('_', value)}\n" for key, value in rows.items())
 
 
@@ -109,10 +125,7 @@ def as_markdown(answer: Answer) -> str:
     word = "open" if answer.is_open else "CLOSED"
     lines = [f"## Gate {word}: {in_markdown(answer.verdict)}", ""]
     if answer.record:
-        lines += [
-            f"{in_markdown(answer.record.get('change', ''))}: {in_markdown(answer.record.get('reason', ''))}",
-            "",
-        ]
+        lines += [f"{in_markdown(answer.record.get('change', ''))}: {in_markdown(answer.record.get('reason', ''))}", ""]
     lines += [line for text in answer.warnings for line in (f"**Warning** {in_markdown(text)}", "")]
     if answer.obstacles:
         lines += ["| Why it is closed | What to do next |", "|---|---|"]
@@ -120,11 +133,17 @@ def as_markdown(answer: Answer) -> str:
     if _findings(answer):
         titles = answer.record.get("titles", {})
         lines += ["| Check | Result | Why |", "|---|---|---|"]
-        lines += [f"| {in_markdown(titles.get(f['check'], f['check']))} | {in_markdown(f['outcome'])} | "
-                  f"{in_markdown(f['reason'])} |" for f in _findings(answer)] + [""]  # fmt: skip
+        lines += [
+            f"| {in_markdown(titles.get(f['check'], f['check']))} | {in_markdown(f['outcome'])} | "
+            f"{in_markdown(f['reason'])} |"
+            for f in _findings(answer)
+        ] + [""]
     if answer.record:
-        lines += [f"Record `{_PLAIN.sub('_', answer.record_id)}`, SHA-256 `{answer.digest}`, "
-                  f"{'signed' if answer.is_signed else 'not signed'}", ""]  # fmt: skip
+        lines += [
+            f"Record `{_PLAIN.sub('_', answer.record_id)}`, SHA-256 `{answer.digest}`, "
+            f"{'signed' if answer.is_signed else 'not signed'}",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -133,9 +152,12 @@ def as_gitlab(answer: Answer, now_s: int) -> str:
     begin = f"\x1b[0Ksection_start:{now_s}:rollback_gate[collapsed=false]\r\x1b[0Krollback-gate"
     end = f"\x1b[0Ksection_end:{now_s}:rollback_gate\r\x1b[0K"
     colour = "\x1b[32;1m" if answer.is_open else "\x1b[31;1m"
-    lines = [f"record: {answer.name or 'none'}", *(f"{f['outcome']:12} {f['reason']}" for f in _findings(answer)),
-             *(f"warning: {text}" for text in answer.warnings),
-             *(f"{o.says}\n  → {o.remedy}" for o in answer.obstacles)]  # fmt: skip
+    lines = [
+        f"record: {answer.name or 'none'}",
+        *(f"{f['outcome']:12} {f['reason']}" for f in _findings(answer)),
+        *(f"warning: {text}" for text in answer.warnings),
+        *(f"{o.says}\n  → {o.remedy}" for o in answer.obstacles),
+    ]
     body = "\n".join(seal.printable(" ".join(line.split(" "))) for text in lines for line in text.split("\n"))
     return f"{begin}\n{body}\n{end}\n{colour}{OPEN if answer.is_open else CLOSED}\x1b[0m"
 

@@ -51,8 +51,15 @@ def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
     return _record(heading, Verdict.INCONCLUSIVE, reason, [], {}, [])
 
 
-def judged(heading: Heading, judgement: Judgement, slots: tuple[str, ...], ran: Mapping[str, Ran],
-           readings: Any, ended: Instant, explained: Mapping[str, Any]) -> dict[str, Any]:  # fmt: skip
+def judged(
+    heading: Heading,
+    judgement: Judgement,
+    slots: tuple[str, ...],
+    ran: Mapping[str, Ran],
+    readings: Any,
+    ended: Instant,
+    explained: Mapping[str, Any],
+) -> dict[str, Any]:
     """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
     notes = list(judgement.notes)
@@ -103,11 +110,18 @@ def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:
 
 def run_of(account: RunAccount) -> dict[str, Any]:
     """The judged run, for the record's timeline."""
-    row: dict[str, Any] = plain({
-        "id": account.id, "outcome": account.outcome, "steps": account.steps, "attempts": account.attempts,
-        "interruption": account.interruption, "ended_at": account.ended_at, "messages": account.messages,
-        **account.began,
-    })  # fmt: skip
+    row: dict[str, Any] = plain(
+        {
+            "id": account.id,
+            "outcome": account.outcome,
+            "steps": account.steps,
+            "attempts": account.attempts,
+            "interruption": account.interruption,
+            "ended_at": account.ended_at,
+            "messages": account.messages,
+            **account.began,
+        }
+    )
     return row
 
 
@@ -145,8 +159,14 @@ def _ran(row: Mapping[str, Any]) -> Ran:
     claim = row["claim"]
     made = None
     if claim is not None:
-        made = Claim(Outcome(claim["outcome"]), claim["subject"], claim["says"], Evidence(claim["stands_on"]),
-                     tuple(claim["details"]), claim["note"])  # fmt: skip
+        made = Claim(
+            Outcome(claim["outcome"]),
+            claim["subject"],
+            claim["says"],
+            Evidence(claim["stands_on"]),
+            tuple(claim["details"]),
+            claim["note"],
+        )
     return Ran(row["call"], row["clean"], made, row["trouble"])
 
 

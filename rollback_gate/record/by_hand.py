@@ -26,8 +26,12 @@ def commands(readings: Readings, profile: Profile) -> list[Command]:
     """One row per command: which check, what is typed, what healthy looks like."""
     found = [(r.before, r.boundary) for r in readings.replicas if isinstance(r.before, Replica) and r.boundary]
     since = boundary.of_documents(at for _, at in found)
-    return [*_new_behaviour(found, readings, profile), *_worker(profile), *_processing(found, profile),
-            *_completeness(since, profile)]  # fmt: skip
+    return [
+        *_new_behaviour(found, readings, profile),
+        *_worker(profile),
+        *_processing(found, profile),
+        *_completeness(since, profile),
+    ]
 
 
 def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings, profile: Profile) -> Iterable[Command]:
@@ -52,22 +56,33 @@ def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
 
 def _worker(profile: Profile) -> Iterable[Command]:
     deployment = profile.deployment
-    labels = (f"com.docker.compose.project={deployment.compose_project}",
-              f"com.docker.compose.service={deployment.worker}")  # fmt: skip
+    labels = (
+        f"com.docker.compose.project={deployment.compose_project}",
+        f"com.docker.compose.service={deployment.worker}",
+    )
     filters = " ".join(f"--filter {shlex.quote(f'label={label}')}" for label in labels)
     form = "{{.Name}} {{.State.Status}} restarts={{.RestartCount}} since={{.State.StartedAt}}"
-    yield _row("worker_running", f"docker inspect -f {shlex.quote(form)} $(docker ps -aq {filters})",
-               f"{deployment.replicas} lines, each running with restarts=0; the same a minute later")  # fmt: skip
+    yield _row(
+        "worker_running",
+        f"docker inspect -f {shlex.quote(form)} $(docker ps -aq {filters})",
+        f"{deployment.replicas} lines, each running with restarts=0; the same a minute later",
+    )
 
 
 def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> Iterable[Command]:
     queue = profile.queue
-    yield _row("processing", f"curl -s {shlex.quote(f'http://{queue.address}/stats?format=json&topic={queue.topic}')}",
-               f"channel {queue.channel}: one client per replica, depth not growing")  # fmt: skip
+    yield _row(
+        "processing",
+        f"curl -s {shlex.quote(f'http://{queue.address}/stats?format=json&topic={queue.topic}')}",
+        f"channel {queue.channel}: one client per replica, depth not growing",
+    )
     pattern = f"(?:{profile.logs.picked_up.pattern})|(?:{profile.logs.completed.pattern})"
     for replica, since in found:
-        yield _row("processing", f"{_log(shlex.quote(replica.name), since)} | grep -P {shlex.quote(pattern)} | tail",
-                   "each document that is picked up is completed")  # fmt: skip
+        yield _row(
+            "processing",
+            f"{_log(shlex.quote(replica.name), since)} | grep -P {shlex.quote(pattern)} | tail",
+            "each document that is picked up is completed",
+        )
 
 
 def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
@@ -79,8 +94,11 @@ def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
     query = f"db.getCollection({json.dumps(database.collection)}).aggregate([{{$match: {later}}}, {{$group: {mean}}}])"
     address = f"mongodb://{database.user}@{database.address}/{database.name}?authSource={database.auth_source}"
     low, high = profile.completeness.low, profile.completeness.high
-    yield _row("completeness", f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}",
-               f"it asks for the password; mean between {low:.3f} and {high:.3f}")  # fmt: skip
+    yield _row(
+        "completeness",
+        f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}",
+        f"it asks for the password; mean between {low:.3f} and {high:.3f}",
+    )
 
 
 def _log(name: str, since: Instant) -> str:

@@ -73,8 +73,9 @@ def _examine_page(page: str, key: Key | None) -> Examination:
         seen.add("page", Outcome.FAILED, f"this is no record, or was altered: {error}")
         return seen
     seen = _examined_data(text)
-    seen.note("page", holds, "its digest is that of the whole page", "its digest is not that of the page: it was "
-              "altered")  # fmt: skip
+    seen.note(
+        "page", holds, "its digest is that of the whole page", "its digest is not that of the page: it was altered"
+    )
     if seen.record:
         _check_rendering(seen, page, text)
         both = [str(seen.record["signature"]), signature]
@@ -90,8 +91,12 @@ def _examined_data(text: str) -> Examination:
     if record is None:
         seen.add("data", Outcome.FAILED, "this is no record: neither report.html nor report.json")
         return seen
-    seen.note("data", text == seal.canonical(record), f"sha256 {seal.digest(text)}", "is not in the form in which "
-              "rollback-gate writes it: it was edited")  # fmt: skip
+    seen.note(
+        "data",
+        text == seal.canonical(record),
+        f"sha256 {seal.digest(text)}",
+        "is not in the form in which rollback-gate writes it: it was edited",
+    )
     if record["tool"] == html.tool():
         _check_verdict(seen)
     else:
@@ -128,10 +133,22 @@ def _has_end(record: Mapping[str, Any]) -> bool:
 
 
 _SHAPE: dict[str, type] = {
-    "format": int, "kind": str, "verdict": str, "reason": str, "record_id": str, "began": str, "operator": str,
-    "tool": str, "tests": dict, "slots": list, "findings": list, "titles": dict, "settings": list, "deployment": dict,
+    "format": int,
+    "kind": str,
+    "verdict": str,
+    "reason": str,
+    "record_id": str,
+    "began": str,
+    "operator": str,
+    "tool": str,
+    "tests": dict,
+    "slots": list,
+    "findings": list,
+    "titles": dict,
+    "settings": list,
+    "deployment": dict,
     "signature": str,
-}  # fmt: skip
+}
 
 
 def _check_verdict(seen: Examination) -> None:
@@ -146,9 +163,13 @@ def _check_verdict(seen: Examination) -> None:
     if record["kind"] == "verify" and "ended" in record:
         follows = follows and build.plain(judgement.findings) == record["findings"]
         follows = follows and judgement.reason == record["reason"]
-    seen.note("verdict", follows, f"{record['verdict']} follows from the evidence in the record",
-              f"says {record['verdict']}, {record['reason']}; its evidence comes to {judgement.verdict.value}, "
-              f"{judgement.reason}")  # fmt: skip
+    seen.note(
+        "verdict",
+        follows,
+        f"{record['verdict']} follows from the evidence in the record",
+        f"says {record['verdict']}, {record['reason']}; its evidence comes to {judgement.verdict.value}, "
+        f"{judgement.reason}",
+    )
 
 
 def _check_rendering(seen: Examination, page: str, text: str) -> None:
@@ -169,7 +190,7 @@ def _try(question: Callable[[], bool]) -> bool:
 
 def _check_signature(
     seen: Examination, key: Key | None, signatures: list[str], is_signed_by: Callable[[Key], bool]
-) -> None:  # fmt: skip
+) -> None:
     """Data and page are both signed or neither; a signature that nobody can check here proves nothing either way."""
     if len({bool(signature) for signature in signatures}) > 1 or any(
         s and not seal.is_signature(s) for s in signatures
@@ -185,8 +206,12 @@ def _check_signature(
         seen.add("signature", Outcome.INCONCLUSIVE, "not signed, although a key is set here")
         return
     seen.is_signed = is_signed_by(key)
-    seen.note("signature", seen.is_signed, f"signed with key {key.name}",
-              f"is not one of key {key.name}: altered, or signed with another key ({name})")  # fmt: skip
+    seen.note(
+        "signature",
+        seen.is_signed,
+        f"signed with key {key.name}",
+        f"is not one of key {key.name}: altered, or signed with another key ({name})",
+    )
 
 
 def unreadable(why: str) -> Examination:

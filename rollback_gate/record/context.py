@@ -20,9 +20,11 @@ _NOBODY_ASKED = "nobody assessed it before the rollback"
 
 
 def context(
-    readings: Readings | Unmeasured, profile: Profile, why: Mapping[str, Any] | None,
+    readings: Readings | Unmeasured,
+    profile: Profile,
+    why: Mapping[str, Any] | None,
     before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """`why`: the assessment, `before`: the checks before the rollback. Without readings there is nothing to explain."""
     if isinstance(readings, Unmeasured):
         return {"compared": [], "pictures": {}, "by_hand": []}
@@ -125,8 +127,10 @@ def _worker_before(numbers: Mapping[str, Any] | None) -> str:
 
 def _worker_after(readings: Readings) -> str:
     seen = [replica.after for replica in readings.replicas]
-    words = [str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
-             for r in seen]  # fmt: skip
+    words = [
+        str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
+        for r in seen
+    ]
     return "; ".join(words) or "no container"
 
 

@@ -11,10 +11,18 @@ from rollback_gate.evidence.readings import Bucket, Series
 from rollback_gate.instant import Instant
 
 _LOOK = {
-    "background": "white", "plot_background": "white", "foreground": "#222", "foreground_strong": "#000",
-    "foreground_subtle": "#555", "colors": ("#0b5cad", "#2e7d32", "#b3261e"), "font_family": "sans-serif",
-    "label_font_size": 12, "major_label_font_size": 12, "legend_font_size": 13, "title_font_size": 14,
-}  # fmt: skip
+    "background": "white",
+    "plot_background": "white",
+    "foreground": "#222",
+    "foreground_strong": "#000",
+    "foreground_subtle": "#555",
+    "colors": ("#0b5cad", "#2e7d32", "#b3261e"),
+    "font_family": "sans-serif",
+    "label_font_size": 12,
+    "major_label_font_size": 12,
+    "legend_font_size": 13,
+    "title_font_size": 14,
+}
 
 
 def completeness_over_time(series: Series, deployed_at: Instant, target: float, critical: float) -> str:
@@ -45,8 +53,11 @@ def around_the_boundary(series: Series, since: Instant, low: float, high: float)
     first, last = min(points[0][0], 0.0) - 1, max(points[-1][0], 0.0) + 1
     chart = _xy("Mean completeness before and after the boundary", "minutes from the boundary", (first, last))
     chart.add("completeness", points, stroke=False)
-    chart.add(f"band {low:.1%} to {high:.1%}", [(first, low * 100), (last, low * 100), (last, high * 100),
-                                               (first, high * 100), (first, low * 100)], show_dots=False)  # fmt: skip
+    chart.add(
+        f"band {low:.1%} to {high:.1%}",
+        [(first, low * 100), (last, low * 100), (last, high * 100), (first, high * 100), (first, low * 100)],
+        show_dots=False,
+    )
     chart.add("boundary", [(0, 0), (0, 100)], show_dots=False)
     return str(chart.render(is_unicode=True))
 
@@ -61,11 +72,22 @@ def distribution(scores: Sequence[float], low: float, high: float) -> str:
 
     most = max(steps.values())
     chart = pygal.Histogram(
-        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=260,
-        style=Style(**(_LOOK | {"colors": ("#9cc5a1", "#0b5cad")})), range=(0, most), xrange=(0, 100),
-        title="Documents since the boundary, by completeness", x_title="%", y_title="documents", truncate_legend=-1,
-        legend_at_bottom=True, legend_at_bottom_columns=2, show_y_guides=True,
-    )  # fmt: skip
+        js=(),
+        no_prefix=True,
+        disable_xml_declaration=True,
+        width=800,
+        height=260,
+        style=Style(**(_LOOK | {"colors": ("#9cc5a1", "#0b5cad")})),
+        range=(0, most),
+        xrange=(0, 100),
+        title="Documents since the boundary, by completeness",
+        x_title="%",
+        y_title="documents",
+        truncate_legend=-1,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=2,
+        show_y_guides=True,
+    )
     chart.add_xml_filter(_without_scripts)
     chart.add(f"band {low:.1%} to {high:.1%}", [(0, 0, 100), (most, low * 100, high * 100)])
     chart.add("documents", [(count, step * 5, step * 5 + 5) for step, count in sorted(steps.items())])
@@ -77,10 +99,23 @@ def _xy(title: str, x_title: str, span: tuple[float, float]) -> Any:
     from pygal.style import Style
 
     chart = pygal.XY(
-        js=(), no_prefix=True, disable_xml_declaration=True, width=800, height=300, style=Style(**_LOOK),
-        range=(0, 100), xrange=span, title=title, x_title=x_title, y_title="%", truncate_legend=-1,
-        legend_at_bottom=True, legend_at_bottom_columns=3, dots_size=3, show_x_guides=False,
-    )  # fmt: skip
+        js=(),
+        no_prefix=True,
+        disable_xml_declaration=True,
+        width=800,
+        height=300,
+        style=Style(**_LOOK),
+        range=(0, 100),
+        xrange=span,
+        title=title,
+        x_title=x_title,
+        y_title="%",
+        truncate_legend=-1,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=3,
+        dots_size=3,
+        show_x_guides=False,
+    )
     chart.add_xml_filter(_without_scripts)
     return chart
 

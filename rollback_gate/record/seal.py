@@ -55,8 +55,10 @@ def key_of(environ: Mapping[str, str]) -> Key | None:
         return None
     secret = environ[KEY_VARIABLE]
     if len(secret) < _SHORTEST_KEY:  # an empty one too: a CI system gives that where it keeps a secret back
-        raise WrongSetting(f"{KEY_VARIABLE} has {len(secret)} characters, fewer than {_SHORTEST_KEY}",
-                           "make one with: openssl rand -hex 32")  # fmt: skip
+        raise WrongSetting(
+            f"{KEY_VARIABLE} has {len(secret)} characters, fewer than {_SHORTEST_KEY}",
+            "make one with: openssl rand -hex 32",
+        )
     return Key(secret)
 
 

@@ -39,8 +39,12 @@ def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[O
     _, theirs, their_profile = [*str(record["deployment"]["id"]).split("/"), "", ""][:3]
     if (theirs, their_profile) == (project, profile):
         return []
-    return [Obstacle(f"the record is of project {theirs}, profile {their_profile}, not of {project}, {profile}",
-                     "name the record of this deployment, or its profile")]  # fmt: skip
+    return [
+        Obstacle(
+            f"the record is of project {theirs}, profile {their_profile}, not of {project}, {profile}",
+            "name the record of this deployment, or its profile",
+        )
+    ]
 
 
 def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
@@ -59,31 +63,57 @@ def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[
         says = f"the record is {in_words(age_s)} old, more than {in_words(max_age_s)}"
         return [Obstacle(says, f"{VERIFY_AGAIN}, or allow more with --max-age")]
     if age_s < -_AHEAD_S:
-        return [Obstacle(f"the record was written {in_words(-age_s)} in the future by this machine's clock",
-                         "set the clocks right")]  # fmt: skip
+        return [
+            Obstacle(
+                f"the record was written {in_words(-age_s)} in the future by this machine's clock",
+                "set the clocks right",
+            )
+        ]
     return []
 
 
 # What decides a verdict. How the deployment is reached, and how long one waits for what, may differ between machines.
 _SHORT = 40
 _JUDGING = (
-    "deployment.compose_project", "deployment.worker", "deployment.replicas", "deployment.dependents",
-    "deployment.container_root", "code.", "logs.", "completeness.", "queue.topic", "queue.channel", "database.name",
-    "database.collection", "database.created_at", "database.score", "database.new_mark", "limits.soak_s",
-    "limits.probe_s", "limits.errors", "limits.clock_skew_s", "known.",
-)  # fmt: skip
+    "deployment.compose_project",
+    "deployment.worker",
+    "deployment.replicas",
+    "deployment.dependents",
+    "deployment.container_root",
+    "code.",
+    "logs.",
+    "completeness.",
+    "queue.topic",
+    "queue.channel",
+    "database.name",
+    "database.collection",
+    "database.created_at",
+    "database.score",
+    "database.new_mark",
+    "limits.soak_s",
+    "limits.probe_s",
+    "limits.errors",
+    "limits.clock_skew_s",
+    "known.",
+)
 
 
 def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]) -> list[Obstacle]:
     """Settings that decide the verdict, and are not those of this call: a GO by looser limits is none by these."""
-    theirs, ours = ({str(row["key"]): str(row["value"]) for row in rows if str(row["key"]).startswith(_JUDGING)}
-                    for rows in (record["settings"], now))  # fmt: skip
+    theirs, ours = (
+        {str(row["key"]): str(row["value"]) for row in rows if str(row["key"]).startswith(_JUDGING)}
+        for rows in (record["settings"], now)
+    )
     keys = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
     differing = [_difference(key, theirs.get(key, "not set"), ours.get(key, "not set")) for key in keys]
     if not differing:
         return []
-    return [Obstacle(f"it was judged with other settings: {'; '.join(differing)}",
-                     f"{VERIFY_AGAIN}; or give the gate the same --set")]  # fmt: skip
+    return [
+        Obstacle(
+            f"it was judged with other settings: {'; '.join(differing)}",
+            f"{VERIFY_AGAIN}; or give the gate the same --set",
+        )
+    ]
 
 
 def _difference(key: str, theirs: str, ours: str) -> str:
@@ -140,5 +170,7 @@ def removed_then(record: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def digests(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """SHA-256 of each restored file as judged, by container id and path. Raises KeyError."""
-    return {str(reading["after"]["id"]): {file["path"]: file["digest"] for file in reading["code"]["files"]}
-            for reading in record["readings"]["replicas"]}  # fmt: skip
+    return {
+        str(reading["after"]["id"]): {file["path"]: file["digest"] for file in reading["code"]["files"]}
+        for reading in record["readings"]["replicas"]
+    }

@@ -112,9 +112,15 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
     if request.earlier is not None:
         event = "run.undo" if goal.direction is Direction.UNDO else "run.resume"
         turned = request.earlier.direction is not goal.direction
-        journal.write(event, direction=goal.direction.value, reason=request.reason, operator=request.operator,
-                      overrides=list(request.overrides), plan=steps_to_come,
-                      how=asdict(context.situation.how))  # fmt: skip
+        journal.write(
+            event,
+            direction=goal.direction.value,
+            reason=request.reason,
+            operator=request.operator,
+            overrides=list(request.overrides),
+            plan=steps_to_come,
+            how=asdict(context.situation.how),
+        )
         goals.sweep(context.run, goal, context.situation.directory)
         if turned:
             return context.engine.now(), context.situation.consuming
@@ -130,24 +136,40 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
     """All that a resume and an undo need (goals.py), and what people want to know of the run."""
     situation, goal = context.situation, context.situation.goal
     return {
-        "run": context.run.id, "mode": goal.mode.name.value, "with_documentation": goal.mode.with_documentation,
-        "reason": request.reason, "operator": request.operator, "overrides": list(request.overrides),
-        "how": asdict(situation.how), "strategy": situation.strategy.value, "profile": situation.profile.name,
-        "compose": situation.compose.version, "folder": str(context.run.folder),
+        "run": context.run.id,
+        "mode": goal.mode.name.value,
+        "with_documentation": goal.mode.with_documentation,
+        "reason": request.reason,
+        "operator": request.operator,
+        "overrides": list(request.overrides),
+        "how": asdict(situation.how),
+        "strategy": situation.strategy.value,
+        "profile": situation.profile.name,
+        "compose": situation.compose.version,
+        "folder": str(context.run.folder),
         "source_digests": {source.path: source.digest for source in goal.sources},
         "kinds": {source.path: source.kind for source in goal.sources},
         "origins": {source.path: source.origin for source in goal.sources},
         "sources": {source.path: f"{source.kind} {source.origin}" for source in situation.restore},
-        "remove": list(goal.remove), "goal_images": dict(goal.images), "images": dict(situation.images),
+        "remove": list(goal.remove),
+        "goal_images": dict(goal.images),
+        "images": dict(situation.images),
         "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
-        "consuming": list(situation.consuming), "ill": list(situation.ill_services),
-    }  # fmt: skip
+        "consuming": list(situation.consuming),
+        "ill": list(situation.ill_services),
+    }
 
 
 def _one(step: Step, context: Context, stopping: Stopping) -> None:
     journal = context.run.journal
-    journal.write("step.begin", step=step.id, kind=step.kind.value, targets=list(step.targets), says=step.says,
-                  command=step.command)  # fmt: skip
+    journal.write(
+        "step.begin",
+        step=step.id,
+        kind=step.kind.value,
+        targets=list(step.targets),
+        says=step.says,
+        command=step.command,
+    )
     try:
         stopping.allow(step.kind in ENDS_AT_ONCE)
         detail = steps.perform(step, context)
@@ -214,8 +236,14 @@ def _journal_started(context: Context) -> None:
         is_settled = replica.id in context.consuming_at or replica.id not in to_come
         if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
-            context.run.journal.write("started", container=replica.id, name=replica.name, image=replica.image_id,
-                                      started_at=str(replica.started_at), config_hash=replica.config_hash)  # fmt: skip
+            context.run.journal.write(
+                "started",
+                container=replica.id,
+                name=replica.name,
+                image=replica.image_id,
+                started_at=str(replica.started_at),
+                config_hash=replica.config_hash,
+            )
 
 
 def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:

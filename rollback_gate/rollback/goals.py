@@ -30,15 +30,19 @@ def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Re
 def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:
     """Raises Refused for a rebuild of a service that has nothing to build."""
     if mode.name is ModeName.REBUILD and strategy is not Strategy.BUILD:
-        raise Refused(f"the service cannot be built: its code comes by {strategy.value}",
-                      "invoke rollback restarts it, or goes back to a retained image")  # fmt: skip
+        raise Refused(
+            f"the service cannot be built: its code comes by {strategy.value}",
+            "invoke rollback restarts it, or goes back to a retained image",
+        )
 
 
 def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
     """Back to a retained image: which one is decided by its content (DESIGN: strategy `image`)."""
     if sources.choice.kind not in ("", "image"):
-        raise Refused("the service's code is in its image, which is not built here: a file cannot be restored",
-                      "leave out --source, or choose an image with --image")  # fmt: skip
+        raise Refused(
+            "the service's code is in its image, which is not built here: a file cannot be restored",
+            "leave out --source, or choose an image with --image",
+        )
     old = sources.old_image(containers, removed=goal.mode.name is not ModeName.PARTIAL)
     found = tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
     of_worker = {r.image_name for r in containers if r.service == sources.profile.deployment.worker}
@@ -60,9 +64,13 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
         for path, digest in account.source_digests.items()
     )
     goal = Goal(
-        Direction.ROLLBACK, account.mode, sources, tuple(began["remove"]), images=began["goal_images"],
+        Direction.ROLLBACK,
+        account.mode,
+        sources,
+        tuple(began["remove"]),
+        images=began["goal_images"],
         built=account.built if account.outcome != "failed" else {},  # what made it fail may have been mended since
-    )  # fmt: skip
+    )
     return goal, f"as run {run.id} found it"
 
 
@@ -77,10 +85,14 @@ def undo_of(run: Run, account: RunAccount) -> tuple[Goal, str]:
     )
     in_image = account.began["strategy"] != Strategy.BIND
     goal = Goal(
-        Direction.UNDO, account.mode, sources, remove=tuple(path for path, digest in before.items() if digest is None),
+        Direction.UNDO,
+        account.mode,
+        sources,
+        remove=tuple(path for path, digest in before.items() if digest is None),
         put_back=tuple(dict.fromkeys(path for path in moved if path not in before)),
-        images=account.began["images"] if in_image else {}, consumes=bool(account.began["consuming"]),
-    )  # fmt: skip
+        images=account.began["images"] if in_image else {},
+        consumes=bool(account.began["consuming"]),
+    )
     return goal, f"as it was before run {run.id}"
 
 
@@ -146,8 +158,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Refused(f"the run's copy {path} cannot be read: {error.strerror}",
-                      "run as the user who rolled back") from error  # fmt: skip
+        raise Refused(
+            f"the run's copy {path} cannot be read: {error.strerror}", "run as the user who rolled back"
+        ) from error
 
 
 def keep(run: Run, sources: Iterable[Source]) -> None:

@@ -96,5 +96,8 @@ def _nobody_before(since: Instant | None, starts: Sequence[Instant]) -> Interrup
         return Interruption(
             None, f"nobody consumed before the rollback, no log tells since when; again since {starts[0].short}"
         )
-    return Interruption(None, f"nobody consumed before the rollback, since {since.short}: "
-                        f"{starts[0].seconds_since(since):.1f} s until {starts[0].short}")  # fmt: skip
+    return Interruption(
+        None,
+        f"nobody consumed before the rollback, since {since.short}: "
+        f"{starts[0].seconds_since(since):.1f} s until {starts[0].short}",
+    )

@@ -68,11 +68,14 @@ def parse(text: str, name: str) -> tuple[Entry, ...]:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             if _is_torn(lines, number):
                 continue
-            raise RollbackGateError(f"{name}, line {number}: not an entry of a journal", "keep a copy of it and "
-                                    "restore the file from a backup") from error  # fmt: skip
+            raise RollbackGateError(
+                f"{name}, line {number}: not an entry of a journal",
+                "keep a copy of it and restore the file from a backup",
+            ) from error
         if not is_known:
-            raise RollbackGateError(f"{name}, line {number}: written in another format",
-                                    "use the version of rollback-gate that wrote it")  # fmt: skip
+            raise RollbackGateError(
+                f"{name}, line {number}: written in another format", "use the version of rollback-gate that wrote it"
+            )
     return tuple(entries)
 
 

@@ -45,19 +45,35 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise Refused(f"project directory {directory}: {error.strerror}, nothing was touched",
-                      "correct deployment.project_directory, or run as a user who may read it") from error  # fmt: skip
+        raise Refused(
+            f"project directory {directory}: {error.strerror}, nothing was touched",
+            "correct deployment.project_directory, or run as a user who may read it",
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Locked(f"another run holds the lock: {in_words(holder(note))}", "wait for it, or end it: invoke "
-                         "rollback.unlock --reason '...'") from error  # fmt: skip
+            raise Locked(
+                f"another run holds the lock: {in_words(holder(note))}",
+                "wait for it, or end it: invoke rollback.unlock --reason '...'",
+            ) from error
         except OSError as error:
-            raise Refused(f"{directory} cannot be locked: {error.strerror}, nothing was touched",
-                          "its file system must support flock") from error  # fmt: skip
-        mine = Held(descriptor, note, {"operator": operator, "host": socket.gethostname(), "pid": os.getpid(),
-                                       "boot_id": boot_id(), "since": str(now), "purpose": purpose})  # fmt: skip
+            raise Refused(
+                f"{directory} cannot be locked: {error.strerror}, nothing was touched",
+                "its file system must support flock",
+            ) from error
+        mine = Held(
+            descriptor,
+            note,
+            {
+                "operator": operator,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "boot_id": boot_id(),
+                "since": str(now),
+                "purpose": purpose,
+            },
+        )
         _leave_name(note, mine._holder)
         try:
             yield mine

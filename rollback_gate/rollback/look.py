@@ -36,9 +36,12 @@ class Look:
     quarantine: Path | None
 
     def situation(
-        self, compose: Compose, services: Mapping[str, ComposeService], worker: tuple[Replica, ...],
+        self,
+        compose: Compose,
+        services: Mapping[str, ComposeService],
+        worker: tuple[Replica, ...],
         dependents: Mapping[str, tuple[Replica, ...]],
-    ) -> Situation:  # fmt: skip
+    ) -> Situation:
         """Raises Unreachable, OSError."""
         consuming = tuple(r.id for r in worker if self._consumes(r))
         everyone = (*worker, *(r for rows in dependents.values() for r in rows))
@@ -47,14 +50,27 @@ class Look:
         needs_build = self._needs_build(bool(restore), len(wrong) < len(worker))
         stale = worker if needs_build else tuple(r for r in worker if r in wrong or self._is_idle(r, consuming))
         return Situation(
-            self.profile, self.directory, self.strategy, compose, services, worker, dependents, self.goal,
-            restore=restore, remove=self._to_remove(), put_back=self._to_put_back(),
+            self.profile,
+            self.directory,
+            self.strategy,
+            compose,
+            services,
+            worker,
+            dependents,
+            self.goal,
+            restore=restore,
+            remove=self._to_remove(),
+            put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
-            images=_images(everyone, stale), stale_replicas=stale,
-            stale_dependents=tuple(name for name, rows in dependents.items()
-                                   if needs_build or self._is_stale_dependent(rows)),
-            consuming=consuming, needs_build=needs_build, how=self.how,
-        )  # fmt: skip
+            images=_images(everyone, stale),
+            stale_replicas=stale,
+            stale_dependents=tuple(
+                name for name, rows in dependents.items() if needs_build or self._is_stale_dependent(rows)
+            ),
+            consuming=consuming,
+            needs_build=needs_build,
+            how=self.how,
+        )
 
     # --- files
 
@@ -111,10 +127,18 @@ class Look:
         """Dependents that hold the change in an image that is neither built nor given back: no step would mend them."""
         if self.strategy is Strategy.BIND or self.goal.direction is Direction.UNDO:
             return []
-        built = {r.image_name for name, rows in {self.profile.deployment.worker: situation.replicas,
-                 **situation.dependents}.items() if situation.services[name].builds for r in rows}  # fmt: skip
-        own = [r for rows in situation.dependents.values() for r in rows
-               if r.image_name not in built and r.image_name not in self.goal.images]  # fmt: skip
+        built = {
+            r.image_name
+            for name, rows in {self.profile.deployment.worker: situation.replicas, **situation.dependents}.items()
+            if situation.services[name].builds
+            for r in rows
+        }
+        own = [
+            r
+            for rows in situation.dependents.values()
+            for r in rows
+            if r.image_name not in built and r.image_name not in self.goal.images
+        ]
         return [f"{r.name} ({r.image_name})" for r in own if self._has_wrong_code(r)]
 
     def _has_wrong_code(self, replica: Replica) -> bool:

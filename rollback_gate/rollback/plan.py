@@ -115,8 +115,11 @@ class Keeping:
         """Image id by the name under which it is kept; what came after the run began has one of its own."""
         before = self.before or now
         kept = {f"{self.repository(name)}:{self.run_id}": image_id for name, image_id in before.items()}
-        later = {f"{self.repository(name)}:{self.run_id}-later": image_id for name, image_id in now.items()
-                 if image_id not in (*before.values(), *self.own)}  # fmt: skip
+        later = {
+            f"{self.repository(name)}:{self.run_id}-later": image_id
+            for name, image_id in now.items()
+            if image_id not in (*before.values(), *self.own)
+        }
         return {**kept, **later}
 
 
@@ -153,20 +156,35 @@ def _files(situation: Situation) -> list[Step]:
     quote = shlex.quote
     at = situation.directory
     steps = [
-        Step(f"restore:{s.path}", Kind.RESTORE, f"restore {s.path} from {s.kind} {s.origin}", (s.path,),
-             f"{_by_hand(situation, s)} {quote(str(at / s.path))}")
+        Step(
+            f"restore:{s.path}",
+            Kind.RESTORE,
+            f"restore {s.path} from {s.kind} {s.origin}",
+            (s.path,),
+            f"{_by_hand(situation, s)} {quote(str(at / s.path))}",
+        )
         for s in situation.restore
-    ]  # fmt: skip
+    ]
     steps += [
-        Step(f"quarantine:{path}", Kind.QUARANTINE, f"move {path} into the run's quarantine", (path,),
-             f"mv {quote(str(at / path))} QUARANTINE")
+        Step(
+            f"quarantine:{path}",
+            Kind.QUARANTINE,
+            f"move {path} into the run's quarantine",
+            (path,),
+            f"mv {quote(str(at / path))} QUARANTINE",
+        )
         for path in situation.remove
-    ]  # fmt: skip
+    ]
     return steps + [
-        Step(f"put-back:{path}", Kind.PUT_BACK, f"put {path} back out of the run's quarantine", (path,),
-             f"mv QUARANTINE/{quote(path)} {quote(str(at / path))}")
+        Step(
+            f"put-back:{path}",
+            Kind.PUT_BACK,
+            f"put {path} back out of the run's quarantine",
+            (path,),
+            f"mv QUARANTINE/{quote(path)} {quote(str(at / path))}",
+        )
         for path in situation.put_back
-    ]  # fmt: skip
+    ]
 
 
 def _by_hand(situation: Situation, source: Source) -> str:
@@ -194,10 +212,15 @@ def _before_containers(situation: Situation, keeping: Keeping, is_needed: bool) 
         steps.append(_build(situation))
     steps.append(_save_evidence(situation))
     return steps + [
-        Step(f"tag:{name}", Kind.TAG, f"let {name} be image {image_id[:19]} again", (image_id, name),
-             f"docker tag {image_id} {shlex.quote(name)}")
+        Step(
+            f"tag:{name}",
+            Kind.TAG,
+            f"let {name} be image {image_id[:19]} again",
+            (image_id, name),
+            f"docker tag {image_id} {shlex.quote(name)}",
+        )
         for name, image_id in situation.tags.items()
-    ]  # fmt: skip
+    ]
 
 
 def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
@@ -205,10 +228,15 @@ def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
     is_undo = situation.goal.direction is Direction.UNDO
     wanted = {tag: i for tag, i in keeping.tags(situation.images).items() if not is_undo or tag.endswith("-later")}
     return [
-        Step(f"keep-image:{tag}", Kind.KEEP_IMAGE, f"keep image {image_id[7:19]} as {tag}", (image_id, tag),
-             f"docker tag {image_id} {tag}")
+        Step(
+            f"keep-image:{tag}",
+            Kind.KEEP_IMAGE,
+            f"keep image {image_id[7:19]} as {tag}",
+            (image_id, tag),
+            f"docker tag {image_id} {tag}",
+        )
         for tag, image_id in wanted.items()
-    ]  # fmt: skip
+    ]
 
 
 def _build(situation: Situation) -> Step:
@@ -217,14 +245,24 @@ def _build(situation: Situation) -> Step:
     how = situation.how
     command = situation.compose.build(names, how.no_cache or situation.goal.rebuild, how.pull)
     afresh = " afresh" if how.no_cache or situation.goal.rebuild else ""
-    return Step("build", Kind.BUILD, f"build {', '.join(names)}{afresh} from the restored tree, while the old one "
-                "still runs", tuple(names), shlex.join(command))  # fmt: skip
+    return Step(
+        "build",
+        Kind.BUILD,
+        f"build {', '.join(names)}{afresh} from the restored tree, while the old one still runs",
+        tuple(names),
+        shlex.join(command),
+    )
 
 
 def _save_evidence(situation: Situation) -> Step:
     containers = (*situation.replicas, *(r for rows in situation.dependents.values() for r in rows))
-    return Step("save-evidence", Kind.SAVE_EVIDENCE, "save logs, state and completeness of what runs now",
-                tuple(r.id for r in containers), "docker logs CONTAINER; docker inspect CONTAINER")  # fmt: skip
+    return Step(
+        "save-evidence",
+        Kind.SAVE_EVIDENCE,
+        "save logs, state and completeness of what runs now",
+        tuple(r.id for r in containers),
+        "docker logs CONTAINER; docker inspect CONTAINER",
+    )
 
 
 # --- containers
@@ -254,8 +292,10 @@ def _worker(situation: Situation) -> list[Step]:
 def _recreate(situation: Situation) -> list[Step]:
     command = shlex.join(situation.compose.recreate([situation.worker]))
     says = "replace the worker's containers by new ones of the new image"
-    return [Step("recreate:worker", Kind.RECREATE, says, (situation.worker,), command),
-            *_wait(situation, "worker", (situation.worker,), "every replica reports")]  # fmt: skip
+    return [
+        Step("recreate:worker", Kind.RECREATE, says, (situation.worker,), command),
+        *_wait(situation, "worker", (situation.worker,), "every replica reports"),
+    ]
 
 
 def _in_groups(situation: Situation, kind: Kind) -> list[Step]:
@@ -286,8 +326,13 @@ def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> St
     """Stopped and removed by id, then made anew by Compose: one that stays is left alone (`--no-recreate`)."""
     names = " ".join(r.name for r in group)
     up = shlex.join(situation.compose.start_missing([situation.worker]))
-    return Step(f"replace:{label}", Kind.REPLACE, f"replace {names.replace(' ', ', ')} by a container of the new image",
-                tuple(r.id for r in group), f"docker stop {names} && docker rm {names} && {up}")  # fmt: skip
+    return Step(
+        f"replace:{label}",
+        Kind.REPLACE,
+        f"replace {names.replace(' ', ', ')} by a container of the new image",
+        tuple(r.id for r in group),
+        f"docker stop {names} && docker rm {names} && {up}",
+    )
 
 
 def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) -> list[Step]:
@@ -303,11 +348,25 @@ def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
     for name in in_order(names, situation.services):
         containers = situation.dependents[name]
         if situation.strategy is not Strategy.BIND or not containers:
-            steps.append(Step(f"recreate:{name}", Kind.RECREATE, f"replace the containers of {name}", (name,),
-                              shlex.join(situation.compose.recreate([name]))))  # fmt: skip
+            steps.append(
+                Step(
+                    f"recreate:{name}",
+                    Kind.RECREATE,
+                    f"replace the containers of {name}",
+                    (name,),
+                    shlex.join(situation.compose.recreate([name])),
+                )
+            )
         else:
-            steps.append(Step(f"restart:{name}", Kind.RESTART, f"restart {name}", tuple(r.id for r in containers),
-                              f"docker restart {' '.join(r.name for r in containers)}"))  # fmt: skip
+            steps.append(
+                Step(
+                    f"restart:{name}",
+                    Kind.RESTART,
+                    f"restart {name}",
+                    tuple(r.id for r in containers),
+                    f"docker restart {' '.join(r.name for r in containers)}",
+                )
+            )
         if situation.goal.consumes:
             steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
     return steps

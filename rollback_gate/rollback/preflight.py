@@ -151,9 +151,11 @@ class Preflight:
         deployment = self.profile.deployment
         worker = self.engine.containers(deployment.compose_project, deployment.worker)
         if not worker:
-            raise Refused(f"project {deployment.compose_project} has no container of service {deployment.worker}",
-                          "correct deployment.compose_project or deployment.worker; `docker ps -a --format "
-                          "'{{.Names}} {{.Labels}}'` shows what there is")  # fmt: skip
+            raise Refused(
+                f"project {deployment.compose_project} has no container of service {deployment.worker}",
+                "correct deployment.compose_project or deployment.worker; `docker ps -a --format "
+                "'{{.Names}} {{.Labels}}'` shows what there is",
+            )
         dependents = {name: self.engine.containers(deployment.compose_project, name) for name in deployment.dependents}
         return (worker, dependents), ", ".join(f"{r.name} {r.condition}" for r in worker)
 
@@ -169,8 +171,10 @@ class Preflight:
         """Found out before the running container is gone."""
         missing = [image_id for image_id in goal.images.values() if self.engine.image_id(image_id) is None]
         if missing:
-            raise Refused(f"there is no image {', '.join(image[:19] for image in missing)} any more",
-                          "load or pull it again; `docker images -a` shows what there is")  # fmt: skip
+            raise Refused(
+                f"there is no image {', '.join(image[:19] for image in missing)} any more",
+                "load or pull it again; `docker images -a` shows what there is",
+            )
         return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
 
     def _database(self, checklist: Checklist) -> None:
@@ -195,8 +199,10 @@ class Preflight:
         wanted = (self.profile.deployment.worker, *self.profile.deployment.dependents)
         missing = [name for name in wanted if name not in services]
         if missing:
-            raise Refused(f"the Compose file has no service {', '.join(missing)} (it has {', '.join(services)})",
-                          "correct deployment.worker or deployment.dependents")  # fmt: skip
+            raise Refused(
+                f"the Compose file has no service {', '.join(missing)} (it has {', '.join(services)})",
+                "correct deployment.worker or deployment.dependents",
+            )
         checklist.warn("compose version", composes.version_warning(version, made_by))
         return (bound, services), f"{' '.join(command)} {version}"
 
@@ -204,12 +210,15 @@ class Preflight:
         chosen = strategies.decide(self.profile, worker, services[self.profile.deployment.worker])
         unnamed = [r.name for r in worker if "@" in r.image_name or r.image_name.startswith("sha256:")]
         if chosen is Strategy.IMAGE and unnamed:
-            raise Refused(f"{', '.join(unnamed)}: its image is given by digest, so no name can go back to another one",
-                          "name the old image in the Compose file and recreate the worker by hand")  # fmt: skip
+            raise Refused(
+                f"{', '.join(unnamed)}: its image is given by digest, so no name can go back to another one",
+                "name the old image in the Compose file and recreate the worker by hand",
+            )
         unused = [name for name, is_set in (("--no-cache", self.how.no_cache), ("--pull", self.how.pull)) if is_set]
         if unused and chosen is not Strategy.BUILD:
-            raise Refused(f"{' and '.join(unused)}: nothing is built here, the code comes by {chosen.value}",
-                          "leave it out")  # fmt: skip
+            raise Refused(
+                f"{' and '.join(unused)}: nothing is built here, the code comes by {chosen.value}", "leave it out"
+            )
         return chosen, chosen.value
 
     def _same_files(
@@ -227,8 +236,10 @@ class Preflight:
                     continue
                 covered = covering_mount(replica.mounts, path)
                 where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
-                raise Refused(f"{replica.name} sees another {source.path} ({where}) than {directory / source.path}",
-                              "correct deployment.project_directory, or run this on the engine's machine")  # fmt: skip
+                raise Refused(
+                    f"{replica.name} sees another {source.path} ({where}) than {directory / source.path}",
+                    "correct deployment.project_directory, or run this on the engine's machine",
+                )
         return True, "the containers have the files of the project directory"
 
     def _same_configuration(
@@ -238,13 +249,18 @@ class Preflight:
         made_from = [Path(name).name for name in worker[0].config_files.split(",") if name]
         ours = [Path(name).name for name in compose.files]
         if made_from and made_from != ours:
-            raise Refused(f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
-                          f"set deployment.compose_files to {made_from}")  # fmt: skip
+            raise Refused(
+                f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
+                f"set deployment.compose_files to {made_from}",
+            )
         if compose.version == worker[0].compose_version:
             now = composes.config_hash(compose, self.profile.deployment.worker, self.runner, directory)
             if now != worker[0].config_hash:
-                checklist.warn("configuration", "the Compose file, or variables it uses, have changed since the worker "
-                               "was made: a recreate changes more than its image")  # fmt: skip
+                checklist.warn(
+                    "configuration",
+                    "the Compose file, or variables it uses, have changed since the worker "
+                    "was made: a recreate changes more than its image",
+                )
         return True, f"from {', '.join(ours)}, as the project"
 
     def _disk(self, state: Path) -> tuple[int, str]:
@@ -260,9 +276,11 @@ class Preflight:
     def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
         """Everything that will be replaced or moved, and where the run keeps its files."""
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
-        moved = [] if strategy is Strategy.IMAGE else [
-            directory / p for path in goal.remove for p in with_bytecode(directory, path)
-        ]  # fmt: skip
+        moved = (
+            []
+            if strategy is Strategy.IMAGE
+            else [directory / p for path in goal.remove for p in with_bytecode(directory, path)]
+        )
         restored = [] if strategy is Strategy.IMAGE else [directory / source.path for source in goal.sources]
         returned = [_existing_parent(directory / path) for path in goal.put_back]
         folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
@@ -275,9 +293,12 @@ class Preflight:
 
 
 def state_of(
-    profile: Profile, engine: Engine, containers: Iterable[Replica], services: Mapping[str, ComposeService],
+    profile: Profile,
+    engine: Engine,
+    containers: Iterable[Replica],
+    services: Mapping[str, ComposeService],
     elsewhere: Path,
-) -> Path:  # fmt: skip
+) -> Path:
     """The folder in which runs and snapshots of this deployment are kept from now on."""
     directory = profile.deployment.project_directory
     contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
@@ -290,8 +311,9 @@ def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
     left = look.out_of_reach(situation)
     if left:
         says = "holds the change, and this rollback would neither build that image nor give it back"
-        raise Refused(f"{', '.join(left)}: {says}",
-                      "give its service a build key, or go back to its old image by hand first")  # fmt: skip
+        raise Refused(
+            f"{', '.join(left)}: {says}", "give its service a build key, or go back to its old image by hand first"
+        )
     return True, "what they run is rolled back with the worker"
 
 
@@ -300,8 +322,10 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
     parts = [f"{len(s.restore)} files to restore", f"{len(s.remove)} paths to remove"]
     parts += [f"{len(s.put_back)} paths to put back"] if s.put_back else []
     parts += [f"{len(s.tags)} image names to set"] if s.tags else []
-    parts.append(f"stale: {len(s.stale_replicas)} of {len(s.replicas)} replicas, {len(s.stale_dependents)} of "
-                 f"{len(s.dependents)} dependents")  # fmt: skip
+    parts.append(
+        f"stale: {len(s.stale_replicas)} of {len(s.replicas)} replicas, {len(s.stale_dependents)} of "
+        f"{len(s.dependents)} dependents"
+    )
     return situation, ", ".join(parts)
 
 

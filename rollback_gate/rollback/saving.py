@@ -37,9 +37,13 @@ class Saved:
 
 
 def save_all(
-    container_ids: Sequence[str], situation: Situation, engine: Engine, run: Run, redactor: Redactor,
+    container_ids: Sequence[str],
+    situation: Situation,
+    engine: Engine,
+    run: Run,
+    redactor: Redactor,
     documents: Documents | Unmeasured,
-) -> Saved:  # fmt: skip
+) -> Saved:
     """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
     try:
         run.saved.mkdir(mode=0o700, exist_ok=True)
@@ -136,8 +140,11 @@ def summary_of(reading: DocumentsReading) -> dict[str, Any]:
     """Count, mean and spread (0..1; null where there are too few to tell) of organic documents."""
     scores = [d.score for d in reading.organic if d.score is not None]
     return {
-        "since": str(reading.since), "documents": len(reading.organic), "scored": len(scores),
+        "since": str(reading.since),
+        "documents": len(reading.organic),
+        "scored": len(scores),
         "mean": statistics.fmean(scores) if scores else None,
         "standard_deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-        "marked": sum(d.marked for d in reading.organic), "truncated": reading.truncated,
-    }  # fmt: skip
+        "marked": sum(d.marked for d in reading.organic),
+        "truncated": reading.truncated,
+    }

@@ -203,8 +203,10 @@ def _wait_consuming(step: Step, context: Context) -> str:
         if context.clock() > deadline:
             said = "; ".join(waiting) or "there is no container"
             limit_s = context.situation.profile.limits.start_s
-            raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}",
-                                 "read its log (docker logs) and mend the cause")  # fmt: skip
+            raise RollbackFailed(
+                f"the worker does not come up within {limit_s:.0f} s: {said}",
+                "read its log (docker logs) and mend the cause",
+            )
         context.sleep(_POLL_S)
 
 

@@ -59,9 +59,8 @@ def new_id(now: Instant) -> str:
 
 
 def state_folder(
-    deployment: DeploymentId, directory: Path, mounts: Iterable[Mount], build_contexts: Iterable[Path],
-    elsewhere: Path,
-) -> Path:  # fmt: skip
+    deployment: DeploymentId, directory: Path, mounts: Iterable[Mount], build_contexts: Iterable[Path], elsewhere: Path
+) -> Path:
     """Where state lives: in the project directory, unless a container or a build would see it there."""
     inside = directory / FOLDER
     bound = [Path(mount.source) for mount in mounts if mount.kind == "bind"]
@@ -95,9 +94,10 @@ class Run:
         """What its journal says. Raises RollbackGateError for a damaged or lost one, OSError."""
         account = read(self.id, self.journal.entries())
         if not account.began and any(self.folder.glob("quarantine*")):
-            raise RollbackGateError(f"the journal of run {self.id} is lost: {self.folder} holds what it moved away",
-                                    "restore journal.jsonl from a copy; or put the files back by hand, and move the "
-                                    "folder away")  # fmt: skip
+            raise RollbackGateError(
+                f"the journal of run {self.id} is lost: {self.folder} holds what it moved away",
+                "restore journal.jsonl from a copy; or put the files back by hand, and move the folder away",
+            )
         return account
 
     def spare(self, relative: str) -> Path:
@@ -152,8 +152,9 @@ def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:
     try:
         rows = [(run, run.account()) for one in stores for run in one.runs()]
     except OSError as error:
-        raise Unreachable(f"the runs of this deployment cannot be read: {error}",
-                          "run as the user who rolled back, or as root") from error  # fmt: skip
+        raise Unreachable(
+            f"the runs of this deployment cannot be read: {error}", "run as the user who rolled back, or as root"
+        ) from error
     return sorted((row for row in rows if row[1].began), key=lambda row: row[1].began_at)
 
 
@@ -225,8 +226,10 @@ def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
         for entry in entries:
             reader.feed(entry)
     except (KeyError, IndexError, ValueError) as error:
-        raise RollbackGateError(f"the journal of run {run_id} was written by another version: {error!r}", "use the "
-                                "version that wrote it, or move the run's folder away") from error  # fmt: skip
+        raise RollbackGateError(
+            f"the journal of run {run_id} was written by another version: {error!r}",
+            "use the version that wrote it, or move the run's folder away",
+        ) from error
     return reader.account()
 
 
@@ -248,8 +251,14 @@ class _Reader:
     def feed(self, entry: Entry) -> None:
         data = entry.data
         if entry.event in ("run.begin", "run.resume", "run.undo"):
-            self.attempts.append({"what": entry.event.removeprefix("run."), "at": str(entry.at), "steps": 0,
-                                  **{key: data.get(key) for key in ("operator", "reason", "overrides")}})  # fmt: skip
+            self.attempts.append(
+                {
+                    "what": entry.event.removeprefix("run."),
+                    "at": str(entry.at),
+                    "steps": 0,
+                    **{key: data.get(key) for key in ("operator", "reason", "overrides")},
+                }
+            )
         if entry.event == "run.begin":
             self.began = {**data, "at": str(entry.at)}
         elif entry.event in ("run.resume", "run.undo"):

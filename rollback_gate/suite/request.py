@@ -63,11 +63,16 @@ class GateRequest:
             slots=tuple(table["slots"]),
             judged=_judged(table["judged"]),
             with_database=table["with_database"],
-            heading=Heading(**{**table["heading"], "began": Instant.parse(table["heading"]["began"]),
-                               "settings": tuple(table["heading"]["settings"])}),
+            heading=Heading(
+                **{
+                    **table["heading"],
+                    "began": Instant.parse(table["heading"]["began"]),
+                    "settings": tuple(table["heading"]["settings"]),
+                }
+            ),
             memories=tuple(Path(path) for path in table["memories"]),
             keep_going=table["keep_going"],
-        )  # fmt: skip
+        )
 
     def settings(self) -> Settings:
         return load(self.profile_path, os.environ, self.settings_given)
@@ -108,9 +113,17 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
         own, *others = request.memories
         memory = ProbeMemory(own, tuple(others))
         return Collector(
-            profile, engine, found, request.judged, request.heading.record_id, memory, _ask, tell,
-            lambda readings: early.decided(readings, profile), request.keep_going,
-        ).collect()  # fmt: skip
+            profile,
+            engine,
+            found,
+            request.judged,
+            request.heading.record_id,
+            memory,
+            _ask,
+            tell,
+            lambda readings: early.decided(readings, profile),
+            request.keep_going,
+        ).collect()
 
 
 def _documents(request: GateRequest) -> Documents | Unmeasured:
@@ -141,7 +154,7 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         invasive=table["invasive"],
         deployed_at=Instant.parse(table["deployed_at"]) if table["deployed_at"] else None,
         ill_before=dict(table["ill_before"]),
-    )  # fmt: skip
+    )
 
 
 def _started(row: Mapping[str, Any]) -> Started:

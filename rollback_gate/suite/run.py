@@ -33,12 +33,29 @@ def command(request_file: Path, root: Path, folder: Path) -> tuple[str, ...]:
     """-I: the environment's PYTHON* variables do not reach it. Reports get their names only when they are whole."""
     plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
     return (
-        sys.executable, "-I", "-m", "pytest", *plugins, "-c", str(root / "tests/gate/gate.ini"),
-        "--rootdir", str(root / "tests/gate"), "--noconftest", "-q", "--capture=sys", "--tb=short",
-        "--gate-request", str(request_file), "--self-contained-html", "--css", str(folder / "record.css"),
-        "--html", str(folder / f"{HTML_NAME}{_PARTIAL}"), f"--junitxml={folder / f'{JUNIT_NAME}{_PARTIAL}'}",
+        sys.executable,
+        "-I",
+        "-m",
+        "pytest",
+        *plugins,
+        "-c",
+        str(root / "tests/gate/gate.ini"),
+        "--rootdir",
         str(root / "tests/gate"),
-    )  # fmt: skip
+        "--noconftest",
+        "-q",
+        "--capture=sys",
+        "--tb=short",
+        "--gate-request",
+        str(request_file),
+        "--self-contained-html",
+        "--css",
+        str(folder / "record.css"),
+        "--html",
+        str(folder / f"{HTML_NAME}{_PARTIAL}"),
+        f"--junitxml={folder / f'{JUNIT_NAME}{_PARTIAL}'}",
+        str(root / "tests/gate"),
+    )
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,9 +16,17 @@ def collection(root: Path) -> Collection:
     acting: Any = Collection("rollback")
     acting.add_task(rollback.quick, default=True)
     for other in (
-        rollback.partial, rollback.full, rollback.rebuild, rollback.production, rollback.resume, rollback.undo,
-        rollback.unlock, rollback.backups, rollback.history, rollback.status,
-    ):  # fmt: skip
+        rollback.partial,
+        rollback.full,
+        rollback.rebuild,
+        rollback.production,
+        rollback.resume,
+        rollback.undo,
+        rollback.unlock,
+        rollback.backups,
+        rollback.history,
+        rollback.status,
+    ):
         acting.add_task(other)
     records: Any = Collection("record", record.check, record.list_all, record.show, record.open_page, record.prune)
     after: Any = Collection("actions")
@@ -26,11 +34,23 @@ def collection(root: Path) -> Collection:
     after.add_task(actions.done)
     reference: Any = Collection.from_module(lab.tasks, name="lab")
     namespace: Any = Collection(
-        acting, records, after, Collection("ticket", ticket.attach, ticket.open_ticket), reference,
+        acting,
+        records,
+        after,
+        Collection("ticket", ticket.attach, ticket.open_ticket),
+        reference,
         Collection("probes", probes.sweep),
-        judge.assess, rollback.preflight, judge.snapshot, judge.verify, judge.gate,
-        development.demo, development.selftest, development.mutate, development.lint, development.test,
+        judge.assess,
+        rollback.preflight,
+        judge.snapshot,
+        judge.verify,
+        judge.gate,
+        development.demo,
+        development.selftest,
+        development.mutate,
+        development.lint,
+        development.test,
         development.bench,
-    )  # fmt: skip
+    )
     namespace.configure({"root": str(root)})
     return namespace  # type: ignore[no-any-return]

@@ -27,8 +27,10 @@ def task_with(
             function(SimpleNamespace(root=root_of(context), **given))
 
         first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        rest = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-                for key, (default, _) in options.items()]  # fmt: skip
+        rest = [
+            inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for key, (default, _) in options.items()
+        ]
         body.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         lists = [key for key, (default, _) in options.items() if isinstance(default, list)]

@@ -24,21 +24,23 @@ ACTING: dict[str, Any] = {
     "step": (False, "show each step with its command and ask; can be stopped, and resumed"),
 }
 CONTAINERS: dict[str, Any] = {
-    "all_at_once": (False, "do not replace replicas in turn: for a change that is doing harm"),
+    "all_at_once": (False, "do not replace replicas in turn: for a change that is doing harm")
 }
 BUILDING: dict[str, Any] = {
     "no_cache": (False, "build without Docker's cache"),
     "pull": (False, "fetch the base images anew for the build"),
 }
 ROLLBACK: dict[str, Any] = {
-    **ACTING, **CONTAINERS, **BUILDING,
+    **ACTING,
+    **CONTAINERS,
+    **BUILDING,
     "source": ("", "take old code only from here: backup, git or image (default: the first that has it)"),
     "backup": ("", "this backup, relative to the project directory"),
     "rev": ("", "this git revision"),
     "image": ("", "this image, by name or id"),
     "anew": (False, "begin a new run although an earlier one has not ended"),
     "despite_assessment": (False, "roll back although the last assessment is not ROLL BACK NOW"),
-}  # fmt: skip
+}
 
 
 def _order(given: Any, mode: str = "quick") -> Order:
@@ -54,12 +56,15 @@ def _order(given: Any, mode: str = "quick") -> Order:
         raise Exit(f"error: --mode {mode}: there is no such mode\n  → one of {', '.join(ModeName)}", code=2)
 
     return Order(
-        reason=option("reason"), mode=Mode(ModeName(mode), option("docs", False)),
+        reason=option("reason"),
+        mode=Mode(ModeName(mode), option("docs", False)),
         choice=Choice(option("source"), option("backup"), option("rev"), option("image")),
         how=How(option("all_at_once", False), option("no_cache", False), option("pull", False)),
-        dry_run=option("dry_run", False), step_by_step=option("step", False), anew=option("anew", False),
+        dry_run=option("dry_run", False),
+        step_by_step=option("step", False),
+        anew=option("anew", False),
         despite_assessment=option("despite_assessment", False),
-    )  # fmt: skip
+    )
 
 
 def _roll_back(given: Any, mode: str) -> None:
@@ -132,9 +137,11 @@ def unlock(given: Any) -> None:
 
 @task_with(
     {key: option for key, option in ROLLBACK.items() if key not in ("dry_run", "step", "reason", "despite_assessment")},
-    {"mode": ("quick", "of which rollback: quick, partial, full or rebuild"),
-     "docs": (False, "with --mode full: the documentation of the change too")},
-)  # fmt: skip
+    {
+        "mode": ("quick", "of which rollback: quick, partial, full or rebuild"),
+        "docs": (False, "with --mode full: the documentation of the change too"),
+    },
+)
 def preflight(given: Any) -> None:
     """Look at everything that a rollback needs, show the diff and the plan, touch nothing (runbook, Prepare)."""
     from rollback_gate.workflow.prepare import preflight as look

@@ -20,8 +20,10 @@ def of_status(
     if status == 401:
         return TrackerRefused(f"{what}: the token is not accepted{heard}", f"put a valid one into {token}")
     if status in (403, 404, 410):
-        return TrackerRefused(f"{what}: not found, or not allowed: the tracker answered {status}{heard}",
-                              f"check ticket and project; the token needs {rights}")  # fmt: skip
+        return TrackerRefused(
+            f"{what}: not found, or not allowed: the tracker answered {status}{heard}",
+            f"check ticket and project; the token needs {rights}",
+        )
     if status == 413:
         return TrackerRefused(f"{what}: the file is too large for this tracker", "raise its limit for attachments")
     if status >= 500:
@@ -30,8 +32,9 @@ def of_status(
 
 
 def of_silence(what: str, address: str, error: Exception) -> TrackerBusy:
-    return TrackerBusy(f"{what}: {address} does not answer ({type(error).__name__})",
-                       "check ticket.address and the network")  # fmt: skip
+    return TrackerBusy(
+        f"{what}: {address} does not answer ({type(error).__name__})", "check ticket.address and the network"
+    )
 
 
 def unless_made(trouble: RollbackGateError, is_repeatable: bool, status: int = 0) -> RollbackGateError:

@@ -42,8 +42,10 @@ class Command:
             return self._runner(command, timeout_s=self._settings.limit_s, text=summary).stdout
         except CommandFailed as error:
             said = " ".join(error.output.split())[:200]
-            raise TrackerRefused(f"{self._settings.command[0]} {what} {error.status}{': ' if said else ''}{said}",
-                                 "mend the command of the section [ticket], then ask again") from error  # fmt: skip
+            raise TrackerRefused(
+                f"{self._settings.command[0]} {what} {error.status}{': ' if said else ''}{said}",
+                "mend the command of the section [ticket], then ask again",
+            ) from error
 
     def _note(self, ticket: str, summary: str) -> None:
         mark = summary.strip().splitlines()[-1]

@@ -25,9 +25,15 @@ class GitHub:
         options: dict[str, Any] = {"base_url": settings.address.rstrip("/")} if settings.address else {}
         self._settings = settings
         self._client = github.Github(
-            auth=Auth.Token(token), timeout=int(settings.limit_s) or 1, retry=None, lazy=True,
-            user_agent="rollback-gate", seconds_between_requests=None, seconds_between_writes=None, **options,
-        )  # fmt: skip
+            auth=Auth.Token(token),
+            timeout=int(settings.limit_s) or 1,
+            retry=None,
+            lazy=True,
+            user_agent="rollback-gate",
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            **options,
+        )
 
     def comments(self, ticket: str) -> list[str]:
         with self._asking(f"reading {self._name(ticket)}"):
@@ -70,8 +76,10 @@ class GitHub:
 def _number(ticket: str, project: str) -> int:
     repository, _, text = ticket.rpartition("#")
     if repository and repository.lower() != project.lower():
-        raise TrackerRefused(f"{ticket} is not in {project}, the profile's ticket.project", "give a number of an issue "
-                             "there, or --set ticket.project")  # fmt: skip
+        raise TrackerRefused(
+            f"{ticket} is not in {project}, the profile's ticket.project",
+            "give a number of an issue there, or --set ticket.project",
+        )
     if not (text.isascii() and text.isdecimal()):
         raise TrackerRefused(f"{ticket} is no issue of GitHub", "give its number: --ticket 42")
     return int(text)

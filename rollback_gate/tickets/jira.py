@@ -59,8 +59,12 @@ class Jira:
 
     def _fields(self, title: str, text: str) -> dict[str, Any]:
         settings = self._settings
-        return {"project": {"key": settings.project}, "issuetype": {"name": settings.issue_type},
-                "summary": title[:250], "description": text}  # fmt: skip
+        return {
+            "project": {"key": settings.project},
+            "issuetype": {"name": settings.issue_type},
+            "summary": title[:250],
+            "description": text,
+        }
 
     @contextmanager
     def _asking(self, what: str, is_repeatable: bool = True) -> Iterator[None]:

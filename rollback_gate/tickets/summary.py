@@ -66,8 +66,11 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     interruption = (run.get("interruption") or {}).get("says", "not measured")
     reason = f"{why['decision']}: {why['reason']}" if why else run.get("reason") or "none was given"
     return [
-        ("Change", str(record["change"])), ("Why it was rolled back", reason), ("Interruption", interruption),
+        ("Change", str(record["change"])),
+        ("Why it was rolled back", reason),
+        ("Interruption", interruption),
         ("Rolled back by", f"{run['operator']}, run {run['id']}" if run else "not by a run of this tool"),
-        ("Judged", f"{record['began']} by {record['operator']}"), ("Record", str(record["record_id"])),
+        ("Judged", f"{record['began']} by {record['operator']}"),
+        ("Record", str(record["record_id"])),
         *(("State of the service", line) for line in record.get("state_of_service", [])),
-    ]  # fmt: skip
+    ]

@@ -56,7 +56,11 @@ def patiently(
             tell(f"{error.message}: again in {state.upcoming_sleep:.0f} s")
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(TrackerBusy), stop=tenacity.stop_after_attempt(attempts), wait=wait,
-        sleep=sleep, before_sleep=before_sleep, reraise=True,
-    )  # fmt: skip
+        retry=tenacity.retry_if_exception_type(TrackerBusy),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=wait,
+        sleep=sleep,
+        before_sleep=before_sleep,
+        reraise=True,
+    )
     return retrying(act)

@@ -20,31 +20,77 @@ NOW, TREE, WAIT, OWN = "Immediate Rollback", "Decision Tree", "Wait Before Rollb
 
 RULES = (
     Rule("import_error", f"{NOW} 1; {TREE}", "Import or syntax error?", "yes: ROLL BACK NOW", startup.import_error),
-    Rule("crash_on_start", f"{NOW} 2; {TREE}", "Worker crashes on startup?", "yes: ROLL BACK NOW",
-         startup.crash_on_start),
-    Rule("same_error", f"{NOW} 5", "All documents failing with the same error?",
-         "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST", documents.same_error),
-    Rule("no_test_document", f"{NOW} 6", "Not one test document successful?",
-         "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST", documents.no_test_document),
-    Rule("too_low", f"{NOW} 3; {TREE}", "Completeness below 20 % after 30 minutes?",
-         "yes: ROLL BACK NOW; before: WAIT", completeness.too_low),
-    Rule("too_slow", f"{NOW} 4; {TREE}", "Processing time above 400 s consistently?",
-         "yes: MCP server OK: ROLL BACK NOW, slow: FIX THE MCP SERVER FIRST", documents.too_slow),
-    Rule("error_spike", TREE, "Error spike, 50 an hour and more?",
-         "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE", errors.error_spike),
+    Rule(
+        "crash_on_start", f"{NOW} 2; {TREE}", "Worker crashes on startup?", "yes: ROLL BACK NOW", startup.crash_on_start
+    ),
+    Rule(
+        "same_error",
+        f"{NOW} 5",
+        "All documents failing with the same error?",
+        "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST",
+        documents.same_error,
+    ),
+    Rule(
+        "no_test_document",
+        f"{NOW} 6",
+        "Not one test document successful?",
+        "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST",
+        documents.no_test_document,
+    ),
+    Rule(
+        "too_low",
+        f"{NOW} 3; {TREE}",
+        "Completeness below 20 % after 30 minutes?",
+        "yes: ROLL BACK NOW; before: WAIT",
+        completeness.too_low,
+    ),
+    Rule(
+        "too_slow",
+        f"{NOW} 4; {TREE}",
+        "Processing time above 400 s consistently?",
+        "yes: MCP server OK: ROLL BACK NOW, slow: FIX THE MCP SERVER FIRST",
+        documents.too_slow,
+    ),
+    Rule(
+        "error_spike",
+        TREE,
+        "Error spike, 50 an hour and more?",
+        "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE",
+        errors.error_spike,
+    ),
     Rule("upstream", TREE, "MCP server in trouble?", "yes: FIX THE MCP SERVER FIRST", documents.upstream),
     Rule("stopped", OWN, "Replicas stopped, paused or missing?", "yes: INVESTIGATE", startup.stopped),
-    Rule("nothing_to_roll_back", OWN, "Old code in every replica already?", "yes: INVESTIGATE",
-         startup.nothing_to_roll_back),
-    Rule("below_target", f"{WAIT} 1; {TREE}", "Completeness below 50 %?",
-         "rising: WAIT 1-2 hours, then KEEP if 50 % is near; else INVESTIGATE", completeness.below_target),
-    Rule("some_errors", f"{WAIT} 2", "Some errors appearing?", "yes: WAIT, unexpected ones later: INVESTIGATE",
-         errors.some_errors),
+    Rule(
+        "nothing_to_roll_back",
+        OWN,
+        "Old code in every replica already?",
+        "yes: INVESTIGATE",
+        startup.nothing_to_roll_back,
+    ),
+    Rule(
+        "below_target",
+        f"{WAIT} 1; {TREE}",
+        "Completeness below 50 %?",
+        "rising: WAIT 1-2 hours, then KEEP if 50 % is near; else INVESTIGATE",
+        completeness.below_target,
+    ),
+    Rule(
+        "some_errors",
+        f"{WAIT} 2",
+        "Some errors appearing?",
+        "yes: WAIT, unexpected ones later: INVESTIGATE",
+        errors.some_errors,
+    ),
     Rule("slower", f"{WAIT} 3", "Processing time slightly higher?", "yes: WAIT, later INVESTIGATE", documents.slower),
     Rule("mixed", f"{WAIT} 4", "Mixed success and failures?", "yes: WAIT, later INVESTIGATE", documents.mixed),
-    Rule("reaches_target", TREE, "Completeness increasing to 50 % and more?", "yes: KEEP, keep monitoring",
-         completeness.reaches_target),
-)  # fmt: skip
+    Rule(
+        "reaches_target",
+        TREE,
+        "Completeness increasing to 50 % and more?",
+        "yes: KEEP, keep monitoring",
+        completeness.reaches_target,
+    ),
+)
 ALL_GOOD = "all metrics look good: no trigger fires"  # the tree's last leaf: what is left when every rule is quiet
 
 

@@ -21,8 +21,9 @@ def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
     last, enough = _last(symptoms, profile), profile.triggers.documents
     errors = {attempt.error for attempt in last}
     if len(last) >= enough and all(a.failed for a in last) and len(errors) == 1 and errors != {""}:
-        return _rollback_or_mcp(symptoms, f"the last {len(last)} documents all failed with the same error", last,
-                                last[-1].sample)  # fmt: skip
+        return _rollback_or_mcp(
+            symptoms, f"the last {len(last)} documents all failed with the same error", last, last[-1].sample
+        )
     if symptoms.unread:
         return unmeasured(symptoms.unread)
     failed = sum(attempt.failed for attempt in last)
@@ -76,13 +77,21 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
     limit = duration(profile.limits.probe_s)
     own = [a for log in symptoms.logs for a in log.attempts if a.document == probe.document_id]
     if own and all(_hangs_as_known(attempt, profile) for attempt in own):
-        return unmeasured("the test document was a further one of its process, on which old code hangs too: it tells "
-                          "nothing; restart the worker, or wait for documents", *probe.log_lines)  # fmt: skip
+        return unmeasured(
+            "the test document was a further one of its process, on which old code hangs too: it tells "
+            "nothing; restart the worker, or wait for documents",
+            *probe.log_lines,
+        )
     if not symptoms.mcp.answers:
-        return fires(Decision.FIX_MCP, f"the test document was not finished within {limit}, and the MCP server does "
-                     f"not answer: {symptoms.mcp.says}", *probe.log_lines)  # fmt: skip
-    return fires(Decision.ROLL_BACK, f"the test document was picked up and not finished within {limit}",
-                 *probe.log_lines)  # fmt: skip
+        return fires(
+            Decision.FIX_MCP,
+            f"the test document was not finished within {limit}, and the MCP server does "
+            f"not answer: {symptoms.mcp.says}",
+            *probe.log_lines,
+        )
+    return fires(
+        Decision.ROLL_BACK, f"the test document was picked up and not finished within {limit}", *probe.log_lines
+    )
 
 
 def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
@@ -157,6 +166,10 @@ def _rollback_or_mcp(symptoms: Symptoms, says: str, attempts: Sequence[Attempt],
         return fires(Decision.FIX_MCP, f"{says}, and the MCP server does not answer: {symptoms.mcp.says}", *evidence)
     in_trouble = sum(attempt.mcp > 0 for attempt in attempts)
     if in_trouble > len(attempts) / 2:
-        return fires(Decision.FIX_MCP, f"{says}, and for {in_trouble} of them the log says that the MCP server did not "
-                     "answer in time, was away or overloaded", *evidence)  # fmt: skip
+        return fires(
+            Decision.FIX_MCP,
+            f"{says}, and for {in_trouble} of them the log says that the MCP server did not "
+            "answer in time, was away or overloaded",
+            *evidence,
+        )
     return fires(Decision.ROLL_BACK, f"{says}; the MCP server answers ({symptoms.mcp.says})", *evidence)

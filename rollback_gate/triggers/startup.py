@@ -22,8 +22,11 @@ def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
         return quiet("the files in place are not old code")
     if unread or not known:
         return unmeasured(unread[0] if unread else "the worker has no container to look into")
-    return fires(Decision.INVESTIGATE, "the files in every replica are old code already: a rollback would find "
-                 "nothing to restore; invoke verify tells whether it also runs")  # fmt: skip
+    return fires(
+        Decision.INVESTIGATE,
+        "the files in every replica are old code already: a rollback would find "
+        "nothing to restore; invoke verify tells whether it also runs",
+    )
 
 
 def import_error(symptoms: Symptoms, profile: Profile) -> Answer:
@@ -62,8 +65,11 @@ def crash_on_start(symptoms: Symptoms, profile: Profile) -> Answer:
     states = [(w, _start_of(w, symptoms, profile)) for w in symptoms.workers]
     crashed = [f"{w.replica.name} {why}" for w, why in states if isinstance(why, str) and why]
     if crashed:
-        return fires(Decision.ROLL_BACK, f"{len(crashed)} of {symptoms.expected_replicas} do not start or stay up: "
-                     f"{'; '.join(crashed)}", *_last_errors(symptoms))  # fmt: skip
+        return fires(
+            Decision.ROLL_BACK,
+            f"{len(crashed)} of {symptoms.expected_replicas} do not start or stay up: {'; '.join(crashed)}",
+            *_last_errors(symptoms),
+        )
     open_ = [why for _, why in states if isinstance(why, Unmeasured)]
     if open_:
         return unmeasured(open_[0])
@@ -95,8 +101,10 @@ def _last_errors(symptoms: Symptoms) -> tuple[str, ...]:
 def _nothing_there(symptoms: Symptoms, profile: Profile) -> str:
     deployment = profile.deployment
     if not symptoms.project_exists:
-        return (f"no container of project {deployment.compose_project} exists on this engine: check "
-                "deployment.compose_project, and which engine DOCKER_HOST or the context names")  # fmt: skip
+        return (
+            f"no container of project {deployment.compose_project} exists on this engine: check "
+            "deployment.compose_project, and which engine DOCKER_HOST or the context names"
+        )
     return f"service {deployment.worker} has no container"
 
 

@@ -59,8 +59,9 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
         database = _database(call, settings)
         if isinstance(database, Documents):
             stack.enter_context(contextlib.closing(database))
-        normal_s = snapshots.processing_s((s.snapshots for s in stores_of(call, settings, engine)),
-                                          settings.profile.code, local_now())  # fmt: skip
+        normal_s = snapshots.processing_s(
+            (s.snapshots for s in stores_of(call, settings, engine)), settings.profile.code, local_now()
+        )
         survey = Survey(settings.profile, engine, database, since, normal_s)
         return _Assessing(call, settings, engine, survey, wish, sleep).run()
 
@@ -142,8 +143,10 @@ class _Assessing:
         terminal.line(f"deployed {Instant.parse(numbers['deployed_at']).short}, {numbers['deployed_by']}")
         terminal.table(("Answer", "Trigger", "Seen", "Runbook"), (_row(answer) for answer in table["answers"]))
         if numbers["errors"]:
-            terminal.table(("Errors", "Type", "Last hour", "In all", "One line of them"),
-                           (_error_row(row) for row in numbers["errors"]))  # fmt: skip
+            terminal.table(
+                ("Errors", "Type", "Last hour", "In all", "One line of them"),
+                (_error_row(row) for row in numbers["errors"]),
+            )
         terminal.decision(Decision(table["decision"]), table["reason"])
         if table["fix"]:
             terminal.line(f"Fix: {table['fix']}")

@@ -28,35 +28,62 @@ def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, headin
     """Plain data, ready for JSON. `heading`: deployment, operator and id."""
     by_name = {rule.name: rule for rule in RULES}
     answers = [
-        {"rule": name, "section": by_name[name].section, "asks": by_name[name].asks,
-         "leads_to": by_name[name].leads_to, **plain(answer)} for name, answer in assessment.answers
-    ]  # fmt: skip
+        {
+            "rule": name,
+            "section": by_name[name].section,
+            "asks": by_name[name].asks,
+            "leads_to": by_name[name].leads_to,
+            **plain(answer),
+        }
+        for name, answer in assessment.answers
+    ]
     series = symptoms.completeness
     levels = profile.triggers.target, profile.completeness.critical
     drawn = ""
     if not isinstance(series, Unmeasured):
         drawn = picture.completeness_over_time(series, symptoms.deployed_at, *levels)
     return {
-        "format": FORMAT, **heading, "at": str(assessment.at), "decision": assessment.decision.value,
-        "reason": assessment.reason, "rule": assessment.rule, "section": assessment.section, "fix": assessment.fix,
-        "answers": answers, "numbers": _numbers(symptoms, profile), "picture": drawn,
-    }  # fmt: skip
+        "format": FORMAT,
+        **heading,
+        "at": str(assessment.at),
+        "decision": assessment.decision.value,
+        "reason": assessment.reason,
+        "rule": assessment.rule,
+        "section": assessment.section,
+        "fix": assessment.fix,
+        "answers": answers,
+        "numbers": _numbers(symptoms, profile),
+        "picture": drawn,
+    }
 
 
 def _numbers(symptoms: Symptoms, profile: Profile) -> dict[str, Any]:
     attempts = symptoms.attempts
     return {
-        "deployed_at": str(symptoms.deployed_at), "deployed_by": symptoms.deployed_by, "elapsed_s": symptoms.elapsed_s,
-        "workers": [] if isinstance(symptoms.workers, Unmeasured) else [
+        "deployed_at": str(symptoms.deployed_at),
+        "deployed_by": symptoms.deployed_by,
+        "elapsed_s": symptoms.elapsed_s,
+        "workers": []
+        if isinstance(symptoms.workers, Unmeasured)
+        else [
             {"name": w.replica.name, "condition": w.replica.condition, "restarts": w.replica.restart_count}
-            for w in symptoms.workers],
-        "completeness": {"now": plain(level_of(symptoms, profile)), "trend": plain(trend_of(symptoms, profile)),
-                         "series": plain(symptoms.completeness)},
+            for w in symptoms.workers
+        ],
+        "completeness": {
+            "now": plain(level_of(symptoms, profile)),
+            "trend": plain(trend_of(symptoms, profile)),
+            "series": plain(symptoms.completeness),
+        },
         "errors": plain(symptoms.errors),
-        "documents": {"finished": sum(a.finished for a in attempts), "failed": sum(a.failed for a in attempts),
-                      "last": plain(attempts[-_MOST_ATTEMPTS:])},
-        "queue": plain(symptoms.queue), "mcp": plain(symptoms.mcp), "probe": plain(symptoms.probe),
-    }  # fmt: skip
+        "documents": {
+            "finished": sum(a.finished for a in attempts),
+            "failed": sum(a.failed for a in attempts),
+            "last": plain(attempts[-_MOST_ATTEMPTS:]),
+        },
+        "queue": plain(symptoms.queue),
+        "mcp": plain(symptoms.mcp),
+        "probe": plain(symptoms.probe),
+    }
 
 
 def keep(folder: Path, table: Mapping[str, Any], redactor: Redactor) -> None:

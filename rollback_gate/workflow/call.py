@@ -45,9 +45,15 @@ class Call:
 
     @classmethod
     def make(
-        cls, root: Path, profile: str, given: Iterable[str], environ: Mapping[str, str], terminal: Terminal,
-        with_database: bool = True, accept_diff: bool = False,
-    ) -> Call:  # fmt: skip
+        cls,
+        root: Path,
+        profile: str,
+        given: Iterable[str],
+        environ: Mapping[str, str],
+        terminal: Terminal,
+        with_database: bool = True,
+        accept_diff: bool = False,
+    ) -> Call:
         path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
         reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
         return cls(
@@ -146,8 +152,10 @@ def record_folder(call: Call, heading: Heading) -> Path:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise WrongSetting(f"no record can be written in {call.reports}: {error.strerror}",
-                           "name a folder that you may write in ROLLBACK_GATE_REPORTS") from error  # fmt: skip
+        raise WrongSetting(
+            f"no record can be written in {call.reports}: {error.strerror}",
+            "name a folder that you may write in ROLLBACK_GATE_REPORTS",
+        ) from error
     return folder
 
 

@@ -120,8 +120,10 @@ def _named(call: Call, where: str) -> tuple[str, Examination | None, list[Obstac
 
 def _unsigned(seen: Examination) -> Obstacle:
     problems = "; ".join(f"{item.name}: {item.says}" for item in seen.problems) or "it is not signed"
-    return Obstacle(f"the record is not signed with the key that is set here: {problems}",
-                    f"set {seal.KEY_VARIABLE} where verify runs too, then {VERIFY_AGAIN}")  # fmt: skip
+    return Obstacle(
+        f"the record is not signed with the key that is set here: {problems}",
+        f"set {seal.KEY_VARIABLE} where verify runs too, then {VERIFY_AGAIN}",
+    )
 
 
 def _still_true(
@@ -150,8 +152,10 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
 
 def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
     deployment = profile.deployment
-    running = {name: engine.containers(deployment.compose_project, name)
-               for name in (deployment.worker, *deployment.dependents)}  # fmt: skip
+    running = {
+        name: engine.containers(deployment.compose_project, name)
+        for name in (deployment.worker, *deployment.dependents)
+    }
     changed = validity.drift(record, running) or _changed_code(engine, profile, record)
     if not changed:
         count = sum(map(len, running.values()))
@@ -174,8 +178,9 @@ def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -
 
     questions: list[Callable[[], str]] = [
         partial(of_file, container, path, digest)
-        for container, files in validity.digests(record).items() for path, digest in files.items()
-    ]  # fmt: skip
+        for container, files in validity.digests(record).items()
+        for path, digest in files.items()
+    ]
     for container, kept in validity.removed_then(record).items():
         questions += [partial(of_module, container, path) for path in profile.code.remove if path not in kept]
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -192,8 +197,12 @@ def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str
         try:
             entry = actions.parse(find.named(beside), call.key)
         except Unreachable as error:
-            return [Obstacle(f"what was done is not known: {error.message}", f"publish {actions.NAME}, which "
-                             "invoke actions.done writes, beside the record")]  # fmt: skip
+            return [
+                Obstacle(
+                    f"what was done is not known: {error.message}",
+                    f"publish {actions.NAME}, which invoke actions.done writes, beside the record",
+                )
+            ]
         done = entry if isinstance(entry, Unmeasured) else entry[1] if entry[0] == subject else ()
     if isinstance(done, Unmeasured):
         return [Obstacle(str(done), "invoke actions; restore the file, or note the actions again")]
@@ -235,8 +244,10 @@ def _append(call: Call, variable: str, text: str) -> None:
         with Path(name).open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise Unreachable(f"{variable} names {name}, which cannot be written: {error.strerror}",
-                          "let it name a file in a folder that exists") from error  # fmt: skip
+        raise Unreachable(
+            f"{variable} names {name}, which cannot be written: {error.strerror}",
+            "let it name a file in a folder that exists",
+        ) from error
 
 
 def _as_text(call: Call, answer: Answer) -> None:

@@ -96,6 +96,9 @@ def _state(replica: Replica) -> str:
 
 def _in_words(account: RunAccount) -> str:
     """Each attempt with its own person and reason: who began it is often not who ended it."""
-    parts = [f"{attempt['what']}, {attempt['steps']} steps, by {attempt['operator']}: "
-             f"{attempt['reason'] or 'no reason given'}" for attempt in account.attempts]  # fmt: skip
+    parts = [
+        f"{attempt['what']}, {attempt['steps']} steps, by {attempt['operator']}: "
+        f"{attempt['reason'] or 'no reason given'}"
+        for attempt in account.attempts
+    ]
     return f"{account.mode.name}, {account.in_words} ({'; '.join(parts)})"

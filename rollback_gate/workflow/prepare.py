@@ -24,13 +24,7 @@ from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
 from rollback_gate.workflow import seen
 from rollback_gate.workflow.call import Call, local_now
-from rollback_gate.workflow.rollback import (
-    Order,
-    ask_about_dropped,
-    checked,
-    intention,
-    keeping_of,
-)
+from rollback_gate.workflow.rollback import Order, ask_about_dropped, checked, intention, keeping_of
 from rollback_gate.workflow.session import Session, opened
 
 
@@ -81,8 +75,10 @@ def _containers(session: Session) -> tuple[Replica, ...]:
     deployment = session.profile.deployment
     worker = session.engine.containers(deployment.compose_project, deployment.worker)
     if not worker:
-        raise Refused(f"project {deployment.compose_project} has no container of service {deployment.worker}: nothing "
-                      "was kept", "start it, or correct deployment.compose_project or deployment.worker")  # fmt: skip
+        raise Refused(
+            f"project {deployment.compose_project} has no container of service {deployment.worker}: nothing was kept",
+            "start it, or correct deployment.compose_project or deployment.worker",
+        )
     others = (r for name in deployment.dependents for r in session.engine.containers(deployment.compose_project, name))
     return (*worker, *others)
 
@@ -109,10 +105,16 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     kept_images = _keep_images(session, snapshot_id, containers)
     baseline = _baseline(session, [r for r in containers if r.service == session.profile.deployment.worker])
     manifest = {
-        "format": snapshots.FORMAT, "id": snapshot_id, "at": str(local_now()), "operator": session.call.operator,
-        "files": kept_files, "images": kept_images, "configuration_hashes": configuration, "baseline": baseline,
+        "format": snapshots.FORMAT,
+        "id": snapshot_id,
+        "at": str(local_now()),
+        "operator": session.call.operator,
+        "files": kept_files,
+        "images": kept_images,
+        "configuration_hashes": configuration,
+        "baseline": baseline,
         "ill": sorted({replica.service for replica in containers if replica.is_ill}),
-    }  # fmt: skip
+    }
     files.write_text(folder / snapshots.MANIFEST, terminal.redactor.text(json.dumps(manifest, indent=1)))
     terminal.item("ok", "configuration", "as Compose reads it, without values of variables")
     terminal.item("ok", "baseline", _in_words(baseline))
@@ -183,10 +185,13 @@ def _from_logs(seen: list[tuple[Replica, LogSummary]], now: Instant) -> dict[str
     hours = sum(now.seconds_since(replica.started_at) / 3600 for replica, _ in seen if replica.started_at)
     errors = sum(log.errors for _, log in seen)
     return {
-        "processing_s": {"documents": len(seconds), "mean": statistics.fmean(seconds) if seconds else None,
-                         "standard_deviation": statistics.stdev(seconds) if len(seconds) > 1 else None},
+        "processing_s": {
+            "documents": len(seconds),
+            "mean": statistics.fmean(seconds) if seconds else None,
+            "standard_deviation": statistics.stdev(seconds) if len(seconds) > 1 else None,
+        },
         "errors": {"lines": errors, "hours": hours, "per_hour": errors / hours if hours else None},
-    }  # fmt: skip
+    }
 
 
 def _in_words(baseline: dict[str, Any]) -> str:

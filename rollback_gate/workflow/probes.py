@@ -31,9 +31,17 @@ def _processing(session: Session) -> Processing:
     deployment = session.profile.deployment
     found = session.engine.containers(deployment.compose_project, deployment.worker)
     starts = {replica.id: replica.started_at for replica in found if replica.is_running and replica.started_at}
-    return Processing(session.profile, session.engine, session.documents, "", ProbeMemory(own, tuple(others)),
-                      {replica.id: replica for replica in found if replica.id in starts}, starts,
-                      session.call.terminal.line, session.clock)  # fmt: skip
+    return Processing(
+        session.profile,
+        session.engine,
+        session.documents,
+        "",
+        ProbeMemory(own, tuple(others)),
+        {replica.id: replica for replica in found if replica.id in starts},
+        starts,
+        session.call.terminal.line,
+        session.clock,
+    )
 
 
 def swept(session: Session) -> None:

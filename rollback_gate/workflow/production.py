@@ -147,16 +147,28 @@ def _facts_before(call: Call, profile: Profile, order: Order) -> dict[str, str]:
     eta = (local_now().to_datetime() + datetime.timedelta(minutes=minutes)).strftime("%H:%M UTC")
     unknown = "not known"
     return {
-        "change": profile.title, "project": profile.deployment.compose_project, "reason": order.reason or "none given",
-        "operator": call.operator, "minutes": str(minutes), "eta": f"{eta} (in {minutes} minutes)",
-        "status": unknown, "verdict": "NOT JUDGED", "why": unknown, "duration": unknown, "interruption": unknown,
-        "completeness": "not measured", "record": "none", "next_steps": "",
-    }  # fmt: skip
+        "change": profile.title,
+        "project": profile.deployment.compose_project,
+        "reason": order.reason or "none given",
+        "operator": call.operator,
+        "minutes": str(minutes),
+        "eta": f"{eta} (in {minutes} minutes)",
+        "status": unknown,
+        "verdict": "NOT JUDGED",
+        "why": unknown,
+        "duration": unknown,
+        "interruption": unknown,
+        "completeness": "not measured",
+        "record": "none",
+        "next_steps": "",
+    }
 
 
 _NOT_JUDGED = {
-    "status": "NOT PROVEN", "why": "the rollback is done, and was not judged", "next_steps": "1. invoke verify",
-}  # fmt: skip
+    "status": "NOT PROVEN",
+    "why": "the rollback is done, and was not judged",
+    "next_steps": "1. invoke verify",
+}
 
 
 def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]:
@@ -166,8 +178,12 @@ def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]
         says = error.message if isinstance(error, RollbackGateError) else type(error).__name__
         return {**_NOT_JUDGED, "why": clean(f"{_NOT_JUDGED['why']}: {says}")}
     if isinstance(error, RollbackFailed):
-        return {"status": "FAILED", "why": clean("; ".join([error.message, *error.state])),
-                "record": error.record or "none", "next_steps": clean(error.remedy)}  # fmt: skip
+        return {
+            "status": "FAILED",
+            "why": clean("; ".join([error.message, *error.state])),
+            "record": error.record or "none",
+            "next_steps": clean(error.remedy),
+        }
     if isinstance(error, Refused | Locked | WrongSetting):
         return {"status": "NOT BEGUN", "why": clean(error.message), "next_steps": clean(error.remedy)}
     if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -185,9 +201,13 @@ def _facts_after(verified: Verified) -> dict[str, str]:
     completeness = next((claim["says"] for claim in claims if claim["subject"] == "completeness"), "not measured")
     status = {Verdict.GO.value: "SUCCESS", Verdict.NO_GO.value: "NOT EFFECTIVE"}.get(record["verdict"], "NOT PROVEN")
     return {
-        "status": status, "verdict": record["verdict"], "why": record["reason"], "completeness": completeness,
-        "record": str(verified.page), "next_steps": _numbered(next_steps.of_record(record)),
-    }  # fmt: skip
+        "status": status,
+        "verdict": record["verdict"],
+        "why": record["reason"],
+        "completeness": completeness,
+        "record": str(verified.page),
+        "next_steps": _numbered(next_steps.of_record(record)),
+    }
 
 
 def _numbered(steps: Iterable[str]) -> str:
@@ -215,9 +235,13 @@ def _stabilise(call: Call, limit_s: float) -> None:
 
 
 def watch(
-    glances: Glances, profile: Profile, limit_s: float, tell: Callable[[str], None], clock: Callable[[], float],
+    glances: Glances,
+    profile: Profile,
+    limit_s: float,
+    tell: Callable[[str], None],
+    clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> None:  # fmt: skip
+) -> None:
     """Until the time is over, or what would be a NO-GO is seen. A look that fails says so; the wait goes on."""
     began, last = clock(), ""
     while True:

@@ -55,8 +55,16 @@ class Kept:
 def list_records(call: Call) -> ExitCode:
     """All of them, newest first. Raises Unreachable."""
     kept = records(call)
-    rows = [(one.word, one.folder.name, one.deployment.rpartition("/")[0].rpartition("/")[2] or "unknown", one.holds,
-             _one_line(one.seen.record)) for one in kept]  # fmt: skip
+    rows = [
+        (
+            one.word,
+            one.folder.name,
+            one.deployment.rpartition("/")[0].rpartition("/")[2] or "unknown",
+            one.holds,
+            _one_line(one.seen.record),
+        )
+        for one in kept
+    ]
     call.terminal.table(("Verdict", "Record", "Project", "Unaltered?", "Reason"), rows)
     call.terminal.line(f"{len(kept)} records in {call.reports}")
     return ExitCode.GO

@@ -133,8 +133,9 @@ def _undo_one(session: Session, order: Order, run: Run, account: RunAccount, bef
     except Refused as error:
         if before is None:
             raise
-        failed = RollbackFailed(f"the newest run is undone; run {run.id}, which {account.in_words}, is not: "
-                                f"{error.message}", error.remedy)  # fmt: skip
+        failed = RollbackFailed(
+            f"the newest run is undone; run {run.id}, which {account.in_words}, is not: {error.message}", error.remedy
+        )
         failure.record(session, run, failed)
         raise failed from error
 
@@ -152,8 +153,10 @@ def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | N
     if account.mode != order.mode:
         raise Refused(f"{says}; nothing was touched", f"{GO_ON}; --anew begins a new run all the same")
     if order.choice != Choice():
-        raise Refused(f"{says}, with its own sources; nothing was touched",
-                      f"{GO_ON}; --anew begins a new run with the source that you chose")  # fmt: skip
+        raise Refused(
+            f"{says}, with its own sources; nothing was touched",
+            f"{GO_ON}; --anew begins a new run with the source that you chose",
+        )
     return unended
 
 
@@ -171,9 +174,7 @@ def _fresh_goal(
     return goals.fresh(sources, order.mode, strategy, containers)
 
 
-def _as_restored(
-    session: Session, order: Order, directory: Path, strategy: Strategy
-) -> tuple[Goal, str] | None:  # fmt: skip
+def _as_restored(session: Session, order: Order, directory: Path, strategy: Strategy) -> tuple[Goal, str] | None:
     """What the newest run restored, while it is in place: a second rollback must not take another source by itself."""
     standing = session.standing()[-1:]
     if not standing or order.choice != Choice() or strategy is Strategy.IMAGE:
@@ -207,9 +208,11 @@ def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) ->
     now = {name: session.engine.image_id(name) for name in account.began["images"]}
     changed = goals.changed_since(run, account, session.profile.deployment.project_directory, now)
     if changed and not session.call.accept_diff:
-        raise Refused(f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
-                      "if that may go (a copy is kept with the run), say --accept-diff; "
-                      "a new run all the same: invoke rollback --anew")  # fmt: skip
+        raise Refused(
+            f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
+            "if that may go (a copy is kept with the run), say --accept-diff; "
+            "a new run all the same: invoke rollback --anew",
+        )
 
 
 # --- preflight, plan, run
@@ -266,9 +269,15 @@ def checked(
     """Preflight, shown. Raises Refused with everything that is wrong."""
     database = session.documents if isinstance(session.documents, Documents) else None
     checklist, situation, state = Preflight(
-        session.profile, session.engine, session.runner, database, session.call.elsewhere, find_goal, how,
+        session.profile,
+        session.engine,
+        session.runner,
+        database,
+        session.call.elsewhere,
+        find_goal,
+        how,
         run.quarantine if run else None,
-    ).look()  # fmt: skip
+    ).look()
     if is_shown:
         seen.show(session.call.terminal, checklist)
     refusal = checklist.refusal()
@@ -308,8 +317,16 @@ def _run(
     what = situation.goal.direction.value
     call.terminal.stage(f"{what.capitalize()}: run {run.id}, strategy {situation.strategy}, {len(todo.steps)} steps")
     call.terminal.line(f"QUARANTINE is {run.quarantine}") if order.step_by_step else None
-    context = Context(situation, session.engine, session.runner, run, call.terminal.redactor, session.documents,
-                      session.clock, session.sleep)  # fmt: skip
+    context = Context(
+        situation,
+        session.engine,
+        session.runner,
+        run,
+        call.terminal.redactor,
+        session.documents,
+        session.clock,
+        session.sleep,
+    )
     before = seen.asking(call.terminal, len(todo.steps)) if order.step_by_step else seen.telling(call.terminal)
     listener = Listener(before, partial(_again, session, situation, run))
     with Stopping() as stopping:
@@ -323,18 +340,25 @@ def _run(
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
     """What is left to do for the same goal, found as preflight did."""
     deployment, account = session.profile.deployment, run.account()
-    found = {name: session.engine.containers(deployment.compose_project, name)
-             for name in (deployment.worker, *deployment.dependents)}  # fmt: skip
-    look = Look(session.profile, session.engine, before.directory, before.strategy,
-                replace(before.goal, built=account.built), before.how, run.quarantine)  # fmt: skip
+    found = {
+        name: session.engine.containers(deployment.compose_project, name)
+        for name in (deployment.worker, *deployment.dependents)
+    }
+    look = Look(
+        session.profile,
+        session.engine,
+        before.directory,
+        before.strategy,
+        replace(before.goal, built=account.built),
+        before.how,
+        run.quarantine,
+    )
     worker = found.pop(deployment.worker)
     situation = look.situation(before.compose, before.services, worker, found)
     return situation, plan.make(situation, keeping_of(session, run.id, account))
 
 
-def ask_about_dropped(
-    call: Call, limit: int, dropped: int, situation: Situation, may_ask: bool = True
-) -> None:  # fmt: skip
+def ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation, may_ask: bool = True) -> None:
     """Someone's unrelated work would go too: a person says yes, or the call does, by name. Raises Refused."""
     if dropped <= limit or call.accept_diff or situation.goal.direction is Direction.UNDO:
         return

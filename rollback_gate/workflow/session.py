@@ -63,8 +63,11 @@ class Session:
 
     def standing(self) -> list[tuple[Run, RunAccount]]:
         """Runs of which something may be in effect, oldest first. Raises as `runs`."""
-        return [(run, account) for run, account in self.runs()
-                if not account.is_undone and (account.changed or account.is_unended)]  # fmt: skip
+        return [
+            (run, account)
+            for run, account in self.runs()
+            if not account.is_undone and (account.changed or account.is_unended)
+        ]
 
     def unended(self) -> tuple[Run, RunAccount] | None:
         """The newest run, if it can be gone on with or undone. Raises as `runs`."""

@@ -173,6 +173,8 @@ def _tracker(job: _Job) -> Tracker:
     try:
         made: Tracker = getattr(importlib.import_module(module), name)(settings, token)
     except ModuleNotFoundError as error:
-        raise WrongSetting(f"the client library of {settings.tracker} is not installed ({error.name})",
-                           "pip install --require-hashes -r requirements/tickets.txt") from error  # fmt: skip
+        raise WrongSetting(
+            f"the client library of {settings.tracker} is not installed ({error.name})",
+            "pip install --require-hashes -r requirements/tickets.txt",
+        ) from error
     return made

@@ -36,8 +36,10 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     holders = lock.holding_processes(directory)
     if not holders:
         _refuse_if_held(directory, note)
-        call.terminal.line("the lock is free, nothing was done: a dead holder's lock is gone with it; if its run has "
-                           "not ended, invoke rollback.resume or rollback.undo")  # fmt: skip
+        call.terminal.line(
+            "the lock is free, nothing was done: a dead holder's lock is gone with it; if its run has "
+            "not ended, invoke rollback.resume or rollback.undo"
+        )
         return
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
     taker = _taker(left, holders)
@@ -47,8 +49,11 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     known = [run for store in stores for run in store.runs() if run.id == left.get("run")]
     for run in known:
         run.journal.write("unlock", by=call.operator, reason=reason, ended=list(holders))
-    call.terminal.line("the lock is free; what was half done: invoke rollback.resume, or rollback.undo"
-                       if known else "the lock is free")  # fmt: skip
+    call.terminal.line(
+        "the lock is free; what was half done: invoke rollback.resume, or rollback.undo"
+        if known
+        else "the lock is free"
+    )
 
 
 def _refuse_if_held(directory: Path, note: Path) -> None:
@@ -63,8 +68,10 @@ def _taker(left: dict[str, Any], holders: dict[int, int]) -> int:
     if left.get("boot_id") == lock.boot_id() and isinstance(taker, int) and taker in holders.values():
         return taker
     pids = ", ".join(map(str, holders))
-    raise Refused(f"processes {pids} hold the lock, and are no run of this deployment that left its name; nothing was "
-                  "done", "look at them (ps), and end them by hand if that is right")  # fmt: skip
+    raise Refused(
+        f"processes {pids} hold the lock, and are no run of this deployment that left its name; nothing was done",
+        "look at them (ps), and end them by hand if that is right",
+    )
 
 
 def end(taker: int, directory: Path, grace_s: float) -> None:

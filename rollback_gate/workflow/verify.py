@@ -86,9 +86,12 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     account, replicas = _last_run(call, settings, engine)
     judged = _judged(settings, account, replicas, wish.since, wish.partial)
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
-    judged = replace(judged, baseline=_baseline(call, settings, engine, began),
-                     deployed_at=_deployed_at(settings, began),
-                     ill_before=_ill_before(call, settings, engine, account, began))  # fmt: skip
+    judged = replace(
+        judged,
+        baseline=_baseline(call, settings, engine, began),
+        deployed_at=_deployed_at(settings, began),
+        ill_before=_ill_before(call, settings, engine, account, began),
+    )
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     if account:
         unended = account.id if account.is_unended else ""
@@ -101,8 +104,17 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     write.write_page(folder, begun, call.terminal.redactor, call.key)
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)
-    request = GateRequest(call.profile_path, call.settings_given, folder, slots, judged, call.with_database, heading,
-                          memories, wish.keep_going)  # fmt: skip
+    request = GateRequest(
+        call.profile_path,
+        call.settings_given,
+        folder,
+        slots,
+        judged,
+        call.with_database,
+        heading,
+        memories,
+        wish.keep_going,
+    )
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     try:
         trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
@@ -153,8 +165,9 @@ def _judged(
     boundary = moment_given(since)
     standing = account if account and account.direction is Direction.ROLLBACK else None
     keeps = partial or bool(standing and standing.mode.name is ModeName.PARTIAL)
-    started = {replica.id: one for replica in replicas
-               if standing and (one := started_by_run(replica, standing.started))}  # fmt: skip
+    started = {
+        replica.id: one for replica in replicas if standing and (one := started_by_run(replica, standing.started))
+    }
     if standing and replicas and boundary is None and len(started) == len(replicas):
         return Judged(standing.id, standing.source_digests, started, partial=keeps)
     digests = standing.source_digests if standing and _is_in_place(settings, standing) else _source_digests(settings)
@@ -165,9 +178,7 @@ def _first_start(replicas: tuple[Replica, ...]) -> Instant | None:
     return min((replica.started_at for replica in replicas if replica.started_at), default=None)
 
 
-def _baseline(
-    call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None
-) -> Baseline | None:  # fmt: skip
+def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None) -> Baseline | None:
     """What normal was by the newest snapshot of the old code; those that cannot tell are named."""
     if isinstance(engine, Unmeasured) or until is None:
         return None
@@ -187,7 +198,7 @@ def _deployed_at(settings: Settings, until: Instant | None) -> Instant | None:
 
 def _ill_before(
     call: Call, settings: Settings, engine: Engine | Unmeasured, account: RunAccount | None, until: Instant | None
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """By service, before what its health check has failed: by the run's journal, and by the newest snapshot."""
     if isinstance(engine, Unmeasured) or until is None:
         return {}

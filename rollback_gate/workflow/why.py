@@ -33,14 +33,17 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
     if table is None or any(began > Instant.parse(table["at"]) for began in runs):
         return order  # none, or of something that was rolled back, or tried to be, since
     at, decision = Instant.parse(table["at"]).short, Decision(table["decision"])
-    call.terminal.item("ok" if decision is Decision.ROLL_BACK else "warning", f"assessment of {at}",
-                       f"{decision}: {table['reason']}")  # fmt: skip
+    call.terminal.item(
+        "ok" if decision is Decision.ROLL_BACK else "warning", f"assessment of {at}", f"{decision}: {table['reason']}"
+    )
     despite = order.despite_assessment
     if decision is not Decision.ROLL_BACK and not despite:
         despite = call.terminal.ask(f"the assessment says {decision}; roll back all the same?")
         if not despite:
-            raise Refused(f"the assessment of {at} says {decision}, not {Decision.ROLL_BACK}; nothing was touched",
-                          "invoke assess again, or say --despite-assessment")  # fmt: skip
+            raise Refused(
+                f"the assessment of {at} says {decision}, not {Decision.ROLL_BACK}; nothing was touched",
+                "invoke assess again, or say --despite-assessment",
+            )
     reason = order.reason or (table["reason"] if decision is Decision.ROLL_BACK else "")
     return replace(order, reason=reason, assessment=table, despite_assessment=despite)
 

@@ -35,14 +35,19 @@ def tree(lab: Lab) -> dict[str, tuple[bytes, int, int]]:
     found = [
         p for p in sorted(lab.directory.rglob("*")) if p.is_file() and not p.is_relative_to(lab.directory / ".rollback")
     ]
-    return {str(p.relative_to(lab.directory)): (p.read_bytes(), p.stat().st_mode, p.stat().st_uid)
-            for p in found if "__pycache__" not in p.parts and ".git" not in p.parts}  # fmt: skip
+    return {
+        str(p.relative_to(lab.directory)): (p.read_bytes(), p.stat().st_mode, p.stat().st_uid)
+        for p in found
+        if "__pycache__" not in p.parts and ".git" not in p.parts
+    }
 
 
 def code_in(lab: Lab, service: str = WORKER) -> list[str]:
     """What each container of a service sees of the restored file: old, phase1 or something else; and its state."""
-    known = {hashlib.sha256((HERE / "releases" / release / ORCHESTRATOR).read_bytes()).hexdigest(): release
-             for release in ("before", "phase1")}  # fmt: skip
+    known = {
+        hashlib.sha256((HERE / "releases" / release / ORCHESTRATOR).read_bytes()).hexdigest(): release
+        for release in ("before", "phase1")
+    }
     seen = []
     for container in lab.containers(service):
         chunks, _ = container.get_archive(f"/app/{ORCHESTRATOR}")

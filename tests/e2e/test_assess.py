@@ -92,8 +92,13 @@ def test_for_people(operator: Operator) -> None:
     low = next(situation for situation in SITUATIONS if situation.name == "too-low")
     ended = operator.invoke("assess", *situations.prepare(operator.lab, low))
     assert ended.status == 10, ended.output
-    for text in ("Import or syntax error?", "Immediate Rollback 3", "ROLL BACK NOW: ", "Fix: check adaptive timeouts",
-                 "→ invoke rollback verify"):  # fmt: skip
+    for text in (
+        "Import or syntax error?",
+        "Immediate Rollback 3",
+        "ROLL BACK NOW: ",
+        "Fix: check adaptive timeouts",
+        "→ invoke rollback verify",
+    ):
         assert text in ended.output, ended.output
 
 
@@ -103,9 +108,17 @@ def test_a_watch_ends_with_the_decision(operator: Operator) -> None:
     arguments = situations.prepare(operator.lab, low)
     since = arguments[arguments.index("--since") + 1]
     ended = operator.invoke(
-        "assess", "--watch", "--since", since, "--set", "triggers.after_s=12", "--set", "triggers.watch_s=1",
-        "--set", "completeness.minimum_sample=4",
-    )  # fmt: skip
+        "assess",
+        "--watch",
+        "--since",
+        since,
+        "--set",
+        "triggers.after_s=12",
+        "--set",
+        "triggers.watch_s=1",
+        "--set",
+        "completeness.minimum_sample=4",
+    )
     assert ended.status == 10, ended.output
     assert "WAIT: " in ended.output
     assert ended.output.rindex("ROLL BACK NOW: ") > ended.output.rindex("WAIT: ")

@@ -133,8 +133,10 @@ class TestRefusals:
             path.write_bytes(old)
 
     def test_database_down(self, operator: Operator) -> None:
-        refused(operator.rollback("--set", "database.address=127.0.0.1:1", "--set", "limits.answer_s=1"),
-                "MongoDB at 127.0.0.1:1 does not answer")  # fmt: skip
+        refused(
+            operator.rollback("--set", "database.address=127.0.0.1:1", "--set", "limits.answer_s=1"),
+            "MongoDB at 127.0.0.1:1 does not answer",
+        )
 
     def test_wrong_password(self, operator: Operator) -> None:
         ended = operator.rollback(ROLLBACK_GATE_DATABASE_PASSWORD="wrong-but-secret")
@@ -142,8 +144,14 @@ class TestRefusals:
         assert "wrong-but-secret" not in ended.output
 
     def test_several_problems_are_told_at_once(self, operator: Operator) -> None:
-        ended = operator.rollback("--set", "database.address=127.0.0.1:1", "--set", "limits.answer_s=1",
-                                  "--set", "deployment.compose_project=other")  # fmt: skip
+        ended = operator.rollback(
+            "--set",
+            "database.address=127.0.0.1:1",
+            "--set",
+            "limits.answer_s=1",
+            "--set",
+            "deployment.compose_project=other",
+        )
         refused(ended, "MongoDB", "has no container")
 
     @pytest.mark.parametrize("command", ["rollback", "verify"])

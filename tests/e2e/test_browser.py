@@ -20,8 +20,19 @@ from tests.e2e.test_failed_rollback import break_worker
 from tests.unit.record.test_record import record
 
 KINDS = {"GO": "GO", "NO-GO": "NO-GO", "failed": "ROLLBACK FAILED"}
-HOSTILE = ["<script>document.title='owned'</script>", "<img src=x onerror=\"document.title='owned'\">", "</article></main>",
-           "\x1b[31mred", "\u202etxt.exe", "{{ 7*7 }}", "'\"><svg onload=alert(1)>", "<!--", "]]>", "&lt;b&gt;", "\x00"]  # fmt: skip
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "</article></main>",
+    "\x1b[31mred",
+    "\u202etxt.exe",
+    "{{ 7*7 }}",
+    "'\"><svg onload=alert(1)>",
+    "<!--",
+    "]]>",
+    "&lt;b&gt;",
+    "\x00",
+]
 
 
 @pytest.fixture(scope="module")

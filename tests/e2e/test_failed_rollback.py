@@ -104,8 +104,14 @@ def test_the_engine_goes_away_in_the_middle(labs_directory: Path, tmp_path: Path
         others = identities(operator.lab, OTHERS)
         with Proxy(tmp_path / "engine.sock") as proxy:
             environ = operator.environment(DOCKER_HOST=f"unix://{proxy.path}")
-            with subprocess.Popen(operator.command("rollback"), env=environ, cwd="/", stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True) as process:  # fmt: skip
+            with subprocess.Popen(
+                operator.command("rollback"),
+                env=environ,
+                cwd="/",
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process:
                 assert process.stdout
                 lines = iter(process.stdout.readline, "")
                 assert any("wait until e2e-engine-gone-enrichment-worker-1" in line for line in lines)

@@ -41,8 +41,9 @@ def test_the_environment_deselects_nothing(operator: Operator, environ: dict[str
 
 def test_without_a_request_the_gate_refuses_to_run(operator: Operator) -> None:
     """`pytest tests/gate` would judge nothing: it says what to do instead."""
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/gate"], cwd=ROOT, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/gate"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 4, done.stdout
     assert "run `invoke verify`" in done.stdout + done.stderr
 
@@ -51,9 +52,11 @@ def test_killed_in_the_middle_it_leaves_an_inconclusive_record(operator: Operato
     """SIGKILL to the suite: the record that was there from the beginning says that verify did not end."""
     before = set(operator.reports.iterdir())
     environ = {
-        **os.environ, "ROLLBACK_GATE_PROFILE": str(operator.lab.profile), "ROLLBACK_GATE_REPORTS": str(operator.reports),
+        **os.environ,
+        "ROLLBACK_GATE_PROFILE": str(operator.lab.profile),
+        "ROLLBACK_GATE_REPORTS": str(operator.reports),
         "ROLLBACK_GATE_STATE_DIRECTORY": str(operator.reports.parent / "state"),
-    }  # fmt: skip
+    }
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "verify", "--set", "limits.soak_s=60"]
     with subprocess.Popen(command, env=environ, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as verify:
         suite = _wait_for_suite(verify.pid)
@@ -70,8 +73,9 @@ def test_killed_in_the_middle_it_leaves_an_inconclusive_record(operator: Operato
 def _wait_for_suite(parent: int) -> int:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        listed = subprocess.run(["pgrep", "-P", str(parent), "-f", "gate-request"], capture_output=True, text=True,
-                                check=False)  # fmt: skip
+        listed = subprocess.run(
+            ["pgrep", "-P", str(parent), "-f", "gate-request"], capture_output=True, text=True, check=False
+        )
         if listed.stdout.strip():
             return int(listed.stdout.split()[0])
         time.sleep(0.05)

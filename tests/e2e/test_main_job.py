@@ -56,8 +56,11 @@ def test_rollback_verify_is_go(operator: Operator) -> None:
     assert record["run"]["interruption"]["seconds"] is not None
     assert [f["outcome"] for f in record["findings"]] == ["passed"] * 4
     assert {path.name for path in record["folder"].iterdir()} == {
-        "report.html", "report.json", "junit.xml", "pytest.log",
-    }  # fmt: skip
+        "report.html",
+        "report.json",
+        "junit.xml",
+        "pytest.log",
+    }
     assert identities(operator.lab, OTHERS) == others
 
 

@@ -95,9 +95,19 @@ class TestModes:
         """Notify, roll back, stabilise, verify, communicate: both messages hold what is true, and are delivered."""
         outbox = operator.reports.parent / "outbox"
         command = f"messages.command=['sh','-c','cat >> {outbox}']"
-        ended = operator.invoke("rollback.production", "--reason", "completeness fell", "--set", command,
-                                "--set", "limits.stabilise_s=2", "--set", "limits.soak_s=1",
-                                "--set", "completeness.minimum_sample=4")  # fmt: skip
+        ended = operator.invoke(
+            "rollback.production",
+            "--reason",
+            "completeness fell",
+            "--set",
+            command,
+            "--set",
+            "limits.stabilise_s=2",
+            "--set",
+            "limits.soak_s=1",
+            "--set",
+            "completeness.minimum_sample=4",
+        )
         assert ended.status == 0, ended.output
         text = outbox.read_text()
         assert "Subject: ⚠️ Rolling back Phase 1 error handling" in text
@@ -135,9 +145,19 @@ class TestFailures:
     def test_messages_that_fail_stop_nothing(self, operator: Operator) -> None:
         """Neither a command that fails nor one that hangs; the operator is told."""
         others = identities(operator.lab, OTHERS)
-        ended = operator.invoke("rollback.production", "--set", "messages.command=['sleep','60']",
-                                "--set", "messages.limit_s=0.2", "--set", "limits.stabilise_s=0",
-                                "--set", "limits.soak_s=1", "--set", "completeness.minimum_sample=4")  # fmt: skip
+        ended = operator.invoke(
+            "rollback.production",
+            "--set",
+            "messages.command=['sleep','60']",
+            "--set",
+            "messages.limit_s=0.2",
+            "--set",
+            "limits.stabilise_s=0",
+            "--set",
+            "limits.soak_s=1",
+            "--set",
+            "completeness.minimum_sample=4",
+        )
         assert ended.status == 0, ended.output
         assert ended.output.count("not delivered: sleep did not end within 0 s") == 2
         assert operator.invoke("rollback.undo").status == 0
@@ -153,8 +173,15 @@ class TestFailures:
         dry = operator.invoke("rollback.production", "--dry-run", "--set", command)
         assert dry.status == 0, dry.output
         assert not outbox.exists()
-        ended = operator.invoke("rollback.production", "--set", command, "--set", "database.address=127.0.0.1:1",
-                                "--set", "limits.answer_s=1")  # fmt: skip
+        ended = operator.invoke(
+            "rollback.production",
+            "--set",
+            command,
+            "--set",
+            "database.address=127.0.0.1:1",
+            "--set",
+            "limits.answer_s=1",
+        )
         assert ended.status == 50, ended.output
         assert "❌ Phase 1 error handling rollback: NOT BEGUN" in outbox.read_text()
         assert (tree(operator.lab), identities(operator.lab, (*OURS, *OTHERS))) == before

@@ -91,8 +91,12 @@ def test_no_secret_in_any_finished_file(operator: Operator) -> None:
     lab = operator.lab
     password = lab.settings["LAB_MONGO_PASSWORD"]
     planted = {password, KEY, "hunter22-of-nobody", "bearer-of-nobody"}
-    lines = [f"ERROR:x:cannot connect to mongodb://gvpocr_admin:{password}@mongodb:27017", f"INFO:x:the key is {KEY}",
-             "ERROR:x:settings: API_TOKEN=hunter22-of-nobody", "ERROR:x:Authorization: Bearer bearer-of-nobody"]  # fmt: skip
+    lines = [
+        f"ERROR:x:cannot connect to mongodb://gvpocr_admin:{password}@mongodb:27017",
+        f"INFO:x:the key is {KEY}",
+        "ERROR:x:settings: API_TOKEN=hunter22-of-nobody",
+        "ERROR:x:Authorization: Bearer bearer-of-nobody",
+    ]
     plant.log(lab, ("\n".join(lines) + "\n").encode(), lab.containers(WORKER)[0])
     lab.database.enriched_documents.insert_one({"_id": f"letter {password}.jpg", "quality_metrics": {}})
     lab.deploy("phase1")

@@ -94,8 +94,16 @@ def test_what_the_examples_run(name: str, operator: Operator, tmp_path: Path) ->
     environ = operator.environment(**KEY, HOME=os.environ.get("HOME", "/root"), GITHUB_OUTPUT=str(tmp_path / "output"))
     for age, status in (("7d", 0), ("0s", 20)):
         asked = f"{command.replace('--max-age 7d', f'--max-age {age}')} {sets}"
-        done = subprocess.run(["sh", "-ec", asked], env=environ, cwd=tmp_path, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)  # fmt: skip
+        done = subprocess.run(
+            ["sh", "-ec", asked],
+            env=environ,
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == status, done.stdout
         kept = sorted(path.name for path in (tmp_path / "gate-record").iterdir())
         assert {"junit.xml", "report.html", "report.json"} <= set(kept)

@@ -42,12 +42,30 @@ def phase1(*settings: str) -> Profile:
 
 def replica(**changes: Any) -> Replica:
     healthy = Replica(
-        id="c" * 64, name="p-enrichment-worker-1", service="enrichment-worker", status="running", restarting=False,
-        paused=False, oom_killed=False, exit_code=0, restart_count=0, created_at=RESTORED.plus(-3600),
-        started_at=STARTED, finished_at=None, health="healthy", image_id="sha256:" + "1" * 64, image_name="p-enrichment-worker",
-        config_hash="abc", config_files="", compose_version="5.6.1", hostname="c" * 12, addresses=("172.18.0.5",), mounts=(),
-        log_driver="json-file", stop_timeout_s=1,
-    )  # fmt: skip
+        id="c" * 64,
+        name="p-enrichment-worker-1",
+        service="enrichment-worker",
+        status="running",
+        restarting=False,
+        paused=False,
+        oom_killed=False,
+        exit_code=0,
+        restart_count=0,
+        created_at=RESTORED.plus(-3600),
+        started_at=STARTED,
+        finished_at=None,
+        health="healthy",
+        image_id="sha256:" + "1" * 64,
+        image_name="p-enrichment-worker",
+        config_hash="abc",
+        config_files="",
+        compose_version="5.6.1",
+        hostname="c" * 12,
+        addresses=("172.18.0.5",),
+        mounts=(),
+        log_driver="json-file",
+        stop_timeout_s=1,
+    )
     return replace(healthy, **changes)
 
 
@@ -59,13 +77,27 @@ def file_reading(**changes: Any) -> FileReading:
 def log(name: str = "rollback-probe-x-1.jpg", **changes: Any) -> LogSummary:
     """Of a replica that has finished one document, of this name."""
     quiet = LogSummary(
-        since=STARTED, lines=40, size_bytes=4000, consuming_at=STARTED.plus(0.4), connected_at=STARTED.plus(0.5),
-        new=(), noise=(), errors=0, error_samples=(), startup_errors=(),
+        since=STARTED,
+        lines=40,
+        size_bytes=4000,
+        consuming_at=STARTED.plus(0.4),
+        connected_at=STARTED.plus(0.5),
+        new=(),
+        noise=(),
+        errors=0,
+        error_samples=(),
+        startup_errors=(),
         finished={name: 0.3, **{f"{n}.jpg": 0.3 for n in range(30)}},
-        finished_at={name: STARTED.plus(5), **{f"{n}.jpg": STARTED.plus(5) for n in range(30)}}, unfinished={}, documents_finished=1, scores={name: 0.278},
-        completions={name: 1}, picked_up=1, first_picked_up_at=STARTED.plus(4.7), last_at=STARTED.plus(5),
+        finished_at={name: STARTED.plus(5), **{f"{n}.jpg": STARTED.plus(5) for n in range(30)}},
+        unfinished={},
+        documents_finished=1,
+        scores={name: 0.278},
+        completions={name: 1},
+        picked_up=1,
+        first_picked_up_at=STARTED.plus(4.7),
+        last_at=STARTED.plus(5),
         read_at=STARTED.plus(90),
-    )  # fmt: skip
+    )
     return replace(quiet, **changes)
 
 
@@ -78,12 +110,18 @@ def new_line(kind: str = "error classification") -> Sighting:
 def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
     one = replica(id=f"{number}" * 64, name=f"p-enrichment-worker-{number}")
     healthy = ReplicaReading(
-        slot=f"replica-{number}", before=one, after=one, boundary=STARTED,
-        by_run=Started(one.id, STARTED, one.image_id, one.config_hash), image_of_tag=one.image_id,
-        code=CodeReading((file_reading(),), ()), log=log(f"rollback-probe-x-{number}.jpg"), in_queue=True,
+        slot=f"replica-{number}",
+        before=one,
+        after=one,
+        boundary=STARTED,
+        by_run=Started(one.id, STARTED, one.image_id, one.config_hash),
+        image_of_tag=one.image_id,
+        code=CodeReading((file_reading(),), ()),
+        log=log(f"rollback-probe-x-{number}.jpg"),
+        in_queue=True,
         in_queue_before=True,
         code_after=CodeReading((file_reading(),), ()),
-    )  # fmt: skip
+    )
     return replace(healthy, **changes)
 
 
@@ -122,13 +160,19 @@ def readings(**changes: Any) -> Readings:
     """Two healthy replicas that run old code, probes done, ten documents at 27.8 % that the log shows too."""
     coordinator = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
     healthy = Readings(
-        expected_replicas=2, source_digests={ORCHESTRATOR: DIGEST}, run_id="20261123T120000Z-abcd",
+        expected_replicas=2,
+        source_digests={ORCHESTRATOR: DIGEST},
+        run_id="20261123T120000Z-abcd",
         replicas=(replica_reading(1), replica_reading(2)),
         dependents=(dependent(coordinator),),
         mcp=McpReading(Upstream.ANSWERS, "localhost:3003 answers a call of tools/invoke in 0.01 s"),
-        queue_before=QueueReading(0, 0, (), 0), queue_after=QueueReading(0, 0, (), 2), strangers=(),
-        probes=ProbesReading((probe(1), probe(2)), 400), documents=documents(*[0.2778] * 10), soak_s=60,
+        queue_before=QueueReading(0, 0, (), 0),
+        queue_after=QueueReading(0, 0, (), 2),
+        strangers=(),
+        probes=ProbesReading((probe(1), probe(2)), 400),
+        documents=documents(*[0.2778] * 10),
+        soak_s=60,
         ids_after={f"p-enrichment-worker-{n}": f"{n}" * 64 for n in (1, 2)},
         stored={probe(n).document_id: document(probe(n).document_id) for n in (1, 2)},
-    )  # fmt: skip
+    )
     return replace(healthy, **changes)

@@ -21,8 +21,9 @@ def run(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize(("schema", "name"), [("vendor.github-workflows", "github-actions.yml"),
-                                              ("vendor.gitlab-ci", "gitlab-ci.yml")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("schema", "name"), [("vendor.github-workflows", "github-actions.yml"), ("vendor.gitlab-ci", "gitlab-ci.yml")]
+)
 def test_valid_by_the_published_schema(schema: str, name: str, tmp_path: Path) -> None:
     """And a typo is not."""
     check = (str(BIN / "check-jsonschema"), "--builtin-schema", schema)

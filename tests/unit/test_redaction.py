@@ -61,8 +61,12 @@ def test_what_a_key_names_is_a_secret_and_numbers_stay_numbers() -> None:
     """A document may be called `letter-token`, and its score is a number."""
     rows = {"password": "hunter22", "letter-token": 0.278, "api_key": None, "token_env": "MY_TOKEN", "a-s3cr3t": 1}
     assert Redactor(["s3cr3t"]).value(rows) == {
-        "password": MASK, "letter-token": 0.278, "api_key": None, "token_env": "MY_TOKEN", f"a-{MASK}": 1,
-    }  # fmt: skip
+        "password": MASK,
+        "letter-token": 0.278,
+        "api_key": None,
+        "token_env": "MY_TOKEN",
+        f"a-{MASK}": 1,
+    }
 
 
 @given(st.text(min_size=1), st.text(min_size=4, max_size=12).filter(lambda s: s.strip() == s and s not in MASK))

@@ -44,8 +44,15 @@ def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> Non
     assert history.newest_old(ORCHESTRATOR, CODE).data == OLD + b"# second\r\n\xff\n"
 
 
-@pytest.mark.parametrize(("rev", "says"), [("HEAD", "has no "), ("HEAD~1", "is code of the change"), ("none", "git cannot tell"),
-                                           ("--help", "git cannot tell")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rev", "says"),
+    [
+        ("HEAD", "has no "),
+        ("HEAD~1", "is code of the change"),
+        ("none", "git cannot tell"),
+        ("--help", "git cannot tell"),
+    ],
+)
 def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: str) -> None:
     """A revision that the operator names is classified as any other source; an option is no revision."""
     history.directory.mkdir(parents=True, exist_ok=True)

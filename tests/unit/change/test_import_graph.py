@@ -46,15 +46,21 @@ def test_any_import_of_a_kept_module_is_seen(line: str) -> None:
 
 def test_what_nobody_imports_is_not_used() -> None:
     """A file that is there and that no program reaches may import what it likes."""
-    files = {WORKER: "import os\nfrom pymongo.errors import PyMongoError", "enrichment_service/unused.py": "import enrichment_service.errors",
-             "enrichment_service/errors/__init__.py": ""}  # fmt: skip
+    files = {
+        WORKER: "import os\nfrom pymongo.errors import PyMongoError",
+        "enrichment_service/unused.py": "import enrichment_service.errors",
+        "enrichment_service/errors/__init__.py": "",
+    }
     assert read(files) == KeptModules((), ())
 
 
 def test_the_module_beside_the_folder_is_the_one_that_python_takes() -> None:
     """As the real change: config.py beside config/ without __init__; importing config does not import config/timeouts."""
-    files = {WORKER: "from enrichment_service import config", "enrichment_service/config.py": "",
-             "enrichment_service/config/timeouts.py": ""}  # fmt: skip
+    files = {
+        WORKER: "from enrichment_service import config",
+        "enrichment_service/config.py": "",
+        "enrichment_service/config/timeouts.py": "",
+    }
     assert read(files) == KeptModules((), ())
 
 
@@ -79,7 +85,10 @@ def test_ways_that_cannot_be_followed_are_named(line: str) -> None:
 def test_which_folders_are_looked_into() -> None:
     """Those of anything that is imported and is not Python's own."""
     assert import_graph.top_names({WORKER: "import os, common.util\nfrom pymongo import x\nfrom . import y"}) == {
-        "common", "pymongo", "enrichment_service"}  # fmt: skip
+        "common",
+        "pymongo",
+        "enrichment_service",
+    }
 
 
 @pytest.mark.parametrize(("files", "says"), [({}, "is not there"), ({WORKER: "def ("}, "is no Python")])
@@ -94,8 +103,11 @@ def test_the_releases_of_the_lab() -> None:
     """Phase 1's worker imports its modules; the old one, with them beside it, does not."""
 
     def tree(*layers: str) -> dict[str, str]:
-        return {str(p.relative_to(HERE / "releases" / layer)): p.read_text()
-                for layer in layers for p in (HERE / "releases" / layer).rglob("*.py")}  # fmt: skip
+        return {
+            str(p.relative_to(HERE / "releases" / layer)): p.read_text()
+            for layer in layers
+            for p in (HERE / "releases" / layer).rglob("*.py")
+        }
 
     entries = phase1().code.entries
     partial = read(tree("common", "phase1", "before"), *entries)

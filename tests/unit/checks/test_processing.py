@@ -201,7 +201,7 @@ def test_finished_as_the_log_says_and_never_saved_fails() -> None:
     second = replica_reading(2)
     assert asked(lacking(probe(1), never, second=second, stored={probe(1).document_id: document()})).outcome is (
         Outcome.FAILED
-    )  # fmt: skip
+    )
 
 
 def test_too_slow_fails() -> None:
@@ -340,8 +340,11 @@ def test_a_test_document_that_was_removed_before_it_could_count_accuses_nobody()
     sent = ProbesReading((replace(probe(2), document=None, seconds=None, stuck_in=(("replica-2", 500.0),)),), 400)
     hanging = {probe(2).document_id: STARTED.plus(-500)}
     earlier = log("rollback-probe-earlier-1.jpg", unfinished=hanging)
-    world = readings(probes=sent, stored={probe(1).document_id: document(probe(1).document_id)},
-                     replicas=(replica_reading(1), replica_reading(2, log=earlier)))  # fmt: skip
+    world = readings(
+        probes=sent,
+        stored={probe(1).document_id: document(probe(1).document_id)},
+        replicas=(replica_reading(1), replica_reading(2, log=earlier)),
+    )
     claim = asked(world)
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert "rollback-probe-earlier-1.jpg, which it finished before, by its log, is not stored any more" in claim.says
@@ -351,8 +354,13 @@ def test_a_test_document_that_was_removed_before_it_could_count_accuses_nobody()
 
 def test_what_another_replica_has_finished_still_hangs_in_the_one_that_holds_it() -> None:
     """The queue gave it away meanwhile; this process is stuck all the same, unless it has gone on."""
-    finisher = replica_reading(1, log=log(finished={"x.jpg": 1.0, probe(1).document_id: 0.3},
-                                          finished_at=dict.fromkeys(("x.jpg", probe(1).document_id), STARTED.plus(5))))  # fmt: skip
+    finisher = replica_reading(
+        1,
+        log=log(
+            finished={"x.jpg": 1.0, probe(1).document_id: 0.3},
+            finished_at=dict.fromkeys(("x.jpg", probe(1).document_id), STARTED.plus(5)),
+        ),
+    )
     held = log(probe(2).document_id, unfinished={"x.jpg": STARTED.plus(-500)}, finished={}, finished_at={})
     stuck = replace(readings(), replicas=(finisher, replica_reading(2, log=held)))
     assert "in work for longer" in processing.in_work(stuck, PROFILE).says

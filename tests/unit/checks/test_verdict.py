@@ -80,10 +80,26 @@ def test_the_reason_is_the_deciding_claim() -> None:
 def test_the_manifest_is_what_the_gate_collects() -> None:
     """Renaming, adding or removing a test of tests/gate without the manifest is seen here."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-c", "tests/gate/gate.ini",
-         "-p", "tests.unit.collect_gate", "--noconftest", "tests/gate"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--collect-only",
+            "-q",
+            "-c",
+            "tests/gate/gate.ini",
+            "-p",
+            "tests.unit.collect_gate",
+            "--noconftest",
+            "tests/gate",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     found = {gate_id(line) for line in done.stdout.splitlines() if "::" in line}
     assert found == set(required_ids(("one",))), done.stdout + done.stderr
     assert len(found) == len(MANIFEST)

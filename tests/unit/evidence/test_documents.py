@@ -36,9 +36,16 @@ def test_the_score_alone_does_not() -> None:
 
 @pytest.mark.parametrize(
     ("metrics", "score"),
-    [({"completeness_score": 0.5}, 0.5), ({"completeness_score": None}, None), ({}, None), (None, None),
-     ({"completeness_score": True}, None), ({"completeness_score": "0.5"}, None), ({"completeness_score": 27.8}, 27.8)],
-)  # fmt: skip
+    [
+        ({"completeness_score": 0.5}, 0.5),
+        ({"completeness_score": None}, None),
+        ({}, None),
+        (None, None),
+        ({"completeness_score": True}, None),
+        ({"completeness_score": "0.5"}, None),
+        ({"completeness_score": 27.8}, 27.8),
+    ],
+)
 def test_a_score_that_is_none_is_not_zero(metrics: Any, score: float | None) -> None:
     assert documents.parse({"_id": "x", "quality_metrics": metrics}, phase1()).score == score
 

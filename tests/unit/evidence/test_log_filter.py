@@ -16,14 +16,34 @@ from rollback_gate.instant import Instant
 from tests.unit.builders import CAPTURES, phase1
 
 FORMS = phase1().logs
-PATTERNS = [FORMS.consuming, FORMS.connected, FORMS.picked_up, FORMS.completed, FORMS.error,
-            *(form.pattern for form in (*FORMS.noise, *FORMS.new))]  # fmt: skip
-CAPTURED = sorted({line for path in (CAPTURES / "logs").glob("*.log")
-                   for line in path.read_text(errors="replace").split("\n")})  # fmt: skip
-ODD = ["", " indented", "\tat", "Traceback (most recent call last):", "ValueError: x", "\x1b[31mERROR\x1b[0m:x:y", "{",
-       '{"message": "ERROR:x", "exc_info": "Traceback (most recent call last):\\nA: b"}', "a\rb", "\x85x",
-       '{"message": "Agent a tool t failed \\u001b[33mwith\\u001b[0m timeout: x"}', '{"message": "\\u001B[1mRetrying\\u001B[0m in 1s (strategy: x)"}',
-       "During handling of the above exception, another exception occurred:", "ERROR:a:b", "INFO:a:b"]  # fmt: skip
+PATTERNS = [
+    FORMS.consuming,
+    FORMS.connected,
+    FORMS.picked_up,
+    FORMS.completed,
+    FORMS.error,
+    *(form.pattern for form in (*FORMS.noise, *FORMS.new)),
+]
+CAPTURED = sorted(
+    {line for path in (CAPTURES / "logs").glob("*.log") for line in path.read_text(errors="replace").split("\n")}
+)
+ODD = [
+    "",
+    " indented",
+    "\tat",
+    "Traceback (most recent call last):",
+    "ValueError: x",
+    "\x1b[31mERROR\x1b[0m:x:y",
+    "{",
+    '{"message": "ERROR:x", "exc_info": "Traceback (most recent call last):\\nA: b"}',
+    "a\rb",
+    "\x85x",
+    '{"message": "Agent a tool t failed \\u001b[33mwith\\u001b[0m timeout: x"}',
+    '{"message": "\\u001B[1mRetrying\\u001B[0m in 1s (strategy: x)"}',
+    "During handling of the above exception, another exception occurred:",
+    "ERROR:a:b",
+    "INFO:a:b",
+]
 UNSTAMPED = ["Error grabbing logs: invalid character", "no stamp at all"]
 ODD += UNSTAMPED
 LINES = st.lists(
@@ -98,8 +118,14 @@ def test_a_million_finished_documents_leave_a_small_summary() -> None:
     tracemalloc.start()
     for n in range(20_000):
         name = f"letter-{n}.jpg"
-        reader.feed_block(stamped([f"INFO:o:Starting enrichment for document {name}",
-                                   f"INFO:w:✓ Task task_j_{name} completed successfully"]))  # fmt: skip
+        reader.feed_block(
+            stamped(
+                [
+                    f"INFO:o:Starting enrichment for document {name}",
+                    f"INFO:w:✓ Task task_j_{name} completed successfully",
+                ]
+            )
+        )
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     summary = reader.summary()

@@ -15,11 +15,20 @@ START = Instant.parse("2026-11-23T12:00:00Z")
 NOW = START.plus(3000)
 # What FACTS.md says that each capture is: error lines of each type since the deployment; known noise is none.
 ERRORS = {
-    "before-mcp-error": {}, "before-mcp-refused": {}, "before-mcp-timeout": {}, "before-real-mcp-server": {},
-    "before-startup": {}, "before-success": {}, "phase1-startup": {}, "phase1-success": {}, "phase1-real-mcp-server": {},
-    "phase1-debug-success": {}, "phase1-mcp-timeout": {"timeout": 11}, "phase1-mcp-overload": {"overloaded": 3},
+    "before-mcp-error": {},
+    "before-mcp-refused": {},
+    "before-mcp-timeout": {},
+    "before-real-mcp-server": {},
+    "before-startup": {},
+    "before-success": {},
+    "phase1-startup": {},
+    "phase1-success": {},
+    "phase1-real-mcp-server": {},
+    "phase1-debug-success": {},
+    "phase1-mcp-timeout": {"timeout": 11},
+    "phase1-mcp-overload": {"overloaded": 3},
     "phase1-mcp-auth": {"authentication": 8},
-}  # fmt: skip
+}
 
 
 def history(*texts: str, apart_s: float = 1, by_blocks: bool = False) -> LogHistory:
@@ -55,9 +64,15 @@ def test_the_real_phase1_that_cannot_be_imported(name: str) -> None:
     assert found.consuming_at is None
 
 
-@pytest.mark.parametrize("line", [
-    line for path in sorted((CAPTURES / "logs").glob("phase1-mcp-*.log")) for line in path.read_text().splitlines()
-    if line.startswith("ERROR:") and "failed after" in line])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for path in sorted((CAPTURES / "logs").glob("phase1-mcp-*.log"))
+        for line in path.read_text().splitlines()
+        if line.startswith("ERROR:") and "failed after" in line
+    ],
+)
 def test_every_line_that_gives_up_has_the_type_that_it_names(line: str) -> None:
     """Line by line: what stands in its parentheses."""
     name, expected = type_of(line, PROFILE.triggers)

@@ -46,8 +46,17 @@ def processing(
 ) -> Processing:
     names = [f"replica-{n}" for n in range(1, len(logs) + 1)]
     stored = {"rollback-probe-x-1.jpg": document("rollback-probe-x-1.jpg")}
-    made = Processing(PROFILE, None, Unmeasured("x", "x"), "id", ProbeMemory(Path("/nowhere")),  # type: ignore[arg-type]
-                      {name: replica() for name in names}, dict.fromkeys(names, STARTED), lambda _: None, lambda: 0.0)  # fmt: skip
+    made = Processing(
+        PROFILE,
+        None,
+        Unmeasured("x", "x"),
+        "id",
+        ProbeMemory(Path("/nowhere")),  # type: ignore[arg-type]
+        {name: replica() for name in names},
+        dict.fromkeys(names, STARTED),
+        lambda _: None,
+        lambda: 0.0,
+    )
     made._summaries.update(zip(names, logs, strict=True))
     made.probes = sent  # type: ignore[assignment]
 

@@ -80,8 +80,14 @@ def test_without_a_command_and_services_there_is_no_channel() -> None:
     assert notify.channels(phase1().messages, {}, never) == []
 
 
-@pytest.mark.parametrize(("command", "says"), [("['false']", "false exited with status 1"), ("['/none']", "could not be started"),
-                                               ("['sleep','9']", "did not end within")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("['false']", "false exited with status 1"),
+        ("['/none']", "could not be started"),
+        ("['sleep','9']", "did not end within"),
+    ],
+)
 def test_a_failing_delivery_is_told(command: str, says: str) -> None:
     """A command that fails, is missing or hangs is an outcome, never an error that stops the procedure."""
     settings = phase1(f"messages.command={command}", "messages.limit_s=0.1").messages

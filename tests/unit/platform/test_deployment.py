@@ -25,17 +25,34 @@ PLAIN = ComposeService("enrichment-worker", False, "", "image")
 BUILT = ComposeService("enrichment-worker", True, ".", "image")
 
 INSPECT = {
-    "Id": "a" * 64, "Name": "/p-enrichment-worker-1", "Created": "2026-11-23T12:00:00.1Z", "Image": "sha256:1",
+    "Id": "a" * 64,
+    "Name": "/p-enrichment-worker-1",
+    "Created": "2026-11-23T12:00:00.1Z",
+    "Image": "sha256:1",
     "RestartCount": 4,
-    "State": {"Status": "running", "Restarting": False, "Paused": False, "OOMKilled": False, "ExitCode": 0,
-              "StartedAt": "2026-11-23T12:00:00.123456789Z", "Health": {"Status": "healthy"}},
-    "Config": {"Image": "img", "Hostname": "aaaaaaaaaaaa", "StopTimeout": 1, "Labels": {
-        "com.docker.compose.service": "enrichment-worker", "com.docker.compose.version": "5.6.1",
-        "com.docker.compose.config-hash": "h"}},
+    "State": {
+        "Status": "running",
+        "Restarting": False,
+        "Paused": False,
+        "OOMKilled": False,
+        "ExitCode": 0,
+        "StartedAt": "2026-11-23T12:00:00.123456789Z",
+        "Health": {"Status": "healthy"},
+    },
+    "Config": {
+        "Image": "img",
+        "Hostname": "aaaaaaaaaaaa",
+        "StopTimeout": 1,
+        "Labels": {
+            "com.docker.compose.service": "enrichment-worker",
+            "com.docker.compose.version": "5.6.1",
+            "com.docker.compose.config-hash": "h",
+        },
+    },
     "HostConfig": {"LogConfig": {"Type": "json-file"}},
     "Mounts": [{"Type": "bind", "Source": "/s", "Destination": "/d"}],
     "NetworkSettings": {"Networks": {"n": {"IPAddress": "172.18.0.2"}, "m": {"IPAddress": ""}}},
-}  # fmt: skip
+}
 
 
 def test_inspect() -> None:
@@ -46,8 +63,14 @@ def test_inspect() -> None:
 
 
 def test_inspect_of_a_container_that_never_started_and_has_nothing() -> None:
-    bare = {**INSPECT, "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}, "Mounts": None,
-            "Config": {"Labels": None}, "HostConfig": {}, "NetworkSettings": None}  # fmt: skip
+    bare = {
+        **INSPECT,
+        "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"},
+        "Mounts": None,
+        "Config": {"Labels": None},
+        "HostConfig": {},
+        "NetworkSettings": None,
+    }
     parsed = parse_inspect(bare)
     assert (parsed.started_at, parsed.health, parsed.mounts, parsed.stop_timeout_s) == (None, "", (), 10)
     assert not parsed.is_running
@@ -143,8 +166,10 @@ def test_what_config_prints() -> None:
     text = "services:\n  a:\n    build:\n      context: /srv/p\n    image: x\n  b:\n    image: y\n  c:\n    build: .\n"
     services = compose.parse_config(text)
     assert {n: (s.builds, s.build_context) for n, s in services.items()} == {
-        "a": (True, "/srv/p"), "b": (False, ""), "c": (True, "."),
-    }  # fmt: skip
+        "a": (True, "/srv/p"),
+        "b": (False, ""),
+        "c": (True, "."),
+    }
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "services: [", "services:\n  - a"])

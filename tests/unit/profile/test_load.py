@@ -27,9 +27,14 @@ def test_the_annotated_profile_is_valid() -> None:
 def test_the_annotated_profile_names_every_setting() -> None:
     """It is the manual of the format: a key that it does not mention does not exist for its reader."""
     text = PHASE1.read_text()
-    for section, model in (("limits", phase1().limits), ("completeness", phase1().completeness),
-                           ("database", phase1().database), ("deployment", phase1().deployment), ("messages", phase1().messages),
-                           ("code", phase1().code)):  # fmt: skip
+    for section, model in (
+        ("limits", phase1().limits),
+        ("completeness", phase1().completeness),
+        ("database", phase1().database),
+        ("deployment", phase1().deployment),
+        ("messages", phase1().messages),
+        ("code", phase1().code),
+    ):
         for name in type(model).model_fields:
             assert f"\n{name} = " in text or f"\n# {name} = " in text or f"[{section}.{name}]" in text, (
                 f"{section}.{name}"
@@ -68,20 +73,38 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
     ("setting", "expected"),
     [
         ("limits.nope=1", "limits.nope: Extra inputs are not permitted (from command line)"),
-        ("deployment.replicas=0", "deployment.replicas: Input should be greater than or equal to 1 (from command line)"),
-        ("deployment.project_directory=here", "deployment: Value error, project_directory must be an absolute path: "
-         "no command depends on where it is called"),
-        ("queue.address=http://x:1", "queue.address: Value error, must be host:port; credentials come from the "
-         "environment or a file (from command line)"),
-        ("code.remove=['/etc']", "code.remove.0: Value error, must be a path inside the project directory, without '..'"),
-        ("code.remove=['enrichment_service/workers']", "code: Value error, restore and remove overlap: "
-         "enrichment_service/workers/agent_orchestrator.py and enrichment_service/workers"),
+        (
+            "deployment.replicas=0",
+            "deployment.replicas: Input should be greater than or equal to 1 (from command line)",
+        ),
+        (
+            "deployment.project_directory=here",
+            "deployment: Value error, project_directory must be an absolute path: "
+            "no command depends on where it is called",
+        ),
+        (
+            "queue.address=http://x:1",
+            "queue.address: Value error, must be host:port; credentials come from the "
+            "environment or a file (from command line)",
+        ),
+        (
+            "code.remove=['/etc']",
+            "code.remove.0: Value error, must be a path inside the project directory, without '..'",
+        ),
+        (
+            "code.remove=['enrichment_service/workers']",
+            "code: Value error, restore and remove overlap: "
+            "enrichment_service/workers/agent_orchestrator.py and enrichment_service/workers",
+        ),
         ("limits.soak_s=0", "limits.soak_s: Input should be greater than or equal to 1 (from command line)"),
-        ("completeness.low=0.9", "completeness: Value error, must be ordered: critical < low <= expected <= high < changed"),
+        (
+            "completeness.low=0.9",
+            "completeness: Value error, must be ordered: critical < low <= expected <= high < changed",
+        ),
         ("logs.completed='x'", "logs: Value error, logs.completed must have a group (?P<task>...)"),
         ("logs.consuming='('", "logs.consuming: Input should be a valid regular expression (from command line)"),
     ],
-)  # fmt: skip
+)
 def test_messages_name_the_key(setting: str, expected: str) -> None:
     assert message(setting) == f"{PHASE1}: {expected}{HELP}"
 
@@ -150,8 +173,9 @@ def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_pa
     """One pattern more needs one entry; one of the same name replaces it in its place; other lists are replaced."""
     noise = '[[logs.noise]]\nname = "{}"\npattern = "^ERROR:ours"\nexample = "ERROR:ours"\n'
     path = tmp_path / "p.toml"
-    path.write_text(f'extends = "{PHASE1}"\n{noise.format("ours")}{noise.format("invalid task")}\n'
-                    "[code]\nremove_full = ['x']\n")  # fmt: skip
+    path.write_text(
+        f"extends = \"{PHASE1}\"\n{noise.format('ours')}{noise.format('invalid task')}\n[code]\nremove_full = ['x']\n"
+    )
     before, after = phase1().logs.noise, load(path, {}).profile.logs.noise
     assert [form.name for form in after] == [*(form.name for form in before), "ours"]
     replaced = next(form for form in after if form.name == "invalid task")

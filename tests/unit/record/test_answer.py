@@ -16,15 +16,32 @@ from rollback_gate.record.answer import Answer, Note
 from rollback_gate.record.validity import Obstacle
 from tests.unit.record.test_record import record
 
-HOSTILE = ["\n::set-output name=open::true", "\r\n::error::x", "<script>alert(1)</script>", "\x1b]0;x\x07",
-           "| a | b |", "`code`", "@team", "http://evil.example", "\u202etxt.exe", "%0A::stop-commands::x", "[x](y)"]  # fmt: skip
+HOSTILE = [
+    "\n::set-output name=open::true",
+    "\r\n::error::x",
+    "<script>alert(1)</script>",
+    "\x1b]0;x\x07",
+    "| a | b |",
+    "`code`",
+    "@team",
+    "http://evil.example",
+    "\u202etxt.exe",
+    "%0A::stop-commands::x",
+    "[x](y)",
+]
 RECORD = record()
 text = st.lists(st.one_of(st.text(), st.sampled_from(HOSTILE)), max_size=4).map("".join)
 
 
 def answer(says: str = "it is old", **changes: Any) -> Answer:
-    made = {"name": "reports/x", "record": RECORD, "digest": "a" * 64, "is_signed": False,
-            "notes": (Note("ok", "still true", "2 containers"),), "obstacles": (Obstacle(says, "invoke verify"),)}  # fmt: skip
+    made = {
+        "name": "reports/x",
+        "record": RECORD,
+        "digest": "a" * 64,
+        "is_signed": False,
+        "notes": (Note("ok", "still true", "2 containers"),),
+        "obstacles": (Obstacle(says, "invoke verify"),),
+    }
     return Answer(**{**made, **changes})
 
 

@@ -41,10 +41,14 @@ def test_what_was_before_the_boundary_is_before() -> None:
     assert after.startswith("mean 27.8% of 2 documents")
 
 
-@pytest.mark.parametrize(("history", "says"), [
-    (None, "not measured"), (Unmeasured("completeness", "MongoDB is gone"), "MongoDB is gone"),
-    (Series((), 600), "no document with a score"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("history", "says"),
+    [
+        (None, "not measured"),
+        (Unmeasured("completeness", "MongoDB is gone"), "MongoDB is gone"),
+        (Series((), 600), "no document with a score"),
+    ],
+)
 def test_what_was_not_measured_says_so(history: Series | Unmeasured | None, says: str) -> None:
     assert says in compared(history=history, **with_boundary())["Completeness"][0]
 

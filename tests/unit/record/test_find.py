@@ -89,10 +89,14 @@ def test_a_record_by_name(tmp_path: Path) -> None:
             find.named(where)
 
 
-@pytest.mark.parametrize(("where", "beside"), [
-    ("/srv/reports/x/report.json", "/srv/reports/x/actions.json"), ("report.html", "actions.json"),
-    ("https://ci.example/1/report.html?token=s/e", "https://ci.example/1/actions.json?token=s/e"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("where", "beside"),
+    [
+        ("/srv/reports/x/report.json", "/srv/reports/x/actions.json"),
+        ("report.html", "actions.json"),
+        ("https://ci.example/1/report.html?token=s/e", "https://ci.example/1/actions.json?token=s/e"),
+    ],
+)
 def test_what_lies_beside_a_record(where: str, beside: str) -> None:
     """A token behind the question mark opens both."""
     assert find.beside(where, "actions.json") == beside

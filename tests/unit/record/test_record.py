@@ -27,20 +27,24 @@ EXPLAINED = context(readings(), phase1(), None)  # once: it draws
 
 def heading(**changes: Any) -> Heading:
     values: dict[str, Any] = {
-        "kind": "verify", "record_id": "20261123T120000Z-abcd", "began": NOW, "operator": "kim",
-        "deployment": {"id": "e/p/phase1", "engine": "e", "directory": "/srv/p"}, "settings": (), "run": None,
-        "titles": phase1().titles.model_dump(), "change": phase1().title, "tool": html.tool(),
+        "kind": "verify",
+        "record_id": "20261123T120000Z-abcd",
+        "began": NOW,
+        "operator": "kim",
+        "deployment": {"id": "e/p/phase1", "engine": "e", "directory": "/srv/p"},
+        "settings": (),
+        "run": None,
+        "titles": phase1().titles.model_dump(),
+        "change": phase1().title,
+        "tool": html.tool(),
         "began_local": "2026-11-23 13:00:00 CET",
-    }  # fmt: skip
+    }
     return Heading(**{**values, **changes})
 
 
 def record(**ran: Ran) -> dict[str, Any]:
     tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
-    return seal.signed(
-        build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, EXPLAINED),
-        None,
-    )
+    return seal.signed(build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, EXPLAINED), None)
 
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:

@@ -62,26 +62,46 @@ class Api:
 
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         one = self._one(container_id)
-        mounts = [{"Type": "bind", "Source": str(self.world.project / "enrichment_service"),
-                   "Destination": "/app/enrichment_service"}]  # fmt: skip
+        mounts = [
+            {
+                "Type": "bind",
+                "Source": str(self.world.project / "enrichment_service"),
+                "Destination": "/app/enrichment_service",
+            }
+        ]
         return {
-            "Id": one["id"], "Name": f"/{one['name']}", "Created": str(Instant(one["created"])), "Image": one["image"],
-            "RestartCount": 0, "HostConfig": {"LogConfig": {"Type": "json-file"}},
+            "Id": one["id"],
+            "Name": f"/{one['name']}",
+            "Created": str(Instant(one["created"])),
+            "Image": one["image"],
+            "RestartCount": 0,
+            "HostConfig": {"LogConfig": {"Type": "json-file"}},
             "Mounts": mounts if self.world.strategy == "bind" else [],
-            "State": {"Status": "running" if one["running"] else "exited",
-                      "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
-                      "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z"},
-            "Config": {"Image": NAME, "Labels": {
-                "com.docker.compose.project": "p", "com.docker.compose.service": one["service"],
-                "com.docker.compose.version": "5.6.1", "com.docker.compose.config-hash": "hash"}},
-        }  # fmt: skip
+            "State": {
+                "Status": "running" if one["running"] else "exited",
+                "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
+                "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z",
+            },
+            "Config": {
+                "Image": NAME,
+                "Labels": {
+                    "com.docker.compose.project": "p",
+                    "com.docker.compose.service": one["service"],
+                    "com.docker.compose.version": "5.6.1",
+                    "com.docker.compose.config-hash": "hash",
+                },
+            },
+        }
 
     def logs(self, container_id: str, **_: Any) -> bytes:
         return b"".join(self._lines(container_id, None))
 
     def _lines(self, container_id: str, since: float | None) -> list[bytes]:
-        return [f"{line}\n".encode() for line in self._one(container_id)["log"]
-                if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since]  # fmt: skip
+        return [
+            f"{line}\n".encode()
+            for line in self._one(container_id)["log"]
+            if since is None or Instant.parse(line.partition(" ")[0]).epoch_s >= since
+        ]
 
     base_url = "http://world"
     api_version = "1.41"
@@ -125,8 +145,10 @@ class Api:
         return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
 
     def images(self) -> list[dict[str, Any]]:
-        return [{"Id": i, "RepoTags": one["tags"], "Created": one["created"], "Labels": {}}
-                for i, one in self.world.state["images"].items()]  # fmt: skip
+        return [
+            {"Id": i, "RepoTags": one["tags"], "Created": one["created"], "Labels": {}}
+            for i, one in self.world.state["images"].items()
+        ]
 
     def inspect_image(self, name: str) -> dict[str, Any]:
         image_id = self.world.image_named(name)

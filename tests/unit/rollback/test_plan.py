@@ -34,11 +34,23 @@ KEEP = plan.Keeping(lambda name: f"rollback-gate/p/{name}", "run")
 def situation(**changes: Any) -> Situation:
     services = {n: ComposeService(n, False, "", "image") for n in ("enrichment-worker", "enrichment-coordinator")}
     values: dict[str, Any] = {
-        "profile": phase1(), "directory": Path("/srv/p"), "strategy": Strategy.BIND, "compose": COMPOSE,
-        "services": services, "replicas": (ONE, TWO), "dependents": {"enrichment-coordinator": (COORDINATOR,)},
-        "goal": GOAL, "put_back": (), "tags": {}, "images": {"image": ONE.image_id}, "restore": (SOURCE,), "remove": ("enrichment_service/errors",),
-        "stale_replicas": (ONE, TWO), "stale_dependents": (), "consuming": (ONE.id, TWO.id),
-    }  # fmt: skip
+        "profile": phase1(),
+        "directory": Path("/srv/p"),
+        "strategy": Strategy.BIND,
+        "compose": COMPOSE,
+        "services": services,
+        "replicas": (ONE, TWO),
+        "dependents": {"enrichment-coordinator": (COORDINATOR,)},
+        "goal": GOAL,
+        "put_back": (),
+        "tags": {},
+        "images": {"image": ONE.image_id},
+        "restore": (SOURCE,),
+        "remove": ("enrichment_service/errors",),
+        "stale_replicas": (ONE, TWO),
+        "stale_dependents": (),
+        "consuming": (ONE.id, TWO.id),
+    }
     values |= changes
     values.setdefault(
         "needs_build", values["strategy"] is Strategy.BUILD and values["goal"].direction is Direction.ROLLBACK
@@ -57,9 +69,16 @@ def ids(made: plan.Plan) -> list[str]:
 def test_bind_restarts_in_turn_while_someone_consumes() -> None:
     """Files first; each replica is waited for before the next one stops; dependents last."""
     assert ids(make()) == [
-        f"restore:{ORCHESTRATOR}", "quarantine:enrichment_service/errors", "save-evidence",
-        "restart:w-1", "wait:w-1", "restart:w-2", "wait:w-2", "restart:enrichment-coordinator", "wait:enrichment-coordinator",
-    ]  # fmt: skip
+        f"restore:{ORCHESTRATOR}",
+        "quarantine:enrichment_service/errors",
+        "save-evidence",
+        "restart:w-1",
+        "wait:w-1",
+        "restart:w-2",
+        "wait:w-2",
+        "restart:enrichment-coordinator",
+        "wait:enrichment-coordinator",
+    ]
 
 
 def test_all_at_once_when_nobody_consumes_anyway() -> None:
@@ -128,10 +147,22 @@ def test_what_was_deployed_since_is_kept_too() -> None:
 def test_an_undo_of_a_built_service_builds_nothing() -> None:
     """Files come out of the quarantine, the image is the one that was kept; a change that never came up is not waited for."""
     goal = Goal(Direction.UNDO, Mode(), (SOURCE,), put_back=("errors",), images={"image": "sha256:new"}, consumes=False)
-    made = make(strategy=Strategy.BUILD, services=BUILT, goal=goal, remove=(), put_back=("errors",),
-                tags={"image": "sha256:new"})  # fmt: skip
-    assert ids(made) == [f"restore:{ORCHESTRATOR}", "put-back:errors", "save-evidence", "tag:image", "recreate:worker",
-                         "recreate:enrichment-coordinator"]  # fmt: skip
+    made = make(
+        strategy=Strategy.BUILD,
+        services=BUILT,
+        goal=goal,
+        remove=(),
+        put_back=("errors",),
+        tags={"image": "sha256:new"},
+    )
+    assert ids(made) == [
+        f"restore:{ORCHESTRATOR}",
+        "put-back:errors",
+        "save-evidence",
+        "tag:image",
+        "recreate:worker",
+        "recreate:enrichment-coordinator",
+    ]
 
 
 def test_rebuild_builds_afresh() -> None:
@@ -148,9 +179,10 @@ def test_cache_and_base_images() -> None:
 def test_dependents_come_in_the_order_in_which_they_depend_on_each_other() -> None:
     """Whatever the profile's order; then as the profile says."""
     services = {
-        "a": ComposeService("a", False, "", "i", ("b",)), "b": ComposeService("b", False, "", "i", ("worker", "c")),
+        "a": ComposeService("a", False, "", "i", ("b",)),
+        "b": ComposeService("b", False, "", "i", ("worker", "c")),
         "c": ComposeService("c", False, "", "i"),
-    }  # fmt: skip
+    }
     assert in_order(["a", "b", "c"], services) == ["c", "b", "a"]
     assert in_order(["c", "d"], services) == ["c", "d"]
 
@@ -227,9 +259,15 @@ def test_since_when_is_the_first_failing_start_after_the_last_consuming_one() ->
     consuming = "INFO:w:NSQ Consumer created, starting to consume messages..."
     last = LastConsumed(phase1().logs, replica(created_at=T))
     assert last.since == T
-    for second, text in enumerate((consuming, "Traceback (most recent call last):",
-                                   "INFO:o:Starting enrichment for document a", "Traceback (most recent call last):",
-                                   "Traceback (most recent call last):")):  # fmt: skip
+    for second, text in enumerate(
+        (
+            consuming,
+            "Traceback (most recent call last):",
+            "INFO:o:Starting enrichment for document a",
+            "Traceback (most recent call last):",
+            "Traceback (most recent call last):",
+        )
+    ):
         last.feed(f"2026-11-23T12:01:0{second}Z {text}")
     assert last.since == T.plus(63)
     stopped = LastConsumed(phase1().logs, replica(created_at=T, finished_at=T.plus(500)))

@@ -152,8 +152,11 @@ class Deployment(RuleBasedStateMachine):
             return
         tree = self.world.tree()
         assert tree[ORCHESTRATOR][0] in (OLD, NEW)
-        kept = {str(p).partition("/quarantine")[2].partition("/")[2]
-                for p in self.world.root.rglob("quarantine*/**/*") if p.is_file()}  # fmt: skip
+        kept = {
+            str(p).partition("/quarantine")[2].partition("/")[2]
+            for p in self.world.root.rglob("quarantine*/**/*")
+            if p.is_file()
+        }
         assert set(CHANGE) - set(tree) <= kept
         assert self.world.containers(OTHER) == self.others
 

@@ -108,8 +108,11 @@ class World:
 
     def tree(self) -> dict[str, tuple[str, int]]:
         """Content and mode of every file of the project; what tools keep there is no part of it."""
-        return {str(p.relative_to(self.project)): (p.read_text(), p.stat().st_mode)
-                for p in sorted(self.project.rglob("*")) if p.is_file() and ".rollback" not in p.parts}  # fmt: skip
+        return {
+            str(p.relative_to(self.project)): (p.read_text(), p.stat().st_mode)
+            for p in sorted(self.project.rglob("*"))
+            if p.is_file() and ".rollback" not in p.parts
+        }
 
     def new_image(self) -> str:
         """Of the tree as it is; the name goes to it."""
@@ -130,10 +133,18 @@ class World:
         state["count"] += 1
         container_id = hashlib.sha256(str(state["count"]).encode()).hexdigest()
         state["containers"][container_id] = {
-            "id": container_id, "service": service, "name": f"p-{service}-{state['count']}", "label": label,
-            "image": image or self.image_named(f"{NAME}:latest"), "created": time.time_ns(), "started": 0, "log": [],
-            "running": False, "loaded": "", "ended": 0,
-        }  # fmt: skip
+            "id": container_id,
+            "service": service,
+            "name": f"p-{service}-{state['count']}",
+            "label": label,
+            "image": image or self.image_named(f"{NAME}:latest"),
+            "created": time.time_ns(),
+            "started": 0,
+            "log": [],
+            "running": False,
+            "loaded": "",
+            "ended": 0,
+        }
         self.save(state)
         if start:
             self.start(container_id)
@@ -204,8 +215,11 @@ class World:
     # --- for the product
 
     def call(self) -> Call:
-        environ = {"PATH": str(self.root / "bin"), "ROLLBACK_GATE_STATE_DIRECTORY": str(self.root / "state"),
-                   "ROLLBACK_GATE_REPORTS": str(self.root / "reports")}  # fmt: skip
+        environ = {
+            "PATH": str(self.root / "bin"),
+            "ROLLBACK_GATE_STATE_DIRECTORY": str(self.root / "state"),
+            "ROLLBACK_GATE_REPORTS": str(self.root / "reports"),
+        }
         terminal = Terminal(io.StringIO(), Redactor([]))
         return Call.make(
             ROOT, str(self.root / "profile.toml"), [], environ, terminal, with_database=False, accept_diff=True
@@ -225,8 +239,17 @@ class World:
     def _session(self, call: Call, settings: Settings, engine: Engine, held: Held) -> Session:
         tidied(engine, settings.profile)
         clock = iter(range(10**9))
-        return Session(call, settings, engine, self.compose, held, Unmeasured("the database", "there is none"),
-                       lambda: float(next(clock)), lambda _: None, asks_before=False)  # fmt: skip
+        return Session(
+            call,
+            settings,
+            engine,
+            self.compose,
+            held,
+            Unmeasured("the database", "there is none"),
+            lambda: float(next(clock)),
+            lambda _: None,
+            asks_before=False,
+        )
 
     def compose(
         self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
@@ -277,5 +300,7 @@ class World:
         (self.project / ORCHESTRATOR).chmod(0o640)
 
     def _profile(self, replicas: int) -> str:
-        return (f'format = 1\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
-                f'compose_project = "p"\nreplicas = {replicas}\n[limits]\nfree_disk_mb = 1\nstart_s = 5\n')  # fmt: skip
+        return (
+            f'format = 1\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
+            f'compose_project = "p"\nreplicas = {replicas}\n[limits]\nfree_disk_mb = 1\nstart_s = 5\n'
+        )

@@ -93,8 +93,7 @@ class GitHubServer(_Handler):
         if issue[2]:
             return 200, [{"id": n, "body": text, "url": url} for n, text in enumerate(self.tickets.comments)]
         text = self.tickets.created[0]["body"] if self.tickets.created else "something broke"
-        return 200, {"number": int(issue[1]), "url": url, "body": text, "title": "x",
-                     "comments_url": f"{url}/comments"}  # fmt: skip
+        return 200, {"number": int(issue[1]), "url": url, "body": text, "title": "x", "comments_url": f"{url}/comments"}
 
 
 class JiraServer(_Handler):
@@ -120,8 +119,11 @@ class JiraServer(_Handler):
         if issue[2] == "/comment":
             rows = [{"id": str(n), "body": text, "self": url} for n, text in enumerate(self.tickets.comments)]
             return 200, {"comments": rows, "total": len(rows), "startAt": 0, "maxResults": 5000}
-        tasks = [{"id": "9", "key": "OPS-9", "self": url, "fields": {"summary": row["summary"]}}
-                 for row in self.tickets.created if "parent" in row]  # fmt: skip
+        tasks = [
+            {"id": "9", "key": "OPS-9", "self": url, "fields": {"summary": row["summary"]}}
+            for row in self.tickets.created
+            if "parent" in row
+        ]
         files = [{"id": "1", "filename": name, "self": url} for name in self.tickets.files]
         return 200, {"id": "1", "key": issue[1], "self": url, "fields": {"attachment": files, "subtasks": tasks}}
 

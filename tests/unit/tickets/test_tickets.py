@@ -292,13 +292,24 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
         desk.attach("INC-42")
 
 
-@pytest.mark.parametrize("environ, link", [
-    ({}, ""), ({"BUILD_URL": "http://j/job/1/"}, "http://j/job/1/artifact/"),
-    ({"GITLAB_CI": "true", "CI_JOB_URL": "http://g/-/jobs/1"}, "http://g/-/jobs/1/artifacts/browse"),
-    ({"GITHUB_ACTIONS": "true"}, ""),
-    ({"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "http://h", "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "5"},
-     "http://h/a/b/actions/runs/5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "environ, link",
+    [
+        ({}, ""),
+        ({"BUILD_URL": "http://j/job/1/"}, "http://j/job/1/artifact/"),
+        ({"GITLAB_CI": "true", "CI_JOB_URL": "http://g/-/jobs/1"}, "http://g/-/jobs/1/artifacts/browse"),
+        ({"GITHUB_ACTIONS": "true"}, ""),
+        (
+            {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_SERVER_URL": "http://h",
+                "GITHUB_REPOSITORY": "a/b",
+                "GITHUB_RUN_ID": "5",
+            },
+            "http://h/a/b/actions/runs/5",
+        ),
+    ],
+)
 def test_a_ci_job_knows_where_its_artifacts_are(environ: dict[str, str], link: str) -> None:
     assert tickets.link_of(environ) == link
 

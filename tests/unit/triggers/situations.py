@@ -7,13 +7,7 @@ from typing import Any
 
 from rollback_gate.change.content import Content
 from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series, Upstream
-from rollback_gate.evidence.symptoms import (
-    Attempt,
-    ErrorCount,
-    LogHistory,
-    Symptoms,
-    WorkerReading,
-)
+from rollback_gate.evidence.symptoms import Attempt, ErrorCount, LogHistory, Symptoms, WorkerReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from tests.unit.builders import replica
@@ -26,8 +20,10 @@ GONE = Unmeasured("it", "nobody answered")
 
 
 def attempts(count: int, seconds: float = 60, **changes: Any) -> tuple[Attempt, ...]:
-    return tuple(replace(Attempt(f"letter-{n}.jpg", NOW.plus(-600 + n), seconds, finished=True, failed=False), **changes)
-                 for n in range(count))  # fmt: skip
+    return tuple(
+        replace(Attempt(f"letter-{n}.jpg", NOW.plus(-600 + n), seconds, finished=True, failed=False), **changes)
+        for n in range(count)
+    )
 
 
 def failures(count: int, error: str = "ERROR:x:no metrics", **changes: Any) -> tuple[Attempt, ...]:
@@ -41,8 +37,10 @@ def errors(last_hour: int, expected: bool, name: str = "timeout") -> ErrorCount:
 def series(*means: float, documents: int = 12, deviation: float = 0.02, bucket_s: float = 600) -> Series:
     """The last bucket ends now."""
     first = NOW.plus(-bucket_s * len(means))
-    return Series(tuple(Bucket(first.plus(n * bucket_s), documents, documents, mean, deviation)
-                        for n, mean in enumerate(means)), bucket_s)  # fmt: skip
+    return Series(
+        tuple(Bucket(first.plus(n * bucket_s), documents, documents, mean, deviation) for n, mean in enumerate(means)),
+        bucket_s,
+    )
 
 
 def history(**changes: Any) -> LogHistory:
@@ -59,8 +57,13 @@ def well(elapsed_s: float = HOUR, log: LogHistory | Unmeasured | None = None, **
     """`log`: of one of the two replicas; the other one has a log without documents."""
     quiet = worker(history(attempts=()))
     good = Symptoms(
-        now=NOW, deployed_at=NOW.plus(-elapsed_s), deployed_by="by a test", expected_replicas=2,
-        workers=(worker(log), quiet), completeness=series(0.6, 0.61, 0.62, 0.62, 0.61, 0.62),
-        queue=QueueReading(0, 0, (), 10), mcp=McpReading(Upstream.ANSWERS, "it answers a call"),
-    )  # fmt: skip
+        now=NOW,
+        deployed_at=NOW.plus(-elapsed_s),
+        deployed_by="by a test",
+        expected_replicas=2,
+        workers=(worker(log), quiet),
+        completeness=series(0.6, 0.61, 0.62, 0.62, 0.61, 0.62),
+        queue=QueueReading(0, 0, (), 10),
+        mcp=McpReading(Upstream.ANSWERS, "it answers a call"),
+    )
     return replace(good, **changes)

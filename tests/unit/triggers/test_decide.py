@@ -55,29 +55,69 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("all is well, late", well(LATE), KEEP, "reaches_target"),
     ("import error", well(log=BROKEN), BACK, "import_error"),
     ("import error of an earlier start", well(log=MENDED), KEEP, "reaches_target"),
-    ("restarting", well(workers=(worker(status="restarting", restarting=True, exit_code=1), worker())), BACK, "crash_on_start"),
+    (
+        "restarting",
+        well(workers=(worker(status="restarting", restarting=True, exit_code=1), worker())),
+        BACK,
+        "crash_on_start",
+    ),
     ("exited by itself", well(workers=(worker(status="exited", exit_code=1), worker())), BACK, "crash_on_start"),
-    ("out of memory", well(workers=(worker(status="exited", exit_code=137, oom_killed=True), worker())), BACK, "crash_on_start"),
-    ("hangs at its start", well(workers=(worker(history(consuming_at=None), in_queue=False), worker())), BACK, "crash_on_start"),
+    (
+        "out of memory",
+        well(workers=(worker(status="exited", exit_code=137, oom_killed=True), worker())),
+        BACK,
+        "crash_on_start",
+    ),
+    (
+        "hangs at its start",
+        well(workers=(worker(history(consuming_at=None), in_queue=False), worker())),
+        BACK,
+        "crash_on_start",
+    ),
     ("the queue does not know it just now", well(workers=(worker(in_queue=False), worker())), TELL, "crash_on_start"),
     ("the queue cannot be asked", well(workers=(worker(in_queue=GONE), worker()), queue=GONE), KEEP, "reaches_target"),
-    ("not in the queue, and its log begins late", well(workers=(worker(history(consuming_at=None, since=NOW.plus(-60)), in_queue=False), worker())), TELL, "crash_on_start"),
+    (
+        "not in the queue, and its log begins late",
+        well(workers=(worker(history(consuming_at=None, since=NOW.plus(-60)), in_queue=False), worker())),
+        TELL,
+        "crash_on_start",
+    ),
     ("stopped by SIGTERM", well(workers=(worker(status="exited", exit_code=143), worker())), ASK, "stopped"),
     ("never came up", well(workers=(worker(status="created", exit_code=127), worker())), BACK, "crash_on_start"),
-    ("failed, then idle for an hour", well(LATE, log=history(attempts=(*attempts(7), *failures(3, seconds=HOUR)))), KEEP, "reaches_target"),
+    (
+        "failed, then idle for an hour",
+        well(LATE, log=history(attempts=(*attempts(7), *failures(3, seconds=HOUR)))),
+        KEEP,
+        "reaches_target",
+    ),
     ("stopped by somebody", well(workers=(worker(status="exited", exit_code=137), worker())), ASK, "stopped"),
     ("paused", well(workers=(worker(status="paused", paused=True), worker())), ASK, "stopped"),
     ("one missing", well(workers=(worker(),)), ASK, "stopped"),
-    ("old code already", well(workers=tuple(replace(worker(), content=(Content.OLD,)) for _ in "ab")), ASK, "nothing_to_roll_back"),
+    (
+        "old code already",
+        well(workers=tuple(replace(worker(), content=(Content.OLD,)) for _ in "ab")),
+        ASK,
+        "nothing_to_roll_back",
+    ),
     ("all fail alike", well(log=history(attempts=failures(5))), BACK, "same_error"),
     ("all fail alike, no MCP server", well(log=history(attempts=failures(5)), mcp=MCP_AWAY), MCP, "same_error"),
     ("all fail alike, MCP trouble in the log", well(log=history(attempts=failures(5, mcp=3))), MCP, "same_error"),
-    ("all fail, each in its way", well(log=history(attempts=tuple(failures(5, f"ERROR:x:{c}")[n] for n, c in enumerate("abcde")))), BACK, "no_test_document"),
+    (
+        "all fail, each in its way",
+        well(log=history(attempts=tuple(failures(5, f"ERROR:x:{c}")[n] for n, c in enumerate("abcde")))),
+        BACK,
+        "no_test_document",
+    ),
     ("four failed, none succeeded", well(log=history(attempts=failures(4))), TELL, "same_error"),
     ("no document yet", well(log=history(attempts=())), TELL, "same_error"),
     ("the probe succeeded", well(probe=PROBE), KEEP, "reaches_target"),
     ("the probe failed", well(probe=replace(PROBE, document=None)), BACK, "no_test_document"),
-    ("the probe failed, no MCP server", well(probe=replace(PROBE, document=None), mcp=MCP_AWAY), MCP, "no_test_document"),
+    (
+        "the probe failed, no MCP server",
+        well(probe=replace(PROBE, document=None), mcp=MCP_AWAY),
+        MCP,
+        "no_test_document",
+    ),
     ("the probe has no score", well(probe=replace(PROBE, document=document(score=None))), BACK, "no_test_document"),
     ("the probe was not picked up", well(probe=replace(PROBE, document=None, replica=None)), TELL, "no_test_document"),
     ("the probe could not be sent", well(probe=GONE), TELL, "no_test_document"),
@@ -91,14 +131,24 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("a spike of unexpected errors", well(log=history(errors=(errors(60, False),))), BACK, "error_spike"),
     ("a spike of expected errors", well(log=history(errors=(errors(60, True),))), WAIT, "error_spike"),
     ("expected errors that go on", well(LATE, log=history(errors=(errors(60, True),))), ASK, "error_spike"),
-    ("a spike with a few unexpected ones", well(log=history(errors=(errors(60, True), errors(5, False, "other")))), BACK, "error_spike"),
+    (
+        "a spike with a few unexpected ones",
+        well(log=history(errors=(errors(60, True), errors(5, False, "other")))),
+        BACK,
+        "error_spike",
+    ),
     ("some expected errors", well(log=history(errors=(errors(3, True),))), WAIT, "some_errors"),
     ("some expected errors, late", well(LATE, log=history(errors=(errors(3, True),))), KEEP, "reaches_target"),
     ("some unexpected errors, late", well(LATE, log=history(errors=(errors(3, False),))), ASK, "some_errors"),
     ("errors cannot show", well(log=history(without_level=9)), TELL, "error_spike"),
     ("rising", well(completeness=RISING), WAIT, "below_target"),
     ("rising, late, 50 % is near", well(LATE, completeness=RISING), KEEP, "below_target"),
-    ("rising, late, 50 % is far", well(LATE, completeness=series(*[0.2 + n / 500 for n in range(12)], deviation=0.0)), ASK, "below_target"),
+    (
+        "rising, late, 50 % is far",
+        well(LATE, completeness=series(*[0.2 + n / 500 for n in range(12)], deviation=0.0)),
+        ASK,
+        "below_target",
+    ),
     ("flat", well(completeness=FLAT), ASK, "below_target"),
     ("flat, too early", well(900, completeness=FLAT), WAIT, "below_target"),
     ("falling", well(completeness=series(0.48, 0.42, 0.36, 0.3)), ASK, "below_target"),
@@ -114,16 +164,41 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("no container at all", well(workers=()), ASK, "stopped"),
     ("another project's name", well(workers=(), project_exists=False), TELL, "import_error"),
     ("the MCP server refuses", well(mcp=MCP_AWAY), MCP, "upstream"),
-    ("the MCP server answers no call, no document yet", well(mcp=MCP_SILENT, log=history(attempts=())), MCP, "upstream"),
-    ("a spike of unexpected errors, MCP server in trouble", well(mcp=MCP_AWAY, log=history(errors=(errors(60, False),))), MCP, "error_spike"),
+    (
+        "the MCP server answers no call, no document yet",
+        well(mcp=MCP_SILENT, log=history(attempts=())),
+        MCP,
+        "upstream",
+    ),
+    (
+        "a spike of unexpected errors, MCP server in trouble",
+        well(mcp=MCP_AWAY, log=history(errors=(errors(60, False),))),
+        MCP,
+        "error_spike",
+    ),
     ("further documents hang, as with old code", well(log=history(attempts=HANGING)), KEEP, "reaches_target"),
-    ("further documents fail with an error of their own", well(LATE, log=history(attempts=FAILING_LATER)), BACK, "same_error"),
+    (
+        "further documents fail with an error of their own",
+        well(LATE, log=history(attempts=FAILING_LATER)),
+        BACK,
+        "same_error",
+    ),
     ("two are in work", well(log=history(attempts=IN_WORK)), TELL, "same_error"),
     ("the gate's own documents fail", well(log=history(attempts=(*attempts(9), *OWN))), KEEP, "reaches_target"),
-    ("the probe hangs as a further document", well(probe=replace(PROBE, document=None), log=history(attempts=(*attempts(9), OWN_HANGS))), TELL, "no_test_document"),
+    (
+        "the probe hangs as a further document",
+        well(probe=replace(PROBE, document=None), log=history(attempts=(*attempts(9), OWN_HANGS))),
+        TELL,
+        "no_test_document",
+    ),
     ("no engine for the containers", well(workers=GONE), TELL, "import_error"),
-    ("an alarm beside what is unmeasured", well(log=history(errors=(errors(60, False),)), completeness=GONE), BACK, "error_spike"),
-]  # fmt: skip
+    (
+        "an alarm beside what is unmeasured",
+        well(log=history(errors=(errors(60, False),)), completeness=GONE),
+        BACK,
+        "error_spike",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -239,15 +314,25 @@ SOMEHOW = st.builds(
         attempts=st.tuples(
             st.lists(st.tuples(st.floats(0.1, 900), st.booleans()), max_size=25),
             st.integers(0, 2),  # whether the MCP server is in trouble is a reading of its own, for all of them
-        ).map(lambda both: tuple(
-            replace(attempts(1, seconds, mcp=both[1])[0], document=f"{n}", at=NOW.plus(n - 600), finished=not bad,
-                    failed=bad, error="ERROR:x:y" if bad else "")
-            for n, (seconds, bad) in enumerate(both[0]))),
+        ).map(
+            lambda both: tuple(
+                replace(
+                    attempts(1, seconds, mcp=both[1])[0],
+                    document=f"{n}",
+                    at=NOW.plus(n - 600),
+                    finished=not bad,
+                    failed=bad,
+                    error="ERROR:x:y" if bad else "",
+                )
+                for n, (seconds, bad) in enumerate(both[0])
+            )
+        ),
         errors=st.lists(st.tuples(st.integers(0, 70), st.booleans()), max_size=3).map(
-            lambda rows: tuple(errors(count, expected, f"{n}") for n, (count, expected) in enumerate(rows))),
+            lambda rows: tuple(errors(count, expected, f"{n}") for n, (count, expected) in enumerate(rows))
+        ),
     ),
     completeness=st.lists(st.floats(0, 1), min_size=1, max_size=8).map(lambda means: series(*means)),
-)  # fmt: skip
+)
 WORSE = st.one_of(
     st.floats(0, 0.7).map(lambda by: ("lower", lambda s: lower(s, by))),
     st.floats(1, 9).map(lambda by: ("slower", lambda s: slowed(s, by))),

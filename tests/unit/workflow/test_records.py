@@ -16,8 +16,10 @@ rows = st.lists(st.tuples(st.sampled_from("ab"), verdicts), max_size=12)
 
 def kept(found: list[tuple[str, str]]) -> list[Kept]:
     """`found`: deployment and verdict, oldest first; "" for one that cannot be read."""
-    return [Kept(Path(f"{n:04}"), Examination({"deployment": {"id": where}, "verdict": verdict} if verdict else {}))
-            for n, (where, verdict) in enumerate(found)]  # fmt: skip
+    return [
+        Kept(Path(f"{n:04}"), Examination({"deployment": {"id": where}, "verdict": verdict} if verdict else {}))
+        for n, (where, verdict) in enumerate(found)
+    ]
 
 
 def newest(records: list[Kept], where: str) -> Kept | None:
