@@ -367,12 +367,14 @@ def compose_file(variant: str) -> str:
 def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str], scale: float) -> str:
     """The lab's profile: Phase 1's, with this deployment's addresses and the time limits of its pace."""
     phase1 = HERE.parent / "profiles" / "phase1.toml"
-    return f"""format = 1
+    return f"""format = 2
 extends = "{phase1}"
 
 [deployment]
 project_directory = "{directory}"
-compose_project = "{project}"
+project = "{project}"
+
+[services.enrichment-worker]
 replicas = {1 if variant == "single" else 2}
 
 [queue]

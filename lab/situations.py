@@ -217,7 +217,7 @@ SITUATIONS = (
         Decision.CANNOT_TELL,
         "import_error",
         well,
-        (*MIDDLE, *SAMPLE, "deployment.compose_project=nobody"),
+        (*MIDDLE, *SAMPLE, "deployment.project=nobody"),
         words="no container",
     ),
     Situation("nothing-yet", "no document since the deployment", Decision.CANNOT_TELL, "same_error", words="--probe"),

@@ -302,7 +302,7 @@ ENTRIES = (
         INCONCLUSIVE,
         "worker_running",
         "is it the right engine",
-        settings=("deployment.compose_project=nobody",),
+        settings=("deployment.project=nobody",),
         judge=lambda operator, entry: ask.verify(operator, entry),
     ),
 )

@@ -305,7 +305,9 @@ ENTRIES = (
     Entry(
         "time-zone", "healthy", "the gate runs in another time zone", GO, judge=ask.with_environment(TZ="Asia/Kolkata")
     ),
-    Entry("five-replicas", "healthy", "five replicas", GO, apply=five, settings=("deployment.replicas=5",)),
+    Entry(
+        "five-replicas", "healthy", "five replicas", GO, apply=five, settings=("services.enrichment-worker.replicas=5",)
+    ),
     Entry("similar-names", "healthy", "containers of other projects with similar names", GO, apply=similar),
     Entry(
         "log-level-error",

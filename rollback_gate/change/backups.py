@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.errors import Refused
-from rollback_gate.profile.schema import Code, RestoredFile
+from rollback_gate.profile.schema import FileItem
 
 
 @dataclass(frozen=True)
@@ -28,37 +28,35 @@ class Candidate:
         return hashlib.sha256(self.data or b"").hexdigest()
 
 
-def candidates(
-    directory: Path, restored: RestoredFile, code: Code, kept: Iterable[Candidate] = ()
-) -> tuple[Candidate, ...]:
+def candidates(directory: Path, restored: FileItem, kept: Iterable[Candidate] = ()) -> tuple[Candidate, ...]:
     """All backups of a file, newest first by the time in the name; those without one come last."""
-    found = [_candidate(path, restored, code) for path in sorted(directory.glob(restored.backups))]
+    found = [_candidate(path, restored) for path in sorted(directory.glob(restored.backups))]
     return tuple(
         sorted([*found, *kept], key=lambda c: (c.stamp or datetime.datetime.min, c.path.name), reverse=True)  # noqa: DTZ901
     )
 
 
-def in_snapshots(folder: Path, restored: RestoredFile, code: Code) -> tuple[Candidate, ...]:
+def in_snapshots(folder: Path, restored: FileItem) -> tuple[Candidate, ...]:
     """Copies of a file that snapshots kept; their time is that of the snapshot's id (UTC), as local time."""
     found = []
     for path in sorted(folder.glob(f"[0-9]*/files/{restored.path}")):
         snapshot = path.relative_to(folder).parts[0]
         taken = datetime.datetime.strptime(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S").replace(tzinfo=datetime.UTC)
         data = path.read_bytes()
-        found.append(Candidate(path, taken.astimezone().replace(tzinfo=None), data, *classify(data, code)))
+        found.append(Candidate(path, taken.astimezone().replace(tzinfo=None), data, *classify(data, restored)))
     return tuple(found)
 
 
-def newest_old(directory: Path, restored: RestoredFile, code: Code, kept: Iterable[Candidate] = ()) -> Source:
+def newest_old(directory: Path, restored: FileItem, kept: Iterable[Candidate] = ()) -> Source:
     """The newest backup that really is old code. Raises Refused, naming every backup and what it is."""
-    found = candidates(directory, restored, code, kept)
+    found = candidates(directory, restored, kept)
     for candidate in found:
         if candidate.content is Content.OLD and candidate.data is not None:
             return _source(directory, restored, candidate, candidate.data)
     if not found:
         raise Refused(
             f"no backup of {restored.path} (looked for {directory / restored.backups})",
-            "put a backup of the old file there, or correct code.restore.backups",
+            "put a backup of the old file there, or correct the item's `backups`",
         )
     listed = "; ".join(f"{c.path.name}: {c.content} ({c.why})" for c in found)
     raise Refused(
@@ -67,7 +65,7 @@ def newest_old(directory: Path, restored: RestoredFile, code: Code, kept: Iterab
     )
 
 
-def chosen(directory: Path, restored: RestoredFile, code: Code, name: str) -> Source:
+def chosen(directory: Path, restored: FileItem, name: str) -> Source:
     """One backup by hand: a path, relative to the project directory. Raises Refused when it is not old code."""
     path = directory / name
     if not path.resolve().is_relative_to(directory.resolve()):
@@ -76,19 +74,19 @@ def chosen(directory: Path, restored: RestoredFile, code: Code, name: str) -> So
         )
     if not path.exists():
         raise Refused(f"there is no backup {path}", "list them: invoke rollback.backups")
-    candidate = _candidate(path, restored, code)
+    candidate = _candidate(path, restored)
     if candidate.data is None or candidate.content is not Content.OLD:
         raise Refused(f"{path} is {candidate.content} ({candidate.why})", "list what each is: invoke rollback.backups")
     return _source(directory, restored, candidate, candidate.data)
 
 
-def _source(directory: Path, restored: RestoredFile, candidate: Candidate, data: bytes) -> Source:
+def _source(directory: Path, restored: FileItem, candidate: Candidate, data: bytes) -> Source:
     inside = candidate.path.is_relative_to(directory)
     origin = candidate.path.relative_to(directory) if inside else candidate.path
     return Source(restored.path, "backup", str(origin), data, candidate.digest)
 
 
-def _candidate(path: Path, restored: RestoredFile, code: Code) -> Candidate:
+def _candidate(path: Path, restored: FileItem) -> Candidate:
     stamp = _stamp(path.name, restored.stamp)
     if path.is_symlink() or not path.is_file():
         return Candidate(path, stamp, None, Content.UNKNOWN, "is no plain file")
@@ -96,7 +94,7 @@ def _candidate(path: Path, restored: RestoredFile, code: Code) -> Candidate:
         data = path.read_bytes()
     except OSError as error:
         return Candidate(path, stamp, None, Content.UNKNOWN, f"cannot be read: {error.strerror}")
-    content, why = classify(data, code)
+    content, why = classify(data, restored)
     return Candidate(path, stamp, data, content, why)
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollback_gate.change.reading import CodeReading, FileReading
-from rollback_gate.change.strategy import container_path
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.profile.schema import Profile
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import FileItem, Profile
 
 LIMIT_S = 20
 _END = "end of reading"
@@ -43,27 +43,27 @@ class Answer:
     stderr: str
 
 
-def script(profile: Profile) -> str:
-    """The question for one replica: a command for `sh`, limited in time inside the container."""
+def script(profile: Profile, service: str) -> str:
+    """The question for a replica of this service: a command for `sh`, limited in time inside the container."""
     lines = [_FUNCTIONS]
-    for number, restored in enumerate(profile.code.restore):
-        path = container_path(profile, restored.path)
+    for number, restored in enumerate(profile.files):
+        path = profile.inside(service, restored.path)
         lines.append(f"file {shlex.quote(path)}")
-        for kind, texts in (("new", profile.code.new), ("old", profile.code.old)):
+        for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)} {shlex.quote(path)} 2>/dev/null")
-    lines += [f"there {shlex.quote(container_path(profile, removed))}" for removed in profile.code.remove]
+    lines += [f"there {shlex.quote(profile.inside(service, removed))}" for removed in profile.removed()]
     lines.append(f"echo {shlex.quote(_END)}")
     return f"timeout {LIMIT_S} sh -c {shlex.quote(chr(10).join(lines))}"
 
 
-def read(profile: Profile, ask: Callable[[str], Answer], subject: str) -> CodeReading | Unmeasured:
+def read(profile: Profile, ask: Callable[[str], Answer], replica: Replica) -> CodeReading | Unmeasured:
     """Ask one container, whose state the caller has checked: on a stopped one every file seems to be missing."""
-    return parse(profile, ask(script(profile)), subject)
+    return parse(profile, ask(script(profile, replica.service)), replica)
 
 
-def parse(profile: Profile, answer: Answer, subject: str) -> CodeReading | Unmeasured:
-    what = f"the code in {subject}"
+def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | Unmeasured:
+    what, service = f"the code in {replica.name}", replica.service
     lines = answer.stdout.splitlines()
     if answer.status != 0 or not lines or lines[-1] != _END:
         said = (answer.stderr.strip() or answer.stdout.strip() or "nothing").splitlines()[-1][:200]
@@ -78,10 +78,10 @@ def parse(profile: Profile, answer: Answer, subject: str) -> CodeReading | Unmea
     paths = {row[-1]: row for row in rows if row[0] in ("file", "link", "gone")}
     held = {row[1:] for row in rows if row[0] == "holds"}
     files = tuple(
-        _file(profile, number, paths.get(container_path(profile, restored.path)), held)
-        for number, restored in enumerate(profile.code.restore)
+        _file(restored, number, paths.get(profile.inside(service, restored.path)), held)
+        for number, restored in enumerate(profile.files)
     )
-    still_there = tuple(r for r in profile.code.remove if ("there", container_path(profile, r)) in rows)
+    still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
     return CodeReading(files, still_there)
 
 
@@ -99,8 +99,8 @@ def _row(line: str) -> tuple[str, ...]:
     return tuple(line.split(" ", fields_before_path))
 
 
-def _file(profile: Profile, number: int, row: tuple[str, ...] | None, held: set[tuple[str, ...]]) -> FileReading:
-    path = profile.code.restore[number].path
+def _file(item: FileItem, number: int, row: tuple[str, ...] | None, held: set[tuple[str, ...]]) -> FileReading:
+    path = item.path
     if row is None or row[0] == "gone":
         return FileReading(path, exists=False)
     if row[0] == "link":
@@ -111,6 +111,6 @@ def _file(profile: Profile, number: int, row: tuple[str, ...] | None, held: set[
         digest=row[1],
         modified_at=_time(row[2]),
         changed_at=_time(row[3]),
-        new=tuple(t for i, t in enumerate(profile.code.new) if (f"new.{number}", str(i)) in held),
-        old=tuple(t for i, t in enumerate(profile.code.old) if (f"old.{number}", str(i)) in held),
+        new=tuple(t for i, t in enumerate(item.new) if (f"new.{number}", str(i)) in held),
+        old=tuple(t for i, t in enumerate(item.old) if (f"old.{number}", str(i)) in held),
     )

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rollback_gate.profile.schema import Code
+from rollback_gate.profile.schema import FileItem
 
 
 class Content(enum.StrEnum):
@@ -35,16 +35,16 @@ class Source:
         return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest())
 
 
-def classify(data: bytes, code: Code) -> tuple[Content, str]:
-    """Old code holds all of the profile's old texts and none of the new ones."""
+def classify(data: bytes, item: FileItem) -> tuple[Content, str]:
+    """Old code holds all of the item's old texts and none of the new ones."""
     text = data.decode(errors="replace")
-    new = [mark for mark in code.new if mark in text]
-    missing = [mark for mark in code.old if mark not in text]
+    new = [mark for mark in item.new if mark in text]
+    missing = [mark for mark in item.old if mark not in text]
     if new:
         return Content.NEW, f"holds {', '.join(new)}"
     if missing:
         return Content.UNKNOWN, f"lacks {', '.join(missing)}"
-    return Content.OLD, f"holds {', '.join(code.old)} and nothing of the change"
+    return Content.OLD, f"holds {', '.join(item.old)} and nothing of the change"
 
 
 def difference(source: Source, current: bytes) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def difference(source: Source, current: bytes) -> tuple[str, ...]:
     )
 
 
-def outside_of_change(diff: Iterable[str], code: Code) -> int:
+def outside_of_change(diff: Iterable[str], item: FileItem) -> int:
     """Lines that the restore would drop and that hold none of the change's own marks."""
     dropped = [line for line in diff if line.startswith("-") and not line.startswith("---")]
-    return sum(bool(line[1:].strip()) and not any(mark in line for mark in code.new) for line in dropped)
+    return sum(bool(line[1:].strip()) and not any(mark in line for mark in item.new) for line in dropped)

@@ -11,7 +11,7 @@ from pathlib import Path
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.errors import CommandFailed, Refused
 from rollback_gate.platform.commands import Completed, Runner
-from rollback_gate.profile.schema import Code
+from rollback_gate.profile.schema import FileItem
 
 MOST_COMMITS = 500
 
@@ -23,27 +23,29 @@ class History:
     directory: Path
     runner: Runner
 
-    def newest_old(self, path: str, code: Code) -> Source:
-        """From the last commit in which `path` is old code. Raises Refused, saying what was looked at."""
+    def newest_old(self, item: FileItem) -> Source:
+        """From the last commit in which the file is old code. Raises Refused, saying what was looked at."""
+        path = item.path
         commits = self._git("rev-list", f"--max-count={MOST_COMMITS}", "HEAD", "--", path).split()
         if not commits:
             raise Refused(f"git knows no commit of {path}", "look with git log whether it is tracked there")
         for commit in commits:
             data = self._blob(commit, path)
-            if data is not None and classify(data, code)[0] is Content.OLD:
+            if data is not None and classify(data, item)[0] is Content.OLD:
                 return Source.of(path, "git", commit[:12], data)
         raise Refused(
             f"in none of the last {len(commits)} commits of {path} it is old code",
             "name another revision with --rev, for example one of another branch",
         )
 
-    def at(self, path: str, rev: str, code: Code) -> Source:
+    def at(self, item: FileItem, rev: str) -> Source:
         """From one revision, chosen by hand. Raises Refused when that is not old code."""
+        path = item.path
         commit = self._git("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").strip()
         data = self._blob(commit, path)
         if data is None:
             raise Refused(f"revision {rev} has no {path}", "choose another one: git log -- " + path)
-        content, why = classify(data, code)
+        content, why = classify(data, item)
         if content is not Content.OLD:
             raise Refused(f"{path} in revision {rev} is {content} ({why})", "choose another one: git log -- " + path)
         return Source.of(path, "git", commit[:12], data)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Source
-from rollback_gate.profile.schema import Code
+from rollback_gate.profile.schema import Only, Profile
 
 
 class Direction(enum.StrEnum):
@@ -33,13 +33,13 @@ class Mode:
     name: ModeName = ModeName.QUICK
     with_documentation: bool = False
 
-    def removes(self, code: Code) -> tuple[str, ...]:
+    def removes(self, profile: Profile) -> tuple[str, ...]:
         """Partial keeps the new modules (runbook, Partial Rollback); full removes more (Full Rollback)."""
         if self.name is ModeName.PARTIAL:
             return ()
         if self.name is not ModeName.FULL:
-            return code.remove
-        return (*code.remove, *code.remove_full, *(code.documentation if self.with_documentation else ()))
+            return profile.removed()
+        return profile.removed(Only.FULL, *([Only.DOCUMENTATION] if self.with_documentation else []))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from rollback_gate.change import import_graph
 from rollback_gate.change.code import Answer, read
 from rollback_gate.change.import_graph import KeptModules
 from rollback_gate.change.reading import CodeReading
-from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in, python_files_in
@@ -37,7 +36,7 @@ class Inside:
         what = f"the code in {replica.name}"
         if not replica.is_running:
             return Unmeasured(what, f"the container is {replica.condition}; nothing can be asked inside it")
-        reading = read(self.profile, lambda script: self.ask(replica, script), replica.name)
+        reading = read(self.profile, lambda script: self.ask(replica, script), replica)
         now = self.engine.inspect(replica.id)
         if now is None or not now.is_running or now.started_at != replica.started_at:
             return Unmeasured(what, "the container was stopped or restarted while it was being read")
@@ -48,7 +47,7 @@ class Inside:
     def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
         profile = self.profile
         files: dict[str, str] = {}
-        waiting = {PurePosixPath(entry).parts[0] for entry in profile.code.entries}
+        waiting = {PurePosixPath(entry).parts[0] for entry in profile.partial.entries}
         seen: set[str] = set()
         try:
             while waiting:  # what they import may lie in other folders beside theirs
@@ -58,11 +57,11 @@ class Inside:
                 waiting = import_graph.top_names(files) - seen
         except Unreachable as error:
             return Unmeasured(f"what {replica.name} imports", error.message)
-        return import_graph.read(files, profile.code.entries, profile.code.remove, replica.name)
+        return import_graph.read(files, profile.partial.entries, profile.removed(), replica.name)
 
     def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
         """Of the folder `name`, or the module `name`.py, of container_root; {} for what is installed elsewhere."""
-        folder = container_path(self.profile, name)
+        folder = self.profile.inside(replica.service, name)
         found = python_files_in(self.engine, replica.id, folder)
         data = None if found else file_in(self.engine, replica.id, f"{folder}.py")
         alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}

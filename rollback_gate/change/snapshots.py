@@ -10,14 +10,14 @@ from typing import Any
 from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Baseline
 from rollback_gate.instant import Instant
-from rollback_gate.profile.schema import Code
+from rollback_gate.profile.schema import FileItem
 
 FORMAT = 1
 MANIFEST = "snapshot.json"
 
 
 def baseline(
-    folders: Iterable[Path], code: Code, minimum_sample: int, until: Instant
+    folders: Iterable[Path], files: Iterable[FileItem], minimum_sample: int, until: Instant
 ) -> tuple[Baseline | None, list[str]]:
     """Of the newest snapshot that can tell; and why newer ones cannot. `folders`: where snapshots are kept.
 
@@ -29,7 +29,7 @@ def baseline(
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            why = _why_not(path.parent, manifest, code, minimum_sample, until)
+            why = _why_not(path.parent, manifest, files, minimum_sample, until)
             made = None if why else _made(manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
             why, made = f"cannot be read: {error!r}", None
@@ -39,12 +39,12 @@ def baseline(
     return None, passed_over
 
 
-def processing_s(folders: Iterable[Path], code: Code, until: Instant) -> float | None:
+def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> float | None:
     """Mean seconds of a document by the newest snapshot of the old code that was taken before `until` and knows it.
 
     Of at least two documents: one says how long it took, not how long they take.
     """
-    for manifest in _of_before(folders, code, until):
+    for manifest in _of_before(folders, files, until):
         times = manifest.get("baseline", {}).get("processing_s", {})
         mean, count = times.get("mean"), times.get("documents")
         if isinstance(mean, int | float) and mean > 0 and isinstance(count, int) and count > 1:
@@ -52,41 +52,43 @@ def processing_s(folders: Iterable[Path], code: Code, until: Instant) -> float |
     return None
 
 
-def ill_services(folders: Iterable[Path], code: Code, until: Instant) -> tuple[str, ...]:
+def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> tuple[str, ...]:
     """Services whose health check failed when the newest snapshot of the old code was taken."""
-    for manifest in _of_before(folders, code, until):
+    for manifest in _of_before(folders, files, until):
         ill = manifest.get("ill")
         if isinstance(ill, list):
             return tuple(str(name) for name in ill)
     return ()
 
 
-def _of_before(folders: Iterable[Path], code: Code, until: Instant) -> Iterator[dict[str, Any]]:
+def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> Iterator[dict[str, Any]]:
     """Manifests of snapshots of the old code from before `until`, newest first, without those that cannot be read."""
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            if not _of_old_code(path.parent, manifest, code, until):
+            if not _of_old_code(path.parent, manifest, files, until):
                 yield manifest
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # another one may be readable; without any, the profile's own limit stands
 
 
-def _of_old_code(folder: Path, manifest: dict[str, Any], code: Code, until: Instant) -> str:
+def _of_old_code(folder: Path, manifest: dict[str, Any], files: Iterable[FileItem], until: Instant) -> str:
     """Why it is not from before the change, "" where it is."""
     if manifest["format"] != FORMAT:
         return "is of another format"
     if Instant.parse(manifest["at"]) >= until:
         return "was taken after what is judged began to run"
-    kept = [folder / "files" / restored.path for restored in code.restore]
-    if not all(path.is_file() and classify(path.read_bytes(), code)[0] is Content.OLD for path in kept):
+    kept = [(restored, folder / "files" / restored.path) for restored in files]
+    if not all(path.is_file() and classify(path.read_bytes(), item)[0] is Content.OLD for item, path in kept):
         return "was not taken of the old code"
     return ""
 
 
-def _why_not(folder: Path, manifest: dict[str, Any], code: Code, minimum_sample: int, until: Instant) -> str:
-    if why := _of_old_code(folder, manifest, code, until):
+def _why_not(
+    folder: Path, manifest: dict[str, Any], files: Iterable[FileItem], minimum_sample: int, until: Instant
+) -> str:
+    if why := _of_old_code(folder, manifest, files, until):
         return why
     completeness = manifest["baseline"]["completeness"]
     if "unmeasured" in completeness:

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from rollback_gate.change import backups
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.change.git import History
-from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Refused, WrongSetting
 from rollback_gate.platform import images
 from rollback_gate.platform.archive import exists_in, file_in
@@ -17,7 +16,7 @@ from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.images import Image
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Profile, RestoredFile
+from rollback_gate.profile.schema import FileItem, Profile
 
 KINDS = ("backup", "git", "image")
 
@@ -74,9 +73,9 @@ class Sources:
     def find(self, containers: Iterable[Replica]) -> tuple[Source, ...]:
         """For every restored file the first source that has old code. Raises Refused, saying what each source has."""
         rows = tuple(containers)
-        return tuple(self._one(restored, rows) for restored in self.profile.code.restore)
+        return tuple(self._one(restored, rows) for restored in self.profile.files)
 
-    def _one(self, restored: RestoredFile, containers: tuple[Replica, ...]) -> Source:
+    def _one(self, restored: FileItem, containers: tuple[Replica, ...]) -> Source:
         ways: dict[str, Callable[[], Source]] = {
             "backup": lambda: self._backup(restored),
             "git": lambda: self._git(restored),
@@ -95,31 +94,25 @@ class Sources:
         several = f"put a backup of the old file beside it as {name}, or name a source: --backup, --rev, --image"
         raise Refused(says, tried[0].remedy if len(tried) == 1 else several)
 
-    def _backup(self, restored: RestoredFile) -> Source:
-        code = self.profile.code
+    def _backup(self, restored: FileItem) -> Source:
         if self.choice.backup and self._is_for(self.choice.backup, restored):
-            return backups.chosen(self.directory, restored, code, self.choice.backup)
-        kept = [c for folder in self.snapshots for c in backups.in_snapshots(folder, restored, code)]
-        return backups.newest_old(self.directory, restored, code, kept)
+            return backups.chosen(self.directory, restored, self.choice.backup)
+        kept = [c for folder in self.snapshots for c in backups.in_snapshots(folder, restored)]
+        return backups.newest_old(self.directory, restored, kept)
 
-    def _is_for(self, name: str, restored: RestoredFile) -> bool:
+    def _is_for(self, name: str, restored: FileItem) -> bool:
         """Of several restored files, a backup chosen by hand is that of the file beside it that it is named after."""
         beside = self.directory / PurePosixPath(restored.path).parent
         is_beside = (self.directory / name).parent == beside
-        return len(self.profile.code.restore) == 1 or (
+        return len(self.profile.files) == 1 or (
             is_beside and PurePosixPath(name).name.startswith(PurePosixPath(restored.path).name)
         )
 
-    def _git(self, restored: RestoredFile) -> Source:
+    def _git(self, restored: FileItem) -> Source:
         history = History(self.directory, self.runner)
-        code = self.profile.code
-        return (
-            history.at(restored.path, self.choice.rev, code)
-            if self.choice.rev
-            else history.newest_old(restored.path, code)
-        )
+        return history.at(restored, self.choice.rev) if self.choice.rev else history.newest_old(restored)
 
-    def _from_image(self, restored: RestoredFile, containers: tuple[Replica, ...]) -> Source:
+    def _from_image(self, restored: FileItem, containers: tuple[Replica, ...]) -> Source:
         found = self.old_image(containers, removed=False)
         data = found.files.get(restored.path)
         if data is None:
@@ -149,12 +142,12 @@ class Sources:
                 raise Refused(f"there is no image {self.choice.image}", "docker images shows what there is")
             return (image,)
         deployment = self.profile.deployment
-        names = {r.image_name for r in containers if r.service == deployment.worker}
+        names = {r.image_name for r in containers if r.service == self.profile.consumer}
         names = {name for name in names if not name.startswith("sha256:")}
         others = {images.with_tag(r.image_name) for r in containers} - {images.with_tag(name) for name in names}
         repositories = {images.repository_of(name) for name in names}
         kept = {images.kept_repository(self.keeps, name) for name in names}
-        found = images.related(self.engine, repositories | kept, deployment.compose_project, [deployment.worker])
+        found = images.related(self.engine, repositories | kept, deployment.project, [self.profile.consumer])
         return tuple(image for image in found if not (image.tags and set(image.tags) <= others))
 
     def is_old(self, image_id: str) -> bool:
@@ -163,20 +156,19 @@ class Sources:
 
     def _look_into(self, image: Image, removed: bool) -> tuple[dict[str, bytes], str]:
         """Its restored files; and why it is not old code, "" when it is."""
-        code = self.profile.code
-        with images.opened(self.engine, image.id, self.profile.deployment.compose_project) as container:
+        with images.opened(self.engine, image.id, self.profile.deployment.project) as container:
             files: dict[str, bytes] = {}
-            for restored in code.restore:
-                data = file_in(self.engine, container, container_path(self.profile, restored.path))
+            for restored in self.profile.files:
+                data = file_in(self.engine, container, self.profile.inside(self.profile.consumer, restored.path))
                 if data is None:
                     return {}, f"has no {restored.path}"
-                content, why = classify(data, code)
+                content, why = classify(data, restored)
                 if content is not Content.OLD:
                     return {}, f"{content} ({why})"
                 files[restored.path] = data
             left = [
                 path
-                for path in code.remove
-                if removed and exists_in(self.engine, container, container_path(self.profile, path))
+                for path in self.profile.removed()
+                if removed and exists_in(self.engine, container, self.profile.inside(self.profile.consumer, path))
             ]
         return files, f"still has {', '.join(left)}" if left else ""

@@ -32,9 +32,9 @@ class Covered:
 def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService) -> Strategy:
     """Raises Refused when some of the restored files are bind-mounted and others are not."""
     covered = {
-        covering_mount(replica.mounts, container_path(profile, file.path)) is not None
+        covering_mount(replica.mounts, profile.inside(replica.service, file.path)) is not None
         for replica in replicas
-        for file in profile.code.restore
+        for file in profile.files
     }
     if covered == {True}:
         return Strategy.BIND
@@ -44,11 +44,6 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
             "make all replicas alike (docker inspect shows their mounts), then try again",
         )
     return Strategy.BUILD if service.builds else Strategy.IMAGE
-
-
-def container_path(profile: Profile, relative: str) -> str:
-    """Where a file of the project is inside the containers."""
-    return str(PurePosixPath(profile.deployment.container_root) / relative)
 
 
 def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:

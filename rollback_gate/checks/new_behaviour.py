@@ -25,7 +25,7 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     if wrong:
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
     details = [f"{file.path}: sha256 {file.digest[:16]}" for file in replica.code.files]
-    unsure = [file.path for file in replica.code.files if set(file.old) != set(profile.code.old)]
+    unsure = [file.path for file in replica.code.files if set(file.old) != set(profile.file(file.path).old)]
     if isinstance(sources, Unmeasured):
         if unsure:
             return inconclusive(replica.label, f"{sources}; content shows neither old nor new code", *details)
@@ -56,7 +56,7 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
         return _kept_modules(replica, replica.code)
     if replica.code.still_there:
         return failed(replica.label, "still has modules of the change", Evidence.CODE, *replica.code.still_there)
-    return passed(replica.label, f"has none of the {len(profile.code.remove)} removed modules", Evidence.CODE)
+    return passed(replica.label, f"has none of the {len(profile.removed())} removed modules", Evidence.CODE)
 
 
 def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:

@@ -25,7 +25,7 @@ def expected_number(readings: Readings) -> Claim:
         return inconclusive(
             "worker",
             "no container of the worker or a dependent exists here: is it the right engine, "
-            "and the right deployment.compose_project?",
+            "and the right deployment.project?",
         )
     running = [state for state in found if state.is_running]
     details = [f"{state.name}: {state.condition}" for state in found]
@@ -44,7 +44,7 @@ def expected_number(readings: Readings) -> Claim:
         return inconclusive(
             "worker",
             f"{len(found)} replicas exist, {expected} are expected: if that is right, "
-            f"set deployment.replicas={len(found)}",
+            f"set services.{found[0].service}.replicas={len(found)}",
             *details,
         )
     return passed("worker", f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)

@@ -94,8 +94,8 @@ class Collector:
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
-        before = self._by_slot(self.engine.containers(self._project, self.profile.deployment.worker))
-        dependents = {name: self._containers(name) for name in self.profile.deployment.dependents}
+        before = self._by_slot(self.engine.containers(self._project, self.profile.consumer))
+        dependents = {name: self._containers(name) for name in self.profile.others}
         began = self.clock()
         processing = self._processing(before)
         if not self.judged.invasive:
@@ -240,7 +240,7 @@ class Collector:
             for slot, replica in before.items()
         )
         return Readings(
-            expected_replicas=self.profile.deployment.replicas,
+            expected_replicas=self.profile.replicas,
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
             replicas=replicas,
@@ -291,15 +291,15 @@ class Collector:
 
     @property
     def _project(self) -> str:
-        return self.profile.deployment.compose_project
+        return self.profile.deployment.project
 
     def _by_slot(self, found: tuple[Replica, ...]) -> dict[str, Replica | None]:
         """Every expected replica has a slot, found or not; those beyond the expected number have one too."""
-        count = max(self.profile.deployment.replicas, len(found))
+        count = max(self.profile.replicas, len(found))
         return {f"replica-{n + 1}": found[n] if n < len(found) else None for n in range(count)}
 
     def _ids(self) -> dict[str, str] | Unmeasured:
-        found = self._containers(self.profile.deployment.worker)
+        found = self._containers(self.profile.consumer)
         return found if isinstance(found, Unmeasured) else {replica.name: replica.id for replica in found}
 
     def _containers(self, service: str) -> tuple[Replica, ...] | Unmeasured:
@@ -310,7 +310,7 @@ class Collector:
 
     def _awaits_health(self, elapsed: float) -> bool:
         """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
-        services = (self.profile.deployment.worker, *self.profile.deployment.dependents)
+        services = (self.profile.consumer, *self.profile.others)
         found = (r for name in services for r in self.engine.containers(self._project, name))
         return elapsed < self.profile.limits.health_s and any(replica.awaits_health for replica in found)
 

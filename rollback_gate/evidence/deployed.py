@@ -11,7 +11,7 @@ def by_backups(profile: Profile) -> list[tuple[Instant, str]]:
     """The time in each backup's name, with that name. Names hold this machine's local time."""
     directory = profile.deployment.project_directory
     try:
-        found = [c for restored in profile.code.restore for c in candidates(directory, restored, profile.code)]
+        found = [c for restored in profile.files for c in candidates(directory, restored)]
     except OSError:
         return []  # the files cannot be seen from here
     return [(Instant.from_datetime(c.stamp.astimezone()), c.path.name) for c in found if c.stamp]

@@ -37,11 +37,11 @@ class Glances:
     def take(self, elapsed_s: float) -> Readings:
         """Raises Unreachable."""
         deployment = self.profile.deployment
-        now = {r.id: r for r in self.engine.containers(deployment.compose_project, deployment.worker)}
+        now = {r.id: r for r in self.engine.containers(deployment.project, self.profile.consumer)}
         replicas = tuple(self._replica(n, replica, now.get(replica.id)) for n, replica in enumerate(self.first, 1))
-        dependents = {name: self.engine.containers(deployment.compose_project, name) for name in deployment.dependents}
+        dependents = {name: self.engine.containers(deployment.project, name) for name in self.profile.others}
         return Readings(
-            expected_replicas=deployment.replicas,
+            expected_replicas=self.profile.replicas,
             source_digests=_NOT_NOW,
             run_id=None,
             replicas=replicas,

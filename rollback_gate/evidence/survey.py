@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Content, classify
-from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import mcp, queue
 from rollback_gate.evidence.deployed import by_backups
@@ -25,7 +24,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.schema import FileItem, Profile
 
 _UNKNOWN_S = 86_400
 POLL_S = 0.25
@@ -50,7 +49,7 @@ class Survey:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
         now = self.engine.now()
         deployment = self.profile.deployment
-        replicas = self.engine.containers(deployment.compose_project, deployment.worker)
+        replicas = self.engine.containers(deployment.project, self.profile.consumer)
         self._deployed = self._deployed or self._moment(replicas, now)
         deployed_at, deployed_by = self._deployed
         mcp_reading = mcp.read(self.profile)
@@ -61,14 +60,14 @@ class Survey:
             now=self.engine.now(),
             deployed_at=deployed_at,
             deployed_by=deployed_by,
-            expected_replicas=deployment.replicas,
+            expected_replicas=self.profile.replicas,
             workers=workers,
             completeness=self._series(deployed_at),
             queue=in_queue,
             mcp=mcp_reading,
             probe=probe,
             normal_s=self.normal_s,
-            project_exists=self.engine.has_project(deployment.compose_project),
+            project_exists=self.engine.has_project(deployment.project),
         )
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
@@ -77,7 +76,7 @@ class Survey:
             return Unmeasured("the test document", self.documents.reason)
         try:
             deployment = self.profile.deployment
-            found = self.engine.containers(deployment.compose_project, deployment.worker)
+            found = self.engine.containers(deployment.project, self.profile.consumer)
             running = {f"replica-{n}": replica for n, replica in enumerate(found, 1) if replica.is_running}
             if not running:
                 return Unmeasured("the test document", "no replica runs that could pick it up")
@@ -150,12 +149,14 @@ class Survey:
             return Unmeasured(f"the log of {replica.name}", error.message)
 
     def _content(self, replica: Replica) -> tuple[Content, ...] | Unmeasured:
-        code = self.profile.code
         try:
-            found = [file_in(self.engine, replica.id, container_path(self.profile, f.path)) for f in code.restore]
+            found = [(item, self._file_in(replica, item)) for item in self.profile.files]
         except Unreachable as error:
             return Unmeasured(f"the code in {replica.name}", error.message)
-        return tuple(Content.UNKNOWN if data is None else classify(data, code)[0] for data in found)
+        return tuple(Content.UNKNOWN if data is None else classify(data, item)[0] for item, data in found)
+
+    def _file_in(self, replica: Replica, item: FileItem) -> bytes | None:
+        return file_in(self.engine, replica.id, self.profile.inside(replica.service, item.path))
 
     def _series(self, since: Instant) -> Series | Unmeasured:
         if isinstance(self.documents, Unmeasured):

@@ -102,7 +102,7 @@ def version_warning(version: str, made_by: str) -> str:
 
 
 def bind(deployment: Deployment, command: tuple[str, ...], version: str) -> Compose:
-    return Compose(command, version, deployment.compose_project, deployment.compose_files)
+    return Compose(command, version, deployment.project, deployment.files)
 
 
 def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, ComposeService]:

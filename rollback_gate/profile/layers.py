@@ -46,8 +46,8 @@ def from_command_line(settings: Iterable[str]) -> Layer:
 def merge(layers: Iterable[Layer]) -> Layer:
     """Later layers win, key by key; a list or a plain value replaces what was there.
 
-    Lists of named entries (tables with a `name` or an `id`) are merged by it: one of the same name replaces it in its
-    place, others are added.
+    Lists of tables with a `name`, an `id` or a `path` are merged by it: one of the same name replaces it in its place,
+    others are added.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -79,7 +79,7 @@ def _names(value: Any) -> list[str]:
     """Of a list whose entries all have one, and no two the same; else nothing."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return []
-    for key in ("name", "id"):
+    for key in ("name", "id", "path"):
         names = [entry.get(key) for entry in value]
         if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
             return [str(name) for name in names]

@@ -39,13 +39,12 @@ class Section(BaseModel):
 
 
 class Deployment(Section):
+    """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name."""
+
+    platform: Literal["compose"] = "compose"
     project_directory: Path
-    compose_project: Name
-    compose_files: tuple[RelativePath, ...] = ("docker-compose.yml",)
-    worker: Name
-    replicas: int = Field(ge=1, le=1000)
-    dependents: tuple[Name, ...] = ()
-    container_root: str = Field(pattern=r"^/")
+    project: Name
+    files: tuple[RelativePath, ...] = ("docker-compose.yml",)
 
     @model_validator(mode="after")
     def _directory_is_absolute(self) -> Self:
@@ -60,32 +59,50 @@ def _glob(pattern: str) -> str:
     return _relative(pattern)
 
 
-class RestoredFile(Section):
+class Service(Section):
+    """A service that carries the change. `root`: where the project's files are inside its containers.
+
+    `consumes`: it reads the queue, so each of its replicas has to prove that it processes documents.
+    """
+
+    replicas: int = Field(default=1, ge=1, le=1000)
+    root: str = Field(pattern=r"^/")
+    consumes: bool = False
+
+
+class FileItem(Section):
+    """A file that gets its old content back: content that holds all of `old` and none of `new`."""
+
+    kind: Literal["file"]
     path: RelativePath
     backups: Annotated[str, AfterValidator(_glob)]
     stamp: str = "%Y%m%d_%H%M%S"
-
-
-class Code(Section):
-    restore: tuple[RestoredFile, ...] = Field(min_length=1)
-    remove: tuple[RelativePath, ...] = ()
-    remove_full: tuple[RelativePath, ...] = ()
-    documentation: tuple[RelativePath, ...] = ()
-    entries: tuple[RelativePath, ...] = ()
     new: tuple[str, ...] = Field(min_length=1)
     old: tuple[str, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _paths_are_apart(self) -> Self:
-        paths = [
-            PurePosixPath(p)
-            for p in (*(f.path for f in self.restore), *self.remove, *self.remove_full, *self.documentation)
-        ]
-        for index, path in enumerate(paths):
-            for other in paths[index + 1 :]:
-                if path.is_relative_to(other) or other.is_relative_to(path):
-                    raise ValueError(f"restore and remove overlap: {path} and {other}")
-        return self
+
+class Only(enum.StrEnum):
+    """When a path is removed only: by a full rollback, or by one that takes the documentation too."""
+
+    FULL = "full"
+    DOCUMENTATION = "documentation"
+
+
+class RemovedItem(Section):
+    """A path that the change has brought, and that is gone afterwards."""
+
+    kind: Literal["removed"]
+    path: RelativePath
+    only: Only | None = None
+
+
+Item = Annotated[FileItem | RemovedItem, Field(discriminator="kind")]
+
+
+class Partial(Section):
+    """After a partial rollback, which keeps the new modules: the programs whose imports must not lead to one."""
+
+    entries: tuple[RelativePath, ...] = ()
 
 
 class LinePattern(Section):
@@ -415,12 +432,17 @@ class Titles(Section):
 
 
 class Profile(Section):
-    format: Literal[1]
+    """One change, and where it runs. `waived`: services that carry an item and are left alone, each with the reason."""
+
+    format: Literal[2]
     name: Name
     title: str
     titles: Titles
     deployment: Deployment
-    code: Code
+    services: dict[Name, Service] = Field(min_length=1)
+    waived: dict[Name, str] = Field(default_factory=dict)
+    change: tuple[Item, ...] = Field(min_length=1)
+    partial: Partial = Partial()
     logs: Logs
     queue: Queue
     database: Database
@@ -433,3 +455,56 @@ class Profile(Section):
     actions: tuple[Action, ...] = ()
     ticket: Ticket = Ticket()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _one_service_consumes(self) -> Self:
+        found = [name for name, service in self.services.items() if service.consumes]
+        if len(found) != 1:
+            raise ValueError(f"services: exactly one must have consumes = true, not {', '.join(found) or 'none'}")
+        if both := sorted(set(self.services) & set(self.waived)):
+            raise ValueError(f"services and waived both name {', '.join(both)}")
+        return self
+
+    @model_validator(mode="after")
+    def _items_are_apart(self) -> Self:
+        paths = [PurePosixPath(item.path) for item in self.change]
+        for index, path in enumerate(paths):
+            for other in paths[index + 1 :]:
+                if path.is_relative_to(other) or other.is_relative_to(path):
+                    raise ValueError(f"change: two items overlap: {path} and {other}")
+        if not self.files:
+            raise ValueError("change: at least one item must be a file")
+        return self
+
+    @property
+    def files(self) -> tuple[FileItem, ...]:
+        """What is restored."""
+        return tuple(item for item in self.change if isinstance(item, FileItem))
+
+    def file(self, path: str) -> FileItem:
+        """The restored file of this path. Raises KeyError."""
+        return {item.path: item for item in self.files}[path]
+
+    def removed(self, *only: Only) -> tuple[str, ...]:
+        """Paths that are always removed; besides those that `only` names."""
+        wanted = (None, *only)
+        return tuple(i.path for i in self.change if isinstance(i, RemovedItem) and i.only in wanted)
+
+    def inside(self, service: str, relative: str) -> str:
+        """Where a file of the project is inside the containers of a service."""
+        return str(PurePosixPath(self.services[service].root) / relative)
+
+    @property
+    def consumer(self) -> str:
+        """The service that consumes the queue."""
+        return next(name for name, service in self.services.items() if service.consumes)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Services that carry the change and do not consume the queue, in the profile's order."""
+        return tuple(name for name, service in self.services.items() if not service.consumes)
+
+    @property
+    def replicas(self) -> int:
+        """How many consume the queue."""
+        return self.services[self.consumer].replicas

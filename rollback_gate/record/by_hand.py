@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Iterable
 
 from rollback_gate.change.reading import CodeReading
-from rollback_gate.change.strategy import container_path
 from rollback_gate.evidence import boundary
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.instant import Instant
@@ -42,9 +41,9 @@ def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings,
         name = shlex.quote(replica.name)
         yield _row("new_behaviour", f"{_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
         for path, digest in digests.items():
-            inside = shlex.quote(container_path(profile, path))
+            inside = shlex.quote(profile.inside(replica.service, path))
             yield _row("new_behaviour", f"docker exec {name} sha256sum {inside}", digest)
-        gone = " ".join(shlex.quote(container_path(profile, path)) for path in profile.code.remove)
+        gone = " ".join(shlex.quote(profile.inside(replica.service, path)) for path in profile.removed())
         if gone and replica.id not in keeping:
             yield _row("new_behaviour", f"docker exec {name} ls -d {gone}", "No such file or directory, for each")
 
@@ -57,15 +56,15 @@ def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
 def _worker(profile: Profile) -> Iterable[Command]:
     deployment = profile.deployment
     labels = (
-        f"com.docker.compose.project={deployment.compose_project}",
-        f"com.docker.compose.service={deployment.worker}",
+        f"com.docker.compose.project={deployment.project}",
+        f"com.docker.compose.service={profile.consumer}",
     )
     filters = " ".join(f"--filter {shlex.quote(f'label={label}')}" for label in labels)
     form = "{{.Name}} {{.State.Status}} restarts={{.RestartCount}} since={{.State.StartedAt}}"
     yield _row(
         "worker_running",
         f"docker inspect -f {shlex.quote(form)} $(docker ps -aq {filters})",
-        f"{deployment.replicas} lines, each running with restarts=0; the same a minute later",
+        f"{profile.replicas} lines, each running with restarts=0; the same a minute later",
     )
 
 

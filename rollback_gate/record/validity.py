@@ -75,12 +75,11 @@ def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[
 # What decides a verdict. How the deployment is reached, and how long one waits for what, may differ between machines.
 _SHORT = 40
 _JUDGING = (
-    "deployment.compose_project",
-    "deployment.worker",
-    "deployment.replicas",
-    "deployment.dependents",
-    "deployment.container_root",
-    "code.",
+    "deployment.project",
+    "services.",
+    "waived.",
+    "change",
+    "partial.",
     "logs.",
     "completeness.",
     "queue.topic",

@@ -232,7 +232,7 @@ def _journal_started(context: Context) -> None:
         return
     deployment = context.situation.profile.deployment
     to_come = context.stopped | {replica.id for replica in context.situation.stale_replicas}
-    for replica in context.engine.containers(deployment.compose_project, deployment.worker):
+    for replica in context.engine.containers(deployment.project, context.situation.profile.consumer):
         is_settled = replica.id in context.consuming_at or replica.id not in to_come
         if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
@@ -250,7 +250,7 @@ def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> In
     """From those that consumed when the run began, whichever attempt stopped them, and all that consume now."""
     situation, engine = context.situation, context.engine
     deployment = situation.profile.deployment
-    now = engine.containers(deployment.compose_project, deployment.worker)
+    now = engine.containers(deployment.project, situation.profile.consumer)
     steps.note_consuming(now, context)
     stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
     deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engine, stopped, began, engine.now())}

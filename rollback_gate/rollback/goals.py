@@ -20,7 +20,7 @@ from rollback_gate.rollback.store import Run, RunAccount
 
 def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
     """A new run's. Raises Refused where there is no old code."""
-    goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile.code))
+    goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile))
     if strategy is Strategy.IMAGE:
         return _from_image(sources, goal, containers)
     found = sources.find(containers)
@@ -45,7 +45,7 @@ def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -
         )
     old = sources.old_image(containers, removed=goal.mode.name is not ModeName.PARTIAL)
     found = tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
-    of_worker = {r.image_name for r in containers if r.service == sources.profile.deployment.worker}
+    of_worker = {r.image_name for r in containers if r.service == sources.profile.consumer}
     names = {name: _old_or(sources, name, old.image.id) for name in of_worker}
     return replace(goal, sources=found, images=names), f"image {old.image.label} ({old.image.id[7:19]})"
 

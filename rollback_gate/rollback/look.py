@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Direction, Goal, How
-from rollback_gate.change.strategy import Strategy, container_path
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
@@ -129,7 +129,7 @@ class Look:
             return []
         built = {
             r.image_name
-            for name, rows in {self.profile.deployment.worker: situation.replicas, **situation.dependents}.items()
+            for name, rows in {self.profile.consumer: situation.replicas, **situation.dependents}.items()
             if situation.services[name].builds
             for r in rows
         }
@@ -146,19 +146,19 @@ class Look:
 
     def _has_wrong_modules(self, replica: Replica) -> bool:
         """What is removed is gone from the container, what is put back is there; what no container needs is neither."""
-        of_worker = [path for path in self.goal.remove if path in self.profile.code.remove]
-        if any(exists_in(self.engine, replica.id, container_path(self.profile, path)) for path in of_worker):
+        of_worker = [path for path in self.goal.remove if path in self.profile.removed()]
+        if any(exists_in(self.engine, replica.id, self.profile.inside(replica.service, path)) for path in of_worker):
             return True
-        returned = [path for path in self.goal.put_back if path in self.profile.code.remove]
+        returned = [path for path in self.goal.put_back if path in self.profile.removed()]
         return any(
-            not exists_in(self.engine, replica.id, container_path(self.profile, path))
+            not exists_in(self.engine, replica.id, self.profile.inside(replica.service, path))
             or self._is_older(replica, self.directory / path)
             for path in returned
         )
 
     def _has_wrong_file(self, replica: Replica, source: Source) -> bool:
-        seen = digest_in(self.engine, replica.id, container_path(self.profile, source.path))
-        if seen is None and replica.service != self.profile.deployment.worker:
+        seen = digest_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
+        if seen is None and replica.service != self.profile.consumer:
             return False  # a dependent without this file does not run it
         if seen != source.digest:
             return True

@@ -76,7 +76,7 @@ class Situation:
 
     @property
     def worker(self) -> str:
-        return self.profile.deployment.worker
+        return self.profile.consumer
 
     @property
     def ill_services(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class Keeping:
 def make(situation: Situation, keeping: Keeping) -> Plan:
     """For any goal and strategy."""
     files = _files(situation)
-    missing = situation.profile.deployment.replicas - len(situation.replicas)
+    missing = situation.profile.replicas - len(situation.replicas)
     with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0)
     dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
     if not files and not with_worker and not dependents and not situation.tags:
@@ -192,7 +192,7 @@ def _by_hand(situation: Situation, source: Source) -> str:
     if source.kind == "git":
         return f"git -C {quote(str(situation.directory))} show {source.origin}:./{quote(source.path)} >"
     if source.kind == "image":
-        inside = f"{situation.profile.deployment.container_root}/{source.path}"
+        inside = situation.profile.inside(situation.worker, source.path)
         return f'docker cp "$(docker create {quote(source.origin)} true)":{quote(inside)}'
     if source.kind == "quarantine":
         return f"cp QUARANTINE/{quote(source.path)}"
@@ -271,7 +271,7 @@ def _save_evidence(situation: Situation) -> Step:
 def _worker(situation: Situation) -> list[Step]:
     """Those that do not consume first, together: one that does is touched only when a new one has come up."""
     stale = situation.stale_replicas
-    missing = situation.profile.deployment.replicas - len(situation.replicas)
+    missing = situation.profile.replicas - len(situation.replicas)
     if situation.strategy is Strategy.BIND:
         steps = _in_groups(situation, Kind.RESTART)
     elif situation.in_turn or 0 < len(stale) < len(situation.replicas):

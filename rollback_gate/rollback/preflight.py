@@ -12,7 +12,7 @@ from typing import TypeVar
 from rollback_gate.change import strategy as strategies
 from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Goal, How
-from rollback_gate.change.strategy import Strategy, container_path, covering_mount
+from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.platform import compose as composes
@@ -130,7 +130,7 @@ class Preflight:
 
     def _directory(self) -> tuple[Path, str]:
         directory = self.profile.deployment.project_directory
-        missing = [name for name in self.profile.deployment.compose_files if not (directory / name).is_file()]
+        missing = [name for name in self.profile.deployment.files if not (directory / name).is_file()]
         if not directory.is_dir():
             raise Refused(f"there is no directory {directory}", "correct deployment.project_directory")
         if missing:
@@ -149,18 +149,18 @@ class Preflight:
 
     def _worker(self) -> tuple[tuple[tuple[Replica, ...], dict[str, tuple[Replica, ...]]], str]:
         deployment = self.profile.deployment
-        worker = self.engine.containers(deployment.compose_project, deployment.worker)
+        worker = self.engine.containers(deployment.project, self.profile.consumer)
         if not worker:
             raise Refused(
-                f"project {deployment.compose_project} has no container of service {deployment.worker}",
-                "correct deployment.compose_project or deployment.worker; `docker ps -a --format "
+                f"project {deployment.project} has no container of service {self.profile.consumer}",
+                "correct deployment.project, or the names under [services]; `docker ps -a --format "
                 "'{{.Names}} {{.Labels}}'` shows what there is",
             )
-        dependents = {name: self.engine.containers(deployment.compose_project, name) for name in deployment.dependents}
+        dependents = {name: self.engine.containers(deployment.project, name) for name in self.profile.others}
         return (worker, dependents), ", ".join(f"{r.name} {r.condition}" for r in worker)
 
     def _goal(self, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
-        for restored in self.profile.code.restore:
+        for restored in self.profile.files:
             _inside(directory, restored.path)
         goal, says = self.find_goal(directory, strategy, containers)
         for path in (*goal.remove, *goal.put_back):
@@ -196,18 +196,18 @@ class Preflight:
         command, version = composes.choose(composes.installed(self.runner, self.engine.environment, made_by), made_by)
         bound = composes.bind(self.profile.deployment, command, version)
         services = composes.services(bound, self.runner, directory)
-        wanted = (self.profile.deployment.worker, *self.profile.deployment.dependents)
+        wanted = self.profile.services
         missing = [name for name in wanted if name not in services]
         if missing:
             raise Refused(
                 f"the Compose file has no service {', '.join(missing)} (it has {', '.join(services)})",
-                "correct deployment.worker or deployment.dependents",
+                "correct the names under [services]",
             )
         checklist.warn("compose version", composes.version_warning(version, made_by))
         return (bound, services), f"{' '.join(command)} {version}"
 
     def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:
-        chosen = strategies.decide(self.profile, worker, services[self.profile.deployment.worker])
+        chosen = strategies.decide(self.profile, worker, services[self.profile.consumer])
         unnamed = [r.name for r in worker if "@" in r.image_name or r.image_name.startswith("sha256:")]
         if chosen is Strategy.IMAGE and unnamed:
             raise Refused(
@@ -230,7 +230,7 @@ class Preflight:
         """
         for replica in worker:
             for source in restored:
-                path = container_path(self.profile, source.path)
+                path = self.profile.inside(replica.service, source.path)
                 seen, mine = digest_in(self.engine, replica.id, path), digest_of(directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
@@ -251,10 +251,10 @@ class Preflight:
         if made_from and made_from != ours:
             raise Refused(
                 f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
-                f"set deployment.compose_files to {made_from}",
+                f"set deployment.files to {made_from}",
             )
         if compose.version == worker[0].compose_version:
-            now = composes.config_hash(compose, self.profile.deployment.worker, self.runner, directory)
+            now = composes.config_hash(compose, self.profile.consumer, self.runner, directory)
             if now != worker[0].config_hash:
                 checklist.warn(
                     "configuration",
@@ -303,7 +303,7 @@ def state_of(
     directory = profile.deployment.project_directory
     contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
     mounts = [mount for replica in containers for mount in replica.mounts]
-    deployment_id = DeploymentId(engine.id, profile.deployment.compose_project, profile.name)
+    deployment_id = DeploymentId(engine.id, profile.deployment.project, profile.name)
     return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere)
 
 

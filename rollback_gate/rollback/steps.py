@@ -212,10 +212,12 @@ def _wait_consuming(step: Step, context: Context) -> str:
 
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
     deployment = context.situation.profile.deployment
-    if step.targets == (deployment.worker,):
+    if step.targets == (context.situation.profile.consumer,):
         to_come = {replica.id for replica in context.situation.stale_replicas} - context.stopped
-        found = context.engine.containers(deployment.compose_project, deployment.worker)
-        return tuple(r for r in found if r.id not in to_come) if len(found) >= deployment.replicas else ()
+        found = context.engine.containers(deployment.project, context.situation.profile.consumer)
+        return (
+            tuple(r for r in found if r.id not in to_come) if len(found) >= context.situation.profile.replicas else ()
+        )
     inspected = (context.engine.inspect(container_id) for container_id in step.targets)
     return tuple(replica for replica in inspected if replica is not None)
 
@@ -241,9 +243,9 @@ def _wait_running(step: Step, context: Context) -> str:
     deadline = context.clock() + context.situation.profile.limits.start_s
     deployment = context.situation.profile.deployment
     while True:
-        first = context.engine.containers(deployment.compose_project, step.targets[0])
+        first = context.engine.containers(deployment.project, step.targets[0])
         context.sleep(0.5)
-        second = context.engine.containers(deployment.compose_project, step.targets[0])
+        second = context.engine.containers(deployment.project, step.targets[0])
         same = [(r.id, r.started_at, r.restart_count) for r in first] == [
             (r.id, r.started_at, r.restart_count) for r in second
         ]

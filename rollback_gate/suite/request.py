@@ -83,7 +83,7 @@ class GateRequest:
 
 def slots_of(profile: Profile, replicas: Sized) -> tuple[str, ...]:
     """One for each replica that is expected, or found."""
-    return tuple(f"replica-{number + 1}" for number in range(max(profile.deployment.replicas, len(replicas))))
+    return tuple(f"replica-{number + 1}" for number in range(max(profile.replicas, len(replicas))))
 
 
 def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:

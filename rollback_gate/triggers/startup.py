@@ -102,10 +102,10 @@ def _nothing_there(symptoms: Symptoms, profile: Profile) -> str:
     deployment = profile.deployment
     if not symptoms.project_exists:
         return (
-            f"no container of project {deployment.compose_project} exists on this engine: check "
-            "deployment.compose_project, and which engine DOCKER_HOST or the context names"
+            f"no container of project {deployment.project} exists on this engine: check "
+            "deployment.project, and which engine DOCKER_HOST or the context names"
         )
-    return f"service {deployment.worker} has no container"
+    return f"service {profile.consumer} has no container"
 
 
 def stopped(symptoms: Symptoms, profile: Profile) -> Answer:

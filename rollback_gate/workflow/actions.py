@@ -80,7 +80,7 @@ def try_to_note(call: Call, settings: Settings, item: str, note: str, run_id: st
 def newest(call: Call, settings: Settings) -> tuple[Path, Mapping[str, Any]]:
     """The newest record of this project and profile: no engine is needed to note what people did."""
     profile = settings.profile
-    mine = f"/{profile.deployment.compose_project}/{profile.name}"
+    mine = f"/{profile.deployment.project}/{profile.name}"
     found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)
     if found is None:
         raise WrongSetting(f"there is no record of {mine[1:]} in {call.reports}", "invoke verify")

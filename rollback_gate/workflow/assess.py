@@ -60,7 +60,7 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
         if isinstance(database, Documents):
             stack.enter_context(contextlib.closing(database))
         normal_s = snapshots.processing_s(
-            (s.snapshots for s in stores_of(call, settings, engine)), settings.profile.code, local_now()
+            (s.snapshots for s in stores_of(call, settings, engine)), settings.profile.files, local_now()
         )
         survey = Survey(settings.profile, engine, database, since, normal_s)
         return _Assessing(call, settings, engine, survey, wish, sleep).run()

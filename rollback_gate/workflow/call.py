@@ -126,7 +126,7 @@ def holder_note(settings: Settings, engine: Engine) -> Path:
 
 
 def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
-    return DeploymentId(engine.id, settings.profile.deployment.compose_project, settings.profile.name)
+    return DeploymentId(engine.id, settings.profile.deployment.project, settings.profile.name)
 
 
 def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
@@ -143,7 +143,7 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
 def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
     """Files of remembered test documents: this caller's own first, then those of others."""
     engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
-    deployment = DeploymentId(engine_id, settings.profile.deployment.compose_project, settings.profile.name)
+    deployment = DeploymentId(engine_id, settings.profile.deployment.project, settings.profile.name)
     return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
 
 
@@ -164,7 +164,7 @@ def heading_of(
 ) -> Heading:
     profile = settings.profile
     engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
-    deployment = DeploymentId(engine_id, profile.deployment.compose_project, profile.name)
+    deployment = DeploymentId(engine_id, profile.deployment.project, profile.name)
     return Heading(
         kind=kind,
         record_id=store.new_id(local_now()),

@@ -43,11 +43,7 @@ def state_of_service(profile: Profile, engine: Engine) -> list[str]:
     """One line per container of the worker and its dependents."""
     deployment = profile.deployment
     try:
-        found = [
-            r
-            for name in (deployment.worker, *deployment.dependents)
-            for r in engine.containers(deployment.compose_project, name)
-        ]
+        found = [r for name in profile.services for r in engine.containers(deployment.project, name)]
     except Unreachable as error:
         return [f"unknown: {error.message}"]
     return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [

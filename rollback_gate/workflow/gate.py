@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.change.strategy import container_path
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
@@ -56,7 +55,7 @@ def gate(call: Call, wish: Wish) -> ExitCode:
         raise WrongSetting(f"--format {wish.form}: there is no such form", f"one of {', '.join(Form)}")
     settings = call.load()
     notes: list[Note] = []
-    profile, project = settings.profile, settings.profile.deployment.compose_project
+    profile, project = settings.profile, settings.profile.deployment.project
     with contextlib.ExitStack() as stack:
         engine = _engine(call, stack)
         name, seen, obstacles = _record(call, settings, where, engine)
@@ -92,7 +91,7 @@ def _record(
     """Named, or the newest of this deployment: of this engine, where it answers."""
     if where != NEWEST:
         return _named(call, where)
-    deployment = settings.profile.deployment.compose_project
+    deployment = settings.profile.deployment.project
     suffix = f"/{deployment}/{settings.profile.name}"
     is_mine: Callable[[str], bool] = lambda theirs: theirs.endswith(suffix)  # noqa: E731
     where_from = "of whatever engine: none answers"
@@ -152,10 +151,7 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
 
 def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
     deployment = profile.deployment
-    running = {
-        name: engine.containers(deployment.compose_project, name)
-        for name in (deployment.worker, *deployment.dependents)
-    }
+    running = {name: engine.containers(deployment.project, name) for name in profile.services}
     changed = validity.drift(record, running) or _changed_code(engine, profile, record)
     if not changed:
         count = sum(map(len, running.values()))
@@ -168,12 +164,14 @@ def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], en
 def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -> list[str]:
     """Bind-mounted files can be changed under a running process: the next start would load them."""
 
+    services = {str(row["id"]): service for service, rows in validity.judged(record).items() for row in rows}
+
     def of_file(container: str, path: str, digest: str) -> str:
-        seen = digest_in(engine, container, container_path(profile, path))
+        seen = digest_in(engine, container, profile.inside(services[container], path))
         return "" if seen == digest else f"{path} in {container[:12]} is another file now"
 
     def of_module(container: str, path: str) -> str:
-        is_there = exists_in(engine, container, container_path(profile, path))
+        is_there = exists_in(engine, container, profile.inside(services[container], path))
         return f"{path} in {container[:12]} is there again" if is_there else ""
 
     questions: list[Callable[[], str]] = [
@@ -182,7 +180,7 @@ def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -
         for path, digest in files.items()
     ]
     for container, kept in validity.removed_then(record).items():
-        questions += [partial(of_module, container, path) for path in profile.code.remove if path not in kept]
+        questions += [partial(of_module, container, path) for path in profile.removed() if path not in kept]
     with ThreadPoolExecutor(max_workers=8) as pool:
         return [text for text in pool.map(lambda ask: ask(), questions) if text]
 

@@ -25,9 +25,9 @@ def backups(call: Call) -> ExitCode:
     profile = settings.profile
     folders = _snapshots(call, settings)
     found_any = True
-    for restored in profile.code.restore:
-        kept = [c for folder in folders for c in backups_of.in_snapshots(folder, restored, profile.code)]
-        found = backups_of.candidates(profile.deployment.project_directory, restored, profile.code, kept)
+    for restored in profile.files:
+        kept = [c for folder in folders for c in backups_of.in_snapshots(folder, restored)]
+        found = backups_of.candidates(profile.deployment.project_directory, restored, kept)
         call.terminal.stage(f"Backups of {restored.path}: {len(found)}")
         chosen = next((c for c in found if c.content is Content.OLD), None)
         for candidate in found:
@@ -75,9 +75,9 @@ def status(call: Call) -> ExitCode:
     settings = call.load()
     deployment = settings.profile.deployment
     with contextlib.closing(engines.connect(call.environ)) as engine:
-        call.terminal.stage(f"{deployment.compose_project} at {engine.host}")
-        for service in (deployment.worker, *deployment.dependents):
-            found = engine.containers(deployment.compose_project, service)
+        call.terminal.stage(f"{deployment.project} at {engine.host}")
+        for service in settings.profile.services:
+            found = engine.containers(deployment.project, service)
             for replica in found:
                 call.terminal.item("ok" if replica.is_running else "warning", replica.name, _state(replica))
             if not found:

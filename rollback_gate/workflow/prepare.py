@@ -49,7 +49,7 @@ def preflight(call: Call, order: Order) -> ExitCode:
 def snapshot(call: Call) -> ExitCode:
     """Keep what a rollback will need, before a deployment. Raises Refused where the worker or a file is not there."""
     settings = call.load()
-    call.terminal.stage(f"Snapshot of {settings.profile.deployment.compose_project}")
+    call.terminal.stage(f"Snapshot of {settings.profile.deployment.project}")
     with opened(call, "snapshot") as session:
         containers = _containers(session)
         snapshot_id = store.new_id(local_now())
@@ -73,13 +73,13 @@ def snapshot(call: Call) -> ExitCode:
 
 def _containers(session: Session) -> tuple[Replica, ...]:
     deployment = session.profile.deployment
-    worker = session.engine.containers(deployment.compose_project, deployment.worker)
+    worker = session.engine.containers(deployment.project, session.profile.consumer)
     if not worker:
         raise Refused(
-            f"project {deployment.compose_project} has no container of service {deployment.worker}: nothing was kept",
-            "start it, or correct deployment.compose_project or deployment.worker",
+            f"project {deployment.project} has no container of service {session.profile.consumer}: nothing was kept",
+            "start it, or correct deployment.project or the names under [services]",
         )
-    others = (r for name in deployment.dependents for r in session.engine.containers(deployment.compose_project, name))
+    others = (r for name in session.profile.others for r in session.engine.containers(deployment.project, name))
     return (*worker, *others)
 
 
@@ -103,7 +103,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     kept_files = _keep_files(session, folder)
     configuration = _keep_configuration(session, folder, containers[0])
     kept_images = _keep_images(session, snapshot_id, containers)
-    baseline = _baseline(session, [r for r in containers if r.service == session.profile.deployment.worker])
+    baseline = _baseline(session, [r for r in containers if r.service == session.profile.consumer])
     manifest = {
         "format": snapshots.FORMAT,
         "id": snapshot_id,
@@ -123,7 +123,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
 def _keep_files(session: Session, folder: Path) -> dict[str, str]:
     """Digest by path. What is the change already is kept too, and said: a rollback will not take it."""
     profile, kept = session.profile, {}
-    for restored in profile.code.restore:
+    for restored in profile.files:
         path = profile.deployment.project_directory / restored.path
         if not path.is_file():
             session.call.terminal.item("warning", restored.path, "is not in the project directory: not kept")
@@ -132,7 +132,7 @@ def _keep_files(session: Session, folder: Path) -> dict[str, str]:
         copy = folder / "files" / restored.path
         copy.parent.mkdir(parents=True, exist_ok=True)
         files.replace_file(copy, data)
-        content, why = classify(data, profile.code)
+        content, why = classify(data, restored)
         kept[restored.path] = files.digest(copy)
         mark = "ok" if content is Content.OLD else "warning"
         session.call.terminal.item(mark, restored.path, f"sha256 {kept[restored.path][:16]}, {content} ({why})")
@@ -162,7 +162,7 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
     except CommandFailed as error:
         raise Refused(f"Compose does not accept the project: {error.message}", "mend the Compose file") from error
     files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
-    names = (deployment.worker, *deployment.dependents)
+    names = session.profile.services
     return {name: composes.config_hash(compose, name, session.runner, directory) for name in names}
 
 

@@ -148,7 +148,7 @@ def _facts_before(call: Call, profile: Profile, order: Order) -> dict[str, str]:
     unknown = "not known"
     return {
         "change": profile.title,
-        "project": profile.deployment.compose_project,
+        "project": profile.deployment.project,
         "reason": order.reason or "none given",
         "operator": call.operator,
         "minutes": str(minutes),
@@ -225,7 +225,7 @@ def _stabilise(call: Call, limit_s: float) -> None:
             deployment = session.profile.deployment
             newest = session.runs()[-1:]
             started = newest[0][1].started if newest else {}
-            first = session.engine.containers(deployment.compose_project, deployment.worker)
+            first = session.engine.containers(deployment.project, session.profile.consumer)
             glances = Glances(session.profile, session.engine, session.documents, started, first)
             watch(glances, session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
     except KeyboardInterrupt:

@@ -184,10 +184,10 @@ def _as_restored(session: Session, order: Order, directory: Path, strategy: Stra
     if account.outcome != "done" or not account.source_digests or not in_place:
         return None
     goal, _ = goals.of_run(run, account)
-    code = session.profile.code
-    if any(classify(source.data, code)[0] is not Content.OLD for source in goal.sources):
+    profile = session.profile
+    if any(classify(source.data, profile.file(source.path))[0] is not Content.OLD for source in goal.sources):
         return None  # the profile has been mended since
-    removed = order.mode.removes(code)
+    removed = order.mode.removes(profile)
     return replace(goal, mode=order.mode, remove=removed, images={}, built={}), f"in place, as run {run.id} restored it"
 
 
@@ -340,10 +340,7 @@ def _run(
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
     """What is left to do for the same goal, found as preflight did."""
     deployment, account = session.profile.deployment, run.account()
-    found = {
-        name: session.engine.containers(deployment.compose_project, name)
-        for name in (deployment.worker, *deployment.dependents)
-    }
+    found = {name: session.engine.containers(deployment.project, name) for name in session.profile.services}
     look = Look(
         session.profile,
         session.engine,
@@ -353,7 +350,7 @@ def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Pl
         before.how,
         run.quarantine,
     )
-    worker = found.pop(deployment.worker)
+    worker = found.pop(session.profile.consumer)
     situation = look.situation(before.compose, before.services, worker, found)
     return situation, plan.make(situation, keeping_of(session, run.id, account))
 

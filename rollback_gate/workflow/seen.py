@@ -48,7 +48,7 @@ def show_difference(terminal: Terminal, situation: Situation) -> int:
     for source in situation.restore:
         path = situation.directory / source.path
         diff = difference(source, path.read_bytes() if path.exists() else b"")
-        outside = outside_of_change(diff, situation.profile.code)
+        outside = outside_of_change(diff, situation.profile.file(source.path))
         dropped += outside
         says = f"; it drops {outside} lines that hold none of the change's own marks"
         is_undo = situation.goal.direction is Direction.UNDO

@@ -78,7 +78,7 @@ class Session:
 def tidied(engine: Engine, profile: Profile) -> None:
     """Temporary containers of a killed look are removed. Raises Refused when the engine has gone away meanwhile."""
     try:
-        images.sweep(engine, profile.deployment.compose_project)
+        images.sweep(engine, profile.deployment.project)
     except Unreachable as error:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
 

@@ -152,7 +152,7 @@ def _last_run(
     deployment = settings.profile.deployment
     changed = [account for _, account in runs_in(stores_of(call, settings, engine)) if account.changed]
     try:
-        replicas = engine.containers(deployment.compose_project, deployment.worker)
+        replicas = engine.containers(deployment.project, settings.profile.consumer)
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
     return changed[-1] if changed else None, replicas
@@ -184,7 +184,7 @@ def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until
         return None
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
     profile = settings.profile
-    found, passed_over = snapshots.baseline(folders, profile.code, profile.completeness.minimum_sample, until)
+    found, passed_over = snapshots.baseline(folders, profile.files, profile.completeness.minimum_sample, until)
     for says in passed_over:
         call.terminal.item("warning", "baseline", f"{says}: not used")
     return found
@@ -204,7 +204,7 @@ def _ill_before(
         return {}
     by_run = dict.fromkeys(account.began.get("ill", ()) if account else (), "the rollback")
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
-    return by_run | dict.fromkeys(snapshots.ill_services(folders, settings.profile.code, until), "the change")
+    return by_run | dict.fromkeys(snapshots.ill_services(folders, settings.profile.files, until), "the change")
 
 
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:
@@ -221,7 +221,7 @@ def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:
     profile = settings.profile
     directory = profile.deployment.project_directory
     try:
-        found = [backups.newest_old(directory, file, profile.code) for file in profile.code.restore]
+        found = [backups.newest_old(directory, file) for file in profile.files]
     except (RollbackGateError, OSError) as error:
         return Unmeasured("the source", error.message if isinstance(error, RollbackGateError) else str(error))
     return {source.path: source.digest for source in found}

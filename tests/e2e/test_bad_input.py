@@ -84,7 +84,7 @@ class TestRefusals:
         refused(operator.rollback("--set", f"deployment.project_directory={copy}"), "sees another", str(copy))
 
     def test_no_worker_container(self, operator: Operator) -> None:
-        refused(operator.rollback("--set", "deployment.compose_project=other"), "project other has no container")
+        refused(operator.rollback("--set", "deployment.project=other"), "project other has no container")
 
     def test_worker_not_in_the_compose_file(self, operator: Operator) -> None:
         compose = operator.lab.directory / "docker-compose.yml"
@@ -150,7 +150,7 @@ class TestRefusals:
             "--set",
             "limits.answer_s=1",
             "--set",
-            "deployment.compose_project=other",
+            "deployment.project=other",
         )
         refused(ended, "MongoDB", "has no container")
 
@@ -167,7 +167,10 @@ class TestRefusals:
         [
             ("limits.soak=1", "limits.soak: Extra inputs are not permitted (from command line)"),
             ("limits.soak_s=soon", "limits.soak_s: Input should be a valid number"),
-            ("code.remove=['../../etc']", "code.remove.0: Value error, must be a path inside the project directory"),
+            (
+                "change=[{kind='removed', path='../../etc'}]",
+                "change.10.removed.path: Value error, must be a path inside the project directory",
+            ),
             ("database.password=x", "secrets are never settings"),
         ],
     )
@@ -190,7 +193,7 @@ class TestRefusals:
     def test_locked(self, operator: Operator) -> None:
         """While another run holds the lock, both tasks exit 40 and name the holder."""
         profile = load(operator.lab.profile, {}).profile.deployment
-        deployment = DeploymentId(str(operator.lab.engine.info()["ID"]), profile.compose_project, "phase1")
+        deployment = DeploymentId(str(operator.lab.engine.info()["ID"]), profile.project, "phase1")
         note = Path(tempfile.gettempdir()) / f"rollback-gate-{deployment.folder_name}.holder"
         with lock.held(profile.project_directory, note, "kim", "rollback", Instant(0)):
             for ended in (operator.rollback(), operator.verify()):

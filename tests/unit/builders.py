@@ -70,7 +70,7 @@ def replica(**changes: Any) -> Replica:
 
 
 def file_reading(**changes: Any) -> FileReading:
-    old = FileReading(ORCHESTRATOR, True, False, DIGEST, RESTORED, RESTORED, (), phase1().code.old)
+    old = FileReading(ORCHESTRATOR, True, False, DIGEST, RESTORED, RESTORED, (), phase1().file(ORCHESTRATOR).old)
     return replace(old, **changes)
 
 

@@ -16,8 +16,9 @@ from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import CodeReading
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
-from tests.unit.builders import ORCHESTRATOR, phase1
+from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
+WORKER = "enrichment-worker"
 OLD = "AGENT_TIMEOUT_SECONDS = 60\ndef f(max_retries: int = 3): ...\n"
 NEW = "from enrichment_service.errors import x\nget_tool_timeout()\n"
 
@@ -26,7 +27,7 @@ NEW = "from enrichment_service.errors import x\nget_tool_timeout()\n"
 def profile(tmp_path: Path) -> Profile:
     root = tmp_path / "app with space"
     (root / "enrichment_service/workers").mkdir(parents=True)
-    return phase1(f"deployment.container_root={root}")
+    return phase1(f"services.enrichment-worker.root={root}")
 
 
 def ask(script: str) -> Answer:
@@ -34,12 +35,16 @@ def ask(script: str) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
+def root_of(profile: Profile) -> Path:
+    return Path(profile.services[WORKER].root)
+
+
 def orchestrator(profile: Profile) -> Path:
-    return Path(profile.deployment.container_root) / ORCHESTRATOR
+    return root_of(profile) / ORCHESTRATOR
 
 
 def read(profile: Profile) -> CodeReading:
-    reading = code.read(profile, ask, "replica-1")
+    reading = code.read(profile, ask, replica())
     assert isinstance(reading, CodeReading), reading
     return reading
 
@@ -52,13 +57,13 @@ def test_old_code(profile: Profile) -> None:
     assert file.digest == hashlib.sha256(OLD.encode()).hexdigest()
     assert file.modified_at is not None
     assert file.modified_at.ns == path.stat().st_mtime_ns
-    assert (file.new, file.old) == ((), phase1().code.old)
+    assert (file.new, file.old) == ((), phase1().file(ORCHESTRATOR).old)
     assert read(profile).still_there == ()
 
 
 def test_new_code_and_modules(profile: Profile) -> None:
     orchestrator(profile).write_text(NEW)
-    (Path(profile.deployment.container_root) / "enrichment_service/errors").mkdir()
+    (root_of(profile) / "enrichment_service/errors").mkdir()
     reading = read(profile)
     assert reading.files[0].new == ("enrichment_service.errors", "get_tool_timeout")
     assert reading.still_there == ("enrichment_service/errors",)
@@ -71,7 +76,7 @@ def test_missing_file_and_link(profile: Profile) -> None:
 
 
 def test_a_dangling_link_is_still_there(profile: Profile) -> None:
-    (Path(profile.deployment.container_root) / "enrichment_service/errors").symlink_to("/nowhere")
+    (root_of(profile) / "enrichment_service/errors").symlink_to("/nowhere")
     assert read(profile).still_there == ("enrichment_service/errors",)
 
 
@@ -88,7 +93,7 @@ def test_a_dangling_link_is_still_there(profile: Profile) -> None:
 )
 def test_anything_but_a_whole_answer_is_unmeasured(answer: Answer) -> None:
     """A dead container answers 1, for which testinfra's own `file.exists` would say that the module is gone."""
-    assert isinstance(code.parse(phase1(), answer, "replica-1"), Unmeasured)
+    assert isinstance(code.parse(phase1(), answer, replica()), Unmeasured)
 
 
 @pytest.mark.parametrize("missing", ["sha256sum", "stat"])
@@ -99,33 +104,33 @@ def test_a_tool_that_is_missing_is_no_wrong_answer(profile: Profile, tmp_path: P
     tools.mkdir()
     for tool in {"sh", "timeout", "sha256sum", "stat", "grep", "dirname"} - {missing}:
         (tools / tool).symlink_to(shutil.which(tool) or tool)
-    reading = code.parse(profile, ask(f"PATH={tools}; {code.script(profile)}"), "replica-1")
+    reading = code.parse(profile, ask(f"PATH={tools}; {code.script(profile, WORKER)}"), replica())
     if missing == "sha256sum":
         assert isinstance(reading, Unmeasured)
     else:
         assert isinstance(reading, CodeReading)
         assert (reading.files[0].modified_at, reading.files[0].changed_at) == (None, None)
-        assert reading.files[0].old == phase1().code.old
+        assert reading.files[0].old == phase1().file(ORCHESTRATOR).old
 
 
 def test_no_permission_is_not_gone() -> None:
     """Where a folder cannot be looked into, nothing can be said about what is in it."""
     answer = Answer(0, "hidden /app/enrichment_service/errors\nend of reading\n", "")
-    reading = code.parse(phase1(), answer, "replica-1")
+    reading = code.parse(phase1(), answer, replica())
     assert isinstance(reading, Unmeasured)
     assert "no permission to read /app/enrichment_service/errors" in reading.reason
 
 
 def test_a_folder_without_permission_is_hidden_in_a_real_shell(profile: Profile, tmp_path: Path) -> None:
     """As a user without rights (root may look everywhere)."""
-    folder = Path(profile.deployment.container_root) / "enrichment_service"
+    folder = root_of(profile) / "enrichment_service"
     folder.chmod(0o000)
     for parent in [tmp_path, *tmp_path.parents][:4]:
         parent.chmod(parent.stat().st_mode | 0o005)
-    script = code.script(profile)
+    script = code.script(profile, WORKER)
     if os.getuid() == 0:
         script = f"setpriv --reuid 65534 --regid 65534 --clear-groups sh -c {shlex.quote(script)}"
-    reading = code.parse(profile, ask(script), "replica-1")
+    reading = code.parse(profile, ask(script), replica())
     folder.chmod(0o755)
     assert isinstance(reading, Unmeasured)
     assert "no permission" in reading.reason

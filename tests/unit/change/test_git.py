@@ -14,7 +14,7 @@ from rollback_gate.platform.commands import SubprocessRunner
 from tests.unit.builders import ORCHESTRATOR, phase1
 from tests.unit.change.test_sources import NEW, OLD
 
-CODE = phase1().code
+ITEM = phase1().file(ORCHESTRATOR)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def git(folder: Path, *arguments: str) -> str:
 def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> None:
     """Neither HEAD, which removed the file, nor the change before it; line ends and odd bytes stay."""
     (history.directory / "enrichment_service/workers").mkdir(parents=True, exist_ok=True)
-    assert history.newest_old(ORCHESTRATOR, CODE).data == OLD + b"# second\r\n\xff\n"
+    assert history.newest_old(ITEM).data == OLD + b"# second\r\n\xff\n"
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> Non
 def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: str) -> None:
     """A revision that the operator names is classified as any other source; an option is no revision."""
     history.directory.mkdir(parents=True, exist_ok=True)
-    assert history.at(ORCHESTRATOR, "HEAD~3", CODE).data == OLD + b"# first\n"
+    assert history.at(ITEM, "HEAD~3").data == OLD + b"# first\n"
     with pytest.raises(Refused, match=says):
-        history.at(ORCHESTRATOR, rev, CODE)
+        history.at(ITEM, rev)
 
 
 def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Both are refused in git's own terms, and are no empty file."""
     history.directory.mkdir(parents=True, exist_ok=True)
     with pytest.raises(Refused, match=r"git knows no commit of other\.py"):
-        history.newest_old("other.py", CODE)
+        history.newest_old(ITEM.model_copy(update={"path": "other.py"}))
     alone = History(tmp_path_factory.mktemp("alone"), history.runner)
     with pytest.raises(Refused, match="git cannot tell"):
-        alone.newest_old(ORCHESTRATOR, CODE)
+        alone.newest_old(ITEM)

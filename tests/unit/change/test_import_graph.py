@@ -10,7 +10,7 @@ from rollback_gate.change.import_graph import KeptModules
 from rollback_gate.model import Unmeasured
 from tests.unit.builders import phase1
 
-KEPT = phase1().code.remove
+KEPT = phase1().removed()
 WORKER = "enrichment_service/workers/enrichment_worker.py"
 
 
@@ -109,7 +109,7 @@ def test_the_releases_of_the_lab() -> None:
             for p in (HERE / "releases" / layer).rglob("*.py")
         }
 
-    entries = phase1().code.entries
+    entries = phase1().partial.entries
     partial = read(tree("common", "phase1", "before"), *entries)
     change = read(tree("common", "before", "phase1"), *entries)
     assert partial == KeptModules((), ())

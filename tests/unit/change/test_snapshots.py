@@ -13,7 +13,7 @@ from rollback_gate.instant import Instant
 from tests.unit.builders import ORCHESTRATOR, phase1
 from tests.unit.rollback.world import NEW, OLD
 
-CODE = phase1().code
+FILES = phase1().files
 LATER = Instant.parse("2026-01-23T09:00:00Z")
 GOOD = {"mean": 0.78, "standard_deviation": 0.02, "scored": 40, "marked": 0}
 
@@ -37,7 +37,7 @@ def test_the_newest_of_the_old_code(tmp_path: Path) -> None:
     kept(tmp_path, "20260118T090000Z-aaaa", mean=0.5)
     kept(tmp_path, "20260119T090000Z-bbbb")
     kept(tmp_path, "20260122T090000Z-cccc", NEW)
-    found, passed_over = snapshots.baseline([tmp_path / "none", tmp_path], CODE, 10, LATER)
+    found, passed_over = snapshots.baseline([tmp_path / "none", tmp_path], FILES, 10, LATER)
     assert found
     assert (found.snapshot, found.mean, found.documents) == ("20260119T090000Z-bbbb", 0.78, 40)
     assert passed_over == ["snapshot 20260122T090000Z-cccc was not taken of the old code"]
@@ -58,7 +58,7 @@ def test_the_newest_of_the_old_code(tmp_path: Path) -> None:
 def test_what_cannot_tell_is_passed_over(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     """Then the profile's number stands."""
     kept(tmp_path, "20260119T090000Z-bbbb", **changes)
-    found, (reason,) = snapshots.baseline([tmp_path], CODE, 10, LATER)
+    found, (reason,) = snapshots.baseline([tmp_path], FILES, 10, LATER)
     assert found is None
     assert says in reason
 
@@ -67,6 +67,6 @@ def test_a_damaged_manifest_is_passed_over(tmp_path: Path) -> None:
     """And said."""
     kept(tmp_path, "20260119T090000Z-bbbb")
     (tmp_path / "20260119T090000Z-bbbb" / snapshots.MANIFEST).write_text("{")
-    assert snapshots.baseline([tmp_path], CODE, 10, LATER)[1][0].startswith(
+    assert snapshots.baseline([tmp_path], FILES, 10, LATER)[1][0].startswith(
         "snapshot 20260119T090000Z-bbbb cannot be read"
     )

@@ -10,8 +10,7 @@ from rollback_gate.change.content import Content
 from rollback_gate.errors import Refused
 from tests.unit.builders import ORCHESTRATOR, phase1
 
-CODE = phase1().code
-RESTORED = CODE.restore[0]
+ITEM = phase1().file(ORCHESTRATOR)
 OLD = b"AGENT_TIMEOUT_SECONDS = 60\ndef f(max_retries: int = 3): ...\n"
 NEW = b"from enrichment_service.errors import x\nmax_retries: int = 3\nAGENT_TIMEOUT_SECONDS = 60\n"
 
@@ -31,9 +30,9 @@ def put(directory: Path, stamp: str, data: bytes, mtime: int = 0) -> Path:
 
 def test_content_decides() -> None:
     """Old code holds all old texts and no new one."""
-    assert content.classify(OLD, CODE)[0] is Content.OLD
-    assert content.classify(NEW, CODE) == (Content.NEW, "holds enrichment_service.errors")
-    assert content.classify(b"", CODE)[0] is Content.UNKNOWN
+    assert content.classify(OLD, ITEM)[0] is Content.OLD
+    assert content.classify(NEW, ITEM) == (Content.NEW, "holds enrichment_service.errors")
+    assert content.classify(b"", ITEM)[0] is Content.UNKNOWN
 
 
 def test_newest_by_name_that_is_old_code(directory: Path) -> None:
@@ -41,7 +40,7 @@ def test_newest_by_name_that_is_old_code(directory: Path) -> None:
     put(directory, "20260121_090000", OLD + b"# 1\n", mtime=99)
     put(directory, "20260122_090000", OLD + b"# 2\n", mtime=1)
     put(directory, "20260123_090000", NEW, mtime=50)
-    found = backups.newest_old(directory, RESTORED, CODE)
+    found = backups.newest_old(directory, ITEM)
     assert found.origin == f"{ORCHESTRATOR}.backup.20260122_090000"
     assert found.data == OLD + b"# 2\n"
 
@@ -49,17 +48,17 @@ def test_newest_by_name_that_is_old_code(directory: Path) -> None:
 def test_a_name_without_a_time_comes_last(directory: Path) -> None:
     put(directory, "HHMMSS", OLD + b"# unnamed\n")
     put(directory, "20260121_090000", OLD)
-    assert backups.newest_old(directory, RESTORED, CODE).data == OLD
+    assert backups.newest_old(directory, ITEM).data == OLD
 
 
 def test_no_backup_and_no_good_one_are_refused_by_name(directory: Path) -> None:
     with pytest.raises(Refused, match="no backup of"):
-        backups.newest_old(directory, RESTORED, CODE)
+        backups.newest_old(directory, ITEM)
     put(directory, "20260123_090000", NEW)
     put(directory, "20260124_090000", b"")
     (directory / f"{ORCHESTRATOR}.backup.20260125_090000").symlink_to("/etc/passwd")
     with pytest.raises(Refused) as caught:
-        backups.newest_old(directory, RESTORED, CODE)
+        backups.newest_old(directory, ITEM)
     message = str(caught.value)
     assert "none of 3 backups" in message
     assert "20260123_090000: code of the change (holds enrichment_service.errors)" in message
@@ -70,8 +69,8 @@ def test_no_backup_and_no_good_one_are_refused_by_name(directory: Path) -> None:
 def test_the_difference_counts_what_else_would_go(directory: Path) -> None:
     """Lines that the restore drops and that hold none of the change's marks: someone else's work."""
     put(directory, "20260121_090000", OLD)
-    source = backups.newest_old(directory, RESTORED, CODE)
+    source = backups.newest_old(directory, ITEM)
     in_place = OLD + b"from enrichment_service.errors import x\nother work\nmore of it\n\n"
     diff = content.difference(source, in_place)
-    assert content.outside_of_change(diff, CODE) == 2
+    assert content.outside_of_change(diff, ITEM) == 2
     assert content.difference(source, OLD) == ()

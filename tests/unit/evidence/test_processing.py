@@ -48,10 +48,10 @@ def processing(
     stored = {"rollback-probe-x-1.jpg": document("rollback-probe-x-1.jpg")}
     made = Processing(
         PROFILE,
-        None,
+        None,  # type: ignore[arg-type]
         Unmeasured("x", "x"),
         "id",
-        ProbeMemory(Path("/nowhere")),  # type: ignore[arg-type]
+        ProbeMemory(Path("/nowhere")),
         {name: replica() for name in names},
         dict.fromkeys(names, STARTED),
         lambda _: None,

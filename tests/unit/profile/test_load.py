@@ -8,6 +8,7 @@ import pytest
 
 from rollback_gate.errors import WrongSetting
 from rollback_gate.profile.load import database_password, load
+from rollback_gate.profile.schema import Only
 from tests.unit.builders import ROOT, phase1
 
 PHASE1 = ROOT / "profiles" / "phase1.toml"
@@ -33,7 +34,8 @@ def test_the_annotated_profile_names_every_setting() -> None:
         ("database", phase1().database),
         ("deployment", phase1().deployment),
         ("messages", phase1().messages),
-        ("code", phase1().code),
+        ("services.enrichment-worker", phase1().services["enrichment-worker"]),
+        ("change", phase1().files[0]),
     ):
         for name in type(model).model_fields:
             assert f"\n{name} = " in text or f"\n# {name} = " in text or f"[{section}.{name}]" in text, (
@@ -62,7 +64,8 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         phase1().messages,
         phase1().ticket,
         phase1().triggers,
-        phase1().code.restore[0],
+        phase1().files[0],
+        phase1().services["enrichment-worker"],
     ]
     known = [type(s).model_fields[key].default for s in sections if s and key in type(s).model_fields]
     if key != "password_file":
@@ -74,8 +77,8 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
     [
         ("limits.nope=1", "limits.nope: Extra inputs are not permitted (from command line)"),
         (
-            "deployment.replicas=0",
-            "deployment.replicas: Input should be greater than or equal to 1 (from command line)",
+            "services.enrichment-worker.replicas=0",
+            "services.enrichment-worker.replicas: Input should be greater than or equal to 1 (from command line)",
         ),
         (
             "deployment.project_directory=here",
@@ -88,13 +91,12 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
             "environment or a file (from command line)",
         ),
         (
-            "code.remove=['/etc']",
-            "code.remove.0: Value error, must be a path inside the project directory, without '..'",
+            "change=[{kind='removed', path='/etc'}]",
+            "change.10.removed.path: Value error, must be a path inside the project directory, without '..'",
         ),
         (
-            "code.remove=['enrichment_service/workers']",
-            "code: Value error, restore and remove overlap: "
-            "enrichment_service/workers/agent_orchestrator.py and enrichment_service/workers",
+            "change=[{kind='removed', path='a/b'}, {kind='removed', path='a'}]",
+            "profile: Value error, change: two items overlap: a/b and a",
         ),
         ("limits.soak_s=0", "limits.soak_s: Input should be greater than or equal to 1 (from command line)"),
         (
@@ -174,10 +176,10 @@ def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_pa
     noise = '[[logs.noise]]\nname = "{}"\npattern = "^ERROR:ours"\nexample = "ERROR:ours"\n'
     path = tmp_path / "p.toml"
     path.write_text(
-        f"extends = \"{PHASE1}\"\n{noise.format('ours')}{noise.format('invalid task')}\n[code]\nremove_full = ['x']\n"
+        f"extends = \"{PHASE1}\"\n{noise.format('ours')}{noise.format('invalid task')}\n[[change]]\nkind = 'removed'\npath = 'x'\nonly = 'full'\n"
     )
     before, after = phase1().logs.noise, load(path, {}).profile.logs.noise
     assert [form.name for form in after] == [*(form.name for form in before), "ours"]
     replaced = next(form for form in after if form.name == "invalid task")
     assert replaced.pattern.pattern == "^ERROR:ours"
-    assert load(path, {}).profile.code.remove_full == ("x",)
+    assert load(path, {}).profile.removed(Only.FULL) == (*phase1().removed(Only.FULL), "x")

@@ -118,7 +118,7 @@ def test_settings_show_where_they_came_from() -> None:
     rows = {row["key"]: row for row in build.settings_of(settings)}
     assert rows["limits.soak_s"] == {"key": "limits.soak_s", "value": "5.0", "origin": "command line"}
     assert rows["limits.probe_s"]["origin"] == "default"
-    assert rows["deployment.worker"]["origin"].startswith("profile ")
+    assert rows["deployment.project"]["origin"].startswith("profile ")
 
 
 def test_unmeasured_says_so_in_json() -> None:

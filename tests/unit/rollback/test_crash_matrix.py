@@ -105,7 +105,7 @@ def _quarantined(world: World) -> set[str]:
 
 def _code(world: World):  # type: ignore[no-untyped-def]
     with world.opening(world.call(), "look") as session:
-        return session.profile.code
+        return session.profile
 
 
 def _digest(text: str) -> str:
