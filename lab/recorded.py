@@ -37,7 +37,7 @@ class Recorded:
 
     name: str
     entry: Entry
-    slots: tuple[str, ...]
+    slots: Mapping[str, bool]
     readings: Readings
     profile: Profile
 
@@ -47,7 +47,7 @@ class Recorded:
         profile = load(ROOT / "profiles" / "phase1.toml", {}, row["settings"]).profile
         entry = next(entry for entry in CATALOGUE if entry.name == row["entry"])
         readings: Readings = from_plain(Readings, row["readings"])
-        return cls(path.name.removesuffix(".json.gz"), entry, tuple(row["slots"]), readings, profile)
+        return cls(path.name.removesuffix(".json.gz"), entry, row["slots"], readings, profile)
 
     def why_not(self) -> str:
         """ "" where the gate makes of it what it has to; every test must conclude something, none may break down."""
@@ -84,7 +84,10 @@ def claims_of(recorded: Recorded) -> dict[str, Ran]:
 
 
 def _slots(test: Callable[..., None], recorded: Recorded) -> tuple[str, ...]:
-    return recorded.slots if "replica" in inspect.signature(test).parameters else ("",)
+    asked = inspect.signature(test).parameters
+    if "consumer" in asked:
+        return tuple(slot for slot, consumes in recorded.slots.items() if consumes)
+    return tuple(recorded.slots) if "replica" in asked else ("",)
 
 
 def _asked(test: Callable[..., None], recorded: Recorded, slot: str) -> Ran:
@@ -97,7 +100,8 @@ def _asked(test: Callable[..., None], recorded: Recorded, slot: str) -> Ran:
     replica = next((r for r in recorded.readings.replicas if r.slot == slot), None)
     if slot and replica is None:
         return Ran("", True, None, "no such replica was read")
-    have = {"readings": recorded.readings, "profile": recorded.profile, "replica": replica, "conclude": conclude}
+    have = {"readings": recorded.readings, "profile": recorded.profile, "replica": replica, "consumer": replica}
+    have["conclude"] = conclude
     try:
         test(**{name: have[name] for name in inspect.signature(test).parameters})
     except (AssertionError, AttributeError, TypeError, ValueError, NameError, KeyError, IndexError) as error:

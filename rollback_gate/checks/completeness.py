@@ -127,7 +127,7 @@ def _skews_by_log(readings: Readings, limit_s: float) -> list[float]:
 
     One that is in work again may have been saved once more since the logs were read: then it tells nothing.
     """
-    logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
+    logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
     skews = []
     for name, document in stored.items():
@@ -215,7 +215,7 @@ def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, de
     if low < profile.completeness.critical:
         return inconclusive("completeness", f"{says}, as low as before the change", *details)
     proven = {proof.slot for proof in processed.proofs_of(readings, profile)}
-    missing = [replica.label for replica in readings.replicas if replica.slot not in proven]
+    missing = [replica.label for replica in readings.consuming if replica.slot not in proven]
     if missing and not processing.document_from_every_replica(readings, profile).passed:
         return inconclusive("completeness", f"{says}, each in the band; none from {', '.join(missing)}", *details)
     if not new_behaviour.is_proven_old(readings, profile):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollback_gate.checks import new_behaviour, worker_running
+from rollback_gate.checks import new_behaviour
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.model import Claim, Outcome
 from rollback_gate.profile.schema import Profile
@@ -21,5 +21,4 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
         yield new_behaviour.restored_files(readings, replica, profile)
         yield new_behaviour.removed_modules(replica, profile)
         yield new_behaviour.process_start(replica)
-    yield worker_running.code_of_dependents(readings)
     yield new_behaviour.fresh_documents(readings, profile)

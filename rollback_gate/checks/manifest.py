@@ -5,54 +5,63 @@ A test that is missing from what ran (deselected, skipped, renamed, lost) makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+
+class Each(enum.Enum):
+    """How often a test runs: by the name of the fixture that it asks for."""
+
+    ONCE = ""
+    REPLICA = "replica"
+    CONSUMER = "consumer"
 
 
 @dataclass(frozen=True)
 class Required:
-    """One test of tests/gate/test_<check>.py; `per_replica`: once for every expected replica."""
+    """One test of tests/gate/test_<check>.py, and how often it runs."""
 
     check: str
     test: str
-    per_replica: bool
+    each: Each = Each.ONCE
 
-    def ids(self, slots: Iterable[str]) -> tuple[str, ...]:
+    def ids(self, slots: Mapping[str, bool]) -> tuple[str, ...]:
         base = f"test_{self.check}::{self.test}"
-        return tuple(f"{base}[{slot}]" for slot in slots) if self.per_replica else (base,)
+        if self.each is Each.ONCE:
+            return (base,)
+        return tuple(f"{base}[{slot}]" for slot, consumes in slots.items() if consumes or self.each is Each.REPLICA)
 
 
 CHECKS = ("new_behaviour", "worker_running", "processing", "completeness")
 MANIFEST = (
-    Required("new_behaviour", "test_restored_files_are_the_old_code", True),
-    Required("new_behaviour", "test_removed_modules_are_gone", True),
-    Required("new_behaviour", "test_process_started_after_the_restore", True),
-    Required("new_behaviour", "test_code_stays_the_same", True),
-    Required("new_behaviour", "test_log_shows_no_new_behaviour", True),
-    Required("new_behaviour", "test_fresh_documents_carry_no_mark", False),
-    Required("worker_running", "test_expected_number_of_replicas_runs", False),
-    Required("worker_running", "test_no_replica_comes_or_goes", False),
-    Required("worker_running", "test_replica_is_running_and_healthy", True),
-    Required("worker_running", "test_replica_stays_up", True),
-    Required("worker_running", "test_replica_started_without_errors", True),
-    Required("worker_running", "test_replica_logs_few_errors", True),
-    Required("worker_running", "test_replica_runs_the_intended_image", True),
-    Required("worker_running", "test_dependents_are_running", False),
-    Required("processing", "test_document_comes_out_of_every_replica", False),
-    Required("processing", "test_documents_are_saved_with_metrics", False),
-    Required("processing", "test_no_document_hangs", False),
-    Required("processing", "test_nobody_else_consumes_the_queue", False),
-    Required("processing", "test_traces_of_test_documents_are_named", False),
-    Required("completeness", "test_scores_are_in_the_band", False),
-    Required("completeness", "test_scores_are_readable", False),
-    Required("completeness", "test_clocks_agree", False),
+    Required("new_behaviour", "test_restored_files_are_the_old_code", Each.REPLICA),
+    Required("new_behaviour", "test_removed_modules_are_gone", Each.REPLICA),
+    Required("new_behaviour", "test_process_started_after_the_restore", Each.REPLICA),
+    Required("new_behaviour", "test_code_stays_the_same", Each.REPLICA),
+    Required("new_behaviour", "test_log_shows_no_new_behaviour", Each.REPLICA),
+    Required("new_behaviour", "test_fresh_documents_carry_no_mark"),
+    Required("worker_running", "test_expected_number_of_replicas_runs"),
+    Required("worker_running", "test_no_replica_comes_or_goes"),
+    Required("worker_running", "test_replica_is_running_and_healthy", Each.REPLICA),
+    Required("worker_running", "test_replica_stays_up", Each.REPLICA),
+    Required("worker_running", "test_replica_started_without_errors", Each.CONSUMER),
+    Required("worker_running", "test_replica_logs_few_errors", Each.CONSUMER),
+    Required("worker_running", "test_replica_runs_the_intended_image", Each.REPLICA),
+    Required("processing", "test_document_comes_out_of_every_replica"),
+    Required("processing", "test_documents_are_saved_with_metrics"),
+    Required("processing", "test_no_document_hangs"),
+    Required("processing", "test_nobody_else_consumes_the_queue"),
+    Required("processing", "test_traces_of_test_documents_are_named"),
+    Required("completeness", "test_scores_are_in_the_band"),
+    Required("completeness", "test_scores_are_readable"),
+    Required("completeness", "test_clocks_agree"),
 )
 
 
-def required_ids(slots: Iterable[str]) -> dict[str, str]:
-    """Every test id that must have run, with the check it belongs to."""
-    names = tuple(slots)
-    return {test_id: required.check for required in MANIFEST for test_id in required.ids(names)}
+def required_ids(slots: Mapping[str, bool]) -> dict[str, str]:
+    """Every test id that must have run, with its check. `slots`: the expected replicas, and which read the queue."""
+    return {test_id: required.check for required in MANIFEST for test_id in required.ids(slots)}
 
 
 def gate_id(nodeid: str) -> str:

@@ -162,6 +162,9 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
     if isinstance(log, LogSummary) and _shows_old(replica, profile):
         says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
         return passed(replica.label, says, Evidence.LOG)
+    if not replica.consumes and code_is_old(readings, replica, profile):
+        says = "logged nothing new since the boundary" if isinstance(log, LogSummary) else str(log)
+        return passed(replica.label, f"{says}; it handles no documents: stands on the code", Evidence.CODE)
     why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
     if code_is_old(readings, replica, profile) and fresh_documents(readings, profile).passed:
         says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
@@ -208,7 +211,7 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
 
 def _none_stored(readings: Readings, profile: Profile) -> Claim:
     says = "none written since the boundary is stored"
-    replicas = readings.replicas
+    replicas = readings.consuming
     if replicas and all(_shows_old(r, profile) and code_is_old(readings, r, profile) for r in replicas):
         finished = sum(r.log.documents_finished for r in replicas if isinstance(r.log, LogSummary))
         says += f"; stands on the code, and on the log of {finished} finished documents, where each would show new code"

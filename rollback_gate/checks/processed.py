@@ -17,10 +17,10 @@ SUBJECT = "documents"
 
 def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
     """Every document that a replica has finished since its boundary, and that was found stored."""
-    logs = {r.slot: r.log for r in readings.replicas}
+    logs = {r.slot: r.log for r in readings.consuming}
     processes = {
         r.slot: Process(r.before.id, r.before.started_at)
-        for r in readings.replicas
+        for r in readings.consuming
         if isinstance(r.before, Replica) and r.before.started_at
     }
     return proofs(logs, processes, readings.stored, readings.remembered, profile.limits.clock_skew_s)
@@ -41,12 +41,12 @@ def in_work_of_nobody_else(readings: Readings) -> list[tuple[str, str, float]]:
 
 
 def _finished(readings: Readings) -> set[str]:
-    return {name for r in readings.replicas if isinstance(r.log, LogSummary) for name in r.log.finished}
+    return {name for r in readings.consuming if isinstance(r.log, LogSummary) for name in r.log.finished}
 
 
 def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
     finished = _finished(readings)
-    for replica in readings.replicas:
+    for replica in readings.consuming:
         if isinstance(replica.log, LogSummary) and replica.log.read_at:
             for document, at in replica.log.unfinished.items():
                 is_newest = document == list(replica.log.unfinished)[-1]
@@ -64,7 +64,7 @@ def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
     if not readings.mcp.answers:
         first = fix_first(readings)
         return replace(inconclusive(SUBJECT, f"{says}; {first}", *details), note=first)
-    lines = [sighting for r in readings.replicas if isinstance(r.log, LogSummary) for sighting in r.log.upstream]
+    lines = [sighting for r in readings.consuming if isinstance(r.log, LogSummary) for sighting in r.log.upstream]
     if lines:
         seen = "; ".join(f"{line.count} × {line.name}" for line in lines)
         first = f"fix the MCP server first: the workers' logs show it in trouble ({seen})"

@@ -23,16 +23,16 @@ def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
     limit_s = profile.limits.probe_s
     found = _by_slot(processed.proofs_of(readings, profile), limit_s)
     by_queue = {} if found.keys() >= _slots(readings) else _by_the_queues_word(readings, found.keys())
-    lacking = [r for r in readings.replicas if r.slot not in found and r.slot not in by_queue]
+    lacking = [r for r in readings.consuming if r.slot not in found and r.slot not in by_queue]
     details = [*(_in_words(proof, readings) for proof in found.values()), *by_queue.values()]
-    if readings.replicas and not lacking:
+    if readings.consuming and not lacking:
         return _all_proven(readings, found, by_queue, details)
     claim = unproven.why(readings, lacking, profile)
     return replace(claim, details=(*claim.details, *details))
 
 
 def _slots(readings: Readings) -> set[str]:
-    return {replica.slot for replica in readings.replicas}
+    return {replica.slot for replica in readings.consuming}
 
 
 def _by_slot(found: Iterable[Proof], limit_s: float) -> dict[str, Proof]:
@@ -52,13 +52,13 @@ def _all_proven(readings: Readings, found: dict[str, Proof], by_queue: dict[str,
         f"{probes} test documents" if probes else "",
         f"{len(by_queue)} by the queue's own count" if by_queue else "",
     ]
-    count = len(readings.replicas)
+    count = len(readings.consuming)
     says = f"{'the worker has' if count == 1 else f'each of {count} workers has'} finished a document since its start"
     return passed(SUBJECT, f"{says}: {', '.join(filter(None, kinds))}", Evidence.DOCUMENT, *details)
 
 
 def _in_words(proof: Proof, readings: Readings) -> str:
-    boundary = next(r.boundary for r in readings.replicas if r.slot == proof.slot)
+    boundary = next(r.boundary for r in readings.consuming if r.slot == proof.slot)
     after = f", {proof.at.seconds_since(boundary):.0f} s after its boundary" if boundary else ""
     removed = "" if proof.is_stored else "; a test document of an earlier verify, removed since"
     return f"{proof.slot}: {proof.document_id} in {proof.seconds:.1f} s, {proof.score:.1%}{after}{removed}"
@@ -66,8 +66,8 @@ def _in_words(proof: Proof, readings: Readings) -> str:
 
 def _by_the_queues_word(readings: Readings, proven: Iterable[str]) -> dict[str, str]:
     """Where its log cannot show which document it finished (level or driver hides that), the queue's count can."""
-    silent = {r.slot: r.finished_in_queue or 0 for r in readings.replicas if _is_silent(r)}
-    counted = sum(r.finished_in_queue or 0 for r in readings.replicas)
+    silent = {r.slot: r.finished_in_queue or 0 for r in readings.consuming if _is_silent(r)}
+    counted = sum(r.finished_in_queue or 0 for r in readings.consuming)
     probes = readings.probes
     done = sum(p.finished for p in probes.probes) if isinstance(probes, ProbesReading) else 0
     if not done or counted < done or not set(proven).isdisjoint(silent):
@@ -120,7 +120,7 @@ def in_work(readings: Readings, profile: Profile) -> Claim:
         first = processed.fix_first(readings)
         says = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s; {first}"
         return replace(inconclusive(SUBJECT, says, *details), note=first)
-    if failing := [r.label for r in readings.replicas if isinstance(r.log, LogSummary) and r.log.errors]:
+    if failing := [r.label for r in readings.consuming if isinstance(r.log, LogSummary) and r.log.errors]:
         says = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s, beside error lines of its own"
         return inconclusive(SUBJECT, f"{says} in {', '.join(failing)}", *details)
     proven = {
@@ -139,7 +139,7 @@ def _none_hangs(readings: Readings) -> Claim:
     after = readings.queue_after
     if isinstance(after, Unmeasured):
         return inconclusive("queue", after)
-    for replica in readings.replicas:
+    for replica in readings.consuming:
         if isinstance(replica.log, Unmeasured):
             return inconclusive(replica.label, replica.log)
     now = f"{after.depth} tasks wait in the queue, {len(processed.in_work(readings))} documents are in work"
@@ -177,7 +177,7 @@ def _of_nobody(readings: Readings, skew_s: float) -> list[str]:
     documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.documents
     finished: set[str] = set()
     read_at: list[Instant] = []
-    for replica in readings.replicas:
+    for replica in readings.consuming:
         log, now = replica.log, replica.before
         is_whole = isinstance(now, Replica) and replica.boundary == now.started_at
         if not isinstance(log, LogSummary) or not log.could_show_documents or not is_whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollback_gate.checks import new_behaviour, worker_running
+from rollback_gate.checks import consuming, new_behaviour, worker_running
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import DocumentsReading, Readings
 from rollback_gate.model import Claim, Outcome
@@ -20,15 +20,15 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
     yield worker_running.expected_number(readings)
     for replica in readings.replicas:
         yield worker_running.stays_up(readings, replica)
-        yield worker_running.few_errors(replica, profile)
+    for replica in readings.consuming:
+        yield consuming.few_errors(replica, profile)
         yield new_behaviour.log_lines(readings, replica, profile)
-    yield worker_running.dependents(readings)
     yield new_behaviour.fresh_documents(readings, profile)
 
 
 def in_words(readings: Readings) -> str:
     """One line for the operator who waits."""
-    logs = [r.log for r in readings.replicas if isinstance(r.log, LogSummary)]
+    logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     errors, finished = sum(log.errors for log in logs), sum(log.documents_finished for log in logs)
     documents = readings.documents
     scores = (

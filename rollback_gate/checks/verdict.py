@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollback_gate.checks.manifest import CHECKS, required_ids
@@ -38,13 +38,12 @@ class Judgement:
         return tuple(dict.fromkeys(c.note for finding in self.findings for c in finding.claims if c.note))
 
 
-def judge(slots: Iterable[str], ran: Mapping[str, Ran]) -> Judgement:
+def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran]) -> Judgement:
     """From what every required test came to. No slot, or a test that is not there, is never GO."""
-    names = tuple(slots)
-    required = required_ids(names)
+    required = required_ids(slots)
     claims = {test: effective_claim(test, ran.get(test)) for test in required}
     findings = tuple(_finding(check, [claims[t] for t, c in required.items() if c == check]) for check in CHECKS)
-    outcome = worst(finding.outcome for finding in findings) if names else Outcome.INCONCLUSIVE
+    outcome = worst(finding.outcome for finding in findings) if slots else Outcome.INCONCLUSIVE
     verdict = {Outcome.PASSED: Verdict.GO, Outcome.FAILED: Verdict.NO_GO}.get(outcome, Verdict.INCONCLUSIVE)
     return Judgement(verdict, _reason(verdict, findings), findings)
 

@@ -17,7 +17,6 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
 from rollback_gate.evidence.readings import (
-    DependentReading,
     McpReading,
     ProbesReading,
     QueueReading,
@@ -27,6 +26,7 @@ from rollback_gate.evidence.readings import (
     Started,
     Upstream,
 )
+from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine
@@ -94,18 +94,19 @@ class Collector:
 
     def collect(self) -> Readings:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
-        before = self._by_slot(self.engine.containers(self._project, self.profile.consumer))
-        dependents = {name: self._containers(name) for name in self.profile.others}
+        slots = replicas_by_slot(self.profile, self._everyone())
+        before = {slot: replica for slot, (_, replica) in slots.items()}
+        services = {slot: service for slot, (service, _) in slots.items()}
         began = self.clock()
-        processing = self._processing(before)
+        processing = self._processing(before, services)
         if not self.judged.invasive:
-            taken = self._first_look(before, dependents, began, processing)
+            taken = self._first_look(before, services, began, processing)
             return self._finished(taken, McpReading(Upstream.NOT_ASKED, "it was not asked"), "")
         processing.follow()  # what a replica has finished is remembered before it is removed
         processing.sweep()
         with ThreadPoolExecutor(max_workers=1) as pool:  # a server that does not answer holds up nobody
             asked = pool.submit(mcp.read, self.profile)
-            taken = self._first_look(before, dependents, began, processing)
+            taken = self._first_look(before, services, began, processing)
             early = self._early(taken)
             mcp_reading = asked.result()
         return self._finished(taken, mcp_reading, early or self._watch(taken, mcp_reading))
@@ -113,16 +114,19 @@ class Collector:
     def _first_look(
         self,
         before: Mapping[str, Replica | None],
-        dependents: Mapping[str, tuple[Replica, ...] | Unmeasured],
+        services: Mapping[str, str],
         began: float,
         processing: Processing,
     ) -> _Taken:
         first = Look(self._codes(before), queue.read(self.profile))
         processing.follow()
-        return _Taken(before, dependents, began, processing, first)
+        return _Taken(before, services, began, processing, first)
 
-    def _processing(self, before: Mapping[str, Replica | None]) -> Processing:
-        running = {slot: replica for slot, replica in before.items() if replica and replica.is_running}
+    def _processing(self, before: Mapping[str, Replica | None], services: Mapping[str, str]) -> Processing:
+        """Of the replicas that read the queue and run."""
+        consumer = self.profile.consumer
+        found = {slot: replica for slot, replica in before.items() if services[slot] == consumer}
+        running = {slot: replica for slot, replica in found.items() if replica and replica.is_running}
         starts = {slot: self._boundary(replica) for slot, replica in running.items()}
         bounded = {slot: at for slot, at in starts.items() if at}
         return Processing(
@@ -178,7 +182,7 @@ class Collector:
 
     def _is_marked(self, taken: _Taken) -> bool:
         """A document that was written meanwhile carries the change's mark: that ends the wait too."""
-        since = boundary.of_documents(self._boundary(r) for r in taken.before.values() if r)
+        since = self._since(taken.before)
         found = since_of(self.documents, since)
         return not isinstance(found, Unmeasured) and any(document.marked for document in found.documents)
 
@@ -219,12 +223,14 @@ class Collector:
         """`is_over` False: the checks are under way, and the probes are not concluded."""
         before, processing = taken.before, taken.processing
         summaries = self._logs(taken)
-        since = boundary.of_documents(self._boundary(r) for r in before.values() if r)
+        since = self._since(before)
         stored = processing.stored()
         documents = since_of(self.documents, since)
         replicas = tuple(
             ReplicaReading(
                 slot=slot,
+                service=taken.services[slot],
+                consumes=self._consumes(taken.services[slot]),
                 before=replica,
                 after=self._after(replica),
                 boundary=self._boundary(replica) if replica else None,
@@ -232,19 +238,20 @@ class Collector:
                 image_of_tag=self._image_of_tag(replica),
                 code=taken.first.codes[slot],
                 log=summaries[slot],
-                in_queue=_in_queue(replica, last.queue),
+                in_queue=_in_queue(replica, last.queue) if self._consumes(taken.services[slot]) else None,
                 code_after=last.codes[slot],
                 finished_in_queue=queue.finished_by(replica, taken.first.queue, last.queue) if replica else None,
-                in_queue_before=_in_queue(replica, taken.first.queue),
+                in_queue_before=(
+                    _in_queue(replica, taken.first.queue) if self._consumes(taken.services[slot]) else None
+                ),
             )
             for slot, replica in before.items()
         )
         return Readings(
-            expected_replicas=self.profile.replicas,
+            expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
             replicas=replicas,
-            dependents=tuple(self._dependent(name, first) for name, first in taken.dependents.items()),
             mcp=mcp_reading,
             queue_before=taken.first.queue,
             queue_after=last.queue,
@@ -252,7 +259,7 @@ class Collector:
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,
-            ids_after=self._ids(),
+            ids_after={name: self._ids(name) for name in self.profile.services},
             baseline=self._baseline(),
             project_exists=self.engine.has_project(self._project),
             history=self._history(since) if is_over else None,
@@ -293,13 +300,19 @@ class Collector:
     def _project(self) -> str:
         return self.profile.deployment.project
 
-    def _by_slot(self, found: tuple[Replica, ...]) -> dict[str, Replica | None]:
-        """Every expected replica has a slot, found or not; those beyond the expected number have one too."""
-        count = max(self.profile.replicas, len(found))
-        return {f"replica-{n + 1}": found[n] if n < len(found) else None for n in range(count)}
+    def _everyone(self) -> tuple[Replica, ...]:
+        return self.engine.of_services(self._project, self.profile.services)
 
-    def _ids(self) -> dict[str, str] | Unmeasured:
-        found = self._containers(self.profile.consumer)
+    def _consumes(self, service: str) -> bool:
+        return self.profile.services[service].consumes
+
+    def _since(self, before: Mapping[str, Replica | None]) -> Instant | None:
+        """The boundary of documents: the latest of the replicas that write them."""
+        own = [replica for replica in before.values() if replica and self._consumes(replica.service)]
+        return boundary.of_documents(self._boundary(replica) for replica in own)
+
+    def _ids(self, service: str) -> dict[str, str] | Unmeasured:
+        found = self._containers(service)
         return found if isinstance(found, Unmeasured) else {replica.name: replica.id for replica in found}
 
     def _containers(self, service: str) -> tuple[Replica, ...] | Unmeasured:
@@ -310,9 +323,7 @@ class Collector:
 
     def _awaits_health(self, elapsed: float) -> bool:
         """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
-        services = (self.profile.consumer, *self.profile.others)
-        found = (r for name in services for r in self.engine.containers(self._project, name))
-        return elapsed < self.profile.limits.health_s and any(replica.awaits_health for replica in found)
+        return elapsed < self.profile.limits.health_s and any(r.awaits_health for r in self._everyone())
 
     def _boundary(self, replica: Replica) -> Instant | None:
         return boundary.of_replica(replica, self.judged.started, self.judged.since)
@@ -355,11 +366,6 @@ class Collector:
         except Unreachable as error:
             return Unmeasured("the replica after the checks", error.message)
 
-    def _dependent(self, name: str, before: tuple[Replica, ...] | Unmeasured) -> DependentReading:
-        found = () if isinstance(before, Unmeasured) else before
-        images = {replica.image_name: self._image_of_tag(replica) for replica in found}
-        return DependentReading(name, before, self._containers(name), images)
-
     def _image_of_tag(self, replica: Replica | None) -> str | Unmeasured | None:
         try:
             return None if replica is None else self.engine.image_id(replica.image_name)
@@ -383,7 +389,7 @@ class _Taken:
     """What the first look found, and what goes on from there."""
 
     before: Mapping[str, Replica | None]
-    dependents: Mapping[str, tuple[Replica, ...] | Unmeasured]
+    services: Mapping[str, str]
     began: float
     processing: Processing
     first: Look

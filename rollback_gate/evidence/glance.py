@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rollback_gate.evidence import boundary, logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import (
-    DependentReading,
     DocumentsReading,
     McpReading,
     Readings,
@@ -16,6 +15,7 @@ from rollback_gate.evidence.readings import (
     Started,
     Upstream,
 )
+from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
@@ -26,7 +26,7 @@ _NOT_NOW = Unmeasured("this", "it is not looked at while the service settles")
 
 @dataclass(frozen=True)
 class Glances:
-    """`first`: what the worker's containers were when the wait began; they must stay that."""
+    """`first`: the containers of all services when the wait began; they must stay that."""
 
     profile: Profile
     engine: Engine
@@ -36,19 +36,13 @@ class Glances:
 
     def take(self, elapsed_s: float) -> Readings:
         """Raises Unreachable."""
-        deployment = self.profile.deployment
-        now = {r.id: r for r in self.engine.containers(deployment.project, self.profile.consumer)}
-        replicas = tuple(self._replica(n, replica, now.get(replica.id)) for n, replica in enumerate(self.first, 1))
-        dependents = {name: self.engine.containers(deployment.project, name) for name in self.profile.others}
+        now = {r.id: r for r in self.engine.of_services(self.profile.deployment.project, self.profile.services)}
+        slots = replicas_by_slot(self.profile, self.first)
         return Readings(
-            expected_replicas=self.profile.replicas,
+            expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=_NOT_NOW,
             run_id=None,
-            replicas=replicas,
-            dependents=tuple(
-                DependentReading(name, rows, rows, {r.image_name: r.image_id for r in rows})
-                for name, rows in dependents.items()
-            ),
+            replicas=tuple(self._replica(slot, service, r, now) for slot, (service, r) in slots.items()),
             mcp=McpReading(Upstream.NOT_ASKED, "not asked"),
             queue_before=_NOT_NOW,
             queue_after=_NOT_NOW,
@@ -56,17 +50,29 @@ class Glances:
             probes=_NOT_NOW,
             documents=self._documents(),
             soak_s=elapsed_s,
-            ids_after=_NOT_NOW,
+            ids_after={},
         )
 
-    def _replica(self, number: int, before: Replica, after: Replica | None) -> ReplicaReading:
-        since = boundary.of_replica(before, self.started, None)
-        log = _NOT_NOW if since is None else logs.read(self.engine, before, self.profile.logs, since)
-        by_run = boundary.started_by_run(before, self.started)
-        return ReplicaReading(f"replica-{number}", before, after, since, by_run, _NOT_NOW, _NOT_NOW, log, _NOT_NOW)
+    def _replica(self, slot: str, service: str, before: Replica | None, now: Mapping[str, Replica]) -> ReplicaReading:
+        since = boundary.of_replica(before, self.started, None) if before else None
+        return ReplicaReading(
+            slot=slot,
+            service=service,
+            consumes=self.profile.services[service].consumes,
+            before=before,
+            after=now.get(before.id) if before else None,
+            boundary=since,
+            by_run=boundary.started_by_run(before, self.started) if before else None,
+            image_of_tag=_NOT_NOW,
+            code=_NOT_NOW,
+            log=logs.read(self.engine, before, self.profile.logs, since) if before and since else _NOT_NOW,
+            in_queue=_NOT_NOW,
+        )
 
     def _documents(self) -> DocumentsReading | Unmeasured:
-        since = boundary.of_documents(boundary.of_replica(r, self.started, None) for r in self.first)
+        since = boundary.of_documents(
+            boundary.of_replica(r, self.started, None) for r in self.first if r.service == self.profile.consumer
+        )
         if since is None or isinstance(self.documents, Unmeasured):
             return Unmeasured("documents", "there is no boundary, or no way to the database")
         return self.documents.since(since)

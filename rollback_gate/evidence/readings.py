@@ -25,8 +25,9 @@ class Started:
 
 @dataclass(frozen=True)
 class ReplicaReading:
-    """All about one expected replica. `before`, `after`: its state around the checks; None: it does not exist.
+    """All about one expected replica of a service. `before`, `after`: its state around the checks; None: there is none.
 
+    `consumes`: it reads the queue; what concerns the queue is None for the others.
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
     `code_after`: as `code`, once more at the end. `finished_in_queue`: messages that the queue says it has finished
@@ -34,6 +35,8 @@ class ReplicaReading:
     """
 
     slot: str
+    service: str
+    consumes: bool
     before: Replica | Unmeasured | None
     after: Replica | Unmeasured | None
     boundary: Instant | None
@@ -41,7 +44,7 @@ class ReplicaReading:
     image_of_tag: str | Unmeasured | None
     code: CodeReading | Unmeasured
     log: LogSummary | Unmeasured
-    in_queue: bool | Unmeasured
+    in_queue: bool | Unmeasured | None
     code_after: CodeReading | Unmeasured | None = None
     finished_in_queue: int | None = None
     in_queue_before: bool | Unmeasured | None = None
@@ -51,16 +54,6 @@ class ReplicaReading:
         if isinstance(self.before, Replica):
             return f"{self.slot} ({self.before.name}, {self.before.short_id})"
         return self.slot
-
-
-@dataclass(frozen=True)
-class DependentReading:
-    """The containers of a dependent around the checks. `images`: by name, what each image name points to now."""
-
-    service: str
-    before: tuple[Replica, ...] | Unmeasured
-    after: tuple[Replica, ...] | Unmeasured
-    images: Mapping[str, str | Unmeasured | None]
 
 
 @dataclass(frozen=True)
@@ -221,8 +214,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Readings:
-    """Everything that one verify measured. `ids_after`: the worker's containers at the end, by name.
+    """Everything that one verify measured. `expected`: how many replicas of each service are normal.
 
+    `ids_after`: containers at the end, by service and name.
     `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
     `history`: completeness around the boundary, for the record's picture; no check looks at it. None: not asked for.
     `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
@@ -231,11 +225,10 @@ class Readings:
     `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
     """
 
-    expected_replicas: int
+    expected: Mapping[str, int]
     source_digests: dict[str, str] | Unmeasured
     run_id: str | None
     replicas: tuple[ReplicaReading, ...]
-    dependents: tuple[DependentReading, ...]
     mcp: McpReading
     queue_before: QueueReading | Unmeasured
     queue_after: QueueReading | Unmeasured
@@ -243,7 +236,7 @@ class Readings:
     probes: ProbesReading | Unmeasured
     documents: DocumentsReading | Unmeasured
     soak_s: float
-    ids_after: Mapping[str, str] | Unmeasured
+    ids_after: Mapping[str, Mapping[str, str] | Unmeasured]
     baseline: Baseline | None = None
     project_exists: bool = True
     history: Series | Unmeasured | None = None
@@ -251,3 +244,11 @@ class Readings:
     remembered: Mapping[str, Known] = field(default_factory=dict)
     ended_early: str = ""
     ill_before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def consuming(self) -> tuple[ReplicaReading, ...]:
+        """The replicas of the service that reads the queue."""
+        return tuple(replica for replica in self.replicas if replica.consumes)
+
+    def of(self, service: str) -> tuple[ReplicaReading, ...]:
+        return tuple(replica for replica in self.replicas if replica.service == service)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +43,10 @@ class Engine:
             rows = self.client.api.containers(all=True, filters={"label": labels})
             found = [self.inspect(row["Id"]) for row in rows]
         return tuple(sorted((r for r in found if r is not None), key=lambda replica: replica.name))
+
+    def of_services(self, project: str, services: Iterable[str]) -> tuple[Replica, ...]:
+        """All containers of these services, in their order. Raises Unreachable."""
+        return tuple(replica for service in services for replica in self.containers(project, service))
 
     def has_project(self, project: str) -> bool:
         """Whether any container of the Compose project exists, of whatever service. Raises Unreachable."""

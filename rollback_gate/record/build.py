@@ -48,20 +48,20 @@ class Heading:
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
     """The record as it stands until verify has ended: what a killed verify leaves behind."""
-    return _record(heading, Verdict.INCONCLUSIVE, reason, [], {}, [])
+    return _record(heading, Verdict.INCONCLUSIVE, reason, {}, {}, [])
 
 
 def judged(
     heading: Heading,
     judgement: Judgement,
-    slots: tuple[str, ...],
+    slots: Mapping[str, bool],
     ran: Mapping[str, Ran],
     readings: Any,
     ended: Instant,
     explained: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
-    record = _record(heading, judgement.verdict, judgement.reason, list(slots), ran, plain(judgement.findings))
+    record = _record(heading, judgement.verdict, judgement.reason, dict(slots), ran, plain(judgement.findings))
     notes = list(judgement.notes)
     return record | {"ended": str(ended), "readings": _shortened(plain(readings)), "notes": notes, **explained}
 
@@ -83,7 +83,7 @@ def failed_rollback(
 
     `headline`: "rollback failed", "undo stopped" and the like.
     """
-    record = _record(heading, Verdict.INCONCLUSIVE, f"the {headline}: {reason}", [], {}, [])
+    record = _record(heading, Verdict.INCONCLUSIVE, f"the {headline}: {reason}", {}, {}, [])
     return record | {"ended": str(ended), "state_of_service": state, "next_step": remedy, "headline": headline.upper()}
 
 
@@ -142,7 +142,7 @@ def plain(value: Any) -> Any:
 
 
 def _record(
-    heading: Heading, verdict: Verdict, reason: str, slots: list[str], ran: Mapping[str, Ran], findings: Any
+    heading: Heading, verdict: Verdict, reason: str, slots: dict[str, bool], ran: Mapping[str, Ran], findings: Any
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,

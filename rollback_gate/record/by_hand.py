@@ -23,7 +23,7 @@ Command = dict[str, str]
 
 def commands(readings: Readings, profile: Profile) -> list[Command]:
     """One row per command: which check, what is typed, what healthy looks like."""
-    found = [(r.before, r.boundary) for r in readings.replicas if isinstance(r.before, Replica) and r.boundary]
+    found = [(r.before, r.boundary) for r in readings.consuming if isinstance(r.before, Replica) and r.boundary]
     since = boundary.of_documents(at for _, at in found)
     return [
         *_new_behaviour(found, readings, profile),
@@ -35,7 +35,7 @@ def commands(readings: Readings, profile: Profile) -> list[Command]:
 
 def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings, profile: Profile) -> Iterable[Command]:
     digests = readings.source_digests if isinstance(readings.source_digests, dict) else {}
-    keeping = {r.before.id for r in readings.replicas if isinstance(r.before, Replica) and _keeps_modules(r.code)}
+    keeping = {r.before.id for r in readings.consuming if isinstance(r.before, Replica) and _keeps_modules(r.code)}
     pattern = "|".join(f"(?:{line.pattern.pattern})" for line in profile.logs.new)
     for replica, since in found:
         name = shlex.quote(replica.name)

@@ -142,7 +142,7 @@ _SHAPE: dict[str, type] = {
     "operator": str,
     "tool": str,
     "tests": dict,
-    "slots": list,
+    "slots": dict,
     "findings": list,
     "titles": dict,
     "settings": list,

@@ -38,7 +38,7 @@ def context(
 def _compared(
     readings: Readings, why: Mapping[str, Any] | None, before: Mapping[str, Any] | None
 ) -> list[dict[str, str]]:
-    since = boundary.of_documents(replica.boundary for replica in readings.replicas)
+    since = boundary.of_documents(replica.boundary for replica in readings.consuming)
     numbers = why["numbers"] if why else None
     rows = (
         ("Completeness", _score_before(readings.history, since), _score_after(readings.documents)),
@@ -126,7 +126,7 @@ def _worker_before(numbers: Mapping[str, Any] | None) -> str:
 
 
 def _worker_after(readings: Readings) -> str:
-    seen = [replica.after for replica in readings.replicas]
+    seen = [replica.after for replica in readings.consuming]
     words = [
         str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
         for r in seen
@@ -135,12 +135,12 @@ def _worker_after(readings: Readings) -> str:
 
 
 def _logs(readings: Readings) -> list[LogSummary]:
-    return [replica.log for replica in readings.replicas if isinstance(replica.log, LogSummary)]
+    return [replica.log for replica in readings.consuming if isinstance(replica.log, LogSummary)]
 
 
 def _unread(readings: Readings) -> str:
     """A count of some of the replicas must not look like one of all."""
-    of_all = len(readings.replicas)
+    of_all = len(readings.consuming)
     unread = of_all - len(_logs(readings))
     return f", without {unread} of {of_all} replicas, whose log could not be read" if unread else ""
 
@@ -151,7 +151,7 @@ def _documents(count: int) -> str:
 
 def _pictures(readings: Readings, profile: Profile) -> dict[str, str]:
     normal = normal_of(profile.completeness, readings.baseline)
-    since = boundary.of_documents(replica.boundary for replica in readings.replicas)
+    since = boundary.of_documents(replica.boundary for replica in readings.consuming)
     drawn = {}
     if isinstance(readings.history, Series) and since is not None:
         drawn["over_time"] = picture.around_the_boundary(readings.history, since, normal.low, normal.high)

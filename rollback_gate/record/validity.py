@@ -128,10 +128,10 @@ def in_words(seconds: float) -> str:
 
 def judged(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     """The containers that were judged, as they were at the end of the checks, by service. Raises KeyError."""
-    readings = record["readings"]
-    worker = [reading["after"] for reading in readings["replicas"]]
-    services = {str(worker[0]["service"]): worker} if worker else {}
-    return services | {str(one["service"]): list(one["after"]) for one in readings["dependents"]}
+    services: dict[str, list[Mapping[str, Any]]] = {}
+    for reading in record["readings"]["replicas"]:
+        services.setdefault(str(reading["service"]), []).append(reading["after"])
+    return services
 
 
 def drift(record: Mapping[str, Any], running: Mapping[str, Iterable[Replica]]) -> list[str]:

@@ -79,10 +79,14 @@ class Situation:
         return self.profile.consumer
 
     @property
+    def everyone(self) -> tuple[Replica, ...]:
+        """The replicas of all services."""
+        return (*self.replicas, *(replica for rows in self.dependents.values() for replica in rows))
+
+    @property
     def ill_services(self) -> tuple[str, ...]:
         """Those that a health check calls unhealthy before anything is done."""
-        found = [*self.replicas, *(replica for rows in self.dependents.values() for replica in rows)]
-        return tuple(sorted({replica.service for replica in found if replica.is_ill}))
+        return tuple(sorted({replica.service for replica in self.everyone if replica.is_ill}))
 
     @property
     def in_turn(self) -> bool:
@@ -255,12 +259,11 @@ def _build(situation: Situation) -> Step:
 
 
 def _save_evidence(situation: Situation) -> Step:
-    containers = (*situation.replicas, *(r for rows in situation.dependents.values() for r in rows))
     return Step(
         "save-evidence",
         Kind.SAVE_EVIDENCE,
         "save logs, state and completeness of what runs now",
-        tuple(r.id for r in containers),
+        tuple(r.id for r in situation.everyone),
         "docker logs CONTAINER; docker inspect CONTAINER",
     )
 

@@ -75,6 +75,12 @@ def replica(slot: str, readings: Readings) -> ReplicaReading:
 
 
 @pytest.fixture
+def consumer(replica: ReplicaReading) -> ReplicaReading:
+    """The reading of one expected replica that reads the queue."""
+    return replica
+
+
+@pytest.fixture
 def conclude(request: pytest.FixtureRequest) -> Conclude:
     """Keeps what the test concluded, for the record."""
 
@@ -113,8 +119,11 @@ class Gate:
     # --- hooks
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        slots = self.request.slots
         if "replica" in metafunc.fixturenames:
-            metafunc.parametrize("slot", self.request.slots)
+            metafunc.parametrize("slot", slots)
+        if "consumer" in metafunc.fixturenames:
+            metafunc.parametrize("slot", [slot for slot, consumes in slots.items() if consumes])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -167,10 +176,10 @@ class Gate:
 
     # --- the record
 
-    def _slots(self) -> tuple[str, ...]:
+    def _slots(self) -> dict[str, bool]:
         """Those asked for and those found: a replica that turned up later has run no test, and shows as such."""
-        found = [r.slot for r in self._readings.replicas] if isinstance(self._readings, Readings) else []
-        return tuple(dict.fromkeys([*self.request.slots, *found]))
+        found = self._readings.replicas if isinstance(self._readings, Readings) else ()
+        return {**self.request.slots, **{replica.slot: replica.consumes for replica in found}}
 
     def _write_json(self) -> dict[str, Any]:
         slots = self._slots()

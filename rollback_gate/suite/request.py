@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from rollback_gate.evidence.collect import Collector, Judged
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.readings import Readings, Started
+from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.outside import notify
@@ -35,7 +36,7 @@ from rollback_gate.redaction import Redactor
 
 @dataclass(frozen=True)
 class GateRequest:
-    """`slots`: one per expected or found replica. `settings_given`: from the command line, as given.
+    """`slots`: one per expected or found replica, and whether it reads the queue. `settings_given`: from the command line, as given.
 
     `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
     """
@@ -43,7 +44,7 @@ class GateRequest:
     profile_path: Path
     settings_given: tuple[str, ...]
     folder: Path
-    slots: tuple[str, ...]
+    slots: Mapping[str, bool]
     judged: Judged
     with_database: bool
     heading: Heading
@@ -60,7 +61,7 @@ class GateRequest:
             profile_path=Path(table["profile_path"]),
             settings_given=tuple(table["settings_given"]),
             folder=Path(table["folder"]),
-            slots=tuple(table["slots"]),
+            slots=table["slots"],
             judged=_judged(table["judged"]),
             with_database=table["with_database"],
             heading=Heading(
@@ -81,9 +82,10 @@ class GateRequest:
         return redactor(self.settings(), os.environ)
 
 
-def slots_of(profile: Profile, replicas: Sized) -> tuple[str, ...]:
+def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
     """One for each replica that is expected, or found."""
-    return tuple(f"replica-{number + 1}" for number in range(max(profile.replicas, len(replicas))))
+    replicas = replicas_by_slot(profile, found)
+    return {slot: profile.services[service].consumes for slot, (service, _) in replicas.items()}
 
 
 def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:

@@ -57,7 +57,7 @@ def _request(session: Session, situation: Situation, folder: Path) -> GateReques
     digests = {source.path: source.digest for source in situation.goal.sources}
     judged = Judged(None, digests, {}, partial=situation.goal.mode.name is ModeName.PARTIAL, invasive=False)
     with_database = not isinstance(session.documents, Unmeasured)
-    slots = slots_of(session.profile, situation.replicas)
+    slots = slots_of(session.profile, situation.everyone)
     call = session.call
     memories = probe_memories(call, session.settings, session.engine)
     return GateRequest(call.profile_path, call.settings_given, folder, slots, judged, with_database, heading, memories)

@@ -152,7 +152,7 @@ def _last_run(
     deployment = settings.profile.deployment
     changed = [account for _, account in runs_in(stores_of(call, settings, engine)) if account.changed]
     try:
-        replicas = engine.containers(deployment.project, settings.profile.consumer)
+        replicas = engine.of_services(deployment.project, settings.profile.services)
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
     return changed[-1] if changed else None, replicas
@@ -168,7 +168,8 @@ def _judged(
     started = {
         replica.id: one for replica in replicas if standing and (one := started_by_run(replica, standing.started))
     }
-    if standing and replicas and boundary is None and len(started) == len(replicas):
+    consuming = [replica for replica in replicas if replica.service == settings.profile.consumer]
+    if standing and consuming and boundary is None and all(replica.id in started for replica in consuming):
         return Judged(standing.id, standing.source_digests, started, partial=keeps)
     digests = standing.source_digests if standing and _is_in_place(settings, standing) else _source_digests(settings)
     return Judged(None, digests, started if boundary is None else {}, boundary, keeps)

@@ -1,6 +1,6 @@
-"""Check 2 of the runbook: Worker Is Running."""
+"""Check 2 of the runbook: Worker Is Running. Asked of every replica of every service that carries the change."""
 
-from rollback_gate.checks import worker_running
+from rollback_gate.checks import consuming, worker_running
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.profile.schema import Profile
 from rollback_gate.suite.pytest_plugin import Conclude
@@ -26,21 +26,16 @@ def test_replica_stays_up(replica: ReplicaReading, readings: Readings, conclude:
     assert conclude(worker_running.stays_up(readings, replica)).passed
 
 
-def test_replica_started_without_errors(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
+def test_replica_started_without_errors(consumer: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
     """No import error or traceback before it reports that it consumes; a consumer of the queue."""
-    assert conclude(worker_running.clean_start(replica, profile)).passed
+    assert conclude(consuming.clean_start(consumer, profile)).passed
 
 
-def test_replica_logs_few_errors(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
+def test_replica_logs_few_errors(consumer: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
     """Error lines since the boundary, known noise of the old code not counted, stay within the limit."""
-    assert conclude(worker_running.few_errors(replica, profile)).passed
+    assert conclude(consuming.few_errors(consumer, profile)).passed
 
 
 def test_replica_runs_the_intended_image(replica: ReplicaReading, conclude: Conclude) -> None:
     """Started from the image and configuration that the rollback intended."""
     assert conclude(worker_running.image_and_configuration(replica)).passed
-
-
-def test_dependents_are_running(readings: Readings, conclude: Conclude) -> None:
-    """The services that depend on the worker run and stay up."""
-    assert conclude(worker_running.dependents(readings)).passed

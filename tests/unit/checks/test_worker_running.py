@@ -100,31 +100,31 @@ def test_old_restart_count_without_new_restarts_passes() -> None:
 
 def test_clean_start() -> None:
     """Errors before "consuming" fail; a replica that is no consumer of the queue fails."""
-    assert worker_running.clean_start(replica_reading(), phase1()).passed
+    assert consuming.clean_start(replica_reading(), phase1()).passed
     broken = replica_reading(log=log(startup_errors=("ModuleNotFoundError: x",)))
-    assert worker_running.clean_start(broken, phase1()).outcome is Outcome.FAILED
+    assert consuming.clean_start(broken, phase1()).outcome is Outcome.FAILED
     never = log(connected_at=None, finished={}, unfinished={}, picked_up=0)
     deaf = replica_reading(in_queue=False, in_queue_before=False, log=never)
-    assert worker_running.clean_start(deaf, phase1()).outcome is Outcome.FAILED
+    assert consuming.clean_start(deaf, phase1()).outcome is Outcome.FAILED
 
 
 def test_a_busy_replica_that_the_queue_does_not_list_is_alive() -> None:
     """nsqd drops a consumer that is busy for longer than two heartbeats (FACTS); its own log says what it does."""
     busy = replica_reading(in_queue=False, log=log(unfinished={"letter.jpg": STARTED.plus(20)}))
-    assert worker_running.clean_start(busy, phase1()).passed
+    assert consuming.clean_start(busy, phase1()).passed
     first = log(finished={}, unfinished={"letter.jpg": STARTED.plus(20)})
-    assert worker_running.clean_start(replica_reading(in_queue=False, log=first), phase1()).passed
+    assert consuming.clean_start(replica_reading(in_queue=False, log=first), phase1()).passed
     idle = replica_reading(in_queue=False)
-    assert worker_running.clean_start(idle, phase1()).outcome is Outcome.INCONCLUSIVE, (
+    assert consuming.clean_start(idle, phase1()).outcome is Outcome.INCONCLUSIVE, (
         "it has worked, and is not busy now"
     )
     was_there = replica_reading(in_queue=False, log=log(connected_at=None, finished={}))
-    assert worker_running.clean_start(was_there, phase1()).outcome is Outcome.INCONCLUSIVE, (
+    assert consuming.clean_start(was_there, phase1()).outcome is Outcome.INCONCLUSIVE, (
         "it was listed at the beginning"
     )
     mute = log(connected_at=None, consuming_at=None, finished={}, unfinished={})
     unknown = replica_reading(in_queue=False, in_queue_before=False, log=mute)
-    assert worker_running.clean_start(unknown, phase1()).outcome is Outcome.INCONCLUSIVE, (
+    assert consuming.clean_start(unknown, phase1()).outcome is Outcome.INCONCLUSIVE, (
         "its log could not have shown it"
     )
 
@@ -132,14 +132,14 @@ def test_a_busy_replica_that_the_queue_does_not_list_is_alive() -> None:
 def test_errors_long_after_the_start_are_no_startup_errors() -> None:
     """The boundary lies after the start, so "consuming" is not in the window; the queue knows the replica."""
     later = replica_reading(log=log(consuming_at=None, errors=1, startup_errors=("ERROR:o:one",)))
-    assert worker_running.clean_start(later, phase1()).passed
-    assert worker_running.few_errors(later, phase1()).passed
+    assert consuming.clean_start(later, phase1()).passed
+    assert consuming.few_errors(later, phase1()).passed
 
 
 def test_busy_with_something_from_long_ago_is_not_alive() -> None:
     """Its last line is older than any document takes: what it holds, it has lost."""
     stale = log(unfinished={"letter.jpg": STARTED.plus(20)}, read_at=STARTED.plus(3600))
-    claim = worker_running.clean_start(replica_reading(in_queue=False, log=stale), phase1())
+    claim = consuming.clean_start(replica_reading(in_queue=False, log=stale), phase1())
     assert claim.outcome is Outcome.INCONCLUSIVE
 
 
@@ -152,15 +152,15 @@ def test_what_was_watched_shorter_than_the_soak_did_not_stay_up() -> None:
 def test_a_log_in_which_nothing_can_be_read_is_no_evidence() -> None:
     """No lines, or lines that could not be read: neither a clean start nor few errors."""
     empty = replica_reading(log=log(lines=0, consuming_at=None))
-    assert worker_running.clean_start(empty, phase1()).outcome is Outcome.INCONCLUSIVE
-    assert worker_running.few_errors(empty, phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.clean_start(empty, phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.few_errors(empty, phase1()).outcome is Outcome.INCONCLUSIVE
     garbled = replica_reading(log=log(unreadable_lines=1))
-    assert worker_running.few_errors(garbled, phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.few_errors(garbled, phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def test_lines_without_a_level_are_told() -> None:
     """Where the log has no levels, zero errors is a weaker statement, and says so."""
-    claim = worker_running.few_errors(replica_reading(log=log(without_level=40)), phase1())
+    claim = consuming.few_errors(replica_reading(log=log(without_level=40)), phase1())
     assert "only errors with a traceback can be seen" in claim.details[-1]
 
 
@@ -193,12 +193,12 @@ def test_a_dependent_of_another_image_is_inconclusive(image: Any) -> None:
 def test_clean_start_without_queue_or_log() -> None:
     """Without the queue nobody knows who consumes now: a line from the start is old news. Without the log, the queue."""
     queue_gone = Unmeasured("the queue", "down")
-    assert worker_running.clean_start(replica_reading(in_queue=queue_gone), phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.clean_start(replica_reading(in_queue=queue_gone), phase1()).outcome is Outcome.INCONCLUSIVE
     silent = replica_reading(in_queue=queue_gone, log=log(consuming_at=None))
-    assert worker_running.clean_start(silent, phase1()).outcome is Outcome.INCONCLUSIVE
-    assert worker_running.clean_start(replica_reading(log=GONE), phase1()).passed
+    assert consuming.clean_start(silent, phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.clean_start(replica_reading(log=GONE), phase1()).passed
     assert (
-        worker_running.clean_start(replica_reading(log=GONE, in_queue=queue_gone), phase1()).outcome
+        consuming.clean_start(replica_reading(log=GONE, in_queue=queue_gone), phase1()).outcome
         is Outcome.INCONCLUSIVE
     )
 
@@ -207,12 +207,12 @@ def test_errors_are_limited_and_noise_is_not_counted() -> None:
     """The limit itself is still allowed; noise is shown."""
     noise = (Sighting("old code giving up on a tool", "", 8, STARTED, "x"),)
     limit = phase1().limits.errors
-    within = worker_running.few_errors(replica_reading(log=log(errors=limit, noise=noise)), phase1())
+    within = consuming.few_errors(replica_reading(log=log(errors=limit, noise=noise)), phase1())
     assert within.passed
     assert "8 × old code giving up on a tool, as old code prints them" in within.details[-1]
-    above = worker_running.few_errors(replica_reading(log=log(errors=limit + 1)), phase1())
+    above = consuming.few_errors(replica_reading(log=log(errors=limit + 1)), phase1())
     assert above.outcome is Outcome.FAILED
-    assert worker_running.few_errors(replica_reading(log=GONE), phase1()).outcome is Outcome.INCONCLUSIVE
+    assert consuming.few_errors(replica_reading(log=GONE), phase1()).outcome is Outcome.INCONCLUSIVE
 
 
 def test_noise_beyond_the_captured_rate_counts() -> None:
@@ -221,7 +221,7 @@ def test_noise_beyond_the_captured_rate_counts() -> None:
 
     def asked(count: int, **changes: Any) -> Any:
         noise = (Sighting(form, "", count, STARTED, "x"),)
-        return worker_running.few_errors(replica_reading(log=log(noise=noise, **changes)), phase1("limits.errors=0"))
+        return consuming.few_errors(replica_reading(log=log(noise=noise, **changes)), phase1("limits.errors=0"))
 
     assert asked(1).passed
     assert asked(2).outcome is Outcome.FAILED
@@ -233,7 +233,7 @@ def test_noise_beyond_the_captured_rate_counts() -> None:
 
 def test_lines_about_invalid_tasks_are_the_inputs_fault() -> None:
     noise = (Sighting("invalid task", "", 500, STARTED, "x"),)
-    claim = worker_running.few_errors(replica_reading(log=log(noise=noise)), phase1())
+    claim = consuming.few_errors(replica_reading(log=log(noise=noise)), phase1())
     assert claim.passed
     assert "500 × invalid task, the fault of an invalid task" in claim.details[-1]
 

@@ -1,0 +1,142 @@
+"""Check 2, of those that read the queue: they started cleanly, are consumers, and log few errors."""
+
+from __future__ import annotations
+
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import ReplicaReading
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Hang, Profile
+
+_SLACK = 1.2
+
+
+def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
+    """It started without errors and consumes (runbook: no startup errors).
+
+    The queue drops a consumer that is busy for longer than two heartbeats (FACTS): one that it does not list is alive
+    if its log says what it is busy with. It has failed where it never connected, and its log could have shown it.
+    """
+    log = replica.log
+    if isinstance(replica.in_queue, Unmeasured):
+        return inconclusive(replica.label, replica.in_queue)
+    if isinstance(log, Unmeasured):
+        if replica.in_queue:
+            return passed(
+                replica.label, f"is a consumer of the queue; its start was not seen ({log.reason})", Evidence.PROCESS
+            )
+        return inconclusive(replica.label, log)
+    if not log.lines:
+        return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
+    has_consumed = replica.in_queue or replica.in_queue_before is True
+    if log.startup_errors and (log.consuming_at or not has_consumed):
+        return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
+    if not replica.in_queue:
+        return _not_listed(replica, log, profile)
+    if log.consuming_at:
+        return passed(
+            replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
+        )
+    return passed(
+        replica.label,
+        "is a consumer of the queue; the lines of its start are not in the log since the boundary",
+        Evidence.PROCESS,
+        *log.startup_errors,
+    )
+
+
+def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:
+    """By the queue, at the end of the checks."""
+    if _was_started_anew(replica):
+        return inconclusive(
+            replica.label,
+            "was restarted by someone while the checks ran, and had not connected to the queue again: verify again",
+        )
+    if log.unfinished and _works_by_its_log(log, profile):
+        busy_with = ", ".join(list(log.unfinished)[-3:])
+        says = f"is busy with {busy_with}; meanwhile the queue does not list it"
+        return passed(replica.label, says, Evidence.LOG)
+    never = not log.connected_at and not log.picked_up and not log.finished and not replica.in_queue_before
+    if never and log.consuming_at:  # its log reaches back to the start, and could have shown it
+        return failed(
+            replica.label, "is not connected to the queue: it has never connected, and finished nothing", Evidence.LOG
+        )
+    return inconclusive(
+        replica.label, "is not listed by the queue, and its log does not say that it is busy: verify again"
+    )
+
+
+def _works_by_its_log(log: LogSummary, profile: Profile) -> bool:
+    """Its last pick-up, or line that old code prints over a document, is not older than the worker takes for one."""
+    if log.read_at is None or log.last_at is None:
+        return False
+    hang = profile.known.hang
+    longest_s = max(hang.limit_s if hang else 0, profile.limits.probe_s)
+    return log.read_at.seconds_since(log.last_at) <= longest_s * _SLACK
+
+
+def _was_started_anew(replica: ReplicaReading) -> bool:
+    """By whom stays_up tells; a process that is seconds old need not be a consumer yet."""
+    before, after = replica.before, replica.after
+    return isinstance(before, Replica) and isinstance(after, Replica) and after.started_at != before.started_at
+
+
+def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
+    """Error lines since the boundary, without what old code prints too (runbook, Production, Step 4)."""
+    log = replica.log
+    if isinstance(log, Unmeasured):
+        return inconclusive(replica.label, log)
+    if not log.lines or log.unreadable_lines:
+        return inconclusive(
+            replica.label,
+            f"{log.unreadable_lines} unreadable lines and {log.lines} readable ones: its errors cannot be counted",
+        )
+    noise, beyond = _noise(log, _in_hand(log, replica, profile), profile)
+    limit, count = profile.limits.errors, log.errors + beyond
+    if count > limit:
+        return failed(
+            replica.label,
+            f"{count} error lines since the boundary, more than {limit}",
+            Evidence.LOG,
+            *log.error_samples,
+            *noise,
+        )
+    if log.without_level:
+        noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
+    return passed(
+        replica.label,
+        f"{count} error lines since the boundary (limit {limit})",
+        Evidence.LOG,
+        *log.error_samples,
+        *noise,
+    )
+
+
+def _in_hand(log: LogSummary, replica: ReplicaReading, profile: Profile) -> int:
+    """Documents; where the log does not show them, those that the queue says it has finished, and one at least."""
+    if log.could_show_documents:
+        return documents_in_hand(log, profile.known.hang)
+    return max(1, replica.finished_in_queue or 0)
+
+
+def _noise(log: LogSummary, in_hand: int, profile: Profile) -> tuple[list[str], int]:
+    """Each form of known noise in words, and how many lines go beyond what old code prints for its documents."""
+    forms = {form.name: form for form in profile.logs.noise}
+    words, beyond = [], 0
+    for seen in log.noise:
+        form = forms.get(seen.name)
+        allowed = seen.count if form is None or form.per_document is None else form.per_document * in_hand
+        over = max(0, seen.count - allowed)
+        beyond += over
+        whose = "the fault of an invalid task" if form and form.of_input else "as old code prints them"
+        words.append(
+            f"{seen.count} × {seen.name}, {whose}" + (f"; {over} more than for {in_hand} documents" if over else "")
+        )
+    return words, beyond
+
+
+def documents_in_hand(log: LogSummary, hang: Hang | None) -> int:
+    """Pick-ups; and behind a document that hangs, each further one that the worker gave up without picking it up."""
+    if hang is None or log.first_picked_up_at is None or log.last_at is None or not log.unfinished:
+        return log.picked_up
+    return log.picked_up + int(log.last_at.seconds_since(log.first_picked_up_at) // hang.limit_s)
