@@ -8,8 +8,9 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("rollback-gate", deadline=None)
+# How long an example takes says how busy the machine is. The same examples everywhere: what a change broke shows at once,
+# and nothing else does; --hypothesis-profile=default looks for new ones.
+hypothesis.settings.register_profile("rollback-gate", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("rollback-gate")
 
 # xdist's own groups (--dist loadgroup) do nothing with pytest 9.2: it no longer sees the names that they change.

@@ -107,14 +107,16 @@ def run(**changes: Any) -> Change:
     return _of_first(change)
 
 
-def dependent(**changes: Any) -> Change:
-    return lambda readings: having(readings, dependents=(having(readings.dependents[0], **changes),))
+def coordinator(side: str = "", **changes: Any) -> Change:
+    """The other service's replica; `side`: its container, `before` or `after`."""
 
-
-def coordinator(side: str, **changes: Any) -> Change:
     def change(readings: Readings) -> Readings:
-        rows = getattr(readings.dependents[0], side)
-        return dependent(**{side: (having(rows[0], **changes),)})(readings)
+        rows = []
+        for one in readings.replicas:
+            now = getattr(one, side) if side else one
+            made = one if one.consumes else having(one, **{side: having(now, **changes)} if side else changes)
+            rows.append(made)
+        return having(readings, replicas=tuple(rows))
 
     return change
 
@@ -271,16 +273,13 @@ def file_touched(seconds: float, which: str) -> Change:
 
 def coordinator_older(readings: Readings) -> Readings:
     """Than the last touch of the restored file, not than its content."""
-    rows = readings.dependents[0].before
-    assert isinstance(rows, tuple)
-    assert rows[0].started_at is not None
-    return file(changed_at=rows[0].started_at.plus(1))(readings)
-
-
-def _rows(readings: Readings) -> tuple[Replica, ...]:
-    rows = readings.dependents[0].after
-    assert isinstance(rows, tuple)
-    return rows
+    (one,) = (r for r in readings.replicas if not r.consumes)
+    assert isinstance(one.before, Replica)
+    assert isinstance(one.code, CodeReading)
+    assert one.before.started_at is not None
+    touched = having(one.code.files[0], changed_at=one.before.started_at.plus(1))
+    both = having(one.code, files=(touched, *one.code.files[1:]))
+    return coordinator(code=both, code_after=both)(readings)
 
 
 def no_times(readings: Readings) -> Readings:
@@ -294,8 +293,77 @@ def no_times(readings: Readings) -> Readings:
     return having(readings, replicas=tuple(without))
 
 
+Row = tuple[str, str, str, str, str, Change]
+
+
+def _of_the_other_service() -> tuple[Row, ...]:
+    """It reads no queue, and is judged like those that do."""
+    exited = {"status": "exited"}
+    crashed = chain(coordinator("before", restart_count=4), coordinator("after", restart_count=4))
+    return (
+        ("other-missing", NO_GO, RUNNING, "0 of 1 replicas run", BY_RUN, coordinator(before=None, after=None)),
+        ("other-removed", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, coordinator(after=None)),
+        ("other-restarted", NO_GO, RUNNING, "restarted 9 times", BY_RUN, coordinator("after", restart_count=9)),
+        ("other-restarted-by-hand", INCONCLUSIVE, RUNNING, "by someone", BY_RUN, coordinator("after", started_at=None)),
+        ("other-crashes-slowly", NO_GO, RUNNING, "restarted", BY_RUN, crashed),
+        ("other-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, coordinator(after=GONE)),
+        ("other-runs-now", INCONCLUSIVE, RUNNING, "all of them at the end", BY_RUN, coordinator("before", **exited)),
+        ("other-older-than-a-touch", INCONCLUSIVE, CODE, "to be sure", BY_RUN, coordinator_older),
+        ("other-image-unread", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, coordinator(image_of_tag=GONE)),
+        ("other-image-moved", INCONCLUSIVE, RUNNING, "another image", BY_RUN, coordinator(image_of_tag="sha256:other")),
+        ("other-code-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, coordinator(code=GONE)),
+    )
+
+
+def next_code(verb: str, **changes: Any) -> Change:
+    """What the first replica would find after a restart, or a recreate, is another code."""
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.code, CodeReading)
+        other = having(reading.code.files[0], digest="9" * 64, **changes)
+        return having(reading, **{verb: having(reading.code, files=(other, *reading.code.files[1:]))})
+
+    return _of_first(change)
+
+
+def _of_the_next_start() -> tuple[Row, ...]:
+    marks = {"new": ("get_tool_timeout",)}
+    return (
+        (
+            "next-restart-is-the-change",
+            NO_GO,
+            CODE,
+            "next start would be the change",
+            BY_RUN,
+            next_code("restarted", **marks),
+        ),
+        ("next-recreate-is-the-change", NO_GO, CODE, "next start would be", BY_RUN, next_code("recreated", **marks)),
+        ("next-restart-is-another", INCONCLUSIVE, CODE, "something else", BY_RUN, next_code("restarted")),
+        ("next-recreate-is-another", INCONCLUSIVE, CODE, "something else", BY_RUN, next_code("recreated")),
+        ("next-restart-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(restarted=GONE)),
+        ("next-recreate-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(recreated=GONE)),
+        ("services-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, measured(left_out=GONE)),
+        (
+            "a-service-left-out",
+            INCONCLUSIVE,
+            CODE,
+            "not in the profile",
+            BY_RUN,
+            measured(left_out={"backend": "mounts x"}),
+        ),
+        ("folder-moved", INCONCLUSIVE, CODE, "a folder on the way", BY_RUN, folder_moved),
+    )
+
+
+def folder_moved(readings: Readings) -> Readings:
+    now = readings.replicas[0].before
+    assert isinstance(now, Replica)
+    assert now.started_at is not None
+    return code(folders_changed_at=now.started_at.plus(9))(readings)
+
+
 def _entries() -> tuple[Derived, ...]:
-    rows: list[tuple[str, str, str, str, str, Change]] = [
+    rows: list[Row] = [
         # name, verdict, check, words, base, what is another one
         ("partial-kept-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, code(kept=GONE)),
         (
@@ -353,23 +421,6 @@ def _entries() -> tuple[Derived, ...]:
             chain(documents(documents=()), first(code=GONE)),
         ),
         (
-            "dependent-crashes-slowly",
-            NO_GO,
-            RUNNING,
-            "restarted by itself since the rollback",
-            BY_RUN,
-            lambda r: chain(coordinator("before", restart_count=4), coordinator("after", restart_count=4))(r),
-        ),
-        (
-            "dependent-came",
-            INCONCLUSIVE,
-            RUNNING,
-            "came while the checks ran",
-            BY_RUN,
-            lambda r: dependent(after=(*_rows(r), having(_rows(r)[0], id="f" * 64, name="another")))(r),
-        ),
-        ("no-file-times-for-a-dependent", INCONCLUSIVE, RUNNING, "its start cannot be compared", BY_RUN, no_times),
-        (
             "as-low-as-before",
             INCONCLUSIVE,
             COMPLETENESS,
@@ -399,8 +450,10 @@ def _entries() -> tuple[Derived, ...]:
             RUNNING,
             "exists here",
             BY_RUN,
-            chain(first(before=None, after=None), measured(project_exists=False), dependent(before=(), after=())),
+            chain(first(before=None, after=None), measured(project_exists=False), coordinator(before=None, after=None)),
         ),
+        *_of_the_other_service(),
+        *_of_the_next_start(),
         ("a-link", NO_GO, CODE, "is a symbolic link", BY_RUN, file(is_link=True)),
         (
             "content-unclear",
@@ -468,49 +521,13 @@ def _entries() -> tuple[Derived, ...]:
         ("image-gone", INCONCLUSIVE, RUNNING, "any more to compare with", BY_HAND, first(image_of_tag=None)),
         (
             "other-image-than-the-tag",
-            NO_GO,
+            INCONCLUSIVE,
             RUNNING,
             "does not run the image that",
             BY_HAND,
             first(image_of_tag="sha256:other"),
         ),
-        ("dependent-missing", NO_GO, RUNNING, "has no container", BY_RUN, dependent(before=(), after=())),
-        ("dependent-removed", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, dependent(after=())),
-        (
-            "dependent-restarted",
-            NO_GO,
-            RUNNING,
-            "restarted while the checks ran",
-            BY_RUN,
-            coordinator("after", restart_count=9),
-        ),
-        (
-            "dependent-restarted-by-hand",
-            INCONCLUSIVE,
-            RUNNING,
-            "was restarted by someone",
-            BY_RUN,
-            coordinator("after", started_at=None),
-        ),
-        ("dependent-older-than-a-touch", INCONCLUSIVE, RUNNING, "older than the last touch", BY_RUN, coordinator_older),
-        (
-            "dependent-image-unread",
-            INCONCLUSIVE,
-            RUNNING,
-            GONE.reason,
-            BY_RUN,
-            lambda r: dependent(images=dict.fromkeys(r.dependents[0].images, GONE))(r),
-        ),
-        (
-            "dependent-other-image",
-            INCONCLUSIVE,
-            RUNNING,
-            "recreate it to be sure",
-            BY_RUN,
-            lambda r: dependent(images=dict.fromkeys(r.dependents[0].images, "sha256:other"))(r),
-        ),
         ("state-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, first(after=GONE)),
-        ("dependent-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, dependent(after=GONE)),
         (
             "no-probe-sent",
             INCONCLUSIVE,
@@ -701,15 +718,6 @@ def _entries() -> tuple[Derived, ...]:
             state("before", status="exited"),
         ),
         ("runs-now", INCONCLUSIVE, RUNNING, "and runs now: verify again", BY_RUN, state("before", status="exited")),
-        ("dependent-came-up", INCONCLUSIVE, RUNNING, "had no container at first", BY_RUN, dependent(before=())),
-        (
-            "dependent-runs-now",
-            INCONCLUSIVE,
-            RUNNING,
-            "coordinator was exited with status 0 at first",
-            BY_RUN,
-            coordinator("before", status="exited"),
-        ),
         ("not-listed-and-idle", INCONCLUSIVE, RUNNING, "does not say that it is busy", BY_RUN, first(in_queue=False)),
         (
             "critical-mean",

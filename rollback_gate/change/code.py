@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.instant import Instant
@@ -30,6 +31,10 @@ file() { if [ -L "$1" ]; then echo "link $1"
   else t=$(stat -c '%.9Y %.9Z' "$1"); case $t in *%*) t=$(stat -c '%Y %Z' "$1") ;; esac
   set -- "$1" $(sha256sum < "$1") $t; echo "file $2 ${4:-?} ${5:-?} $1"; fi; }
 holds() { if grep -qF -e "$3" "$4"; then echo "holds $1 $2"; fi; }
+folder() { c=$(stat -c '%Y %Z' "$1" 2>/dev/null) || c='? ?'; f=$(stat -c '%.9Y %.9Z' "$1" 2>/dev/null)
+  case $f in *%*|'') f=$c ;; esac
+  b=none; if [ -e "$1/__pycache__" ]; then b=$(stat -c '%W' "$1/__pycache__" 2>/dev/null); fi
+  echo "folder $f ${b:-?} $1"; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -42,9 +47,15 @@ class Answer:
     stdout: str
     stderr: str
 
+    @property
+    def has_no_shell(self) -> bool:
+        """The engine, or a shell, found no program to run."""
+        return self.status in (126, 127) and not self.stdout.strip()
 
-def script(profile: Profile, service: str) -> str:
-    """The question for a replica of this service: a command for `sh`, limited in time inside the container."""
+
+def script(profile: Profile, replica: Replica) -> str:
+    """The question for a replica: a command for `sh`, limited in time inside the container."""
+    service = replica.service
     lines = [_FUNCTIONS]
     for number, restored in enumerate(profile.files):
         path = profile.inside(service, restored.path)
@@ -53,13 +64,21 @@ def script(profile: Profile, service: str) -> str:
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)} {shlex.quote(path)} 2>/dev/null")
     lines += [f"there {shlex.quote(profile.inside(service, removed))}" for removed in profile.removed()]
+    lines += [f"folder {shlex.quote(folder)} 2>/dev/null" for folder in folders_of(profile, replica)]
     lines.append(f"echo {shlex.quote(_END)}")
     return f"timeout {LIMIT_S} sh -c {shlex.quote(chr(10).join(lines))}"
 
 
-def read(profile: Profile, ask: Callable[[str], Answer], replica: Replica) -> CodeReading | Unmeasured:
-    """Ask one container, whose state the caller has checked: on a stopped one every file seems to be missing."""
-    return parse(profile, ask(script(profile, replica.service)), replica)
+def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
+    """The folders on the way to the items, from the mount that holds them (else the service's root) down."""
+    top = PurePosixPath(profile.services[replica.service].root)
+    found: dict[str, None] = {}
+    for item in profile.change:
+        path = PurePosixPath(profile.inside(replica.service, item.path))
+        mounts = [PurePosixPath(m.target) for m in replica.mounts if path.is_relative_to(m.target)]
+        first = max(mounts, key=lambda target: len(target.parts), default=top)
+        found |= dict.fromkeys(str(folder) for folder in reversed(path.parents) if folder.is_relative_to(first))
+    return tuple(found)
 
 
 def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | Unmeasured:
@@ -82,7 +101,27 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         for number, restored in enumerate(profile.files)
     )
     still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
-    return CodeReading(files, still_there)
+    folders = [row for row in rows if row[0] == "folder"]
+    return CodeReading(files, still_there, folders_changed_at=_newest_change(folders))
+
+
+def _newest_change(folders: Iterable[tuple[str, ...]]) -> Instant | None:
+    """When a folder on the way was last moved, or something in it came or went; None where none can tell.
+
+    Python makes its folder of bytecode beside the modules as it imports them: a folder in which that came at this time
+    says nothing.
+    """
+    times = [_changed_at(*row[1:4]) for row in folders]
+    return max((at for at in times if at is not None), default=None)
+
+
+def _changed_at(modified: str, changed: str, bytecode_made: str) -> Instant | None:
+    at, content_at, made = _time(changed), _time(modified), _time(bytecode_made)
+    if at is None or content_at is None:
+        return None
+    is_by_content = content_at.ns // 10**9 == at.ns // 10**9
+    is_by_python = made is not None and made.ns > 0 and 0 <= at.ns // 10**9 - made.ns // 10**9 <= 1
+    return None if is_by_content and is_by_python else at
 
 
 def _time(text: str) -> Instant | None:
@@ -95,7 +134,7 @@ def _time(text: str) -> Instant | None:
 
 def _row(line: str) -> tuple[str, ...]:
     """A path stands last, and may hold spaces."""
-    fields_before_path = {"file": 4, "holds": 2}.get(line.partition(" ")[0], 1)
+    fields_before_path = {"file": 4, "folder": 4, "holds": 2}.get(line.partition(" ")[0], 1)
     return tuple(line.split(" ", fields_before_path))
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from rollback_gate.change import import_graph
-from rollback_gate.change.code import Answer, read
+from rollback_gate.change.code import Answer, parse, script
 from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.change.outside import Outside
 from rollback_gate.change.reading import CodeReading
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
@@ -36,7 +37,11 @@ class Inside:
         what = f"the code in {replica.name}"
         if not replica.is_running:
             return Unmeasured(what, f"the container is {replica.condition}; nothing can be asked inside it")
-        reading = read(self.profile, lambda script: self.ask(replica, script), replica)
+        answer = self.ask(replica, script(self.profile, replica))
+        if answer.has_no_shell:
+            reading = Outside(self.profile, self.engine).instead_of_inside(replica)
+        else:
+            reading = parse(self.profile, answer, replica)
         now = self.engine.inspect(replica.id)
         if now is None or not now.is_running or now.started_at != replica.started_at:
             return Unmeasured(what, "the container was stopped or restarted while it was being read")

@@ -30,12 +30,16 @@ class FileReading:
 class CodeReading:
     """Restored files and those removed ones that are still there, by asking inside one container.
 
+    `folders_changed_at`: when a folder on the way to an item last changed, Python's own bytecode left out.
+    `from_outside`: read through the engine, where the image has no shell to ask; times are then the files' only.
     `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
     """
 
     files: tuple[FileReading, ...]
     still_there: tuple[str, ...]
     kept: KeptModules | Unmeasured | None = None
+    folders_changed_at: Instant | None = None
+    from_outside: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ MANIFEST = (
     Required("new_behaviour", "test_removed_modules_are_gone", Each.REPLICA),
     Required("new_behaviour", "test_process_started_after_the_restore", Each.REPLICA),
     Required("new_behaviour", "test_code_stays_the_same", Each.REPLICA),
+    Required("new_behaviour", "test_next_start_is_what_was_judged", Each.REPLICA),
+    Required("new_behaviour", "test_no_service_is_left_out"),
     Required("new_behaviour", "test_log_shows_no_new_behaviour", Each.REPLICA),
     Required("new_behaviour", "test_fresh_documents_carry_no_mark"),
     Required("worker_running", "test_expected_number_of_replicas_runs"),

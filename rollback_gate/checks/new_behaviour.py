@@ -21,11 +21,17 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
     sources = readings.source_digests
-    wrong = [text for file in replica.code.files for text in _wrong_with(file, sources)]
+    files = carried(replica, replica.code)
+    if not files:
+        says = "has none of the files of the change: it does not carry it, and does not belong under [services]"
+        return inconclusive(replica.label, says)
+    wrong = [text for file in files for text in _wrong_with(file, sources)]
     if wrong:
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
-    details = [f"{file.path}: sha256 {file.digest[:16]}" for file in replica.code.files]
-    unsure = [file.path for file in replica.code.files if set(file.old) != set(profile.file(file.path).old)]
+    details = [f"{file.path}: sha256 {file.digest[:16]}" for file in files]
+    if replica.code.from_outside:
+        details.append("read through the engine only: the image has no shell to ask")
+    unsure = [file.path for file in files if set(file.old) != set(profile.file(file.path).old)]
     if isinstance(sources, Unmeasured):
         if unsure:
             return inconclusive(replica.label, f"{sources}; content shows neither old nor new code", *details)
@@ -33,6 +39,11 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
             replica.label, "holds old code by its content (no source to compare with)", Evidence.CODE, *details
         )
     return passed(replica.label, "holds the source's files, byte for byte", Evidence.CODE, *details)
+
+
+def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
+    """Restored files that a replica has to have: all where documents are processed; elsewhere those that it has."""
+    return [file for file in code.files if replica.consumes or file.exists]
 
 
 def _wrong_with(file: FileReading, sources: dict[str, str] | Unmeasured) -> list[str]:
@@ -114,9 +125,17 @@ def process_start(replica: ReplicaReading) -> Claim:
         return inconclusive(
             replica.label,
             f"a restored file was touched at {changed.short}, after the process started"
-            f" at {started.short}: restart the worker to be sure",
+            f" at {started.short}: restart it to be sure",
         )
-    if len(timed) < len(replica.code.files) and not replica.by_run:  # the run restarts what it has restored before
+    if (moved := replica.code.folders_changed_at) and _older(started, moved):
+        return inconclusive(
+            replica.label,
+            f"a folder on the way to the restored files was changed at {moved.short}, after the process started"
+            f" at {started.short}: restart it to be sure",
+        )
+    if (
+        len(timed) < len(carried(replica, replica.code)) and not replica.by_run
+    ):  # the run restarts what it has restored before
         return inconclusive(
             replica.label,
             "the container cannot tell when its files were changed, so the process's start cannot be compared with it",
@@ -140,6 +159,58 @@ def code_stays(replica: ReplicaReading) -> Claim:
         ]
         return inconclusive(replica.label, "its code was changed while the checks ran: verify again", *changed)
     return passed(replica.label, "has the same code at the end of the checks as at their beginning", Evidence.CODE)
+
+
+def next_start(replica: ReplicaReading) -> Claim:
+    """A restart and a recreate of this replica would each start what was judged."""
+    code = replica.code
+    if not isinstance(code, CodeReading):
+        return inconclusive(replica.label, code)
+    details = []
+    for verb, reading in (("restart", replica.restarted), ("recreate", replica.recreated)):
+        if reading is None or isinstance(reading, Unmeasured):
+            return inconclusive(replica.label, reading or f"what a {verb} would start was not looked at")
+        details += [f"after a {verb}: {text}" for text in _otherwise(code, reading)]
+    future = [reading for reading in (replica.restarted, replica.recreated) if isinstance(reading, CodeReading)]
+    if details and any(_is_the_change(reading, code) for reading in future):
+        return failed(replica.label, "runs old code, and its next start would be the change", Evidence.CODE, *details)
+    if details:
+        return inconclusive(replica.label, "would start something else than was judged", *details)
+    return passed(replica.label, "would start the same code after a restart and after a recreate", Evidence.CODE)
+
+
+def _otherwise(code: CodeReading, reading: CodeReading) -> list[str]:
+    """What would be another thing than is there now."""
+    now = {file.path: file for file in code.files}
+    texts = [
+        f"{file.path}: sha256 {file.digest[:16] or 'none'}, now {now[file.path].digest[:16] or 'none'}"
+        for file in reading.files
+        if (file.exists, file.is_link, file.digest) != _identity(now[file.path])
+    ]
+    more = sorted(set(reading.still_there) - set(code.still_there))
+    less = sorted(set(code.still_there) - set(reading.still_there))
+    return [*texts, *(f"{path} is there again" for path in more), *(f"{path} is gone" for path in less)]
+
+
+def _identity(file: FileReading) -> tuple[bool, bool, str]:
+    return file.exists, file.is_link, file.digest
+
+
+def _is_the_change(reading: CodeReading, now: CodeReading) -> bool:
+    return any(file.new for file in reading.files) or bool(set(reading.still_there) - set(now.still_there))
+
+
+def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
+    """Every service of the project that carries the change is listed in the profile, or waived with a reason."""
+    left_out = readings.left_out
+    if isinstance(left_out, Unmeasured):
+        return inconclusive("services", left_out)
+    if left_out:
+        what = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
+        says = f"not in the profile, and not judged: {what}: list it under [services], or under [waived] with a reason"
+        return inconclusive("services", says)
+    waived = [f"{name} is waived: {reason}" for name, reason in profile.waived.items()]
+    return passed("services", "all that carry the change are judged", Evidence.CODE, *waived)
 
 
 def _older(started: Instant, file_time: Instant) -> bool:
@@ -229,7 +300,7 @@ def _shows_old(replica: ReplicaReading, profile: Profile) -> bool:
 def is_proven_old(readings: Readings, profile: Profile) -> bool:
     """Every replica's code is old and fresh documents agree: other checks lean on this."""
     replicas = readings.replicas
-    codes = bool(replicas) and all(code_is_old(readings, replica, profile) for replica in replicas)
+    codes = bool(readings.consuming) and all(code_is_old(readings, replica, profile) for replica in replicas)
     return codes and fresh_documents(readings, profile).passed
 
 

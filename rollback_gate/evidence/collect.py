@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rollback_gate.change.inside import Ask, Inside
+from rollback_gate.change.outside import Outside
 from rollback_gate.change.reading import Baseline, CodeReading
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import boundary, logs, mcp, queue
@@ -62,12 +63,19 @@ class Judged:
     ill_before: Mapping[str, str] = field(default_factory=dict)
 
 
+NextStart = tuple[CodeReading | Unmeasured, CodeReading | Unmeasured]
+
+
 @dataclass(frozen=True)
 class Look:
-    """What is measured at one moment, at the beginning and at the end."""
+    """What is measured at one moment, at the beginning and at the end.
+
+    `next_starts`, at the end only: by container id, what a restart and what a recreate would find.
+    """
 
     codes: Mapping[str, CodeReading | Unmeasured]
     queue: QueueReading | Unmeasured
+    next_starts: Mapping[str, NextStart] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,12 +224,13 @@ class Collector:
         if self.judged.invasive and not early and mcp_reading.answers and taken.processing.lacking():
             mcp_reading = mcp.read(self.profile)  # it may have gone while the probes were under way
         taken.processing.follow()
-        last = Look(self._codes(taken.before), queue.read(self.profile))
+        last = Look(self._codes(taken.before), queue.read(self.profile), self._next_starts(taken.before))
         return self._readings(taken, last, mcp_reading, is_over=True, early=early)
 
     def _readings(self, taken: _Taken, last: Look, mcp_reading: McpReading, is_over: bool, early: str = "") -> Readings:
         """`is_over` False: the checks are under way, and the probes are not concluded."""
         before, processing = taken.before, taken.processing
+        everyone = self.engine.of_project(self._project)
         summaries = self._logs(taken)
         since = self._since(before)
         stored = processing.stored()
@@ -240,6 +249,8 @@ class Collector:
                 log=summaries[slot],
                 in_queue=_in_queue(replica, last.queue) if self._consumes(taken.services[slot]) else None,
                 code_after=last.codes[slot],
+                restarted=last.next_starts[replica.id][0] if replica and last.next_starts else None,
+                recreated=last.next_starts[replica.id][1] if replica and last.next_starts else None,
                 finished_in_queue=queue.finished_by(replica, taken.first.queue, last.queue) if replica else None,
                 in_queue_before=(
                     _in_queue(replica, taken.first.queue) if self._consumes(taken.services[slot]) else None
@@ -261,7 +272,8 @@ class Collector:
             soak_s=self.clock() - taken.began,
             ids_after={name: self._ids(name) for name in self.profile.services},
             baseline=self._baseline(),
-            project_exists=self.engine.has_project(self._project),
+            project_exists=bool(everyone),
+            left_out=self._left_out(everyone) if is_over else {},
             history=self._history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),
@@ -334,6 +346,24 @@ class Collector:
         inside = Inside(self.profile, self.engine, self.ask, self.judged.partial)
         with ThreadPoolExecutor(max_workers=8) as pool:
             return dict(zip(before, pool.map(inside.code, before.values()), strict=True))
+
+    def _next_starts(self, before: Mapping[str, Replica | None]) -> dict[str, NextStart]:
+        """In the end: what was judged must be what comes up again."""
+        outside = Outside(self.profile, self.engine)
+        replicas = [replica for replica in before.values() if replica]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            restarted = list(pool.map(outside.after_a_restart, replicas))
+        recreated = outside.after_a_recreate(replicas)
+        return {r.id: (one, recreated[r.id]) for r, one in zip(replicas, restarted, strict=True)}
+
+    def _left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str] | Unmeasured:
+        """Services of the project that carry an item, and that the profile neither lists nor waives."""
+        listed = self.profile.services
+        others = [r for r in everyone if r.service not in listed and r.service not in self.profile.waived]
+        try:
+            return Outside(self.profile, self.engine).carried_by(others, [r for r in everyone if r.service in listed])
+        except Unreachable as error:
+            return Unmeasured("which other services carry the change", error.message)
 
     def _logs(self, taken: _Taken) -> dict[str, LogSummary | Unmeasured]:
         """Of those that ran at first, as they were followed; of the others once."""

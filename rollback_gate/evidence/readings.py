@@ -30,7 +30,8 @@ class ReplicaReading:
     `consumes`: it reads the queue; what concerns the queue is None for the others.
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
-    `code_after`: as `code`, once more at the end. `finished_in_queue`: messages that the queue says it has finished
+    `code_after`: as `code`, once more at the end. `restarted`, `recreated`: what it would find if it were restarted, or
+    made anew, at the end. `finished_in_queue`: messages that the queue says it has finished
     during the checks; None where the queue cannot tell.
     """
 
@@ -46,6 +47,8 @@ class ReplicaReading:
     log: LogSummary | Unmeasured
     in_queue: bool | Unmeasured | None
     code_after: CodeReading | Unmeasured | None = None
+    restarted: CodeReading | Unmeasured | None = None
+    recreated: CodeReading | Unmeasured | None = None
     finished_in_queue: int | None = None
     in_queue_before: bool | Unmeasured | None = None
 
@@ -222,6 +225,7 @@ class Readings:
     `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
     `remembered`: by id, probes that were found stored with a score, and were then removed.
     `ended_early`: why nobody waited for the rest, "" where everything was waited for.
+    `left_out`: services that the profile neither lists nor waives, and what of the change they carry.
     `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
     """
 
@@ -243,6 +247,7 @@ class Readings:
     stored: Mapping[str, DocumentReading] | Unmeasured = field(default_factory=dict)
     remembered: Mapping[str, Known] = field(default_factory=dict)
     ended_early: str = ""
+    left_out: Mapping[str, str] | Unmeasured = field(default_factory=dict)
     ill_before: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -67,7 +67,7 @@ class Survey:
             mcp=mcp_reading,
             probe=probe,
             normal_s=self.normal_s,
-            project_exists=self.engine.has_project(deployment.project),
+            project_exists=bool(self.engine.of_project(deployment.project)),
         )
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:

@@ -7,21 +7,42 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from docker.errors import NotFound
 
 from rollback_gate.errors import Unreachable
+from rollback_gate.instant import Instant
 from rollback_gate.platform.engine import Engine, answering
 
 
-def file_in(engine: Engine, container_id: str, path: str) -> bytes | None:
-    """A plain file; None when it does not exist or is none. Raises Unreachable."""
+@dataclass(frozen=True)
+class Entry:
+    """What is at a path. `data`: of a plain file, else None."""
+
+    data: bytes | None
+    is_link: bool
+    modified_at: Instant
+
+
+def entry_in(engine: Engine, container_id: str, path: str) -> Entry | None:
+    """None when nothing is there. Raises Unreachable.
+
+    The engine mounts the container's volumes anew to answer: it shows what is behind a mount now, which a running
+    process need not see.
+    """
     with answering(f"{path} in {container_id[:12]}"):
         try:
             chunks, _ = engine.client.api.get_archive(container_id, path)
         except NotFound:
             return None
-        return _first_file(chunks, path)
+        return _first_entry(chunks, path)
+
+
+def file_in(engine: Engine, container_id: str, path: str) -> bytes | None:
+    """A plain file; None when it does not exist or is none. Raises Unreachable."""
+    entry = entry_in(engine, container_id, path)
+    return entry.data if entry else None
 
 
 def digest_in(engine: Engine, container_id: str, path: str) -> str | None:
@@ -68,10 +89,12 @@ def exists_in(engine: Engine, container_id: str, path: str) -> bool:
             return False
 
 
-def _first_file(chunks: Iterable[bytes], path: str) -> bytes | None:
+def _first_entry(chunks: Iterable[bytes], path: str) -> Entry:
     try:
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-            file = archive.extractfile(archive.next() or tarfile.TarInfo())
-            return None if file is None else file.read()
+            member = archive.next() or tarfile.TarInfo()
+            file = archive.extractfile(member) if member.isfile() else None
+            data = file.read() if file else None
+            return Entry(data, member.issym(), Instant.from_epoch_s(float(member.mtime)))
     except (tarfile.TarError, KeyError) as error:
         raise Unreachable(f"the engine's copy of {path} cannot be read: {error}") from error

@@ -48,10 +48,13 @@ class Engine:
         """All containers of these services, in their order. Raises Unreachable."""
         return tuple(replica for service in services for replica in self.containers(project, service))
 
-    def has_project(self, project: str) -> bool:
-        """Whether any container of the Compose project exists, of whatever service. Raises Unreachable."""
+    def of_project(self, project: str) -> tuple[Replica, ...]:
+        """All containers of the Compose project, of whatever service. Raises Unreachable."""
         with answering(f"containers of project {project}"):
-            return bool(self.client.api.containers(all=True, filters={"label": [f"{PROJECT_LABEL}={project}"]}))
+            labels = [f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=False"]
+            rows = self.client.api.containers(all=True, filters={"label": labels})
+            found = [self.inspect(row["Id"]) for row in rows]
+        return tuple(replica for replica in found if replica is not None)
 
     def inspect(self, container_id: str) -> Replica | None:
         """One container; None when it no longer exists. Raises Unreachable."""

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import docker
 from docker.errors import NotFound
 
 from rollback_gate.platform.engine import Engine, answering
-from rollback_gate.platform.replica import PROJECT_LABEL, SERVICE_LABEL
+from rollback_gate.platform.replica import PROJECT_LABEL, SERVICE_LABEL, Mount
 
 TEMPORARY_LABEL = "rollback-gate.temporary"
 MOST = 30
@@ -63,11 +64,17 @@ def tag(engine: Engine, image_id: str, name: str) -> None:
 
 
 @contextmanager
-def opened(engine: Engine, image_id: str, project: str) -> Iterator[str]:
-    """Id of a container of this image, never started, for its files. Raises Unreachable."""
+def opened(engine: Engine, image_id: str, project: str, binds: Iterable[Mount] = ()) -> Iterator[str]:
+    """Id of a container of this image, never started, for its files; with these bind mounts. Raises Unreachable."""
     with answering(f"a look into image {image_id[:19]}"):
-        made = engine.client.api.create_container(
-            image_id, command=["true"], labels={TEMPORARY_LABEL: project}, network_disabled=True
+        api = engine.client.api
+        mounts = [docker.types.Mount(m.target, m.source, type="bind", read_only=True) for m in binds]
+        made = api.create_container(
+            image_id,
+            command=["true"],
+            labels={TEMPORARY_LABEL: project},
+            network_disabled=True,
+            host_config=api.create_host_config(mounts=mounts),
         )
     try:
         yield made["Id"]

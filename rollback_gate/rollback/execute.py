@@ -98,7 +98,7 @@ def _ask_to_go_on(step: Step, number: int, listener: Listener, stopping: Stoppin
 
 
 def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
-    _journal_started(context)
+    _journal_started(context, is_over=True)
     measured = _measure(context, began, consuming)
     context.run.journal.write("interruption", seconds=measured.seconds, says=measured.says)
     context.run.journal.write("run.end", outcome="done")
@@ -182,7 +182,7 @@ def _one(step: Step, context: Context, stopping: Stopping) -> None:
             journal.write("step.end", step=step.id, outcome=outcome, detail=_says(error))
         raise
     journal.write("step.end", step=step.id, outcome="done", detail=detail, **made)
-    if step.kind is Kind.WAIT_CONSUMING:
+    if step.kind in (Kind.WAIT_CONSUMING, Kind.WAIT_RUNNING):
         _journal_started(context)  # at once: what restarts by itself after this is a finding
 
 
@@ -226,14 +226,13 @@ def _says(error: BaseException) -> str:
     return str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
 
 
-def _journal_started(context: Context) -> None:
+def _journal_started(context: Context, is_over: bool = False) -> None:
     """The boundary of each replica, once: the start of the process that this run made, or found young enough."""
     if context.situation.goal.direction is Direction.UNDO:
         return
-    deployment = context.situation.profile.deployment
-    to_come = context.stopped | {replica.id for replica in context.situation.stale_replicas}
-    for replica in context.engine.containers(deployment.project, context.situation.profile.consumer):
-        is_settled = replica.id in context.consuming_at or replica.id not in to_come
+    profile = context.situation.profile
+    for replica in context.engine.of_services(profile.deployment.project, profile.services):
+        is_settled = is_over or _is_settled(replica, context)
         if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
             context.run.journal.write(
@@ -244,6 +243,14 @@ def _journal_started(context: Context) -> None:
                 started_at=str(replica.started_at),
                 config_hash=replica.config_hash,
             )
+
+
+def _is_settled(replica: Replica, context: Context) -> bool:
+    """A step has waited for it; or it reads the queue, and no step will touch it. Others may all be restarted yet."""
+    if replica.id in context.consuming_at or replica.id in context.up:
+        return True
+    to_come = context.stopped | {stale.id for stale in context.situation.stale_replicas}
+    return replica.service == context.situation.worker and replica.id not in to_come
 
 
 def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:

@@ -30,7 +30,10 @@ _POLL_S = 0.1
 
 @dataclass
 class Context:
-    """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id."""
+    """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id.
+
+    `up`: those of services that do not read the queue, once they have been waited for.
+    """
 
     situation: Situation
     engine: Engine
@@ -43,6 +46,7 @@ class Context:
     not_consuming_since: dict[str, Instant] = field(default_factory=dict)
     consuming_at: dict[str, Instant] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    up: set[str] = field(default_factory=set)
     died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
 
@@ -250,6 +254,7 @@ def _wait_running(step: Step, context: Context) -> str:
             (r.id, r.started_at, r.restart_count) for r in second
         ]
         if second and same and all(r.is_running for r in second):
+            context.up.update(replica.id for replica in second)
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:
             said = "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"

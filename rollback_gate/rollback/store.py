@@ -158,6 +158,11 @@ def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:
     return sorted((row for row in rows if row[1].began), key=lambda row: row[1].began_at)
 
 
+def standing_in(runs: Iterable[tuple[Run, RunAccount]]) -> list[tuple[Run, RunAccount]]:
+    """Those of which something may be in effect: an older one too, that a newer one passed over and outlived."""
+    return [row for row in runs if not row[1].is_undone and (row[1].changed or row[1].is_unended)]
+
+
 @dataclass(frozen=True)
 class RunAccount:
     """A run as its journal tells it. `direction`: rollback, or undo since one was begun.

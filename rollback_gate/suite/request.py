@@ -36,9 +36,10 @@ from rollback_gate.redaction import Redactor
 
 @dataclass(frozen=True)
 class GateRequest:
-    """`slots`: one per expected or found replica, and whether it reads the queue. `settings_given`: from the command line, as given.
+    """`slots`: one per expected or found replica, and whether it reads the queue.
 
-    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
+    `settings_given`: from the command line, as given. `memories`: files of remembered probes, this caller's own first.
+    `keep_going`: measure all, whatever is decided.
     """
 
     profile_path: Path

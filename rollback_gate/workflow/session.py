@@ -19,7 +19,7 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings, database_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.lock import Held
-from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in
+from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in, standing_in
 from rollback_gate.workflow.call import Call, deployment_id, lock_of, stores_of
 
 
@@ -63,16 +63,12 @@ class Session:
 
     def standing(self) -> list[tuple[Run, RunAccount]]:
         """Runs of which something may be in effect, oldest first. Raises as `runs`."""
-        return [
-            (run, account)
-            for run, account in self.runs()
-            if not account.is_undone and (account.changed or account.is_unended)
-        ]
+        return standing_in(self.runs())
 
     def unended(self) -> tuple[Run, RunAccount] | None:
-        """The newest run, if it can be gone on with or undone. Raises as `runs`."""
-        found = [row for row in self.runs() if row[1].changed or row[1].is_unended]
-        return found[-1] if found and found[-1][1].is_unended else None
+        """The run that can be resumed or undone; None where the newest one that stands has ended. Raises as `runs`."""
+        newest = self.standing()[-1:]
+        return newest[0] if newest and newest[0][1].is_unended else None
 
 
 def tidied(engine: Engine, profile: Profile) -> None:

@@ -24,7 +24,7 @@ from rollback_gate.profile.load import Settings
 from rollback_gate.record import actions, build, next_steps, write
 from rollback_gate.record.build import Heading
 from rollback_gate.rollback.look import digest_of
-from rollback_gate.rollback.store import RunAccount, runs_in
+from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
 from rollback_gate.suite.request import GateRequest, slots_of
 from rollback_gate.suite.run import run_suite
 from rollback_gate.workflow import assessments
@@ -83,7 +83,7 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
 
 
 def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: Wish) -> Verified:
-    account, replicas = _last_run(call, settings, engine)
+    account, unended, replicas = _runs(call, settings, engine)
     judged = _judged(settings, account, replicas, wish.since, wish.partial)
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
     judged = replace(
@@ -93,9 +93,9 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
         ill_before=_ill_before(call, settings, engine, account, began),
     )
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
+    heading = replace(heading, unended_run=unended)
     if account:
-        unended = account.id if account.is_unended else ""
-        heading = replace(heading, rolled_back_by=actions.operators_of_run(build.run_of(account)), unended_run=unended)
+        heading = replace(heading, rolled_back_by=actions.operators_of_run(build.run_of(account)))
     if account and judged.run_id:
         kept = Path(account.began["folder"])
         heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))
@@ -143,19 +143,23 @@ def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verif
     return Verified(EXIT_OF_VERDICT[judgement.verdict], folder / write.HTML_NAME, record)
 
 
-def _last_run(
+def _runs(
     call: Call, settings: Settings, engine: Engine | Unmeasured
-) -> tuple[RunAccount | None, tuple[Replica, ...]]:
-    """The newest run of this deployment that changed something, wherever its state lives; and the replicas."""
+) -> tuple[RunAccount | None, str, tuple[Replica, ...]]:
+    """The newest run that changed something, wherever its state lives; the id of the one that has not ended, ""
+    for none; and the replicas.
+    """
     if isinstance(engine, Unmeasured):
-        return None, ()
+        return None, "", ()
     deployment = settings.profile.deployment
-    changed = [account for _, account in runs_in(stores_of(call, settings, engine)) if account.changed]
+    runs = runs_in(stores_of(call, settings, engine))
+    changed = [account for _, account in runs if account.changed]
+    unended = [account.id for _, account in standing_in(runs)[-1:] if account.is_unended]
     try:
         replicas = engine.of_services(deployment.project, settings.profile.services)
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
-    return changed[-1] if changed else None, replicas
+    return changed[-1] if changed else None, next(iter(unended), ""), replicas
 
 
 def _judged(

@@ -36,7 +36,10 @@ def test_the_environment_deselects_nothing(operator: Operator, environ: dict[str
     """What makes plain pytest exit 0 without a test changes nothing here: all checks run, and it is NO-GO."""
     ended = operator.verify(**environ)
     assert ended.status == 10, ended.output
-    assert operator.newest_record()["tests"].keys() == required_ids(["replica-1"]).keys()
+    assert (
+        operator.newest_record()["tests"].keys()
+        == required_ids({"replica-1": True, "enrichment-coordinator-1": False}).keys()
+    )
 
 
 def test_without_a_request_the_gate_refuses_to_run(operator: Operator) -> None:

@@ -28,6 +28,16 @@ def test_code_stays_the_same(replica: ReplicaReading, conclude: Conclude) -> Non
     assert conclude(new_behaviour.code_stays(replica)).passed
 
 
+def test_next_start_is_what_was_judged(replica: ReplicaReading, conclude: Conclude) -> None:
+    """A restart and a recreate would each start the code that was judged."""
+    assert conclude(new_behaviour.next_start(replica)).passed
+
+
+def test_no_service_is_left_out(readings: Readings, profile: Profile, conclude: Conclude) -> None:
+    """Every service that carries the change is in the profile, or waived by name."""
+    assert conclude(new_behaviour.nobody_left_out(readings, profile)).passed
+
+
 def test_log_shows_no_new_behaviour(
     replica: ReplicaReading, readings: Readings, profile: Profile, conclude: Conclude
 ) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.evidence.log_lines import LogSummary, Sighting
 from rollback_gate.evidence.readings import (
-    DependentReading,
     DocumentReading,
     DocumentsReading,
     Known,
@@ -23,7 +22,6 @@ from rollback_gate.evidence.readings import (
     Upstream,
 )
 from rollback_gate.instant import Instant
-from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import load
 from rollback_gate.profile.schema import Profile
@@ -107,22 +105,43 @@ def new_line(kind: str = "error classification") -> Sighting:
     )
 
 
+OLD_CODE = CodeReading((file_reading(),), ())
+
+
 def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
     one = replica(id=f"{number}" * 64, name=f"p-enrichment-worker-{number}")
     healthy = ReplicaReading(
         slot=f"replica-{number}",
+        service="enrichment-worker",
+        consumes=True,
         before=one,
         after=one,
         boundary=STARTED,
         by_run=Started(one.id, STARTED, one.image_id, one.config_hash),
         image_of_tag=one.image_id,
-        code=CodeReading((file_reading(),), ()),
+        code=OLD_CODE,
         log=log(f"rollback-probe-x-{number}.jpg"),
         in_queue=True,
         in_queue_before=True,
-        code_after=CodeReading((file_reading(),), ()),
+        code_after=OLD_CODE,
+        restarted=OLD_CODE,
+        recreated=OLD_CODE,
     )
     return replace(healthy, **changes)
+
+
+def coordinator(**changes: Any) -> ReplicaReading:
+    """The other service that carries the change: it runs the same code, and reads no queue."""
+    one = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
+    return replace(
+        replica_reading(),
+        slot="enrichment-coordinator-1",
+        service="enrichment-coordinator",
+        consumes=False,
+        in_queue=None,
+        in_queue_before=None,
+        **{"before": one, "after": one, "by_run": Started(one.id, STARTED, one.image_id, one.config_hash), **changes},
+    )
 
 
 def document(name: str = "a.jpg", score: float | None = 0.2778, **changes: Any) -> DocumentReading:
@@ -146,25 +165,25 @@ def known(score: float = 0.278, number: int = 1, **changes: Any) -> Known:
     return replace(Known(score, f"{number}" * 64, STARTED), **changes)
 
 
-IMAGE = replica().image_id
+def readings(
+    replicas: tuple[ReplicaReading, ...] | None = None,
+    others: tuple[ReplicaReading, ...] | None = None,
+    worker_ids: Any = None,
+    **changes: Any,
+) -> Readings:
+    """Two healthy replicas that run old code and a coordinator, probes done, ten documents at 27.8 % that the log shows.
 
-
-def dependent(before: Any, after: Any = None, image: Any = IMAGE) -> DependentReading:
-    """One dependent with these containers before and after; `image`: what its image's name points to."""
-    first = before if isinstance(before, tuple | Unmeasured) else (before,)
-    second = first if after is None else after
-    return DependentReading("enrichment-coordinator", first, second, {replica().image_name: image})
-
-
-def readings(**changes: Any) -> Readings:
-    """Two healthy replicas that run old code, probes done, ten documents at 27.8 % that the log shows too."""
-    coordinator = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
+    `replicas`: others in place of those that read the queue. `others`: in place of the coordinator.
+    """
+    ids = {f"p-enrichment-worker-{n}": f"{n}" * 64 for n in (1, 2)} if worker_ids is None else worker_ids
     healthy = Readings(
-        expected_replicas=2,
+        expected={"enrichment-worker": 2, "enrichment-coordinator": 1},
         source_digests={ORCHESTRATOR: DIGEST},
         run_id="20261123T120000Z-abcd",
-        replicas=(replica_reading(1), replica_reading(2)),
-        dependents=(dependent(coordinator),),
+        replicas=(
+            *((replica_reading(1), replica_reading(2)) if replicas is None else replicas),
+            *((coordinator(),) if others is None else others),
+        ),
         mcp=McpReading(Upstream.ANSWERS, "localhost:3003 answers a call of tools/invoke in 0.01 s"),
         queue_before=QueueReading(0, 0, (), 0),
         queue_after=QueueReading(0, 0, (), 2),
@@ -172,7 +191,7 @@ def readings(**changes: Any) -> Readings:
         probes=ProbesReading((probe(1), probe(2)), 400),
         documents=documents(*[0.2778] * 10),
         soak_s=60,
-        ids_after={f"p-enrichment-worker-{n}": f"{n}" * 64 for n in (1, 2)},
+        ids_after={"enrichment-worker": ids, "enrichment-coordinator": {"coordinator": "e" * 64}},
         stored={probe(n).document_id: document(probe(n).document_id) for n in (1, 2)},
     )
     return replace(healthy, **changes)

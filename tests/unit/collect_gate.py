@@ -6,5 +6,6 @@ import pytest
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "replica" in metafunc.fixturenames:
-        metafunc.parametrize("replica", ["one"])
+    for name in ("replica", "consumer"):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, ["one"])

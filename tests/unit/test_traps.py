@@ -66,7 +66,7 @@ def test_a_dead_database_is_asked_for_no_longer_than_allowed() -> None:
 
 def test_time_limits_stand_inside_the_container() -> None:
     """Those of testinfra and of the SDK end nothing."""
-    assert code.script(phase1(), "enrichment-worker").startswith(f"timeout {code.LIMIT_S} sh -c ")
+    assert code.script(phase1(), replica()).startswith(f"timeout {code.LIMIT_S} sh -c ")
 
 
 def test_questions_go_to_a_container_by_its_full_id(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def orchestrator(profile: Profile) -> Path:
 
 
 def read(profile: Profile) -> CodeReading:
-    reading = code.read(profile, ask, replica())
+    reading = code.parse(profile, ask(code.script(profile, replica())), replica())
     assert isinstance(reading, CodeReading), reading
     return reading
 
@@ -104,7 +104,7 @@ def test_a_tool_that_is_missing_is_no_wrong_answer(profile: Profile, tmp_path: P
     tools.mkdir()
     for tool in {"sh", "timeout", "sha256sum", "stat", "grep", "dirname"} - {missing}:
         (tools / tool).symlink_to(shutil.which(tool) or tool)
-    reading = code.parse(profile, ask(f"PATH={tools}; {code.script(profile, WORKER)}"), replica())
+    reading = code.parse(profile, ask(f"PATH={tools}; {code.script(profile, replica())}"), replica())
     if missing == "sha256sum":
         assert isinstance(reading, Unmeasured)
     else:
@@ -127,7 +127,7 @@ def test_a_folder_without_permission_is_hidden_in_a_real_shell(profile: Profile,
     folder.chmod(0o000)
     for parent in [tmp_path, *tmp_path.parents][:4]:
         parent.chmod(parent.stat().st_mode | 0o005)
-    script = code.script(profile, WORKER)
+    script = code.script(profile, replica())
     if os.getuid() == 0:
         script = f"setpriv --reuid 65534 --regid 65534 --clear-groups sh -c {shlex.quote(script)}"
     reading = code.parse(profile, ask(script), replica())

@@ -8,7 +8,7 @@ import pytest
 from rollback_gate.checks import early
 from tests.unit.builders import (
     STARTED,
-    dependent,
+    coordinator,
     documents,
     file_reading,
     log,
@@ -19,7 +19,7 @@ from tests.unit.builders import (
     replica_reading,
 )
 
-OLDER = replica(id="e" * 64, name="coordinator", started_at=STARTED.plus(-60))
+OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator", started_at=STARTED.plus(-60))
 
 
 def with_code(**changes: Any) -> Any:
@@ -37,7 +37,7 @@ def with_code(**changes: Any) -> Any:
             "older than",
         ),
         ({"documents": documents(0.3, marked=True)}, "carry the new code's mark"),
-        ({"dependents": (dependent(OLDER),)}, "still runs the change's code"),
+        ({"others": (coordinator(before=OLDER),)}, "older than the restored file"),
     ],
 )
 def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], words: str) -> None:
@@ -51,7 +51,7 @@ def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], wor
         {},
         {"replicas": (replica_reading(1), replica_reading(2, before=replica(status="restarting", restarting=True)))},
         {"replicas": (replica_reading(1), replica_reading(2, log=log(new=(new_line(),))))},
-        {"dependents": (dependent(replica(status="exited")),)},
+        {"others": (coordinator(before=replica(status="exited")),)},
     ],
 )
 def test_what_may_come_up_or_be_healed_gets_its_second_look(changes: dict[str, Any]) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rollback_gate.checks import settling
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.model import Unmeasured
-from tests.unit.builders import dependent, documents, log, new_line, phase1, readings, replica, replica_reading
+from tests.unit.builders import coordinator, documents, log, new_line, phase1, readings, replica, replica_reading
 
+EXITED = replica(id="e" * 64, service="enrichment-coordinator", status="exited")
 LATER = Unmeasured("this", "not now")
 
 
-def glance(**changes: object) -> Readings:
+def glance(**changes: Any) -> Readings:
     """As healthy readings, without what a quick look cannot know."""
     rows = tuple(replace(replica_reading(n), code=LATER, in_queue=LATER, image_of_tag=LATER) for n in (1, 2))
-    return readings(**{"replicas": rows, "probes": LATER, "documents": documents(), **changes})
+    return readings(
+        **{"replicas": rows, "others": (coordinator(code=LATER),), "probes": LATER, "documents": documents(), **changes}
+    )
 
 
 def test_healthy_goes_on() -> None:
@@ -49,8 +53,8 @@ def test_what_cannot_be_measured_ends_nothing() -> None:
             "restarted",
         ),
         ({"documents": documents(0.6, marked=True)}, "carry the new code's mark"),
-        ({"dependents": (dependent(replica(status="exited")),)}, "is exited"),
-        ({"replicas": (replica_reading(1),), "ids_after": {"p": "1" * 64}}, "1 of 2 replicas run"),
+        ({"others": (coordinator(before=EXITED, after=EXITED),)}, "0 of 1 replicas run"),
+        ({"replicas": (replica_reading(1),), "worker_ids": {"p": "1" * 64}}, "1 of 2 replicas run"),
     ],
 )
 def test_a_no_go_ends_the_wait(changes: dict[str, object], says: str) -> None:

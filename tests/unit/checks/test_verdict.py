@@ -13,7 +13,7 @@ from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.model import Claim, Evidence, Outcome, Verdict, failed, inconclusive, passed
 from tests.unit.builders import ROOT
 
-SLOTS = ("replica-1", "replica-2")
+SLOTS = {"replica-1": True, "replica-2": True, "other-1": False}
 GOOD = Ran("passed", True, passed("x", "holds", Evidence.CODE))
 BAD = Ran("failed", True, failed("x", "does not hold", Evidence.CODE))
 ALL = tuple(required_ids(SLOTS))
@@ -63,12 +63,12 @@ def test_a_measured_failure_wins(others: dict[str, Ran], failing: str) -> None:
 
 
 def test_zero_replicas_are_never_go() -> None:
-    assert judge((), dict.fromkeys(required_ids(()), GOOD)).verdict is Verdict.INCONCLUSIVE
+    assert judge({}, dict.fromkeys(required_ids({}), GOOD)).verdict is Verdict.INCONCLUSIVE
 
 
 def test_an_unexpected_replica_without_tests_is_never_go() -> None:
     """A third replica turned up after collection: its tests are required and did not run."""
-    assert judge((*SLOTS, "replica-3"), all_good()).verdict is Verdict.INCONCLUSIVE
+    assert judge(SLOTS | {"replica-3": True}, all_good()).verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_reason_is_the_deciding_claim() -> None:
@@ -101,7 +101,7 @@ def test_the_manifest_is_what_the_gate_collects() -> None:
         check=False,
     )
     found = {gate_id(line) for line in done.stdout.splitlines() if "::" in line}
-    assert found == set(required_ids(("one",))), done.stdout + done.stderr
+    assert found == set(required_ids({"one": True})), done.stdout + done.stderr
     assert len(found) == len(MANIFEST)
 
 

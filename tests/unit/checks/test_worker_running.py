@@ -5,16 +5,13 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.change.reading import CodeReading
-from rollback_gate.checks import worker_running
+from rollback_gate.checks import consuming, worker_running
 from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import Started
-from rollback_gate.model import Outcome, Unmeasured
+from rollback_gate.model import Outcome, Unmeasured, worst
 from tests.unit.builders import (
-    RESTORED,
     STARTED,
-    dependent,
-    file_reading,
+    coordinator,
     log,
     phase1,
     readings,
@@ -30,7 +27,7 @@ def test_expected_number() -> None:
     """Two of two pass; one of two fails; three of two is a surprise that GO must not cover."""
     assert worker_running.expected_number(readings()).passed
     gone = (replica_reading(1), replica_reading(2, before=None, after=None))
-    missing = readings(replicas=gone, ids_after={"p-enrichment-worker-1": "1" * 64})
+    missing = readings(replicas=gone, worker_ids={"p-enrichment-worker-1": "1" * 64})
     assert worker_running.expected_number(missing).outcome is Outcome.FAILED
     assert worker_running.expected_number(readings(replicas=gone)).outcome is Outcome.INCONCLUSIVE, "it came up since"
     extra = readings(replicas=tuple(replica_reading(n) for n in (1, 2, 3)))
@@ -115,18 +112,12 @@ def test_a_busy_replica_that_the_queue_does_not_list_is_alive() -> None:
     first = log(finished={}, unfinished={"letter.jpg": STARTED.plus(20)})
     assert consuming.clean_start(replica_reading(in_queue=False, log=first), phase1()).passed
     idle = replica_reading(in_queue=False)
-    assert consuming.clean_start(idle, phase1()).outcome is Outcome.INCONCLUSIVE, (
-        "it has worked, and is not busy now"
-    )
+    assert consuming.clean_start(idle, phase1()).outcome is Outcome.INCONCLUSIVE, "it has worked, and is not busy now"
     was_there = replica_reading(in_queue=False, log=log(connected_at=None, finished={}))
-    assert consuming.clean_start(was_there, phase1()).outcome is Outcome.INCONCLUSIVE, (
-        "it was listed at the beginning"
-    )
+    assert consuming.clean_start(was_there, phase1()).outcome is Outcome.INCONCLUSIVE, "it was listed at the beginning"
     mute = log(connected_at=None, consuming_at=None, finished={}, unfinished={})
     unknown = replica_reading(in_queue=False, in_queue_before=False, log=mute)
-    assert consuming.clean_start(unknown, phase1()).outcome is Outcome.INCONCLUSIVE, (
-        "its log could not have shown it"
-    )
+    assert consuming.clean_start(unknown, phase1()).outcome is Outcome.INCONCLUSIVE, "its log could not have shown it"
 
 
 def test_errors_long_after_the_start_are_no_startup_errors() -> None:
@@ -164,32 +155,6 @@ def test_lines_without_a_level_are_told() -> None:
     assert "only errors with a traceback can be seen" in claim.details[-1]
 
 
-def test_a_dependent_that_was_not_restarted_fails() -> None:
-    """It shares the code: its process is older than the restored file, so the change is still in its memory."""
-    old = replace(ONE, started_at=RESTORED.plus(-60))
-    claim = worker_running.dependents(readings(dependents=(dependent(old),)))
-    assert claim.outcome is Outcome.FAILED
-    assert "older than the restored file" in claim.says
-
-
-def test_a_dependent_older_than_a_file_restored_with_its_old_time_is_inconclusive() -> None:
-    """`cp -p` keeps the time of the content; only the inode tells that something happened since."""
-    code = CodeReading((file_reading(modified_at=RESTORED.plus(-86400)),), ())
-    old = replace(ONE, started_at=RESTORED.plus(-60))
-    world = readings(
-        dependents=(dependent(old),), replicas=(replica_reading(1, code=code), replica_reading(2, code=code))
-    )
-    assert worker_running.dependents(world).outcome is Outcome.INCONCLUSIVE
-
-
-@pytest.mark.parametrize("image", ["sha256:other", None, Unmeasured("image", "planted")])
-def test_a_dependent_of_another_image_is_inconclusive(image: Any) -> None:
-    """Restarted, but from the change's image: younger than the files, and still the change's code."""
-    assert (
-        worker_running.dependents(readings(dependents=(dependent(ONE, image=image),))).outcome is Outcome.INCONCLUSIVE
-    )
-
-
 def test_clean_start_without_queue_or_log() -> None:
     """Without the queue nobody knows who consumes now: a line from the start is old news. Without the log, the queue."""
     queue_gone = Unmeasured("the queue", "down")
@@ -198,8 +163,7 @@ def test_clean_start_without_queue_or_log() -> None:
     assert consuming.clean_start(silent, phase1()).outcome is Outcome.INCONCLUSIVE
     assert consuming.clean_start(replica_reading(log=GONE), phase1()).passed
     assert (
-        consuming.clean_start(replica_reading(log=GONE, in_queue=queue_gone), phase1()).outcome
-        is Outcome.INCONCLUSIVE
+        consuming.clean_start(replica_reading(log=GONE, in_queue=queue_gone), phase1()).outcome is Outcome.INCONCLUSIVE
     )
 
 
@@ -271,38 +235,42 @@ def test_image_and_configuration() -> None:
     untagged = replica_reading(by_run=None, image_of_tag=None)
     assert worker_running.image_and_configuration(untagged).outcome is Outcome.INCONCLUSIVE
     for wrong in (
-        replica_reading(by_run=None, image_of_tag="sha256:other"),
         replica_reading(by_run=Started(ONE.id, STARTED, "sha256:other", "abc")),
         replica_reading(by_run=Started(ONE.id, STARTED, ONE.image_id, "other")),
     ):
         assert worker_running.image_and_configuration(wrong).outcome is Outcome.FAILED
+    older = replica_reading(by_run=None, image_of_tag="sha256:other")
+    assert worker_running.image_and_configuration(older).outcome is Outcome.INCONCLUSIVE
     blind = replica_reading(image_of_tag=Unmeasured("image", "planted"))
     assert worker_running.image_and_configuration(blind).outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "outcome"),
+    ("changes", "outcome"),
     [
-        ((ONE,), (ONE,), Outcome.PASSED),
-        ((), (), Outcome.FAILED),
-        ((ONE,), (replace(ONE, status="exited"),), Outcome.FAILED),
-        ((ONE,), (replace(ONE, restart_count=1),), Outcome.FAILED),
-        ((ONE,), (replace(ONE, health="unhealthy"),), Outcome.FAILED),
-        ((ONE,), (replace(ONE, started_at=STARTED.plus(9)),), Outcome.INCONCLUSIVE),
-        ((ONE,), (), Outcome.INCONCLUSIVE),
-        (Unmeasured("d", "x"), (ONE,), Outcome.INCONCLUSIVE),
-        ((ONE,), Unmeasured("d", "x"), Outcome.INCONCLUSIVE),
+        ({}, Outcome.PASSED),
+        ({"before": None, "after": None}, Outcome.FAILED),
+        ({"after": replace(ONE, status="exited")}, Outcome.FAILED),
+        ({"after": replace(ONE, restart_count=1)}, Outcome.FAILED),
+        ({"after": replace(ONE, health="unhealthy")}, Outcome.FAILED),
+        ({"after": replace(ONE, started_at=STARTED.plus(9))}, Outcome.INCONCLUSIVE),
+        ({"after": None}, Outcome.INCONCLUSIVE),
+        ({"after": Unmeasured("d", "x")}, Outcome.INCONCLUSIVE),
+        ({"image_of_tag": "sha256:other"}, Outcome.INCONCLUSIVE),
+        ({"image_of_tag": Unmeasured("image", "planted")}, Outcome.INCONCLUSIVE),
     ],
 )
-def test_dependents(before: Any, after: Any, outcome: Outcome) -> None:
-    """Every dependent runs and stays up."""
-    claim = worker_running.dependents(readings(dependents=(dependent(before, after),)))
-    assert claim.outcome is outcome
-
-
-def test_a_failed_dependent_wins_over_an_inconclusive_one() -> None:
-    rows = (dependent((ONE,), ()), dependent((), ()))
-    assert worker_running.dependents(readings(dependents=rows)).outcome is Outcome.FAILED
+def test_every_service_is_judged_alike(changes: dict[str, Any], outcome: Outcome) -> None:
+    """Whether it reads the queue or not, it has to run, to stay up, and to run the image that its name means."""
+    one = coordinator(**changes)
+    world = readings(others=(one,))
+    claims = (
+        worker_running.expected_number(world),
+        worker_running.state(world, one),
+        worker_running.stays_up(world, one),
+        worker_running.image_and_configuration(one),
+    )
+    assert worst(claim.outcome for claim in claims) is outcome
 
 
 @pytest.mark.parametrize(
@@ -316,6 +284,6 @@ def test_a_failed_dependent_wins_over_an_inconclusive_one() -> None:
 )
 def test_replicas_that_come_or_go_are_inconclusive(after: Any, says: str) -> None:
     """What was judged is not what is there now."""
-    claim = worker_running.same_replicas(readings(ids_after=after))
+    claim = worker_running.same_replicas(readings(worker_ids=after))
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert says in claim.says

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.checks.worker_running import few_errors
+from rollback_gate.checks.consuming import few_errors
 from rollback_gate.evidence.log_lines import LogReader, LogSummary, kinds, summarize
 from rollback_gate.evidence.logs import whole_lines
 from rollback_gate.instant import Instant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.unit.builders import documents, phase1, readings, replica, replica_re
 BOUNDARY = Instant.parse("2026-11-23T12:00:00Z")
 
 
-def compared(**changes: object) -> dict[str, tuple[str, str]]:
+def compared(**changes: Any) -> dict[str, tuple[str, str]]:
     rows = context(readings(**changes), phase1(), None)["compared"]
     return {row["what"]: (row["before"], row["after"]) for row in rows}
 

@@ -18,7 +18,7 @@ from rollback_gate.redaction import MASK, Redactor
 from tests.unit.builders import ROOT, phase1, readings
 
 NOW = Instant.parse("2026-11-23T12:00:00Z")
-SLOTS = ("replica-1", "replica-2")
+SLOTS = {"replica-1": True, "replica-2": True}
 EVIL = "<script>alert(1)</script>"
 
 
@@ -82,7 +82,7 @@ def test_everything_is_escaped() -> None:
 def test_verdict_reasons_and_all_checks_are_static() -> None:
     """Readable where JavaScript is not allowed: no script at all in our part."""
     page = html.fragment(record(), "0" * 64)
-    for text in ("GO", *phase1().titles.model_dump().values(), "all 11 assertions hold", "SHA-256 of report.json"):
+    for text in ("GO", *phase1().titles.model_dump().values(), "all 14 assertions hold", "SHA-256 of report.json"):
         assert text in page
     assert "<script" not in page
 

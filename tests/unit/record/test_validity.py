@@ -13,7 +13,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.record import seal, validity
 from rollback_gate.record.check import Examination, examine
 from rollback_gate.workflow.gate import seconds
-from tests.unit.builders import dependent, readings, replica, replica_reading
+from tests.unit.builders import readings, replica, replica_reading
 from tests.unit.record.test_record import NOW, record
 
 WEEK_S = 7 * 86_400
@@ -64,7 +64,7 @@ def test_other_settings_keep_it_closed() -> None:
 
 
 def judged() -> dict[str, Any]:
-    return record() | {"readings": _plain(readings(dependents=(dependent(COORDINATOR),)))}
+    return record() | {"readings": _plain(readings())}
 
 
 def _plain(value: Any) -> Any:

@@ -34,17 +34,13 @@ class Deployment(RuleBasedStateMachine):
         self.others = self.world.containers(OTHER)
         self.expected = "phase1"
 
-    def newest(self) -> RunAccount | None:
-        with self.world.opening(self.world.call(), "look") as session:
-            runs = session.runs()
-        return runs[-1][1] if runs else None
-
     def order(self, mode: Mode = Mode()) -> Order:
         return Order(mode=mode)
 
     def unended(self) -> RunAccount | None:
-        newest = self.newest()
-        return newest if newest and newest.is_unended else None
+        with self.world.opening(self.world.call(), "look") as session:
+            found = session.unended()
+        return found[1] if found else None
 
     @rule(mode=MODES)
     def roll_back(self, mode: Mode) -> None:
@@ -180,3 +176,24 @@ Deployment.TestCase.settings = settings(
     max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestDeployment = Deployment.TestCase
+
+
+def test_an_undo_of_two_runs_that_is_killed_in_the_older_one_can_be_resumed() -> None:
+    """The newest run is undone by then; the half run that it passed over is what is left."""
+    in_the_older_one = 0
+    for moment in range(60, 110, 5):
+        state = Deployment()
+        state.deploy(strategy="bind")
+        state.kill_a_rollback(mode=Mode(), moment=35)
+        state.begin_anew(mode=Mode())
+        with state.world.opening(state.world.call(), "look") as session:
+            older = session.runs()[0][0].id
+        state.kill_an_undo(moment=moment)
+        unended = state.unended()
+        if unended is not None and unended.id == older:
+            in_the_older_one += 1
+            resume(state.world.call(), state.order(), state.world.opening)
+            state.expected = state.expected_by_files()
+            state.what_runs_is_what_is_said()
+        state.teardown()
+    assert in_the_older_one

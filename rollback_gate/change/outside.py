@@ -1,0 +1,122 @@
+"""The change seen from outside a container, through the engine: it needs no shell, and shows what would start next."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.change.strategy import covering_mount
+from rollback_gate.errors import Unreachable
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform import images
+from rollback_gate.platform.archive import entry_in, exists_in
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Mount, Replica
+from rollback_gate.profile.schema import FileItem, Profile
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The engine's own view of the items of a change."""
+
+    profile: Profile
+    engine: Engine
+
+    def after_a_restart(self, replica: Replica) -> CodeReading | Unmeasured:
+        """What its next start would find: the files behind its mounts as they are now, and its own layer."""
+        try:
+            return self._items_in(replica.id, replica.service)
+        except Unreachable as error:
+            return Unmeasured(f"what a restart of {replica.name} would start", error.message)
+
+    def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
+        """Of an image without a shell: all there is to see."""
+        reading = self.after_a_restart(replica)
+        return reading if isinstance(reading, Unmeasured) else replace(reading, from_outside=True)
+
+    def after_a_recreate(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
+        """By container id, what a new container in its place would find: its name's image of now, and its mounts.
+
+        Asked once for all that would be alike.
+        """
+        alike: dict[tuple[object, ...], list[Replica]] = {}
+        for replica in replicas:
+            alike.setdefault((replica.service, replica.image_name, _binds(replica)), []).append(replica)
+        groups = list(alike.values())
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = pool.map(lambda group: self._made_anew(group[0]), groups)
+        return {replica.id: reading for group, reading in zip(groups, found, strict=True) for replica in group}
+
+    def _made_anew(self, replica: Replica) -> CodeReading | Unmeasured:
+        project = self.profile.deployment.project
+        try:
+            with images.opened(self.engine, replica.image_name, project, _binds(replica)) as container:
+                return self._items_in(container, replica.service)
+        except Unreachable as error:
+            return Unmeasured(f"what a recreate of {replica.name} would start", error.message)
+
+    def _items_in(self, container_id: str, service: str) -> CodeReading:
+        files = tuple(self._file(container_id, service, item) for item in self.profile.files)
+        left = (path for path in self.profile.removed() if self._is_there(container_id, service, path))
+        return CodeReading(files, tuple(left))
+
+    def _is_there(self, container_id: str, service: str, path: str) -> bool:
+        return exists_in(self.engine, container_id, self.profile.inside(service, path))
+
+    def _file(self, container_id: str, service: str, item: FileItem) -> FileReading:
+        entry = entry_in(self.engine, container_id, self.profile.inside(service, item.path))
+        if entry is None:
+            return FileReading(item.path, exists=False)
+        if entry.data is None:
+            return FileReading(item.path, exists=True, is_link=entry.is_link)
+        text = entry.data.decode(errors="replace")
+        return FileReading(
+            path=item.path,
+            exists=True,
+            digest=hashlib.sha256(entry.data).hexdigest(),
+            modified_at=entry.modified_at,
+            new=tuple(mark for mark in item.new if mark in text),
+            old=tuple(mark for mark in item.old if mark in text),
+        )
+
+    def carried_by(self, others: Iterable[Replica], known: Iterable[Replica]) -> dict[str, str]:
+        """By name of a service, what of the change its containers mount or contain. `known`: replicas that carry it.
+
+        Raises Unreachable.
+        """
+        behind = self._behind(known)
+        found: dict[str, str] = {}
+        for replica in others:
+            if replica.service not in found and (what := self._carries(replica, behind)):
+                found[replica.service] = what
+        return found
+
+    def _behind(self, known: Iterable[Replica]) -> dict[str, str]:
+        """By place on the engine's machine, the item that is there."""
+        paths = [*(item.path for item in self.profile.files), *self.profile.removed()]
+        covered = [(p, covering_mount(r.mounts, self.profile.inside(r.service, p))) for r in known for p in paths]
+        return {mount.host_path: path for path, mount in covered if mount}
+
+    def _carries(self, replica: Replica, behind: dict[str, str]) -> str:
+        for place, path in behind.items():
+            if any(_holds(mount.source, place) for mount in replica.mounts if mount.source):
+                return f"mounts {path}"
+        roots = dict.fromkeys(service.root for service in self.profile.services.values())
+        for root in roots:
+            for item in self.profile.files:
+                if exists_in(self.engine, replica.id, f"{root}/{item.path}"):
+                    return f"contains {item.path}"
+        return ""
+
+
+def _holds(source: str, place: str) -> bool:
+    """A mounted folder or file is the place, or on the way to it, or below it."""
+    one, other = f"{source.rstrip('/')}/", f"{place.rstrip('/')}/"
+    return one.startswith(other) or other.startswith(one)
+
+
+def _binds(replica: Replica) -> tuple[Mount, ...]:
+    return tuple(mount for mount in replica.mounts if mount.kind == "bind")
