@@ -28,9 +28,13 @@ class Outside:
     def after_a_restart(self, replica: Replica) -> CodeReading | Unmeasured:
         """What its next start would find: the files behind its mounts as they are now, and its own layer."""
         try:
-            return self._items_in(replica.id, replica.service)
+            return self.items_of(replica)
         except Unreachable as error:
             return Unmeasured(f"what a restart of {replica.name} would start", error.message)
+
+    def items_of(self, replica: Replica) -> CodeReading:
+        """As `after_a_restart`. Raises Unreachable."""
+        return self._items_in(replica.id, replica.service)
 
     def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
         """Of an image without a shell: all there is to see."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,35 @@ class Completed:
     stdout: str
     stderr: str
     raw: bytes = b""
+
+
+# What a child may know: where programs and their settings are, and how to reach the engine. No secret of ours, and
+# nothing that would make git, docker or Compose work on something else than they are told.
+ALLOWED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "TERM",
+        "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+        "SSH_AUTH_SOCK",
+        "DOCKER_HOST",
+        "DOCKER_CONFIG",
+        "DOCKER_CERT_PATH",
+        "DOCKER_TLS_VERIFY",
+    }
+)
+
+
+def allowed(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+    """The environment of children; `more`: names of further variables, which a Compose file uses."""
+    names = ALLOWED | set(more)
+    return {name: value for name, value in environ.items() if name in names or name.startswith("LC_")}
 
 
 class Runner(Protocol):

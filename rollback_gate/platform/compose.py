@@ -33,19 +33,31 @@ class Compose:
         return (*self.command, "-p", self.project, *files)
 
     def config(self, *options: str) -> tuple[str, ...]:
-        return (*self.base, "config", *options)
+        """Services of every profile: those that run were started with theirs."""
+        every = ("--profile", "*") if _major(self.version) >= 2 else ()
+        return (*self.base, *every, "config", *options)
 
     def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
         options = (*(["--no-cache"] if no_cache else []), *(["--pull"] if pull else []))
         return (*self.base, "build", *options, *services)
 
-    def recreate(self, services: Iterable[str]) -> tuple[str, ...]:
-        """New containers of these services only: no dependencies, no build."""
-        return (*self.base, "up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)
+    def recreate(self, services: Mapping[str, int]) -> tuple[str, ...]:
+        """New containers of these services, so many of each."""
+        return self._up(services, "--force-recreate")
 
-    def start_missing(self, services: Iterable[str]) -> tuple[str, ...]:
-        """As many containers of these services as are wanted; those that exist are left alone."""
-        return (*self.base, "up", "-d", "--no-deps", "--no-build", "--no-recreate", *services)
+    def start_missing(self, services: Mapping[str, int]) -> tuple[str, ...]:
+        """So many containers of these services; those that exist are left alone."""
+        return self._up(services, "--no-recreate")
+
+    def _up(self, services: Mapping[str, int], how: str) -> tuple[str, ...]:
+        """Of these services only: no dependencies, no build, and nothing pulled over an image that was tagged here.
+
+        As many as ran: a file that says nothing of `--scale` would remove the others. No container of another service
+        is removed, whatever COMPOSE_REMOVE_ORPHANS says in the project's .env.
+        """
+        newer = ("--pull", "never", "--remove-orphans=false") if _major(self.version) >= 2 else ()
+        scale = tuple(part for name, count in services.items() for part in ("--scale", f"{name}={count}"))
+        return (*self.base, "up", "-d", "--no-deps", "--no-build", how, *newer, *scale, *services)
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,16 @@ class Section(BaseModel):
 
 
 class Deployment(Section):
-    """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name."""
+    """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name.
+
+    `variables`: names of environment variables that the Compose files use; no others reach Compose.
+    """
 
     platform: Literal["compose"] = "compose"
     project_directory: Path
     project: Name
     files: tuple[RelativePath, ...] = ("docker-compose.yml",)
+    variables: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _directory_is_absolute(self) -> Self:

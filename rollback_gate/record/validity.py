@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.platform.replica import Replica
@@ -160,16 +161,11 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
         yield "has another image or configuration"
 
 
-def removed_then(record: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Removed modules that were there when it was judged (a partial rollback keeps them), by container id."""
-    return {
-        str(reading["after"]["id"]): list(reading["code"]["still_there"]) for reading in record["readings"]["replicas"]
-    }
-
-
-def digests(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """SHA-256 of each restored file as judged, by container id and path. Raises KeyError."""
-    return {
-        str(reading["after"]["id"]): {file["path"]: file["digest"] for file in reading["code"]["files"]}
-        for reading in record["readings"]["replicas"]
-    }
+def changed_code(record: Mapping[str, Any], replica: Replica, now: CodeReading) -> list[str]:
+    """What a replica would find after a restart that was not there when it was judged, in words. Raises KeyError."""
+    readings = record["readings"]["replicas"]
+    then = next(reading["code"] for reading in readings if str(reading["after"]["id"]) == replica.id)
+    digests = {file["path"]: file["digest"] for file in then["files"]}
+    files = [f"{f.path} of {replica.name} is another file now" for f in now.files if digests[f.path] != f.digest]
+    again = sorted(set(now.still_there) - set(then["still_there"]))
+    return [*files, *(f"{path} of {replica.name} is there again" for path in again)]

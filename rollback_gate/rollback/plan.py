@@ -78,6 +78,11 @@ class Situation:
     def worker(self) -> str:
         return self.profile.consumer
 
+    def wanted(self, service: str) -> dict[str, int]:
+        """How many of it there are to be: as many as there are now, and no fewer than are normal."""
+        now = self.replicas if service == self.worker else self.dependents[service]
+        return {service: max(len(now), self.profile.services[service].replicas)}
+
     @property
     def everyone(self) -> tuple[Replica, ...]:
         """The replicas of all services."""
@@ -284,7 +289,7 @@ def _worker(situation: Situation) -> list[Step]:
     else:
         steps = []
     if missing > 0 and not any(step.kind is Kind.REPLACE for step in steps):
-        command = shlex.join(situation.compose.start_missing([situation.worker]))
+        command = shlex.join(situation.compose.start_missing(situation.wanted(situation.worker)))
         steps.append(
             Step("start:worker", Kind.START, "start the replicas that are missing", (situation.worker,), command)
         )
@@ -293,7 +298,7 @@ def _worker(situation: Situation) -> list[Step]:
 
 
 def _recreate(situation: Situation) -> list[Step]:
-    command = shlex.join(situation.compose.recreate([situation.worker]))
+    command = shlex.join(situation.compose.recreate(situation.wanted(situation.worker)))
     says = "replace the worker's containers by new ones of the new image"
     return [
         Step("recreate:worker", Kind.RECREATE, says, (situation.worker,), command),
@@ -328,7 +333,7 @@ def _groups(situation: Situation) -> list[tuple[Replica, ...]]:
 def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> Step:
     """Stopped and removed by id, then made anew by Compose: one that stays is left alone (`--no-recreate`)."""
     names = " ".join(r.name for r in group)
-    up = shlex.join(situation.compose.start_missing([situation.worker]))
+    up = shlex.join(situation.compose.start_missing(situation.wanted(situation.worker)))
     return Step(
         f"replace:{label}",
         Kind.REPLACE,
@@ -357,7 +362,7 @@ def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
                     Kind.RECREATE,
                     f"replace the containers of {name}",
                     (name,),
-                    shlex.join(situation.compose.recreate([name])),
+                    shlex.join(situation.compose.recreate(situation.wanted(name))),
                 )
             )
         else:

@@ -139,7 +139,8 @@ def _replace(step: Step, context: Context) -> str:
     """Each by its id: names move on. Compose then makes as many new ones as are missing."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(lambda container_id: _stop_and_remove(container_id, context), step.targets))
-    command = context.situation.compose.start_missing([context.situation.worker])
+    situation = context.situation
+    command = situation.compose.start_missing(situation.wanted(situation.worker))
     return _run(command, step, context, context.situation.profile.limits.start_s)
 
 

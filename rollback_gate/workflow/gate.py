@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.change.outside import Outside
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
-from rollback_gate.platform.archive import digest_in, exists_in
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Due, Profile
 from rollback_gate.record import actions, build, check, find, seal, validity
@@ -150,39 +150,32 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
 
 
 def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
-    deployment = profile.deployment
-    running = {name: engine.containers(deployment.project, name) for name in profile.services}
-    changed = validity.drift(record, running) or _changed_code(engine, profile, record)
+    everyone = engine.of_project(profile.deployment.project)
+    running = {name: [r for r in everyone if r.service == name] for name in profile.services}
+    changed = validity.drift(record, running) or _next_start(engine, profile, record, everyone)
     if not changed:
         count = sum(map(len, running.values()))
-        says = f"{count} containers are those that were judged, restored files and removed modules too"
+        says = f"{count} containers are those that were judged, and would start the same files and image again"
         notes.append(Note("ok", "still true", says))
         return []
     return [Obstacle(f"since then something has changed: {'; '.join(changed)}", VERIFY_AGAIN)]
 
 
-def _changed_code(engine: Engine, profile: Profile, record: Mapping[str, Any]) -> list[str]:
-    """Bind-mounted files can be changed under a running process: the next start would load them."""
-
-    services = {str(row["id"]): service for service, rows in validity.judged(record).items() for row in rows}
-
-    def of_file(container: str, path: str, digest: str) -> str:
-        seen = digest_in(engine, container, profile.inside(services[container], path))
-        return "" if seen == digest else f"{path} in {container[:12]} is another file now"
-
-    def of_module(container: str, path: str) -> str:
-        is_there = exists_in(engine, container, profile.inside(services[container], path))
-        return f"{path} in {container[:12]} is there again" if is_there else ""
-
-    questions: list[Callable[[], str]] = [
-        partial(of_file, container, path, digest)
-        for container, files in validity.digests(record).items()
-        for path, digest in files.items()
-    ]
-    for container, kept in validity.removed_then(record).items():
-        questions += [partial(of_module, container, path) for path in profile.removed() if path not in kept]
+def _next_start(
+    engine: Engine, profile: Profile, record: Mapping[str, Any], everyone: tuple[Replica, ...]
+) -> list[str]:
+    """Files behind a mount, and an image's name, can change under a running process: its next start would find them."""
+    outside = Outside(profile, engine)
+    listed = [replica for replica in everyone if replica.service in profile.services]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [text for text in pool.map(lambda ask: ask(), questions) if text]
+        found = dict(zip(listed, pool.map(outside.items_of, listed), strict=True))
+    changed = [text for replica, reading in found.items() for text in validity.changed_code(record, replica, reading)]
+    for replica in listed:
+        if engine.image_id(replica.image_name) != replica.image_id:
+            changed.append(f"{replica.image_name} is another image now than {replica.name} runs")
+    others = [r for r in everyone if r.service not in profile.services and r.service not in profile.waived]
+    left_out = outside.carried_by(others, listed)
+    return changed + [f"{service} is not in the profile, and {carries}" for service, carries in left_out.items()]
 
 
 def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str) -> list[Obstacle]:

@@ -14,7 +14,7 @@ from rollback_gate.evidence.documents import Documents
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
-from rollback_gate.platform.commands import Runner, SubprocessRunner
+from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings, database_password
 from rollback_gate.profile.schema import Profile
@@ -97,6 +97,7 @@ def opened(call: Call, purpose: str) -> Iterator[Session]:
         if call.with_database:
             connected = documents.connect(settings.profile, database_password(settings.profile, call.environ))
             database = stack.enter_context(contextlib.closing(connected))
-        runner = SubprocessRunner(engine.environment, lock.descriptor if lock else None)
+        environment = allowed(engine.environment, settings.profile.deployment.variables)
+        runner = SubprocessRunner(environment, lock.descriptor if lock else None)
         tidied(engine, settings.profile)
         yield Session(call, settings, engine, runner, lock, database)

@@ -108,7 +108,8 @@ def test_build_builds_before_anything_stops() -> None:
     ]
     build, recreate = made.steps[3], made.steps[5]
     assert build.command == "docker-compose -p p -f docker-compose.yml build enrichment-worker enrichment-coordinator"
-    assert recreate.command.endswith("up -d --no-deps --no-build --force-recreate enrichment-worker")
+    assert "up -d --no-deps --no-build --force-recreate --pull never --remove-orphans=false" in recreate.command
+    assert recreate.command.endswith("--scale enrichment-worker=2 enrichment-worker")
     assert made.steps[2].targets == (ONE.image_id, "rollback-gate/p/image:run")
 
 

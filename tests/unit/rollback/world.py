@@ -38,6 +38,7 @@ from tests.unit.rollback.docker_api import NAME, Api, Client
 from tests.unit.rollback.effects import effect
 
 WORKER, COORDINATOR, OTHER = "enrichment-worker", "enrichment-coordinator", "mongodb"
+UP = ("-d", "--no-deps", "--no-build", "--pull", "never", "--remove-orphans=false")
 OLD = "AGENT_TIMEOUT_SECONDS = 60\ndef f(max_retries: int = 3): ...\n"
 NEW = "from enrichment_service.errors import get_error_type\n"
 CHANGE = {
@@ -261,22 +262,25 @@ class World:
             raise CommandFailed(argv, "could not be started (No such file or directory)", "")
         if argv[1:] == ("version", "--short"):
             return Completed(argv, "5.6.1\n", "")
-        command, *rest = argv[argv.index("docker-compose.yml") + 1 :]
+        command, *rest = [
+            part for part in argv[argv.index("docker-compose.yml") + 1 :] if part not in ("--profile", "*")
+        ]
         if self.state["fails"] == command:
             raise CommandFailed(argv, "exited with status 1", "planted")
         if command == "config":
             return Completed(argv, f"{rest[1]} hash\n" if rest else self._configuration(), "")
         if command == "build":
             self.new_image()
-        elif command == "up" and rest[:3] == ["-d", "--no-deps", "--no-build"]:
-            self._up(rest[3], rest[4:])
+        elif command == "up" and tuple(rest[:3] + rest[4:7]) == UP:
+            scale = dict(rest[n + 1].split("=") for n, part in enumerate(rest) if part == "--scale")
+            assert rest[7 + 2 * len(scale) :] == list(scale)
+            self._up(rest[3], {name: int(count) for name, count in scale.items()})
         else:
             raise AssertionError(f"unexpected: {shlex.join(argv)}")
         return Completed(argv, "", "")
 
-    def _up(self, how: str, services: list[str]) -> None:
-        for service in services:
-            wanted = self.state["replicas"] if service == WORKER else 1
+    def _up(self, how: str, services: dict[str, int]) -> None:
+        for service, wanted in services.items():
             if how == "--force-recreate":
                 for container in self.containers(service):
                     self.stop(container["id"])
