@@ -19,7 +19,7 @@ SIGNED = "def test_clocks_agree("
 def log_level(lab: Lab, level: str) -> None:
     plant.change(lab, plant.CONFIG, 'os.environ.get("LOG_LEVEL", "INFO")', f'"{level}"')
     plant.restart(lab, wait=False)
-    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+    lab.wait(lambda: len(plant.consumers(lab)) == 2, "the consumers")
 
 
 def no_log(lab: Lab) -> None:
@@ -29,7 +29,7 @@ def no_log(lab: Lab) -> None:
         compose.read_text().replace(f"  {WORKER}:\n", f"  {WORKER}:\n    logging: {{driver: none}}\n", 1)
     )
     lab.recreate(WORKER)
-    lab.wait(lambda: plant.consumers(lab) == 2, "the consumers")
+    lab.wait(lambda: len(plant.consumers(lab)) == 2, "the consumers")
 
 
 def hidden_phase1(lab: Lab) -> None:

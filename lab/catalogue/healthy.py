@@ -103,7 +103,7 @@ def busy(lab: Lab) -> None:
     """Each worker has finished one document and hangs on the next; the queue has dropped them both."""
     lab.publish(*(f"letter-{n}.jpg" for n in range(8)))
     lab.wait(lambda: lab.database.enriched_documents.count_documents({}) == 2, "the first documents")
-    lab.wait(lambda: plant.consumers(lab) == 0, "the queue to drop the workers")
+    lab.wait(lambda: len(plant.consumers(lab)) == 0, "the queue to drop the workers")
 
 
 def given_up(lab: Lab) -> None:

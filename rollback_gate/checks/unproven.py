@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from rollback_gate.checks import processed
 from rollback_gate.checks.processed import SUBJECT
+from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
@@ -45,7 +46,16 @@ def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) ->
     if isinstance(readings.probes, Unmeasured):
         return inconclusive(SUBJECT, f"{names} finished none since the boundary, and {readings.probes}")
     lack = _Lack(readings, profile, readings.probes, replicas)
-    for why in (_never_saved, _too_long, _not_sent, _rejected, _went_elsewhere, _not_picked_up, _no_proof):
+    for why in (
+        _never_saved,
+        _too_long,
+        _not_sent,
+        _rejected,
+        _went_elsewhere,
+        _changed_meanwhile,
+        _not_picked_up,
+        _no_proof,
+    ):
         if claim := why(lack):
             return claim
     hint = "old and new code alike can hang on the second document of a process"
@@ -131,6 +141,23 @@ def _went_elsewhere(lack: _Lack) -> Claim | None:
     return inconclusive(SUBJECT, f"{says}. Verify again once documents have come in", *processed.evidence_of(probes))
 
 
+def _changed_meanwhile(lack: _Lack) -> Claim | None:
+    """Somebody removed or restarted them: what they had in hand went with the process, and is no failure of theirs."""
+    changed = [replica.label for replica in lack.replicas if _was_changed(replica)]
+    if not changed:
+        return None
+    says = f"{', '.join(changed)} finished none before somebody removed or restarted it while the checks ran"
+    return inconclusive(SUBJECT, f"{says}: verify again")
+
+
+def _was_changed(replica: ReplicaReading) -> bool:
+    """By somebody; one that crashes counts its restarts."""
+    before, after = replica.before, replica.after
+    if not isinstance(before, Replica) or isinstance(after, Unmeasured):
+        return False
+    return after is None or (after.started_at != before.started_at and after.restart_count <= before.restart_count)
+
+
 def _not_picked_up(lack: _Lack) -> Claim | None:
     """Nobody is seen to have picked it up: only where nothing else is finished either is that a failure."""
     readings, probes = lack.readings, lack.probes
@@ -183,3 +210,15 @@ def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes
     shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
     own = sum(p.finished for p in probes.probes)
     return saved or shrank or after.finished > before.finished + own
+
+
+_REASONS = (
+    _never_saved,
+    _too_long,
+    _not_sent,
+    _rejected,
+    _went_elsewhere,
+    _changed_meanwhile,
+    _not_picked_up,
+    _no_proof,
+)

@@ -16,7 +16,18 @@ from rollback_gate.evidence.readings import (
     Upstream,
 )
 from rollback_gate.model import Claim, Outcome, Unmeasured
-from tests.unit.builders import STARTED, document, documents, known, log, phase1, probe, readings, replica_reading
+from tests.unit.builders import (
+    STARTED,
+    document,
+    documents,
+    known,
+    log,
+    phase1,
+    probe,
+    readings,
+    replica,
+    replica_reading,
+)
 
 SILENT = McpReading(Upstream.SILENT, "no answer at localhost:3003")
 DOWN = Unmeasured("the queue", "down")
@@ -177,6 +188,25 @@ def test_a_probe_that_nobody_picked_up(before: Any, after: Any, outcome: Outcome
     """Behind a backlog that moves it says nothing; in a queue that stands still nothing is consumed."""
     nothing = DocumentsReading(STARTED, ())
     world = lacking(lost(), queue_before=before, queue_after=after, documents=nothing)
+    assert asked(world).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [
+        (None, Outcome.INCONCLUSIVE),
+        (replica(id="2" * 64, started_at=STARTED.plus(9)), Outcome.INCONCLUSIVE),
+        (replica(id="2" * 64, started_at=STARTED.plus(9), restart_count=1), Outcome.FAILED),
+        (replica(id="2" * 64), Outcome.FAILED),
+    ],
+)
+def test_a_replica_that_somebody_took_away_has_not_failed(after: Any, outcome: Outcome) -> None:
+    """Removed or restarted by hand while the checks ran; one that crashes has failed."""
+    queue = QueueReading(0, 2, (), 0)
+    nothing = DocumentsReading(STARTED, ())
+    rows = (idle(1), replace(idle(2), after=after))
+    both = ProbesReading((lost(1), lost(2)), 400)
+    world = readings(replicas=rows, probes=both, queue_before=queue, queue_after=queue, documents=nothing, stored={})
     assert asked(world).outcome is outcome
 
 
