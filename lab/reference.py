@@ -37,6 +37,7 @@ MANNERS = ("true", "tame")  # as the real worker; or one whose every document is
 PACES = {"real": 1.0, "quick": 0.05}  # every wait and time limit of the lab is multiplied by this
 DEFAULT_PROJECT = "rollback-gate-lab"
 WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
+SERVICES = (WORKER, COORDINATOR, "mongodb", "nsqd", "mcp-server")
 ORCHESTRATOR = Path("enrichment_service/workers/agent_orchestrator.py")
 PROJECT_LABEL = "rollback-gate.lab.project"  # on every image that a lab builds, so that `down` finds them all
 CONSUMING = b"connection successful"
@@ -162,9 +163,10 @@ class Lab:
             shutil.rmtree(folder)
 
     def _remove_strays(self) -> None:
-        """Containers of this lab that are not of its Compose project."""
+        """Containers of this lab that are not of its Compose project, or of a service that it does not have."""
         for left in self.engine.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"}):
-            if left.labels.get("com.docker.compose.project") != self.project:
+            is_ours = left.labels.get("com.docker.compose.project") == self.project
+            if not is_ours or left.labels.get("com.docker.compose.service") not in SERVICES:
                 left.remove(force=True)
 
     def _empty_database(self) -> None:

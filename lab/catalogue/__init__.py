@@ -5,11 +5,12 @@ One table. `invoke selftest` runs it, the README shows its score; what each entr
 
 from __future__ import annotations
 
-from lab.catalogue import code, completeness, gate, healthy, processing, running
+from lab.catalogue import code, completeness, gate, healthy, processing, running, services
 from lab.catalogue.entry import Entry
 
 CATALOGUE: tuple[Entry, ...] = (
     *code.ENTRIES,
+    *services.ENTRIES,
     *running.ENTRIES,
     *processing.ENTRIES,
     *completeness.ENTRIES,

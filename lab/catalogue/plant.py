@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import re
 import shutil
 import subprocess
+import tarfile
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +46,16 @@ def all_of(*acts: Callable[[Lab], object]) -> Callable[[Lab], None]:
 
 def release_file(release: str, relative: str | Path = ORCHESTRATOR) -> bytes:
     return (HERE / "releases" / release / relative).read_bytes()
+
+
+def tar_of(relative: str | Path, content: bytes) -> bytes:
+    """An archive of one file, as the engine takes it."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        member = tarfile.TarInfo(str(relative))
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return made.getvalue()
 
 
 def put(lab: Lab, relative: str | Path, content: bytes) -> None:

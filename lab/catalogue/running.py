@@ -6,7 +6,7 @@ import os
 import signal
 
 from lab.catalogue import plant
-from lab.catalogue.entry import IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Judged, Start, meanwhile, verify
+from lab.catalogue.entry import CODE, IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Judged, Start, meanwhile, verify
 from lab.operator import QUICK, Operator, settings
 from lab.reference import COORDINATOR, WORKER, Lab
 
@@ -194,7 +194,7 @@ ENTRIES = (
         "running",
         "the dependent still has Phase 1 in memory",
         NO_GO,
-        RUNNING,
+        CODE,
         "older than the restored file",
         plant.all_of(plant.old_files, plant.restart),
         start=Start.PHASE1,

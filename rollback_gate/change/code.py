@@ -70,14 +70,17 @@ def script(profile: Profile, replica: Replica) -> str:
 
 
 def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
-    """The folders on the way to the items, from the mount that holds them (else the service's root) down."""
-    top = PurePosixPath(profile.services[replica.service].root)
+    """The folders on the way to the items, from the mount that holds them down.
+
+    Of an image's own files none: nobody moves folders there, and the engine copies one as soon as it is written to.
+    """
     found: dict[str, None] = {}
     for item in profile.change:
         path = PurePosixPath(profile.inside(replica.service, item.path))
         mounts = [PurePosixPath(m.target) for m in replica.mounts if path.is_relative_to(m.target)]
-        first = max(mounts, key=lambda target: len(target.parts), default=top)
-        found |= dict.fromkeys(str(folder) for folder in reversed(path.parents) if folder.is_relative_to(first))
+        if mounts:
+            top = max(mounts, key=lambda target: len(target.parts))
+            found |= dict.fromkeys(str(folder) for folder in reversed(path.parents) if folder.is_relative_to(top))
     return tuple(found)
 
 

@@ -233,14 +233,22 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
     if isinstance(log, LogSummary) and _shows_old(replica, profile):
         says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
         return passed(replica.label, says, Evidence.LOG)
-    if not replica.consumes and code_is_old(readings, replica, profile):
-        says = "logged nothing new since the boundary" if isinstance(log, LogSummary) else str(log)
-        return passed(replica.label, f"{says}; it handles no documents: stands on the code", Evidence.CODE)
+    if not replica.consumes:
+        return _of_no_documents(readings, replica, profile)
     why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
     if code_is_old(readings, replica, profile) and fresh_documents(readings, profile).passed:
         says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
         return passed(replica.label, says, Evidence.CODE)
     return inconclusive(replica.label, f"the log proves nothing here: {why}")
+
+
+def _of_no_documents(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
+    """A service that handles none prints no line for each: its log can only show the change, never its absence."""
+    log = replica.log
+    says = "logged nothing new since the boundary" if isinstance(log, LogSummary) else str(log)
+    if code_is_old(readings, replica, profile):
+        return passed(replica.label, f"{says}; it handles no documents: stands on the code", Evidence.CODE)
+    return inconclusive(replica.label, f"{says}, which proves nothing: it handles no documents, and its code does not")
 
 
 def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -> bool:

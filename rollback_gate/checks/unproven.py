@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from rollback_gate.checks import processed
 from rollback_gate.checks.processed import SUBJECT
-from rollback_gate.deployment.replica import Replica
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Unmeasured, inconclusive
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 

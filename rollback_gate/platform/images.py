@@ -74,7 +74,7 @@ def opened(engine: Engine, image_id: str, project: str, binds: Iterable[Mount] =
             command=["true"],
             labels={TEMPORARY_LABEL: project},
             network_disabled=True,
-            host_config=api.create_host_config(mounts=mounts),
+            host_config=api.create_host_config(mounts=mounts) if mounts else None,
         )
     try:
         yield made["Id"]

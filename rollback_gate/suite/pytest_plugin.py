@@ -120,10 +120,10 @@ class Gate:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         slots = self.request.slots
-        if "replica" in metafunc.fixturenames:
-            metafunc.parametrize("slot", slots)
-        if "consumer" in metafunc.fixturenames:
+        if "consumer" in metafunc.fixturenames:  # which is a replica too
             metafunc.parametrize("slot", [slot for slot, consumes in slots.items() if consumes])
+        elif "replica" in metafunc.fixturenames:
+            metafunc.parametrize("slot", slots)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

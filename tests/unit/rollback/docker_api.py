@@ -140,7 +140,7 @@ class Api:
         self.world.remove(container_id)
 
     def create_container(
-        self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool
+        self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool, host_config: None
     ) -> dict[str, str]:
         return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
 

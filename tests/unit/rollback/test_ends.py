@@ -118,8 +118,9 @@ def test_a_backup_that_the_mended_profile_calls_the_change_is_not_taken_again(fo
     world = World.deployed(folder / "w", "bind")
     act(world, rollback, Mode())()
     profile = world.root / "profile.toml"
-    mended = profile.read_text() + '[code]\nnew = ["max_retries: int = 3"]\nold = ["retries = 7"]\n'
-    profile.write_text(mended)
+    mended = f'[[change]]\nkind = "file"\npath = "{ORCHESTRATOR}"\nbackups = "{ORCHESTRATOR}.backup.*"\n'
+    marks = 'new = ["max_retries: int = 3"]\nold = ["retries = 7"]\n'
+    profile.write_text(profile.read_text() + mended + marks)
     with pytest.raises(Refused, match="preflight refused"):
         act(world, rollback, Mode())()
     assert world.tree()[ORCHESTRATOR][0] == OLD

@@ -119,7 +119,9 @@ def test_built_replicas_are_replaced_in_turn_while_one_consumes() -> None:
     assert [i for i in ids(made) if "w-" in i] == ["replace:w-2", "wait:w-2", "replace:w-1", "wait:w-1"]
     replace = next(step for step in made.steps if step.id == "replace:w-1")
     assert replace.command.startswith("docker stop w-1 && docker rm w-1 && docker-compose")
-    assert replace.command.endswith("up -d --no-deps --no-build --no-recreate enrichment-worker")
+    assert replace.command.endswith(
+        "--no-recreate --pull never --remove-orphans=false --scale enrichment-worker=2 enrichment-worker"
+    )
 
 
 @pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
@@ -208,7 +210,9 @@ def test_a_missing_replica_is_started() -> None:
     """Files and the running replica are fine; one of two is gone."""
     made = make(restore=(), remove=(), stale_replicas=(), replicas=(ONE,), consuming=(ONE.id,))
     step = next(s for s in made.steps if s.id == "start:worker")
-    assert step.command.endswith("up -d --no-deps --no-build --no-recreate enrichment-worker")
+    assert step.command.endswith(
+        "--no-recreate --pull never --remove-orphans=false --scale enrichment-worker=2 enrichment-worker"
+    )
 
 
 def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:

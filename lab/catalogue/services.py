@@ -1,0 +1,148 @@
+"""Sabotage: of services that are not the worker, and of what the next restart or recreate would start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import yaml
+
+from lab.catalogue import plant
+from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, Entry, Start
+from lab.reference import COORDINATOR, ORCHESTRATOR, PROJECT_LABEL, WORKER, Lab
+
+PACKAGE = "enrichment_service"
+
+
+def coordinator_in_a_volume(lab: Lab) -> None:
+    """Recreated by hand with an anonymous volume over the code, which Docker fills from an image of Phase 1."""
+    lab.put_files("phase1")
+    lab.build_image()
+    plant.old_files(lab)
+    lab.recreate(WORKER)
+    lab.wait_consuming()
+    path = lab.directory / "docker-compose.yml"
+    tree = yaml.safe_load(path.read_text())
+    tree["services"][COORDINATOR]["volumes"] = [f"/app/{PACKAGE}"]
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    lab.recreate(COORDINATOR)
+
+
+def swapped(lab: Lab, *, forgotten: str) -> None:
+    """Release folders: the old code lay ready before the processes started, and takes the place of the new by `mv`."""
+    folder = lab.directory / PACKAGE
+    ready = folder / "workers.ready"
+    shutil.copytree(folder / "workers", ready)
+    file = ready / Path(ORCHESTRATOR).name
+    file.write_bytes(plant.release_file("before"))
+    for path in (file, ready):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
+    (folder / "workers").rename(lab.directory / "workers.phase1")
+    ready.rename(folder / "workers")
+    plant.remove(lab, *plant.REMOVED)
+    restarted = [name for name in (WORKER, COORDINATOR) if name != forgotten]
+    plant.restart(lab, *(container for name in restarted for container in lab.containers(name)))
+
+
+def copied_into_the_container(lab: Lab) -> None:
+    """`docker cp` of old code and a restart: the image still is Phase 1."""
+    lab.put_files("phase1")
+    lab.build_image()
+    lab.recreate(WORKER, COORDINATOR)
+    lab.wait_consuming()
+    plant.old_files(lab)
+    for container in (*lab.containers(WORKER), *lab.containers(COORDINATOR)):
+        container.put_archive("/app", plant.tar_of(ORCHESTRATOR, plant.release_file("before")))
+        container.exec_run(["rm", "-rf", *(f"/app/{path}" for path in plant.REMOVED)])
+    plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
+
+
+def replaced_behind(lab: Lab, release: str) -> None:
+    """Another folder takes the place of the mounted one; the processes go on with what they have."""
+    package = lab.directory / PACKAGE
+    package.rename(lab.directory / "stray")
+    shutil.copytree(lab.directory / "stray", package)
+    if release == "phase1":
+        plant.put(lab, ORCHESTRATOR, plant.release_file("phase1"))
+    else:
+        plant.put(lab, ORCHESTRATOR, plant.release_file("before") + b"# another one\n")
+
+
+def left_out(lab: Lab, *, service: str = "backend") -> None:
+    """A service of the project that mounts the code, and that nobody has thought of."""
+    like = lab.containers(WORKER)[0]
+    lab.engine.containers.run(
+        str(like.attrs["Image"]),
+        name=f"{lab.project}-{service}-1",
+        detach=True,
+        command=["sleep", "600"],
+        volumes={str(lab.directory / PACKAGE): {"bind": "/srv/code", "mode": "ro"}},
+        labels={
+            PROJECT_LABEL: lab.project,
+            "com.docker.compose.project": lab.project,
+            "com.docker.compose.service": service,
+            "com.docker.compose.oneoff": "False",
+        },
+    )
+
+
+ENTRIES = (
+    Entry(
+        "coordinator-in-a-volume",
+        "services",
+        "the coordinator has Phase 1 in an anonymous volume",
+        NO_GO,
+        CODE,
+        "not the old code",
+        coordinator_in_a_volume,
+    ),
+    Entry(
+        "swapped-and-forgotten",
+        "services",
+        "code folders were swapped by mv, and the coordinator was not restarted",
+        INCONCLUSIVE,
+        CODE,
+        "a folder on the way",
+        lambda lab: swapped(lab, forgotten=COORDINATOR),
+        start=Start.PHASE1,
+    ),
+    Entry(
+        "copied-into-the-container",
+        "services",
+        "old code was copied into the containers; their image is Phase 1",
+        NO_GO,
+        CODE,
+        "its next start would be the change",
+        copied_into_the_container,
+        ("build", "image"),
+    ),
+    Entry(
+        "phase1-behind-the-mount",
+        "services",
+        "the folder behind the mount was replaced by Phase 1",
+        NO_GO,
+        CODE,
+        "its next start would be the change",
+        lambda lab: replaced_behind(lab, "phase1"),
+    ),
+    Entry(
+        "another-folder-behind-the-mount",
+        "services",
+        "the folder behind the mount was replaced by another one",
+        INCONCLUSIVE,
+        CODE,
+        "would start something else",
+        lambda lab: replaced_behind(lab, "before"),
+    ),
+    Entry(
+        "left-out",
+        "services",
+        "a service of the project mounts the code, and the profile does not know it",
+        INCONCLUSIVE,
+        CODE,
+        "backend mounts enrichment_service",
+        left_out,
+    ),
+)
