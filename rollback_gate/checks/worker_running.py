@@ -205,3 +205,22 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
             f"{now.image_name} is {replica.image_of_tag[:19]}",
         )
     return passed(replica.label, f"runs {now.image_name} as intended", Evidence.PROCESS, *details)
+
+
+def configurations(readings: Readings) -> Claim:
+    """All replicas of a service have one configuration, and a new one would get it too."""
+    claims = [_configuration_of(readings, service) for service in readings.expected]
+    return _all_of("services", claims, Evidence.PROCESS)
+
+
+def _configuration_of(readings: Readings, service: str) -> Claim:
+    have = {r.before.config_hash for r in readings.of(service) if isinstance(r.before, Replica)}
+    if len(have) > 1:
+        return inconclusive(service, "has replicas of different configurations: recreate them all, then verify again")
+    now = readings.configured.get(service, Unmeasured(f"the configuration of {service}", "Compose was not asked"))
+    if isinstance(now, Unmeasured):
+        return inconclusive(service, now)
+    if have != {now}:
+        says = "would get another configuration now: the Compose files, or variables that they use, have changed since"
+        return inconclusive(service, f"{says}; the next `up` would start that")
+    return passed(service, "a new container would get the same configuration", Evidence.PROCESS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -83,7 +83,7 @@ class Collector:
     """`documents` is Unmeasured where there is no way to the database; `ask` runs a command in a replica.
 
     `decided`: what of these readings no waiting can change, in words; "" for nothing (checks/early.py). `keep_going`:
-    it is all measured nevertheless.
+    it is all measured nevertheless. `configured`: what Compose would make of the services of these replicas now.
     """
 
     profile: Profile
@@ -95,6 +95,7 @@ class Collector:
     ask: Ask
     tell: Callable[[str], None]
     decided: Callable[[Readings], str]
+    configured: Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
     keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -274,6 +275,7 @@ class Collector:
             baseline=self._baseline(),
             project_exists=bool(everyone),
             left_out=self._left_out(everyone) if is_over else {},
+            configured=self.configured(r for r in before.values() if r) if is_over else {},
             history=self._history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),

@@ -225,6 +225,7 @@ class Readings:
     `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
     `remembered`: by id, probes that were found stored with a score, and were then removed.
     `ended_early`: why nobody waited for the rest, "" where everything was waited for.
+    `configured`: by service, the configuration hash that Compose would give now.
     `left_out`: services that the profile neither lists nor waives, and what of the change they carry.
     `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
     """
@@ -248,6 +249,7 @@ class Readings:
     remembered: Mapping[str, Known] = field(default_factory=dict)
     ended_early: str = ""
     left_out: Mapping[str, str] | Unmeasured = field(default_factory=dict)
+    configured: Mapping[str, str | Unmeasured] = field(default_factory=dict)
     ill_before: Mapping[str, str] = field(default_factory=dict)
 
     @property

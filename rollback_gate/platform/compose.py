@@ -12,9 +12,12 @@ from typing import Any
 import yaml
 
 from rollback_gate.errors import CommandFailed, Refused
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Deployment
 
+DEFAULT_FILES = ("docker-compose.yml",)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
 
@@ -26,11 +29,13 @@ class Compose:
     version: str
     project: str
     files: tuple[str, ...]
+    environment_files: tuple[str, ...] = ()
 
     @property
     def base(self) -> tuple[str, ...]:
         files = tuple(part for file in self.files for part in ("-f", file))
-        return (*self.command, "-p", self.project, *files)
+        environment = tuple(part for file in self.environment_files for part in ("--env-file", file))
+        return (*self.command, "-p", self.project, *environment, *files)
 
     def config(self, *options: str) -> tuple[str, ...]:
         """Services of every profile: those that run were started with theirs."""
@@ -113,8 +118,15 @@ def version_warning(version: str, made_by: str) -> str:
     )
 
 
-def bind(deployment: Deployment, command: tuple[str, ...], version: str) -> Compose:
-    return Compose(command, version, deployment.project, deployment.files)
+def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], version: str) -> Compose:
+    """As the project was made: with the files and environment files that the labels of this container name.
+
+    The profile's own files, where it names some, and where a container has no such labels.
+    """
+    made_from = tuple(name for name in replica.config_files.split(",") if name)
+    files = deployment.files or made_from or DEFAULT_FILES
+    environment = tuple(name for name in replica.environment_files.split(",") if name)
+    return Compose(command, version, deployment.project, files, environment)
 
 
 def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, ComposeService]:
@@ -129,13 +141,49 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
     return parse_config(text)
 
 
-def config_hash(compose: Compose, service: str, runner: Runner, directory: Path) -> str:
-    """What Compose would label a container of this service with now. Raises Refused."""
+def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, directory: Path) -> dict[str, str]:
+    """By service, what Compose would label a container with now. Raises Refused."""
     try:
-        answer = runner((*compose.base, "config", "--hash", service), cwd=directory).stdout
+        answer = runner(compose.config("--hash", ",".join(services)), cwd=directory).stdout
     except CommandFailed as error:
-        raise Refused(f"Compose cannot tell the configuration of {service}: {error.message}") from error
-    return answer.strip().rpartition(" ")[2]
+        raise Refused(f"Compose cannot tell the configuration: {error.message}") from error
+    rows = (line.split() for line in answer.splitlines())
+    return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """Asks Compose what it would make of the services now."""
+
+    deployment: Deployment
+    runner: Runner
+    environ: Mapping[str, str]
+
+    def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
+        """By service, the configuration hash that a new container would get."""
+        rows = {replica.service: replica for replica in replicas}
+        if not rows:
+            return {}
+        try:
+            hashes = self._hashes(next(iter(rows.values())), rows)
+        except Refused as error:
+            return {service: _unknown(service, error.message) for service in rows}
+        return {service: hashes.get(service, _unknown(service, "the Compose files do not have it")) for service in rows}
+
+    def _hashes(self, one: Replica, services: Iterable[str]) -> dict[str, str]:
+        found = installed(self.runner, self.environ, one.compose_version)
+        exact = [command for command, version in found if version == one.compose_version]
+        if not exact:
+            raise Refused(f"the project was made by Compose {one.compose_version or '?'}, which is not installed here")
+        directory = self.deployment.project_directory
+        if not directory.is_dir():
+            raise Refused(f"there is no directory {directory} here")
+        compose = bind(self.deployment, one, exact[0], one.compose_version)
+        return config_hashes(compose, services, self.runner, directory)
+
+
+def _unknown(service: str, why: str) -> Unmeasured:
+    return Unmeasured(f"the configuration that {service} would get now", why)
 
 
 def parse_config(text: str) -> dict[str, ComposeService]:

@@ -14,6 +14,8 @@ ONEOFF_LABEL = "com.docker.compose.oneoff"
 VERSION_LABEL = "com.docker.compose.version"
 CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
 CONFIG_FILES_LABEL = "com.docker.compose.project.config_files"
+DIRECTORY_LABEL = "com.docker.compose.project.working_dir"
+ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -28,6 +30,7 @@ class Mount:
 class Replica:
     """State of a container at one moment. `health` is "" where there is no health check.
 
+    `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
     """
 
@@ -56,6 +59,8 @@ class Replica:
     stop_timeout_s: int
     tty: bool = False
     check_cannot_run: str = ""
+    made_in: str = ""
+    environment_files: str = ""
 
     @property
     def short_id(self) -> str:
@@ -120,6 +125,8 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
+        made_in=labels.get(DIRECTORY_LABEL, ""),
+        environment_files=labels.get(ENVIRONMENT_FILES_LABEL, ""),
         check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
     )
 

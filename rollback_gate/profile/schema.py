@@ -41,13 +41,14 @@ class Section(BaseModel):
 class Deployment(Section):
     """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name.
 
-    `variables`: names of environment variables that the Compose files use; no others reach Compose.
+    `files`: Compose files; empty: those that the containers' labels name. `variables`: names of environment variables
+    that they use; no others reach Compose.
     """
 
     platform: Literal["compose"] = "compose"
     project_directory: Path
     project: Name
-    files: tuple[RelativePath, ...] = ("docker-compose.yml",)
+    files: tuple[RelativePath, ...] = ()
     variables: tuple[Name, ...] = ()
 
     @model_validator(mode="after")

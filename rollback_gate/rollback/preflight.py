@@ -130,13 +130,8 @@ class Preflight:
 
     def _directory(self) -> tuple[Path, str]:
         directory = self.profile.deployment.project_directory
-        missing = [name for name in self.profile.deployment.files if not (directory / name).is_file()]
         if not directory.is_dir():
             raise Refused(f"there is no directory {directory}", "correct deployment.project_directory")
-        if missing:
-            raise Refused(
-                f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory or compose_files"
-            )
         return directory, str(directory)
 
     def _engine(self) -> tuple[str, str]:
@@ -194,7 +189,11 @@ class Preflight:
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
         made_by = worker[0].compose_version
         command, version = composes.choose(composes.installed(self.runner, self.engine.environment, made_by), made_by)
-        bound = composes.bind(self.profile.deployment, command, version)
+        bound = composes.bind(self.profile.deployment, worker[0], command, version)
+        if missing := [name for name in (*bound.files, *bound.environment_files) if not (directory / name).is_file()]:
+            raise Refused(
+                f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory, or deployment.files"
+            )
         services = composes.services(bound, self.runner, directory)
         wanted = self.profile.services
         missing = [name for name in wanted if name not in services]
@@ -254,13 +253,11 @@ class Preflight:
                 f"set deployment.files to {made_from}",
             )
         if compose.version == worker[0].compose_version:
-            now = composes.config_hash(compose, self.profile.consumer, self.runner, directory)
-            if now != worker[0].config_hash:
-                checklist.warn(
-                    "configuration",
-                    "the Compose file, or variables it uses, have changed since the worker "
-                    "was made: a recreate changes more than its image",
-                )
+            services = self.profile.services
+            now = composes.config_hashes(compose, services, self.runner, directory)
+            if now.get(self.profile.consumer) != worker[0].config_hash:
+                says = "the Compose files, or variables they use, have changed since the worker was made"
+                checklist.warn("configuration", f"{says}: a recreate changes more than its image")
         return True, f"from {', '.join(ours)}, as the project"
 
     def _disk(self, state: Path) -> tuple[int, str]:

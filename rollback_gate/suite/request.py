@@ -26,6 +26,8 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.platform.compose import Configurations
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings, database_password, load
 from rollback_gate.profile.schema import Profile
@@ -115,6 +117,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             stack.enter_context(contextlib.closing(found))
         own, *others = request.memories
         memory = ProbeMemory(own, tuple(others))
+        runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
         return Collector(
             profile,
             engine,
@@ -125,6 +128,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             _ask,
             tell,
             lambda readings: early.decided(readings, profile),
+            Configurations(profile.deployment, runner, engine.environment).now,
             request.keep_going,
         ).collect()
 

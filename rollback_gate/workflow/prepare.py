@@ -93,7 +93,8 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
 
 def _compose(session: Session, worker: Replica) -> Compose:
     installed = composes.installed(session.runner, session.engine.environment, worker.compose_version)
-    return composes.bind(session.profile.deployment, *composes.choose(installed, worker.compose_version))
+    command, version = composes.choose(installed, worker.compose_version)
+    return composes.bind(session.profile.deployment, worker, command, version)
 
 
 def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Replica, ...]) -> None:
@@ -163,7 +164,7 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
         raise Refused(f"Compose does not accept the project: {error.message}", "mend the Compose file") from error
     files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
     names = session.profile.services
-    return {name: composes.config_hash(compose, name, session.runner, directory) for name in names}
+    return composes.config_hashes(compose, names, session.runner, directory)
 
 
 def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:

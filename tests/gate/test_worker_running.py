@@ -39,3 +39,8 @@ def test_replica_logs_few_errors(consumer: ReplicaReading, profile: Profile, con
 def test_replica_runs_the_intended_image(replica: ReplicaReading, conclude: Conclude) -> None:
     """Started from the image and configuration that the rollback intended."""
     assert conclude(worker_running.image_and_configuration(replica)).passed
+
+
+def test_configuration_is_the_one_of_now(readings: Readings, conclude: Conclude) -> None:
+    """Replicas of one service are alike, and a new one would be too."""
+    assert conclude(worker_running.configurations(readings)).passed

@@ -192,6 +192,7 @@ def readings(
         documents=documents(*[0.2778] * 10),
         soak_s=60,
         ids_after={"enrichment-worker": ids, "enrichment-coordinator": {"coordinator": "e" * 64}},
+        configured={"enrichment-worker": "abc", "enrichment-coordinator": "abc"},
         stored={probe(n).document_id: document(probe(n).document_id) for n in (1, 2)},
     )
     return replace(healthy, **changes)
