@@ -293,19 +293,41 @@ def no_times(readings: Readings) -> Readings:
     return having(readings, replicas=tuple(without))
 
 
+def expecting(number: int) -> Change:
+    """So many replicas that read the queue."""
+    return lambda readings: having(readings, expected={**readings.expected, readings.replicas[0].service: number})
+
+
+def ids_unread(readings: Readings) -> Readings:
+    """Nobody could say at the end which containers there are."""
+    return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))
+
+
 Row = tuple[str, str, str, str, str, Change]
+
+
+def other_crashed(readings: Readings) -> Readings:
+    """By itself, since the rollback started it, and not while the checks ran."""
+    (one,) = (r for r in readings.replicas if not r.consumes)
+    assert isinstance(one.before, Replica)
+    assert one.before.started_at is not None
+    later = having(one.before, started_at=one.before.started_at.plus(5), restart_count=4)
+    return coordinator(before=later, after=later)(readings)
+
+
+def idle_and_unlisted(readings: Readings) -> Readings:
+    return chain(first(in_queue=False), log(unfinished={}))(readings)
 
 
 def _of_the_other_service() -> tuple[Row, ...]:
     """It reads no queue, and is judged like those that do."""
     exited = {"status": "exited"}
-    crashed = chain(coordinator("before", restart_count=4), coordinator("after", restart_count=4))
     return (
-        ("other-missing", NO_GO, RUNNING, "0 of 1 replicas run", BY_RUN, coordinator(before=None, after=None)),
+        ("other-missing", NO_GO, RUNNING, "does not exist", BY_RUN, coordinator(before=None, after=None)),
         ("other-removed", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, coordinator(after=None)),
         ("other-restarted", NO_GO, RUNNING, "restarted 9 times", BY_RUN, coordinator("after", restart_count=9)),
         ("other-restarted-by-hand", INCONCLUSIVE, RUNNING, "by someone", BY_RUN, coordinator("after", started_at=None)),
-        ("other-crashes-slowly", NO_GO, RUNNING, "restarted", BY_RUN, crashed),
+        ("other-crashes-slowly", NO_GO, RUNNING, "restarted by itself", BY_RUN, other_crashed),
         ("other-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, coordinator(after=GONE)),
         ("other-runs-now", INCONCLUSIVE, RUNNING, "all of them at the end", BY_RUN, coordinator("before", **exited)),
         ("other-older-than-a-touch", INCONCLUSIVE, CODE, "to be sure", BY_RUN, coordinator_older),
@@ -342,6 +364,9 @@ def _of_the_next_start() -> tuple[Row, ...]:
         ("next-recreate-is-another", INCONCLUSIVE, CODE, "something else", BY_RUN, next_code("recreated")),
         ("next-restart-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(restarted=GONE)),
         ("next-recreate-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(recreated=GONE)),
+        ("configuration-changed", INCONCLUSIVE, RUNNING, "another configuration", BY_RUN, configured("other")),
+        ("configuration-unread", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, configured(GONE)),
+        ("configurations-differ", INCONCLUSIVE, RUNNING, "different", BY_HAND, state("before", config_hash="other")),
         ("services-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, measured(left_out=GONE)),
         (
             "a-service-left-out",
@@ -353,6 +378,11 @@ def _of_the_next_start() -> tuple[Row, ...]:
         ),
         ("folder-moved", INCONCLUSIVE, CODE, "a folder on the way", BY_RUN, folder_moved),
     )
+
+
+def configured(now: str | Unmeasured) -> Change:
+    """What Compose would give every service now."""
+    return lambda readings: having(readings, configured=dict.fromkeys(readings.expected, now))
 
 
 def folder_moved(readings: Readings) -> Readings:
@@ -463,8 +493,8 @@ def _entries() -> tuple[Derived, ...]:
             BY_HAND,
             chain(measured(source_digests=GONE), file(old=())),
         ),
-        ("fewer-than-expected", NO_GO, RUNNING, "2 of 3 replicas run", BY_RUN, measured(expected_replicas=3)),
-        ("containers-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, measured(ids_after=GONE)),
+        ("fewer-than-expected", NO_GO, RUNNING, "2 of 3 replicas run", BY_RUN, expecting(3)),
+        ("containers-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, ids_unread),
         ("state-unread", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, first(before=GONE)),
         (
             "one-too-many-and-down",
@@ -472,7 +502,7 @@ def _entries() -> tuple[Derived, ...]:
             RUNNING,
             "beside as many running replicas",
             BY_RUN,
-            chain(measured(expected_replicas=1), state("before", status="exited"), state("after", status="exited")),
+            chain(expecting(1), state("before", status="exited"), state("after", status="exited")),
         ),
         (
             "exited",
@@ -718,7 +748,7 @@ def _entries() -> tuple[Derived, ...]:
             state("before", status="exited"),
         ),
         ("runs-now", INCONCLUSIVE, RUNNING, "and runs now: verify again", BY_RUN, state("before", status="exited")),
-        ("not-listed-and-idle", INCONCLUSIVE, RUNNING, "does not say that it is busy", BY_RUN, first(in_queue=False)),
+        ("not-listed-and-idle", INCONCLUSIVE, RUNNING, "does not say that it is busy", BY_RUN, idle_and_unlisted),
         (
             "critical-mean",
             NO_GO,
@@ -733,7 +763,7 @@ def _entries() -> tuple[Derived, ...]:
             RUNNING,
             GONE.reason,
             BY_RUN,
-            chain(first(before=GONE, after=GONE), measured(ids_after=GONE)),
+            chain(first(before=GONE, after=GONE), ids_unread),
         ),
         (
             "few-unproven",

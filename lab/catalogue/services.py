@@ -26,6 +26,7 @@ def coordinator_in_a_volume(lab: Lab) -> None:
     tree = yaml.safe_load(path.read_text())
     tree["services"][COORDINATOR]["volumes"] = [f"/app/{PACKAGE}"]
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    lab.compose("rm", "-sf", COORDINATOR)  # a recreate would put the old mount in the volume's place
     lab.recreate(COORDINATOR)
 
 

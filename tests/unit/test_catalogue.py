@@ -15,7 +15,7 @@ from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.checks.verdict import judge
 from rollback_gate.model import Verdict
 
-GROUPS = {"code", "running", "processing", "completeness", "gate", "healthy"}
+GROUPS = {"code", "services", "running", "processing", "completeness", "gate", "healthy"}
 
 
 def test_every_entry_is_told_apart_and_expects_something() -> None:
