@@ -28,6 +28,8 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
         return inconclusive(replica.label, log)
     if not log.lines:
         return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
+    if replica.in_queue is None:
+        return _by_its_log(replica, log)
     has_consumed = replica.in_queue or replica.in_queue_before is True
     if log.startup_errors and (log.consuming_at or not has_consumed):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
@@ -43,6 +45,17 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
         Evidence.PROCESS,
         *log.startup_errors,
     )
+
+
+def _by_its_log(replica: ReplicaReading, log: LogSummary) -> Claim:
+    """It shares an address with others (the host's network, for example): the queue cannot tell which client it is."""
+    if log.startup_errors:
+        return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
+    if log.connected_at and log.finished:
+        says = "has connected and finished documents, by its log; the queue cannot tell which of its clients it is"
+        return passed(replica.label, says, Evidence.LOG)
+    says = "has no address of its own by which the queue could tell it, and its log does not show that it works"
+    return inconclusive(replica.label, says)
 
 
 def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:

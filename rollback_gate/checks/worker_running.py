@@ -139,7 +139,8 @@ def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Cl
     if health == "unhealthy":
         return failed(subject, "is running and unhealthy", Evidence.PROCESS)
     if health == "starting":
-        return inconclusive(subject, "its health check has not spoken yet")
+        says = "has not spoken yet" if replica.check_results else "has never run: does the engine run health checks?"
+        return inconclusive(subject, f"its health check {says}")
     says = "is running and healthy" if health == "healthy" else "is running (it has no health check)"
     return passed(subject, says, Evidence.PROCESS)
 

@@ -433,7 +433,10 @@ def _identity(replica: Replica | None) -> tuple[object, ...] | None:
     return replica.id, replica.started_at, replica.restart_count, replica.status
 
 
-def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured) -> bool | Unmeasured:
+def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured) -> bool | Unmeasured | None:
+    """None where the queue answers, and cannot tell which of its clients this replica is."""
     if isinstance(reading, Unmeasured):
         return reading
+    if replica is not None and not queue.can_be_told(replica):
+        return None
     return replica is not None and queue.has(reading, replica)

@@ -69,19 +69,25 @@ def is_consumer(consumer: Consumer, replica: Replica) -> bool:
     return consumer.address.rpartition(":")[0] in replica.addresses or is_own_name
 
 
+def can_be_told(replica: Replica) -> bool:
+    """Of the queue's clients, by an address or a name of its own; in the host's or another's network it has neither."""
+    return bool(replica.addresses) or replica.hostname == replica.short_id
+
+
 def has(reading: QueueReading, replica: Replica) -> bool:
     """It is one of the channel's consumers."""
     return any(is_consumer(consumer, replica) for consumer in reading.consumers)
 
 
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
-    """Consumers of the channel that are none of these replicas."""
+    """Consumers of the channel that are none of these replicas; as many may be those that cannot be told apart."""
     known = list(replicas)
-    return tuple(
+    unknown = [
         f"{consumer.hostname or '?'} at {consumer.address}"
         for consumer in reading.consumers
         if not any(is_consumer(consumer, replica) for replica in known)
-    )
+    ]
+    return tuple(unknown[sum(not can_be_told(replica) for replica in known) :])
 
 
 def _ask(

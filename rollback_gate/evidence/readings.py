@@ -27,7 +27,7 @@ class Started:
 class ReplicaReading:
     """All about one expected replica of a service. `before`, `after`: its state around the checks; None: there is none.
 
-    `consumes`: it reads the queue; what concerns the queue is None for the others.
+    `consumes`: it reads the queue. What the queue says is None for others, and where it cannot tell this one apart.
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
     `code_after`: as `code`, once more at the end. `restarted`, `recreated`: what it would find if it were restarted, or

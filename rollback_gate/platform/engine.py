@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import docker
 import requests
@@ -24,6 +23,7 @@ from rollback_gate.platform.replica import (
 )
 
 ANSWER_S = 15
+BY_ADDRESS = "at "
 REMEDY = "start it (systemctl start docker), or set DOCKER_HOST or `docker context use`"
 
 
@@ -35,6 +35,11 @@ class Engine:
     host: str
     id: str
     environment: Mapping[str, str]
+
+    @property
+    def is_local(self) -> bool:
+        """Its paths are this machine's, as far as its address tells."""
+        return self.host.startswith("unix://")
 
     def containers(self, project: str, service: str) -> tuple[Replica, ...]:
         """All containers of a Compose service, running or not, by name. Raises Unreachable."""
@@ -87,10 +92,12 @@ def connect(environ: Mapping[str, str]) -> Engine:
     host = environment["DOCKER_HOST"]
     try:
         client = docker.DockerClient.from_env(environment=environment, timeout=ANSWER_S, use_ssh_client=True)
-        info: dict[str, Any] = client.info()
+        ids = [str(client.info().get("ID") or ""), str(client.info().get("ID") or "")]
     except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}", REMEDY) from error
-    return Engine(client, host, info["ID"], environment)
+    # Podman answers each question with another id: then it is known by its address.
+    lasting = ids[0] if ids[0] and ids[0] == ids[1] else f"{BY_ADDRESS}{host}"
+    return Engine(client, host, lasting, environment)
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
@@ -106,12 +113,20 @@ def endpoint(environ: Mapping[str, str]) -> str:
     return str(context.Host)
 
 
-def command_line_engine_id(runner: Runner) -> str:
-    """The id of the engine that the docker command talks to. Raises Unreachable."""
+def is_command_line_of(engine: Engine, runner: Runner, container_id: str) -> str:
+    """ "" where the docker command talks to this engine; else to which. Raises Unreachable.
+
+    By the engine's id; where that does not last, by whether it knows one of the containers.
+    """
+    by_address = engine.id.startswith(BY_ADDRESS)
+    question = ("inspect", "--format", "{{.Id}}", container_id) if by_address else ("info", "--format", "{{.ID}}")
     try:
-        return runner(("docker", "info", "--format", "{{.ID}}"), timeout_s=ANSWER_S).stdout.strip()
+        answer = runner(("docker", *question), timeout_s=ANSWER_S).stdout.strip()
     except CommandFailed as error:
+        if by_address:
+            return "one that does not know the project's containers"
         raise Unreachable(error.message, "install the docker command line (Debian: docker.io)") from error
+    return "" if answer == (container_id if by_address else engine.id) else answer
 
 
 @contextmanager

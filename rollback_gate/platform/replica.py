@@ -31,6 +31,7 @@ class Replica:
     """State of a container at one moment. `health` is "" where there is no health check.
 
     `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
+    `network_of`: id of the container whose network it shares. `check_results`: how many the health check has given.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
     """
 
@@ -61,6 +62,8 @@ class Replica:
     check_cannot_run: str = ""
     made_in: str = ""
     environment_files: str = ""
+    network_of: str = ""
+    check_results: int = 0
 
     @property
     def short_id(self) -> str:
@@ -127,8 +130,16 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         tty=bool(config.get("Tty")),
         made_in=labels.get(DIRECTORY_LABEL, ""),
         environment_files=labels.get(ENVIRONMENT_FILES_LABEL, ""),
+        network_of=_container_of(host.get("NetworkMode") or ""),
+        check_results=len((state.get("Health") or {}).get("Log") or ()),
         check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
     )
+
+
+def _container_of(network_mode: str) -> str:
+    """Id of the container whose network it shares, "" for a network of its own."""
+    kind, _, container_id = network_mode.partition(":")
+    return container_id if kind == "container" else ""
 
 
 def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:

@@ -19,9 +19,10 @@ from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
-from rollback_gate.platform.engine import Engine, command_line_engine_id
+from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
@@ -115,6 +116,7 @@ class Preflight:
         if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
+        checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: self._disk(state))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
@@ -135,12 +137,13 @@ class Preflight:
         return directory, str(directory)
 
     def _engine(self) -> tuple[str, str]:
-        theirs = command_line_engine_id(self.runner)
-        if theirs != self.engine.id:
+        project = self.engine.of_project(self.profile.deployment.project)
+        other = is_command_line_of(self.engine, self.runner, project[0].id if project else "")
+        if other:
             raise Refused(
-                f"the docker command talks to engine {theirs}, this tool to {self.engine.id}", "set DOCKER_HOST"
+                f"the docker command talks to engine {other}, this tool to {self.engine.id}", "set DOCKER_HOST"
             )
-        return theirs, f"{self.engine.host} ({theirs})"
+        return self.engine.id, f"{self.engine.host} ({self.engine.id})"
 
     def _worker(self) -> tuple[tuple[tuple[Replica, ...], dict[str, tuple[Replica, ...]]], str]:
         deployment = self.profile.deployment
@@ -260,6 +263,19 @@ class Preflight:
                 checklist.warn("configuration", f"{says}: a recreate changes more than its image")
         return True, f"from {', '.join(ours)}, as the project"
 
+    def _surroundings(
+        self, directory: Path, strategy: Strategy, goal: Goal, containers: tuple[Replica, ...], checklist: Checklist
+    ) -> tuple[bool, str]:
+        """Mounts and networks of the whole project: what a rollback could break beside its services."""
+        everyone = self.engine.of_project(self.profile.deployment.project)
+        surroundings.refuse_mounted(directory, goal.remove, everyone)
+        if self.engine.is_local:
+            surroundings.refuse_copies(self.profile, directory, containers)
+        if strategy is not Strategy.BIND and (hanging := surroundings.hanging_on(containers, everyone)):
+            says = f"{', '.join(hanging)}, which it loses when that is replaced: recreate it afterwards"
+            checklist.warn("network", says)
+        return True, f"{len(everyone)} containers of the project looked at"
+
     def _disk(self, state: Path) -> tuple[int, str]:
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
         free_mb = shutil.disk_usage(existing).free >> 20
@@ -311,7 +327,7 @@ def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
         raise Refused(
             f"{', '.join(left)}: {says}", "give its service a build key, or go back to its old image by hand first"
         )
-    return True, "what they run is rolled back with the worker"
+    return True, "what each of them runs is old code, or is built or given back here"
 
 
 def _in_words(situation: Situation) -> tuple[Situation, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +27,15 @@ from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.store import Run
 
 _POLL_S = 0.1
+_HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 
 
 @dataclass
 class Context:
     """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id.
 
-    `up`: those of services that do not read the queue, once they have been waited for.
+    `up`: those of services that do not read the queue, once they have been waited for. `others`: container id by
+    name, of other services, when the run began.
     """
 
     situation: Situation
@@ -47,6 +50,7 @@ class Context:
     consuming_at: dict[str, Instant] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     up: set[str] = field(default_factory=set)
+    others: Mapping[str, str] = field(default_factory=dict)
     died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
 
@@ -126,9 +130,23 @@ def _build(step: Step, context: Context) -> str:
 
 
 def _recreate(step: Step, context: Context) -> str:
+    """Within what a start may take, and what each of them may take to stop."""
+    own = [replica for replica in context.situation.everyone if replica.service in step.targets]
     if step.targets == (context.situation.worker,):
-        context.stopped.update(replica.id for replica in context.situation.replicas)
-    return _compose(step, context, context.situation.profile.limits.start_s)
+        context.stopped.update(replica.id for replica in own)
+    _clear_half_made(step, context)
+    grace_s = sum(replica.stop_timeout_s for replica in own)
+    return _compose(step, context, context.situation.profile.limits.start_s + grace_s)
+
+
+def _clear_half_made(step: Step, context: Context) -> None:
+    """What an interrupted recreate left: a new container, never started, whose name Compose would want again."""
+    project = context.situation.profile.deployment.project
+    for service in step.targets:
+        for replica in context.engine.containers(project, service):
+            if replica.status == "created" and replica.started_at is None and _HALF_MADE.match(replica.name):
+                with answering(f"removal of {replica.name}"):
+                    context.engine.client.api.remove_container(replica.id)
 
 
 def _start(step: Step, context: Context) -> str:

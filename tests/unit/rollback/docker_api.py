@@ -58,7 +58,10 @@ class Api:
         wanted = dict(label.split("=", 1) for label in filters["label"])
         if "rollback-gate.temporary" in wanted:
             return [{"Id": c["id"]} for c in self.world.state["containers"].values() if c["label"]]
-        return [{"Id": c["id"]} for c in self.world.containers(wanted["com.docker.compose.service"]) if not c["label"]]
+        service = wanted.get("com.docker.compose.service")
+        everyone = self.world.state["containers"].values()
+        found = self.world.containers(service) if service else everyone
+        return [{"Id": c["id"]} for c in found if not c["label"]]
 
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         one = self._one(container_id)

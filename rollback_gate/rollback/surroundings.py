@@ -1,0 +1,64 @@
+"""What stands around the services that are rolled back: mounts, networks, other services. Pure, but for `samefile`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rollback_gate.change.strategy import covering_mount
+from rollback_gate.errors import Refused
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
+
+
+def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[Replica]) -> None:
+    """A removed path that is itself a mount's source: no container that mounts it could start again. Raises Refused."""
+    rows = list(everyone)
+    for path in removed:
+        place = directory / path
+        users = [r.name for r in rows if any(Path(m.source).is_relative_to(place) for m in r.mounts if m.source)]
+        if users:
+            raise Refused(
+                f"{path} is itself mounted into {', '.join(users)}, which could not start without it",
+                "take that mount out of the Compose file and recreate the service first",
+            )
+
+
+def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]) -> None:
+    """What is mounted has to be the project's own file, not an equal one elsewhere. Raises Refused."""
+    for replica in replicas:
+        for item in profile.files:
+            covered = covering_mount(replica.mounts, profile.inside(replica.service, item.path))
+            mine = directory / item.path
+            if covered is None or not mine.exists():
+                continue
+            theirs = Path(covered.host_path)
+            if theirs.exists() and not theirs.samefile(mine):
+                raise Refused(
+                    f"{replica.name} mounts {theirs}, which is not {mine}: a copy would be rolled back",
+                    "correct deployment.project_directory",
+                )
+
+
+def hanging_on(replaced: Iterable[Replica], everyone: Iterable[Replica]) -> list[str]:
+    """Containers that live in the network of one that is replaced: they lose it."""
+    ids = {replica.id: replica.name for replica in replaced}
+    return [
+        f"{replica.name} uses the network of {ids[replica.network_of]}"
+        for replica in everyone
+        if replica.network_of in ids
+    ]
+
+
+def others_of(profile: Profile, everyone: Iterable[Replica]) -> dict[str, str]:
+    """Container id by name, of the project's services that are not rolled back."""
+    return {replica.name: replica.id for replica in everyone if replica.service not in profile.services}
+
+
+def lost(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Containers of other services that are not what they were."""
+    return [
+        f"{name} is gone" if name not in now else f"{name} was replaced"
+        for name, container_id in before.items()
+        if now.get(name) != container_id
+    ]

@@ -1,0 +1,61 @@
+"""What a rollback could break beside the services that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.errors import Refused
+from rollback_gate.platform.replica import Mount
+from rollback_gate.rollback import surroundings
+from tests.unit.builders import ORCHESTRATOR, phase1, replica
+
+PROFILE = phase1()
+
+
+def mounting(source: Path, target: str = "/app/enrichment_service") -> tuple[Mount, ...]:
+    return (Mount("bind", str(source), target),)
+
+
+def test_a_removed_path_that_is_mounted_itself_is_refused(tmp_path: Path) -> None:
+    """Without it that container could not start; a mount of the whole tree stays what it is."""
+    removed = ("enrichment_service/errors",)
+    whole = replica(mounts=mounting(tmp_path / "enrichment_service"))
+    surroundings.refuse_mounted(tmp_path, removed, [whole])
+    own = replica(name="viewer", mounts=mounting(tmp_path / "enrichment_service/errors", "/errors"))
+    with pytest.raises(Refused, match="errors is itself mounted into viewer"):
+        surroundings.refuse_mounted(tmp_path, removed, [whole, own])
+
+
+def test_an_equal_copy_of_the_tree_is_refused(tmp_path: Path) -> None:
+    """The same bytes elsewhere: restoring them would change nothing that runs."""
+    for name in ("real", "copy"):
+        (tmp_path / name / ORCHESTRATOR).parent.mkdir(parents=True)
+        (tmp_path / name / ORCHESTRATOR).write_text("same")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    runs = replica(mounts=mounting(tmp_path / "real/enrichment_service"))
+    surroundings.refuse_copies(PROFILE, tmp_path / "real", [runs])
+    surroundings.refuse_copies(PROFILE, tmp_path / "link", [runs])
+    with pytest.raises(Refused, match="a copy would be rolled back"):
+        surroundings.refuse_copies(PROFILE, tmp_path / "copy", [runs])
+
+
+def test_who_lives_in_the_network_of_a_replaced_container_is_named() -> None:
+    """It loses its network; nobody else does."""
+    one = replica()
+    sidecar = replica(id="a" * 64, name="sidecar", service="sidecar", network_of=one.id)
+    other = replica(id="b" * 64, name="other", service="other", network_of="f" * 64)
+    assert surroundings.hanging_on([one], [one, sidecar, other]) == [f"sidecar uses the network of {one.name}"]
+
+
+def test_other_services_must_be_what_they_were() -> None:
+    """By id: one that was removed, and one that was made anew."""
+    mongo = replica(id="a" * 64, name="mongodb", service="mongodb")
+    queue = replica(id="b" * 64, name="nsqd", service="nsqd")
+    before = surroundings.others_of(PROFILE, [replica(), mongo, queue])
+    assert set(before) == {"mongodb", "nsqd"}
+    assert surroundings.lost(before, before) == []
+    now = surroundings.others_of(PROFILE, [replace(queue, id="c" * 64)])
+    assert surroundings.lost(before, now) == ["mongodb is gone", "nsqd was replaced"]
