@@ -43,6 +43,14 @@ class Row:
     seconds: float
 
 
+def of_the_core() -> list[str]:
+    """The first entry of each group and verdict: every kind of sabotage, on real parts, within minutes."""
+    first: dict[tuple[str, str], str] = {}
+    for entry in CATALOGUE:
+        first.setdefault((entry.group, entry.verdict), entry.name)
+    return list(first.values())
+
+
 def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
     """Each entry in its most telling variant, or in all of its variants. Raises LabError for an unknown name."""
     names = set(only)

@@ -29,7 +29,7 @@ class Covered:
     host_path: str
 
 
-def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService) -> Strategy:
+def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService | None) -> Strategy:
     """Raises Refused when some of the restored files are bind-mounted and others are not."""
     covered = {
         covering_mount(replica.mounts, profile.inside(replica.service, file.path)) is not None
@@ -43,7 +43,7 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
             "the code is bind-mounted in some containers or for some files only",
             "make all replicas alike (docker inspect shows their mounts), then try again",
         )
-    return Strategy.BUILD if service.builds else Strategy.IMAGE
+    return Strategy.BUILD if service and service.builds else Strategy.IMAGE
 
 
 def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:

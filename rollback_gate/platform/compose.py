@@ -129,6 +129,11 @@ def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], ver
     return Compose(command, version, deployment.project, files, environment)
 
 
+def none(deployment: Deployment) -> Compose:
+    """In the place of one that is not there: nothing may be asked of it."""
+    return Compose((), "", deployment.project, ())
+
+
 def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, ComposeService]:
     """The services of the Compose file. Raises Refused when Compose does not accept the file."""
     try:

@@ -69,6 +69,7 @@ class Checklist:
         return Refused(message, "; ".join(i.remedy for i in bad if i.remedy))
 
 
+Found = tuple[tuple[Replica, ...], dict[str, tuple[Replica, ...]]]
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 
 
@@ -100,7 +101,7 @@ class Preflight:
             return checklist, None, None
         worker, dependents = found
         everyone = (*worker, *(r for rows in dependents.values() for r in rows))
-        compose = checklist.ask("compose", lambda: self._compose(worker, directory, checklist))
+        compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
         if compose is None:
             # What can be told all the same: an operator wants to know of both.
             checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
@@ -145,7 +146,7 @@ class Preflight:
             )
         return self.engine.id, f"{self.engine.host} ({self.engine.id})"
 
-    def _worker(self) -> tuple[tuple[tuple[Replica, ...], dict[str, tuple[Replica, ...]]], str]:
+    def _worker(self) -> tuple[Found, str]:
         deployment = self.profile.deployment
         worker = self.engine.containers(deployment.project, self.profile.consumer)
         if not worker:
@@ -188,6 +189,31 @@ class Preflight:
         checklist.ask("database", answers)
 
     def _compose(
+        self, found: Found, directory: Path, checklist: Checklist
+    ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
+        """Where all code is mounted and no container is missing, restarts are all that is needed: without Compose."""
+        worker, others = found
+        try:
+            return self._installed_compose(worker, directory, checklist)
+        except Refused as error:
+            if not self._needs_only_restarts(worker, others):
+                raise
+            says = f"{error.message}: not needed, as all code is mounted and nothing is missing"
+            checklist.warn("compose", says)
+            return (composes.none(self.profile.deployment), {}), "containers are restarted without it"
+
+    def _needs_only_restarts(self, worker: tuple[Replica, ...], others: Mapping[str, tuple[Replica, ...]]) -> bool:
+        everyone = {self.profile.consumer: worker, **others}
+        is_whole = all(len(rows) >= self.profile.services[name].replicas for name, rows in everyone.items())
+        inside = self.profile.inside
+        return is_whole and all(
+            covering_mount(replica.mounts, inside(replica.service, item.path)) is not None
+            for rows in everyone.values()
+            for replica in rows
+            for item in self.profile.files
+        )
+
+    def _installed_compose(
         self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
         made_by = worker[0].compose_version
@@ -209,7 +235,7 @@ class Preflight:
         return (bound, services), f"{' '.join(command)} {version}"
 
     def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:
-        chosen = strategies.decide(self.profile, worker, services[self.profile.consumer])
+        chosen = strategies.decide(self.profile, worker, services.get(self.profile.consumer))
         unnamed = [r.name for r in worker if "@" in r.image_name or r.image_name.startswith("sha256:")]
         if chosen is Strategy.IMAGE and unnamed:
             raise Refused(

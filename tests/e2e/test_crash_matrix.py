@@ -29,7 +29,7 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from rollback_gate.workflow.terminal import Terminal
-from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, tree
+from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, thorough, tree
 
 CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}
 PHASES = ("before", "in", "after")
@@ -131,7 +131,10 @@ def _killing(step: Step, act: Callable[[], None], phase: str) -> None:
     _kill()
 
 
-@pytest.fixture(scope="module", params=[f"{case}-{end}" for case in CASES for end in ("resume", "undo")])
+FIRST, *REST = [f"{case}-{end}" for case in CASES for end in ("resume", "undo")]
+
+
+@pytest.fixture(scope="module", params=[FIRST, *(thorough(name) for name in REST)])
 def operator(
     request: pytest.FixtureRequest, labs_directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMPOSE_V1, OTHERS, Operator, finding, identities, running_lab
+from tests.e2e.conftest import COMPOSE_V1, OTHERS, Operator, finding, identities, running_lab, thorough
 
 CASES = {
     "bind": ("bind", ""),
@@ -16,9 +16,10 @@ CASES = {
     "bind-compose-v1": ("bind", COMPOSE_V1),
     "build-compose-v1": ("build", COMPOSE_V1),
 }
+OTHER_CASES = ("build", "single", "bind-compose-v1")
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=["bind", "build-compose-v1", *map(thorough, OTHER_CASES)])
 def operator(
     request: pytest.FixtureRequest, labs_directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:

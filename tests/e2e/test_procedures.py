@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER
-from tests.e2e.conftest import OTHERS, OURS, Operator, code_in, identities, running_lab, tree
+from tests.e2e.conftest import OTHERS, OURS, Operator, code_in, identities, running_lab, thorough, tree
 
-VARIANTS = ("bind", "build", "image")
+VARIANTS = ("bind", thorough("build"), "image")
 
 
 # What has nothing to do with how code gets into a container.
