@@ -15,7 +15,7 @@ ALL = ("bind", "build", "single", "image")
 
 
 def rolled_back(*command: str, release: str = "phase1", prepare: object = None) -> ask.Judge:
-    """Phase 1 is deployed on this lab, and taken back by the product; then verify."""
+    """Phase 1 is deployed on this lab, and reverted by the product; then verify."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
         operator.lab.deploy(release)

@@ -22,7 +22,7 @@ def baseline(
     """Of the newest snapshot that can tell; and why newer ones cannot. `folders`: where snapshots are kept.
 
     A snapshot taken while the change was there, by its files or its documents, says nothing about before; nor does one
-    taken after `until`, when it was taken back: it would call normal what is to be judged.
+    taken after `until`, when it was reverted: it would call normal what is to be judged.
     """
     passed_over: list[str] = []
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]

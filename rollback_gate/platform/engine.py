@@ -92,12 +92,16 @@ def connect(environ: Mapping[str, str]) -> Engine:
     host = environment["DOCKER_HOST"]
     try:
         client = docker.DockerClient.from_env(environment=environment, timeout=ANSWER_S, use_ssh_client=True)
-        ids = [str(client.info().get("ID") or ""), str(client.info().get("ID") or "")]
+        known_as = lasting_id(client, host)
     except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}", REMEDY) from error
-    # Podman answers each question with another id: then it is known by its address.
-    lasting = ids[0] if ids[0] and ids[0] == ids[1] else f"{BY_ADDRESS}{host}"
-    return Engine(client, host, lasting, environment)
+    return Engine(client, host, known_as, environment)
+
+
+def lasting_id(client: docker.DockerClient, host: str) -> str:
+    """The engine's own id; Podman answers each question with another one: then it is known by its address."""
+    first, second = (str(client.info().get("ID") or "") for _ in range(2))
+    return first if first and first == second else f"{BY_ADDRESS}{host}"
 
 
 def endpoint(environ: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ GO_ON = "`invoke rollback.resume` goes on, `invoke rollback.undo` brings the cha
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants this, why, and which refusals were overridden by name. `earlier`: the run that is gone on with."""
+    """Who wants this, why, and which refusals were overridden by name. `earlier`: the run that is resumed."""
 
     reason: str
     operator: str

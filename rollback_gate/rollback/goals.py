@@ -1,4 +1,4 @@
-"""Where a goal comes from: what the operator asked for, or a run that is gone on with or undone."""
+"""Where a goal comes from: what the operator asked for, or a run that is resumed or undone."""
 
 from __future__ import annotations
 

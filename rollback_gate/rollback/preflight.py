@@ -78,7 +78,7 @@ class Preflight:
     """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project.
 
     `find_goal`: from directory, strategy and the containers of worker and dependents to the goal and a sentence on it.
-    `quarantine`: of the run that is gone on with.
+    `quarantine`: of the run that is resumed.
     """
 
     profile: Profile
@@ -112,7 +112,7 @@ class Preflight:
         if strategy is None or goal is None:
             return checklist, None, None
         if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
-            # A run that is gone on with has proven it, and has changed the tree since, not yet the image.
+            # A run that is resumed has proven it, and has changed the tree since, not yet the image.
             checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, goal.sources))
         if strategy is not Strategy.BIND:
             checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))

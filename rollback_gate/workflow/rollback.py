@@ -63,7 +63,7 @@ class Outcome:
 def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     """The runbook's rollbacks (Quick, Partial, Full; rebuild: Troubleshooting). A dry run ends with the plan.
 
-    A run of the same mode that has not ended is gone on with. Raises RollbackGateError; a failed run has left a record.
+    A run of the same mode that has not ended is resumed. Raises RollbackGateError; a failed run has left a record.
     """
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
@@ -80,7 +80,7 @@ def intention(session: Session, order: Order) -> Intention:
     if earlier is None:
         return partial(_fresh_goal, session, order), order.how, None
     run, account = earlier
-    says = f"run {run.id} {account.in_words}; a rollback goes on with it"
+    says = f"run {run.id} {account.in_words}; a rollback resumes it"
     session.call.terminal.item("warning", "earlier run", says)
     _refuse_if_changed_since(session, run, account)
     return partial(_goal_of_run, run, account), _how_of(account).with_also(order.how), earlier
@@ -95,7 +95,7 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
         if earlier is None:
             newest = next((account for _, account in reversed(session.runs())), None)
             state = f"the newest run, {newest.id}, is {newest.in_words}" if newest else "no run is known"
-            raise Refused(f"there is nothing to go on with: {state}; nothing was touched", "invoke rollback.history")
+            raise Refused(f"there is nothing to resume: {state}; nothing was touched", "invoke rollback.history")
         run, account = earlier
         call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}")
         _refuse_if_changed_since(session, run, account)
@@ -255,7 +255,7 @@ def _done(situation: Situation) -> str:
     change = situation.profile.title
     if situation.goal.direction is Direction.UNDO:
         return f"done: {change} is back" + ("" if situation.goal.consumes else ", and did not consume before either")
-    return f"done: {change} is taken back; whether it really is gone: invoke verify"
+    return f"done: {change} is reverted; whether it really is gone: invoke verify"
 
 
 def _asks_before(session: Session, how: How) -> bool:
@@ -300,7 +300,7 @@ def _begin(session: Session, state: Path, run_id: str, order: Order) -> Run:
 
 
 def keeping_of(session: Session, run_id: str, account: RunAccount | None) -> Keeping:
-    """Which images have to be kept for an undo; of a run that is gone on with, those that ran before it began."""
+    """Which images have to be kept for an undo; of a run that is resumed, those that ran before it began."""
     began = account.began if account else {}
     own = (*account.ever_built, *began["goal_images"].values()) if account else ()
     repository = partial(images.kept_repository, session.keeps)

@@ -19,6 +19,8 @@ from rollback_gate.rollback import lock
 from rollback_gate.rollback.store import DeploymentId
 from tests.e2e.conftest import OTHERS, OURS, Ended, Operator, identities, running_lab
 
+ONE_MISSING = ("--set", "services.enrichment-worker.replicas=3")  # which only Compose can start
+
 
 @pytest.fixture(scope="module")
 def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
@@ -70,7 +72,11 @@ class TestRefusals:
         docker = shutil.which("docker")
         assert docker
         (tmp_path / "docker").symlink_to(docker)
-        refused(operator.rollback(PATH=str(tmp_path), HOME=str(tmp_path)), "no Docker Compose is installed")
+        without = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+        refused(operator.rollback(*ONE_MISSING, **without), "no Docker Compose is installed")
+        ended = operator.rollback("--dry-run", **without)  # all code is mounted, and nothing is missing
+        assert ended.status == 0, ended.output
+        assert "containers are restarted without it" in ended.output
 
     def test_wrong_project_directory(self, operator: Operator, tmp_path: Path) -> None:
         ended = operator.rollback("--set", f"deployment.project_directory={tmp_path}/none")
@@ -83,6 +89,12 @@ class TestRefusals:
         (copy / ORCHESTRATOR).write_text("# another\n")
         refused(operator.rollback("--set", f"deployment.project_directory={copy}"), "sees another", str(copy))
 
+    def test_an_equal_copy_of_the_project(self, operator: Operator, tmp_path: Path) -> None:
+        """The same bytes in another place: what runs would not be touched."""
+        copy = tmp_path / "copy"
+        shutil.copytree(operator.lab.directory, copy)
+        refused(operator.rollback("--set", f"deployment.project_directory={copy}"), "a copy would be rolled back")
+
     def test_no_worker_container(self, operator: Operator) -> None:
         refused(operator.rollback("--set", "deployment.project=other"), "project other has no container")
 
@@ -91,7 +103,8 @@ class TestRefusals:
         before = compose.read_text()
         compose.write_text(before.replace("enrichment-worker:", "renamed-worker:"))
         try:
-            refused(operator.rollback(), "the Compose file has no service enrichment-worker", "renamed-worker")
+            ended = operator.rollback(*ONE_MISSING)
+            refused(ended, "the Compose file has no service enrichment-worker", "renamed-worker")
         finally:
             compose.write_text(before)
 
@@ -100,7 +113,7 @@ class TestRefusals:
         before = compose.read_text()
         compose.write_text(before + "\nnonsense: [")
         try:
-            refused(operator.rollback(), "does not accept the project")
+            refused(operator.rollback(*ONE_MISSING), "does not accept the project")
         finally:
             compose.write_text(before)
 

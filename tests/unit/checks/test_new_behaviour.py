@@ -11,6 +11,7 @@ from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.model import Evidence, Outcome, Unmeasured
 from tests.unit.builders import (
     STARTED,
+    coordinator,
     documents,
     file_reading,
     log,
@@ -185,3 +186,82 @@ def test_code_that_changes_meanwhile_is_inconclusive(after: Any) -> None:
     """Drift is never a verdict."""
     assert new_behaviour.code_stays(replica_reading(1, code_after=after)).outcome is Outcome.INCONCLUSIVE
     assert new_behaviour.code_stays(replica_reading(1)).passed
+
+
+# --- what would start next, and services that nobody thought of
+
+CHANGE = with_file(new=("get_tool_timeout",), digest="9" * 64)
+OTHER = with_file(digest="9" * 64)
+AGAIN = CodeReading((file_reading(),), ("enrichment_service/errors",))
+
+
+@pytest.mark.parametrize("verb", ["restarted", "recreated"])
+@pytest.mark.parametrize(
+    ("reading", "outcome"),
+    [
+        (with_file(), Outcome.PASSED),
+        (CHANGE, Outcome.FAILED),
+        (AGAIN, Outcome.FAILED),
+        (OTHER, Outcome.INCONCLUSIVE),
+        (CodeReading((file_reading(exists=False, digest=""),), ()), Outcome.INCONCLUSIVE),
+        (UNMEASURED, Outcome.INCONCLUSIVE),
+        (None, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_restart_and_a_recreate_must_start_what_was_judged(verb: str, reading: Any, outcome: Outcome) -> None:
+    """The change would come back: NO-GO, whatever runs now; anything else that differs, or is unread, is no GO."""
+    assert new_behaviour.next_start(replica_reading(**{verb: reading})).outcome is outcome
+
+
+def test_modules_that_a_partial_rollback_keeps_may_be_there_after_a_restart_too() -> None:
+    kept = replica_reading(code=AGAIN, restarted=AGAIN, recreated=AGAIN)
+    assert new_behaviour.next_start(kept).passed
+
+
+@pytest.mark.parametrize(
+    ("left_out", "outcome"),
+    [
+        ({}, Outcome.PASSED),
+        ({"backend": "mounts x"}, Outcome.INCONCLUSIVE),
+        (Unmeasured("services", "planted"), Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_service_that_carries_the_change_is_listed_or_waived(left_out: Any, outcome: Outcome) -> None:
+    assert new_behaviour.nobody_left_out(readings(left_out=left_out), phase1()).outcome is outcome
+
+
+def test_waived_services_are_named_with_their_reasons() -> None:
+    claim = new_behaviour.nobody_left_out(readings(), phase1())
+    assert any(detail.startswith("backend is waived: ") for detail in claim.details)
+
+
+def test_a_folder_that_was_moved_under_the_process_is_a_reason_to_doubt() -> None:
+    """And never more than that: its time says nothing of what was there."""
+    moved = replace(with_file(), folders_changed_at=STARTED.plus(9))
+    assert new_behaviour.process_start(replica_reading(code=moved)).outcome is Outcome.INCONCLUSIVE
+    before = replace(with_file(), folders_changed_at=STARTED.plus(-9))
+    assert new_behaviour.process_start(replica_reading(code=before)).passed
+
+
+def test_a_service_that_has_none_of_the_files_is_no_proof() -> None:
+    """A file that another service does not have is not held against it; one that has none should not be listed."""
+    empty = CodeReading((file_reading(exists=False),), ())
+    assert new_behaviour.restored_files(readings(), coordinator(code=empty), phase1()).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.restored_files(readings(), replica_reading(code=empty), phase1()).outcome is Outcome.FAILED
+
+
+def test_the_log_of_a_service_without_documents_can_only_accuse() -> None:
+    world = readings()
+    assert new_behaviour.log_lines(world, coordinator(), phase1()).passed
+    assert new_behaviour.log_lines(world, coordinator(log=UNMEASURED), phase1()).passed
+    accused = new_behaviour.log_lines(world, coordinator(log=log(new=(new_line(),))), phase1())
+    assert accused.outcome is Outcome.FAILED
+    unproven = new_behaviour.log_lines(world, coordinator(code=UNMEASURED), phase1())
+    assert unproven.outcome is Outcome.INCONCLUSIVE
+
+
+def test_code_read_from_outside_only_says_so() -> None:
+    outside = replace(with_file(), from_outside=True)
+    claim = new_behaviour.restored_files(readings(), replica_reading(code=outside), phase1())
+    assert claim.passed
+    assert "no shell" in claim.details[-1]

@@ -287,3 +287,47 @@ def test_replicas_that_come_or_go_are_inconclusive(after: Any, says: str) -> Non
     claim = worker_running.same_replicas(readings(worker_ids=after))
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert says in claim.says
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({}, Outcome.PASSED),
+        ({"configured": {"enrichment-worker": "other", "enrichment-coordinator": "abc"}}, Outcome.INCONCLUSIVE),
+        ({"configured": {}}, Outcome.INCONCLUSIVE),
+        (
+            {"configured": {"enrichment-worker": Unmeasured("x", "no Compose"), "enrichment-coordinator": "abc"}},
+            Outcome.INCONCLUSIVE,
+        ),
+        (
+            {"replicas": (replica_reading(1), replica_reading(2, before=replace(ONE, config_hash="b")))},
+            Outcome.INCONCLUSIVE,
+        ),
+    ],
+)
+def test_a_new_container_would_be_configured_alike(changes: dict[str, Any], outcome: Outcome) -> None:
+    assert worker_running.configurations(readings(**changes)).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({}, Outcome.PASSED),
+        ({"log": log(connected_at=None)}, Outcome.INCONCLUSIVE),
+        ({"log": log(finished={})}, Outcome.INCONCLUSIVE),
+        ({"log": log(startup_errors=("ImportError: x",))}, Outcome.FAILED),
+        ({"log": GONE}, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_one_that_the_queue_cannot_tell_apart_is_judged_by_its_log(changes: dict[str, Any], outcome: Outcome) -> None:
+    one = replica_reading(**{"in_queue": None, "in_queue_before": None, **changes})
+    assert consuming.clean_start(one, phase1()).outcome is outcome
+
+
+def test_a_health_check_that_never_runs_is_told_as_that() -> None:
+    """Podman's do not by themselves."""
+    waiting = replace(ONE, health="starting", check_results=0)
+    claim = worker_running.state(readings(), replica_reading(before=waiting, after=waiting))
+    assert "has never run" in claim.says
+    spoken = replace(waiting, check_results=2)
+    assert "has not spoken yet" in worker_running.state(readings(), replica_reading(before=spoken, after=spoken)).says

@@ -35,6 +35,16 @@ def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:
     assert queue.strangers(reading, [by_address]) == ("laptop at 10.1.2.3:50000",)
 
 
+def test_a_replica_without_an_address_of_its_own_is_no_stranger() -> None:
+    """In the host's network it has neither address nor name: only clients beyond the number of such replicas are."""
+    reading = queue.parse(STATS, "enrichment", "enrichment_worker")
+    hosted = replica(id="d" * 64, hostname="server", addresses=())
+    assert not queue.can_be_told(hosted)
+    assert queue.can_be_told(replica())
+    assert queue.strangers(reading, [replica(), hosted]) == ()
+    assert len(queue.strangers(reading, [hosted])) == 1
+
+
 def test_a_topic_that_nobody_used_is_empty() -> None:
     assert queue.parse({"topics": []}, "enrichment", "c") == QueueReading(0, 0, (), 0)
 

@@ -12,9 +12,11 @@ import pytest
 from rollback_gate.change import strategy
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose
+from rollback_gate.platform import engine as engines
 from rollback_gate.platform.archive import python_files_in
-from rollback_gate.platform.commands import Completed
+from rollback_gate.platform.commands import Completed, allowed
 from rollback_gate.platform.compose import ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, parse_inspect
@@ -176,6 +178,80 @@ def test_what_config_prints() -> None:
 def test_something_else_than_a_compose_file_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="not a Compose file"):
         compose.parse_config(text)
+
+
+def made(**changes: Any) -> compose.Compose:
+    return compose.bind(phase1().deployment, replica(**changes), ("docker-compose",), "5.6.1")
+
+
+def test_compose_gets_the_files_that_made_the_project() -> None:
+    """Override and environment files too: without them a recreate would change more than the change."""
+    one = made(config_files="/p/docker-compose.yml,/p/override.yml", environment_files="/p/prod.env")
+    command = "-p ocr_metadata_extraction --env-file /p/prod.env -f /p/docker-compose.yml -f /p/override.yml"
+    assert " ".join(one.base[1:]) == command
+    assert made().files == ("docker-compose.yml",)
+
+
+def test_every_up_is_of_its_services_only() -> None:
+    """No dependency, no pull, nobody's orphans, and as many as ran; v1 knows neither of two options."""
+    up = " ".join(made().recreate({"a": 3}))
+    assert up.endswith("up -d --no-deps --no-build --force-recreate --pull never --remove-orphans=false --scale a=3 a")
+    old = compose.Compose(("docker-compose",), "1.29.2", "p", ("f",))
+    assert " ".join(old.start_missing({"a": 3})).endswith("up -d --no-deps --no-build --no-recreate --scale a=3 a")
+    assert "--profile" in made().config()
+    assert "--profile" not in old.config()
+
+
+def test_the_configuration_of_now(tmp_path: Path) -> None:
+    """By the Compose that made the project; where that is not here it is unmeasured, never equal."""
+    (tmp_path / "docker-compose").touch()
+
+    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
+        if argv[-2:] == ("version", "--short") and argv[0] != "docker":
+            return Completed(argv, "5.6.1\n", "")
+        if "--hash" in argv:
+            return Completed(argv, "enrichment-worker abc\n", "")
+        raise CommandFailed(argv, "could not be started", "")
+
+    deployment = phase1(f"deployment.project_directory={tmp_path}").deployment
+    ask = compose.Configurations(deployment, runner, {"PATH": str(tmp_path)})
+    other = replica(service="enrichment-coordinator")
+    now = ask.now([replica(), other])
+    assert now["enrichment-worker"] == "abc"
+    assert isinstance(now["enrichment-coordinator"], Unmeasured)
+    assert isinstance(ask.now([replica(compose_version="2.20.0")])["enrichment-worker"], Unmeasured)
+    assert ask.now([]) == {}
+
+
+def test_children_get_an_environment_of_names_that_are_allowed() -> None:
+    environ = {"PATH": "/bin", "LC_ALL": "C", "GIT_DIR": "/x", "COMPOSE_FILE": "y", "DOCKER_CONTEXT": "z", "TAG": "1"}
+    assert allowed(environ) == {"PATH": "/bin", "LC_ALL": "C"}
+    assert allowed(environ, ["TAG"])["TAG"] == "1"
+
+
+def engine(*ids: str) -> Engine:
+    """One that gives these ids, one after the other."""
+    infos = iter([{"ID": one} for one in ids])
+    client = SimpleNamespace(info=lambda: next(infos))
+    return Engine(client, "unix:///p.sock", engines.lasting_id(client, "unix:///p.sock"), {})  # type: ignore[arg-type]
+
+
+def test_an_engine_whose_id_does_not_last_is_known_by_its_address() -> None:
+    """Podman gives another one each time: then the command line is asked for one of the containers."""
+    podman, docker = engine("a", "b"), engine("a", "a")
+    assert (podman.id, docker.id) == ("at unix:///p.sock", "a")
+
+    def says(answer: str) -> Any:
+        return lambda argv, **_: Completed(argv, f"{answer}\n", "")
+
+    assert engines.is_command_line_of(docker, says("a"), "c") == ""
+    assert engines.is_command_line_of(docker, says("b"), "c") == "b"
+    assert engines.is_command_line_of(podman, says("c"), "c") == ""
+
+    def knows_none(argv: tuple[str, ...], **_: Any) -> Completed:
+        raise CommandFailed(argv, "exited with status 1", "No such object")
+
+    assert "does not know" in engines.is_command_line_of(podman, knows_none, "c")
 
 
 def _archive(*members: tuple[str, str]) -> Engine:

@@ -178,7 +178,7 @@ def test_killed_then_undone(folder: Path, strategy: str, mode: Mode) -> None:
 
 @pytest.mark.parametrize(("strategy", "mode"), CASES, ids=IDS)
 def test_an_undo_killed_then_resumed_and_rolled_back_again(folder: Path, strategy: str, mode: Mode) -> None:
-    """An undo that is killed anywhere is gone on with by `resume`; after it, a rollback is a new run like the first."""
+    """An undo that is killed anywhere is resumed by `resume`; after it, a rollback is a new run like the first."""
     start = World.deployed(folder / "start", strategy)
     rolled = World(folder / "rolled", strategy)
     shutil.copytree(start.root, rolled.root)

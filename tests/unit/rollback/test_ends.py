@@ -45,6 +45,16 @@ def test_ctrl_c_at_the_very_end_stops_a_chain_of_tasks(folder: Path, monkeypatch
         assert [(run.id, account.outcome) for run, account in session.runs()] == [(caught.value.run_id, "done")]
 
 
+def test_mounted_code_needs_no_compose(folder: Path) -> None:
+    """Nothing is missing: restarts are all that is to be done, and none is made by Compose."""
+    world = World.deployed(folder / "w", "bind")
+    (world.root / "bin" / "docker-compose").unlink()
+    act(world, rollback, Mode())()
+    assert world.tree()[ORCHESTRATOR][0] == OLD
+    with world.opening(world.call(), "look") as session:
+        assert session.unended() is None
+
+
 def test_what_fails_after_the_last_step_is_not_blamed_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine goes away while the result is looked at: exit 30, with the state, and no step named."""
     world = World.deployed(folder / "w", "bind")

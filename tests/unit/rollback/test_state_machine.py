@@ -114,7 +114,7 @@ class Deployment(RuleBasedStateMachine):
     @precondition(lambda self: self.unended() is not None)
     @rule(mode=MODES)
     def begin_anew(self, mode: Mode) -> None:
-        """Passes over the half run, and an undo then takes back both; or refuses and touches nothing.
+        """Passes over the half run, and an undo then undoes both; or refuses and touches nothing.
 
         Refused is what cannot be told apart from another project: a built service whose tree is half undone.
         """

@@ -56,7 +56,7 @@ LINES = ("INFO:w:NSQ Consumer created, starting to consume messages...", "INFO:g
 
 @dataclass
 class World:
-    """`root`/project is the project, `root`/engine.json the engine: any process can go on with it."""
+    """`root`/project is the project, `root`/engine.json the engine: any process can take it up."""
 
     root: Path
     strategy: str
