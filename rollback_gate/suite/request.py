@@ -17,8 +17,9 @@ from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
 from rollback_gate.errors import WrongSetting
 from rollback_gate.evidence import documents
-from rollback_gate.evidence.collect import Collector, Judged
+from rollback_gate.evidence.collect import Collector
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.readings import Readings, Started
 from rollback_gate.evidence.replicas import replicas_by_slot

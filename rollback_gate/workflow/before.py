@@ -13,7 +13,7 @@ from rollback_gate.change.goal import ModeName
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.checks.verdict import effective_claim
 from rollback_gate.errors import Refused, RollbackGateError
-from rollback_gate.evidence.collect import Judged
+from rollback_gate.evidence.judged import Judged
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import build, write
 from rollback_gate.rollback.plan import Situation

@@ -13,8 +13,8 @@ from rollback_gate.change.goal import Direction, ModeName
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.boundary import started_by_run
-from rollback_gate.evidence.collect import Judged
 from rollback_gate.evidence.deployed import by_backups
+from rollback_gate.evidence.judged import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines

@@ -32,6 +32,7 @@ PURE = WORDS | {
     "confidence",
     "evidence.boundary",
     "evidence.error_lines",
+    "evidence.judged",
     "evidence.log_filter",
     "evidence.log_history",
     "evidence.log_lines",

@@ -1,0 +1,133 @@
+"""What the engine shows of the services: one reader, whose answers are frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rollback_gate.change.inside import Ask, Inside
+from rollback_gate.change.outside import Outside
+from rollback_gate.change.reading import CodeReading
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import boundary, logs
+from rollback_gate.evidence.judged import Judged
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.replicas import replicas_by_slot
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
+
+NextStart = tuple[CodeReading | Unmeasured, CodeReading | Unmeasured]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The expected replicas as they were found at first. By slot: the container, None for none; and its service."""
+
+    replicas: Mapping[str, Replica | None]
+    services: Mapping[str, str]
+    consumer: str
+
+    @property
+    def found(self) -> tuple[Replica, ...]:
+        return tuple(replica for replica in self.replicas.values() if replica)
+
+    @property
+    def consuming(self) -> dict[str, Replica]:
+        """Those that read the queue and are there, by slot."""
+        return {slot: replica for slot, replica in self.replicas.items() if replica and self.consumes(slot)}
+
+    def consumes(self, slot: str) -> bool:
+        return self.services[slot] == self.consumer
+
+
+@dataclass(frozen=True)
+class Services:
+    """Asks the engine. What it cannot answer is Unmeasured, where it does not say that it raises."""
+
+    profile: Profile
+    engine: Engine
+    judged: Judged
+    ask: Ask
+
+    def slots(self) -> Slots:
+        """Raises Unreachable."""
+        found = replicas_by_slot(self.profile, self.running_now())
+        return Slots(
+            {slot: replica for slot, (_, replica) in found.items()},
+            {slot: service for slot, (service, _) in found.items()},
+            self.profile.consumer,
+        )
+
+    def running_now(self) -> tuple[Replica, ...]:
+        """All containers of the profile's services. Raises Unreachable."""
+        return self.engine.of_services(self.profile.deployment.project, self.profile.services)
+
+    def of_project(self) -> tuple[Replica, ...]:
+        """All containers of the project. Raises Unreachable."""
+        return self.engine.of_project(self.profile.deployment.project)
+
+    def boundary(self, replica: Replica) -> Instant | None:
+        return boundary.of_replica(replica, self.judged.started, self.judged.since)
+
+    def since(self, slots: Slots) -> Instant | None:
+        """The boundary of documents: the latest of the replicas that write them."""
+        return boundary.of_documents(self.boundary(replica) for replica in slots.consuming.values())
+
+    def codes(self, slots: Slots) -> dict[str, CodeReading | Unmeasured]:
+        inside = Inside(self.profile, self.engine, self.ask, self.judged.partial)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            return dict(zip(slots.replicas, pool.map(inside.code, slots.replicas.values()), strict=True))
+
+    def next_starts(self, slots: Slots) -> dict[str, NextStart]:
+        """By container id: what was judged must be what comes up again."""
+        outside = Outside(self.profile, self.engine)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            restarted = list(pool.map(outside.after_a_restart, slots.found))
+        recreated = outside.after_a_recreate(slots.found)
+        return {r.id: (one, recreated[r.id]) for r, one in zip(slots.found, restarted, strict=True)}
+
+    def left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str] | Unmeasured:
+        """Services of the project that carry an item, and that the profile neither lists nor waives."""
+        listed = self.profile.services
+        others = [r for r in everyone if r.service not in listed and r.service not in self.profile.waived]
+        try:
+            return Outside(self.profile, self.engine).carried_by(others, [r for r in everyone if r.service in listed])
+        except Unreachable as error:
+            return Unmeasured("which other services carry the change", error.message)
+
+    def logs(self, slots: Slots, followed: Mapping[str, LogSummary | Unmeasured]) -> dict[str, LogSummary | Unmeasured]:
+        """Of those that ran at first, as they were followed; of the others once."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            rest = {slot: r for slot, r in slots.replicas.items() if slot not in followed}
+            read = {slot: pool.submit(self._log, replica) for slot, replica in rest.items()}
+            return {slot: followed[slot] if slot in followed else read[slot].result() for slot in slots.replicas}
+
+    def _log(self, replica: Replica | None) -> LogSummary | Unmeasured:
+        since = self.boundary(replica) if replica else None
+        if replica is None or since is None:
+            return Unmeasured("the log", "the replica does not exist or was never started")
+        return logs.read(self.engine, replica, self.profile.logs, since)
+
+    def after(self, replica: Replica | None) -> Replica | Unmeasured | None:
+        try:
+            return None if replica is None else self.engine.inspect(replica.id)
+        except Unreachable as error:
+            return Unmeasured("the replica after the checks", error.message)
+
+    def ids(self, service: str) -> dict[str, str] | Unmeasured:
+        try:
+            found = self.engine.containers(self.profile.deployment.project, service)
+        except Unreachable as error:
+            return Unmeasured(f"containers of {service}", error.message)
+        return {replica.name: replica.id for replica in found}
+
+    def image_of_name(self, replica: Replica | None) -> str | Unmeasured | None:
+        """What the name of its image means now."""
+        try:
+            return None if replica is None else self.engine.image_id(replica.image_name)
+        except Unreachable as error:
+            return Unmeasured("the image that the service names", error.message)

@@ -1,0 +1,107 @@
+"""The time of a verify: soak, organic documents and probes, side by side; and why it ended before its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rollback_gate.errors import Unreachable
+from rollback_gate.evidence.processing import Processing
+from rollback_gate.evidence.readings import McpReading
+from rollback_gate.evidence.services import Services, Slots
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
+
+_SETTLE_S = 5.0
+_POLL_S, _MARKS_S = 1.0, 5.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """`is_marked`: whether a document that was written meanwhile carries the change's mark.
+
+    `early`: why that, or anything else that is measured by now, cannot be changed by waiting; "" for nothing.
+    """
+
+    profile: Profile
+    services: Services
+    slots: Slots
+    processing: Processing
+    tell: Callable[[str], None]
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    is_marked: Callable[[], bool]
+    early: Callable[[], str]
+
+    def until_decided(self, mcp: McpReading, began: float) -> str:
+        """Why it ended before its time, "" where it did not."""
+        processing = self.processing
+        processing.follow()  # asking the server has taken its time
+        if processing.lacking() and not mcp.answers:
+            why = f"fix the MCP server first: {mcp.says}"
+            processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
+            self.tell(why)
+            return why
+        soak_s = self.profile.limits.soak_s
+        self.tell(f"soak: watching the replicas for {soak_s:.0f} s")
+        marks_at = 0.0
+        while True:
+            processing.follow()
+            elapsed = self.clock() - began
+            if self._has_changed():
+                return ""
+            if elapsed >= marks_at:
+                marks_at = elapsed + _MARKS_S
+                if self.is_marked() and (early := self.early()):
+                    return early
+            if count := processing.wants_probes(elapsed):
+                self.tell(f"{count} replicas have finished no document by themselves: sending as many test documents")
+                processing.send(count)
+            if elapsed >= soak_s and not self._awaits_proof(elapsed) and not self._awaits_health(elapsed):
+                self._wait_for_traces()
+                return ""
+            self.sleep(_POLL_S)
+
+    def _awaits_proof(self, elapsed: float) -> bool:
+        try:
+            return self.processing.awaits_proof(elapsed)
+        except Unreachable as error:
+            self.processing.leave_out(error.message)
+            return False
+
+    def _awaits_health(self, elapsed: float) -> bool:
+        """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
+        return elapsed < self.profile.limits.health_s and any(r.awaits_health for r in self.services.running_now())
+
+    def _wait_for_traces(self) -> None:
+        """Probes that are still in work are waited for, within a limit; then they are remembered."""
+        deadline = self.clock() + self.profile.limits.trace_wait_s
+        try:
+            while self.clock() < deadline and self.processing.is_in_work():
+                self.sleep(_POLL_S)
+                self.processing.follow()
+        except Unreachable:
+            return  # said where the probes are concluded
+
+    def _has_changed(self) -> bool:
+        """The replicas must stay as they are; what changes is a finding at once, and ends the wait."""
+        inspect = self.services.engine.inspect
+        if any(_identity(inspect(replica.id)) != _identity(replica) for replica in self.slots.found):
+            self._settle()
+            return True
+        return False
+
+    def _settle(self) -> None:
+        """In the middle of a restart a container is exited: give whoever restarts it a moment to end."""
+        deadline = self.clock() + _SETTLE_S
+        while self.clock() < deadline:
+            now = [self.services.engine.inspect(replica.id) for replica in self.slots.found]
+            if all(replica is None or replica.is_running for replica in now):
+                return
+            self.sleep(0.1)
+
+
+def _identity(replica: Replica | None) -> tuple[object, ...] | None:
+    if replica is None:
+        return None
+    return replica.id, replica.started_at, replica.restart_count, replica.status
