@@ -1,0 +1,324 @@
+"""Ways to make one thing of recorded readings another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from rollback_gate.change.import_graph import KeptModules
+from rollback_gate.change.reading import CodeReading
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import (
+    DocumentsReading,
+    ProbeReading,
+    ProbesReading,
+    QueueReading,
+    Readings,
+    ReplicaReading,
+)
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
+
+T = TypeVar("T")
+Change = Callable[[Readings], Readings]
+GONE = Unmeasured("this", "planted: it did not answer")
+BY_RUN, BY_HAND = "quick-bind", "time-zone-bind"
+
+
+NOTHING: dict[str, Any] = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
+Row = tuple[str, str, str, str, str, Change]  # name, verdict, check, words, base, what is another one
+
+
+def having(value: T, **changes: Any) -> T:
+    """The same value, of which this is another one."""
+    return replace(value, **changes)  # type: ignore[type-var]
+
+
+def first(**changes: Any) -> Change:
+    """The first replica's reading is another one."""
+
+    def change(readings: Readings) -> Readings:
+        return having(readings, replicas=(having(readings.replicas[0], **changes), *readings.replicas[1:]))
+
+    return change
+
+
+def _of_first(change: Callable[[ReplicaReading], ReplicaReading]) -> Change:
+    return lambda readings: having(readings, replicas=(change(readings.replicas[0]), *readings.replicas[1:]))
+
+
+def state(side: str, **changes: Any) -> Change:
+    """The first replica's container is in another state, `before` or `after`."""
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        now = getattr(reading, side)
+        assert isinstance(now, Replica)
+        return having(reading, **{side: having(now, **changes)})
+
+    return _of_first(change)
+
+
+def code(**changes: Any) -> Change:
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.code, CodeReading)
+        return having(reading, code=having(reading.code, **changes))
+
+    return _of_first(change)
+
+
+def file(**changes: Any) -> Change:
+    """Of its restored file, at the beginning and at the end."""
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.code, CodeReading)
+        one = having(reading.code.files[0], **changes)
+        both = having(reading.code, files=(one, *reading.code.files[1:]))
+        return having(reading, code=both, code_after=both)
+
+    return _of_first(change)
+
+
+def log(**changes: Any) -> Change:
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.log, LogSummary)
+        return having(reading, log=having(reading.log, **changes))
+
+    return _of_first(change)
+
+
+def run(**changes: Any) -> Change:
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert reading.by_run is not None
+        return having(reading, by_run=having(reading.by_run, **changes))
+
+    return _of_first(change)
+
+
+def coordinator(side: str = "", **changes: Any) -> Change:
+    """The other service's replica; `side`: its container, `before` or `after`."""
+
+    def change(readings: Readings) -> Readings:
+        rows = []
+        for one in readings.replicas:
+            now = getattr(one, side) if side else one
+            made = one if one.consumes else having(one, **{side: having(now, **changes)} if side else changes)
+            rows.append(made)
+        return having(readings, replicas=tuple(rows))
+
+    return change
+
+
+def probes(change: Callable[[ProbeReading], ProbeReading], only_first: bool = False, **of_all: Any) -> Change:
+    def apply(readings: Readings) -> Readings:
+        assert isinstance(readings.probes, ProbesReading)
+        rows = [change(p) if n == 0 or not only_first else p for n, p in enumerate(readings.probes.probes)]
+        return having(readings, probes=having(readings.probes, **{"probes": tuple(rows), **of_all}))
+
+    return apply
+
+
+def queue(side: str, **changes: Any) -> Change:
+    def change(readings: Readings) -> Readings:
+        now = getattr(readings, side)
+        assert isinstance(now, QueueReading)
+        return having(readings, **{side: having(now, **changes)})
+
+    return change
+
+
+def measured(**changes: Any) -> Change:
+    return lambda readings: having(readings, **changes)
+
+
+def documents(**changes: Any) -> Change:
+    def change(readings: Readings) -> Readings:
+        assert isinstance(readings.documents, DocumentsReading)
+        return having(readings, documents=having(readings.documents, **changes))
+
+    return change
+
+
+def saved_earlier(readings: Readings) -> Readings:
+    """Long enough before the logs were read for them to show it."""
+    assert isinstance(readings.documents, DocumentsReading)
+    rows = readings.documents.documents
+    earlier = tuple(having(row, created_at=row.created_at and row.created_at.plus(-30)) for row in rows)
+    return having(readings, documents=having(readings.documents, documents=earlier))
+
+
+def scores(*values: float | None) -> Change:
+    def change(readings: Readings) -> Readings:
+        assert isinstance(readings.documents, DocumentsReading)
+        like = readings.documents.documents[0]
+        rows = tuple(having(like, id=f"{n}.jpg", score=value, is_probe=False) for n, value in enumerate(values))
+        return having(readings, documents=having(readings.documents, documents=rows))
+
+    return change
+
+
+def chain(*changes: Change) -> Change:
+    def change(readings: Readings) -> Readings:
+        for one in changes:
+            readings = one(readings)
+        return readings
+
+    return change
+
+
+def kept(imported: tuple[str, ...] = (), named: tuple[str, ...] = ()) -> Change:
+    return code(kept=KeptModules(imported, named))
+
+
+def unsaved(probe: ProbeReading) -> ProbeReading:
+    """Nobody is seen to have it."""
+    return having(probe, document=None, seconds=None, replica=None, completed_at=None, seen_at=None)
+
+
+def in_work(probe: ProbeReading) -> ProbeReading:
+    return having(unsaved(probe), replica="replica-1", stuck_in=(("replica-1", 1.0),))
+
+
+def idle(**changes: Any) -> Change:
+    """The first replica has finished nothing since its boundary."""
+    return log(**{**NOTHING, "unfinished": {}, **changes})
+
+
+def all_idle(readings: Readings) -> Readings:
+    """Nor has any other one."""
+    rows = []
+    for one in readings.replicas:
+        assert isinstance(one.log, LogSummary)
+        rows.append(having(one, log=having(one.log, **NOTHING, unfinished={})))
+    return having(readings, replicas=tuple(rows))
+
+
+def of_its_document(change: Callable[[LogSummary, str], LogSummary]) -> Change:
+    """Of the one that the first replica has finished."""
+
+    def apply(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.log, LogSummary)
+        return having(reading, log=change(reading.log, next(iter(reading.log.finished))))
+
+    return _of_first(apply)
+
+
+def hanging(seconds: float, **changes: Any) -> Change:
+    """The first replica has had a document for so long."""
+
+    def apply(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.log, LogSummary)
+        assert reading.log.read_at is not None
+        since = reading.log.read_at.plus(-seconds)
+        return having(reading, log=having(reading.log, **{"unfinished": {"letter.jpg": since}, **changes}))
+
+    return _of_first(apply)
+
+
+def saved_again(readings: Readings) -> Readings:
+    """Every document is in work again, and is stored with another time."""
+    assert not isinstance(readings.stored, Unmeasured)
+    stored = {
+        name: having(row, created_at=row.created_at and row.created_at.plus(600))
+        for name, row in readings.stored.items()
+    }
+    rows = []
+    for one in readings.replicas:
+        assert isinstance(one.log, LogSummary)
+        rows.append(having(one, log=having(one.log, unfinished=dict.fromkeys(one.log.finished, one.log.read_at))))
+    return having(readings, stored=stored, replicas=tuple(rows))
+
+
+def started_later(reading: ReplicaReading) -> ReplicaReading:
+    """By itself, after the run's own start, and once only."""
+    assert isinstance(reading.before, Replica)
+    assert reading.before.started_at is not None
+    later = having(reading.before, started_at=reading.before.started_at.plus(5), restart_count=1)
+    return having(reading, before=later, after=later)
+
+
+def restarted_by_hand(reading: ReplicaReading) -> ReplicaReading:
+    """Between the first look and the last one."""
+    assert isinstance(reading.after, Replica)
+    assert reading.after.started_at is not None
+    return having(reading, after=having(reading.after, started_at=reading.after.started_at.plus(5)))
+
+
+def file_touched(seconds: float, which: str) -> Change:
+    """So long after the start of the process."""
+
+    def change(readings: Readings) -> Readings:
+        now = readings.replicas[0].before
+        assert isinstance(now, Replica)
+        assert now.started_at is not None
+        return file(**{which: now.started_at.plus(seconds)})(readings)
+
+    return change
+
+
+def coordinator_older(readings: Readings) -> Readings:
+    """Than the last touch of the restored file, not than its content."""
+    (one,) = (r for r in readings.replicas if not r.consumes)
+    assert isinstance(one.before, Replica)
+    assert isinstance(one.code, CodeReading)
+    assert one.before.started_at is not None
+    touched = having(one.code.files[0], changed_at=one.before.started_at.plus(1))
+    both = having(one.code, files=(touched, *one.code.files[1:]))
+    return coordinator(code=both, code_after=both)(readings)
+
+
+def no_times(readings: Readings) -> Readings:
+    """No container can say when its files were written."""
+    without = []
+    for one in readings.replicas:
+        assert isinstance(one.code, CodeReading)
+        files = tuple(having(f, modified_at=None, changed_at=None) for f in one.code.files)
+        code = having(one.code, files=files)
+        without.append(having(one, code=code, code_after=code))
+    return having(readings, replicas=tuple(without))
+
+
+def expecting(number: int) -> Change:
+    """So many replicas that read the queue."""
+    return lambda readings: having(readings, expected={**readings.expected, readings.replicas[0].service: number})
+
+
+def ids_unread(readings: Readings) -> Readings:
+    """Nobody could say at the end which containers there are."""
+    return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))
+
+
+def other_crashed(readings: Readings) -> Readings:
+    """By itself, since the rollback started it, and not while the checks ran."""
+    (one,) = (r for r in readings.replicas if not r.consumes)
+    assert isinstance(one.before, Replica)
+    assert one.before.started_at is not None
+    later = having(one.before, started_at=one.before.started_at.plus(5), restart_count=4)
+    return coordinator(before=later, after=later)(readings)
+
+
+def idle_and_unlisted(readings: Readings) -> Readings:
+    return chain(first(in_queue=False), log(unfinished={}))(readings)
+
+
+def next_code(verb: str, **changes: Any) -> Change:
+    """What the first replica would find after a restart, or a recreate, is another code."""
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        assert isinstance(reading.code, CodeReading)
+        other = having(reading.code.files[0], digest="9" * 64, **changes)
+        return having(reading, **{verb: having(reading.code, files=(other, *reading.code.files[1:]))})
+
+    return _of_first(change)
+
+
+def configured(now: str | Unmeasured) -> Change:
+    """What Compose would give every service now."""
+    return lambda readings: having(readings, configured=dict.fromkeys(readings.expected, now))
+
+
+def folder_moved(readings: Readings) -> Readings:
+    now = readings.replicas[0].before
+    assert isinstance(now, Replica)
+    assert now.started_at is not None
+    return code(folders_changed_at=now.started_at.plus(9))(readings)
