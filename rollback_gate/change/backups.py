@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.errors import Refused
-from rollback_gate.profile.schema import FileItem
+from rollback_gate.profile.deployment import FileItem
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import FileItem, Profile
+from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.schema import Profile
 
 LIMIT_S = 20
 _END = "end of reading"

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rollback_gate.profile.schema import FileItem
+from rollback_gate.profile.deployment import FileItem
 
 
 class Content(enum.StrEnum):

@@ -11,7 +11,7 @@ from pathlib import Path
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.errors import CommandFailed, Refused
 from rollback_gate.platform.commands import Completed, Runner
-from rollback_gate.profile.schema import FileItem
+from rollback_gate.profile.deployment import FileItem
 
 MOST_COMMITS = 500
 

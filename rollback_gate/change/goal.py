@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Source
-from rollback_gate.profile.schema import Only, Profile
+from rollback_gate.profile.deployment import Only
+from rollback_gate.profile.schema import Profile
 
 
 class Direction(enum.StrEnum):

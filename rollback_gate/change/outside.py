@@ -15,7 +15,8 @@ from rollback_gate.platform import images
 from rollback_gate.platform.archive import entry_in, exists_in
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, Replica
-from rollback_gate.profile.schema import FileItem, Profile
+from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.schema import Profile
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Baseline
 from rollback_gate.instant import Instant
-from rollback_gate.profile.schema import FileItem
+from rollback_gate.profile.deployment import FileItem
 
 FORMAT = 1
 MANIFEST = "snapshot.json"

@@ -16,7 +16,8 @@ from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.images import Image
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import FileItem, Profile
+from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.schema import Profile
 
 KINDS = ("backup", "git", "image")
 

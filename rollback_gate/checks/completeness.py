@@ -12,7 +12,8 @@ from rollback_gate.confidence import half_width
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import DocumentReading, ProbesReading, Readings
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
-from rollback_gate.profile.schema import Completeness, Profile
+from rollback_gate.profile.live import Completeness
+from rollback_gate.profile.schema import Profile
 
 _NEAR = 0.005
 

@@ -6,7 +6,8 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import ReplicaReading
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Hang, Profile
+from rollback_gate.profile.live import Hang
+from rollback_gate.profile.schema import Profile
 
 _SLACK = 1.2
 

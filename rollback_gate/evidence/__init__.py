@@ -1,1 +1,4 @@
-"""Readings of the live system. Queries and pure parsing are apart."""
+"""What the live system shows: logs, documents, queue, upstream, probes; queries and pure parsing apart.
+
+May know words, profile, platform and change.
+"""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from rollback_gate.profile.schema import Logs, NoiseLine
+from rollback_gate.profile.logs import Logs, NoiseLine
 
 _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rollback_gate.evidence.error_lines import MARKS
-from rollback_gate.profile.schema import Logs
+from rollback_gate.profile.logs import Logs
 
 _SHORTEST = 4
 # Texts that look the same inside a JSON record, in which quotes, slashes and other alphabets may be escaped.

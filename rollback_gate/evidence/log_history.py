@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.symptoms import Attempt, ErrorCount, LogHistory
 from rollback_gate.instant import Instant
-from rollback_gate.profile.schema import Triggers
+from rollback_gate.profile.triggers import Triggers
 
 OTHER = "other"
 _PARTS = 60  # of an hour: how fine the last hour is known

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from rollback_gate.evidence.error_lines import ErrorLines
 from rollback_gate.evidence.log_filter import texts_of
 from rollback_gate.instant import Instant
-from rollback_gate.profile.schema import LinePattern, Logs, NewLine
+from rollback_gate.profile.logs import LinePattern, Logs, NewLine
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _LONGEST_LINE = 4096

@@ -12,7 +12,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Logs
+from rollback_gate.profile.logs import Logs
 
 _LONGEST_BYTES = 1 << 20
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word

@@ -11,7 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketE
 from websockets.sync.client import ClientConnection, connect
 
 from rollback_gate.evidence.readings import McpReading, Upstream
-from rollback_gate.profile.schema import Ask, Profile
+from rollback_gate.profile.live import Ask
+from rollback_gate.profile.schema import Profile
 
 _ID = "rollback-gate"
 _MOST_BYTES = 1 << 20

@@ -24,7 +24,8 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import FileItem, Profile
+from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.schema import Profile
 
 _UNKNOWN_S = 86_400
 POLL_S = 0.25

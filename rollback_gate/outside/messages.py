@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollback_gate.profile.schema import Message
+from rollback_gate.profile.afterwards import Message
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from rollback_gate.errors import CommandFailed
 from rollback_gate.outside.messages import Rendered
 from rollback_gate.platform.commands import Runner
-from rollback_gate.profile.schema import Messages
+from rollback_gate.profile.afterwards import Messages
 
 SERVICES_VARIABLE = "ROLLBACK_GATE_NOTIFY"
 _DELIVERED = "delivered"

@@ -15,7 +15,7 @@ from rollback_gate.errors import CommandFailed, Refused
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Deployment
+from rollback_gate.profile.deployment import Deployment
 
 DEFAULT_FILES = ("docker-compose.yml",)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")

@@ -1,1 +1,4 @@
-"""The record: the HTML report and its machine-readable twin."""
+"""The record: the HTML report and its machine-readable twin.
+
+May know checks, triggers and rollback, and what they stand on.
+"""

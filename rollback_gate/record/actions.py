@@ -14,7 +14,7 @@ from typing import Any
 
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.profile.schema import Action, Due
+from rollback_gate.profile.afterwards import Action, Due
 from rollback_gate.record import seal
 from rollback_gate.record.seal import Key
 from rollback_gate.record.validity import Obstacle

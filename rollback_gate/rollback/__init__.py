@@ -1,1 +1,4 @@
-"""The actor: plan, steps, sources, journal, lock."""
+"""The actor: plan, steps, journal, lock, quarantine.
+
+May know everything up to the evidence, and never the judge (checks).
+"""

@@ -10,7 +10,7 @@ from rollback_gate.evidence.log_filter import texts_for
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Logs
+from rollback_gate.profile.logs import Logs
 
 _FAILS = "Traceback (most recent call last)"
 

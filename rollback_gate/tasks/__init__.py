@@ -1,1 +1,4 @@
-"""Invoke tasks, by what they are for: arguments in, exit code out. They import nothing heavy before they run."""
+"""Invoke tasks, by what they are for: arguments in, exit status out.
+
+Imports nothing heavy before a task runs; nobody imports it.
+"""

@@ -1,1 +1,4 @@
-"""Trackers of tickets: each behind the same small interface (tracker.py), by its own well-kept client library."""
+"""Trackers of tickets: each behind the same small interface (tracker.py), by its own well-kept client library.
+
+May know the record.
+"""

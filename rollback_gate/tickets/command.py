@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rollback_gate.errors import CommandFailed, TrackerRefused
 from rollback_gate.platform.commands import Runner
-from rollback_gate.profile.schema import Ticket
+from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.tickets.tracker import Files
 
 

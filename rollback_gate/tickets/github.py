@@ -11,7 +11,7 @@ import requests
 from github import Auth, GithubException, RateLimitExceededException
 
 from rollback_gate.errors import TrackerRefused
-from rollback_gate.profile.schema import Ticket
+from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.tickets import answers
 from rollback_gate.tickets.tracker import Files
 

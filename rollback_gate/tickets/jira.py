@@ -11,7 +11,7 @@ import jira
 import requests
 from jira.exceptions import JIRAError
 
-from rollback_gate.profile.schema import Ticket
+from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.tickets import answers
 from rollback_gate.tickets.tracker import Files
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollback_gate.profile.schema import Action
+from rollback_gate.profile.afterwards import Action
 from rollback_gate.record import next_steps
 from rollback_gate.record.markup import in_markdown, in_wiki
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
+from rollback_gate.profile.afterwards import Action
 from rollback_gate.profile.load import Settings
-from rollback_gate.profile.schema import Action
 from rollback_gate.record import actions, find, seal
 from rollback_gate.record.actions import Done
 from rollback_gate.workflow.call import Call, local_now

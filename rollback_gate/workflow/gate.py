@@ -17,8 +17,9 @@ from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.afterwards import Due
 from rollback_gate.profile.load import Settings
-from rollback_gate.profile.schema import Due, Profile
+from rollback_gate.profile.schema import Profile
 from rollback_gate.record import actions, build, check, find, seal, validity
 from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as_markdown, outputs
 from rollback_gate.record.check import Examination

@@ -26,7 +26,8 @@ from rollback_gate.outside import messages, notify
 from rollback_gate.outside.messages import Rendered
 from rollback_gate.outside.notify import Sending
 from rollback_gate.platform.commands import SubprocessRunner
-from rollback_gate.profile.schema import Message, Profile
+from rollback_gate.profile.afterwards import Message
+from rollback_gate.profile.schema import Profile
 from rollback_gate.record import next_steps, seal
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import actions

@@ -12,9 +12,9 @@ from typing import Any
 from rollback_gate.errors import WrongSetting
 from rollback_gate.model import ExitCode
 from rollback_gate.platform.commands import SubprocessRunner
+from rollback_gate.profile.afterwards import Ticket
+from rollback_gate.profile.afterwards import Tracker as Kind
 from rollback_gate.profile.load import Settings
-from rollback_gate.profile.schema import Ticket
-from rollback_gate.profile.schema import Tracker as Kind
 from rollback_gate.record import seal, write
 from rollback_gate.rollback.files import write_text
 from rollback_gate.tickets import summary

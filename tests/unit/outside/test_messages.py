@@ -10,8 +10,8 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.outside import messages, notify
 from rollback_gate.outside.notify import Sending
 from rollback_gate.platform.commands import Completed, SubprocessRunner
+from rollback_gate.profile.afterwards import MESSAGE_FIELDS, Message, Messages
 from rollback_gate.profile.load import load
-from rollback_gate.profile.schema import MESSAGE_FIELDS, Message, Messages
 from tests.unit.builders import ROOT, phase1
 
 FACTS = {name: f"<{name}>" for name in MESSAGE_FIELDS}

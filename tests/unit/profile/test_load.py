@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.errors import WrongSetting
+from rollback_gate.profile.deployment import Only
 from rollback_gate.profile.load import database_password, load
-from rollback_gate.profile.schema import Only
 from tests.unit.builders import ROOT, phase1
 
 PHASE1 = ROOT / "profiles" / "phase1.toml"

@@ -13,7 +13,7 @@ from rollback_gate.change.content import Content
 from rollback_gate.evidence.readings import ProbeReading, Series
 from rollback_gate.evidence.symptoms import LogHistory, Symptoms
 from rollback_gate.model import Decision, Unmeasured
-from rollback_gate.profile.schema import Fixes
+from rollback_gate.profile.triggers import Fixes
 from rollback_gate.triggers.decide import RULES, decide
 from rollback_gate.triggers.rule import State
 from tests.unit.builders import document, phase1

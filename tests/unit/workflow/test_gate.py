@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollback_gate.model import ExitCode
-from rollback_gate.profile.schema import Due
+from rollback_gate.profile.afterwards import Due
 from rollback_gate.record import build, find, write
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId

@@ -1,0 +1,49 @@
+"""What all sections of a profile are made of: forms of values, and the section itself."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _relative(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError("must be a path inside the project directory, without '..'")
+    return str(pure)
+
+
+def _no_credentials(address: str) -> str:
+    if "@" in address or "//" in address:
+        raise ValueError("must be host:port; credentials come from the environment or a file")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("must be host:port")
+    return address
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+
+
+Address = Annotated[str, AfterValidator(_no_credentials)]
+
+
+Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _glob(pattern: str) -> str:
+    if "**" in pattern:
+        raise ValueError("must be a glob within one folder, without '**'")
+    return _relative(pattern)

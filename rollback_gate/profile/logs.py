@@ -1,0 +1,83 @@
+"""Sections on how old and new show in a log. Patterns carry an example, which is their manual and first test."""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from rollback_gate.profile.base import Section
+
+
+class LinePattern(Section):
+    """A form of log line. The example must match: it is the pattern's manual and its first test."""
+
+    name: str = Field(min_length=1)
+    pattern: re.Pattern[str]
+    example: str
+
+    @model_validator(mode="after")
+    def _example_matches(self) -> Self:
+        if not self.pattern.search(self.example):
+            raise ValueError(f"the example of '{self.name}' is not matched by its own pattern")
+        return self
+
+
+class NewLine(LinePattern):
+    """`kind` groups the lines as the runbook does; `every_document`: printed for each document, trouble or not."""
+
+    kind: str
+    every_document: bool = False
+
+
+class NoiseLine(LinePattern):
+    """An error line that old code prints too.
+
+    `per_document`: at most so many for each document that a process had in hand; what goes beyond it counts as errors.
+    `of_input`: it reports a task that is invalid, which is the input's fault. `ends`: a traceback has to follow it, and
+    the first one has to end so; the line is an error of the worker's own otherwise.
+    """
+
+    per_document: int | None = Field(default=None, ge=1, le=1000)
+    of_input: bool = False
+    ends: re.Pattern[str] | None = None
+
+
+class Logs(Section):
+    """`scored`: the line that gives a finished document's score, in percent; optional, as is `rejected`.
+
+    `upstream`: lines that old code prints only while the MCP server is in trouble.
+    """
+
+    consuming: re.Pattern[str]
+    connected: re.Pattern[str]
+    picked_up: re.Pattern[str]
+    completed: re.Pattern[str]
+    scored: re.Pattern[str] | None = None
+    rejected: re.Pattern[str] | None = None
+    error: re.Pattern[str]
+    noise: tuple[NoiseLine, ...] = ()
+    new: tuple[NewLine, ...] = Field(min_length=1)
+    upstream: tuple[LinePattern, ...] = ()
+
+    @model_validator(mode="after")
+    def _groups_are_named(self) -> Self:
+        groups = {
+            "picked_up": ("document",),
+            "completed": ("task",),
+            "scored": ("document", "percent"),
+            "rejected": ("task",),
+        }
+        for key, names in groups.items():
+            pattern = getattr(self, key)
+            for group in names if pattern else ():
+                if group not in pattern.groupindex:
+                    raise ValueError(f"logs.{key} must have a group (?P<{group}>...)")
+        return self
+
+
+class ErrorType(LinePattern):
+    """`expected`: of the kind that a change like this one brings while it settles, or that others cause."""
+
+    expected: bool
