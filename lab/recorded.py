@@ -25,8 +25,11 @@ from rollback_gate.model import Claim, Unmeasured
 from rollback_gate.profile.load import load
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build
+from rollback_gate.suite import subjects
 
 ROOT = Path(__file__).resolve().parents[1]
+_OF_REPLICAS = {"replica": subjects.Replica, "consumer": subjects.Consumer}
+_OF_ALL = {"services": subjects.Services, "documents": subjects.Documents, "queue": subjects.Queue}
 SILENT = "concludes nothing"
 FOLDER = ROOT / "tests" / "readings"
 
@@ -90,20 +93,23 @@ def _slots(test: Callable[..., None], recorded: Recorded) -> tuple[str, ...]:
     return tuple(recorded.slots) if "replica" in asked else ("",)
 
 
+def _subject(name: str, recorded: Recorded, slot: str, keep: Callable[[Claim], None]) -> subjects.Subject | None:
+    """What the fixture of this name gives; None for a replica that was not read."""
+    readings, profile = recorded.readings, recorded.profile
+    if name in _OF_REPLICAS:
+        reading = next((r for r in readings.replicas if r.slot == slot), None)
+        return None if reading is None else _OF_REPLICAS[name](readings, profile, keep, reading)
+    return _OF_ALL[name](readings, profile, keep)
+
+
 def _asked(test: Callable[..., None], recorded: Recorded, slot: str) -> Ran:
     kept: list[Claim] = []
-
-    def conclude(claim: Claim) -> Claim:
-        kept.append(claim)
-        return claim
-
-    replica = next((r for r in recorded.readings.replicas if r.slot == slot), None)
-    if slot and replica is None:
+    (name,) = inspect.signature(test).parameters
+    subject = _subject(name, recorded, slot, kept.append)
+    if subject is None:
         return Ran("", True, None, "no such replica was read")
-    have = {"readings": recorded.readings, "profile": recorded.profile, "replica": replica, "consumer": replica}
-    have["conclude"] = conclude
     try:
-        test(**{name: have[name] for name in inspect.signature(test).parameters})
+        test(subject)
     except (AssertionError, AttributeError, TypeError, ValueError, NameError, KeyError, IndexError) as error:
         return Ran("failed", True, kept[-1] if kept else None, str(error))
     return Ran("passed", True, kept[-1] if kept else None)

@@ -23,8 +23,9 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, html, seal, write
 from rollback_gate.record.context import context
 from rollback_gate.suite.request import GateRequest, collect
+from rollback_gate.suite.subjects import Consumer, Documents, Queue, Replica, Services
 
-Conclude = Callable[[Claim], Claim]
+Keep = Callable[[Claim], None]
 _CLAIM = pytest.StashKey[Claim]()
 _NAME = "rollback-gate"
 
@@ -69,26 +70,44 @@ def profile(gate: Gate) -> Profile:
 
 
 @pytest.fixture
-def replica(slot: str, readings: Readings) -> ReplicaReading:
-    """The reading of one expected replica."""
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """Keeps what the test concludes, for the record."""
+
+    def kept(claim: Claim) -> None:
+        request.node.stash[_CLAIM] = claim
+
+    return kept
+
+
+@pytest.fixture
+def replica(slot: str, readings: Readings, profile: Profile, keep: Keep) -> Replica:
+    """One expected replica."""
+    return Replica(readings, profile, keep, _reading(readings, slot))
+
+
+@pytest.fixture
+def consumer(slot: str, readings: Readings, profile: Profile, keep: Keep) -> Consumer:
+    """One expected replica that reads the queue."""
+    return Consumer(readings, profile, keep, _reading(readings, slot))
+
+
+def _reading(readings: Readings, slot: str) -> ReplicaReading:
     return next(reading for reading in readings.replicas if reading.slot == slot)
 
 
 @pytest.fixture
-def consumer(replica: ReplicaReading) -> ReplicaReading:
-    """The reading of one expected replica that reads the queue."""
-    return replica
+def services(readings: Readings, profile: Profile, keep: Keep) -> Services:
+    return Services(readings, profile, keep)
 
 
 @pytest.fixture
-def conclude(request: pytest.FixtureRequest) -> Conclude:
-    """Keeps what the test concluded, for the record."""
+def documents(readings: Readings, profile: Profile, keep: Keep) -> Documents:
+    return Documents(readings, profile, keep)
 
-    def keep(claim: Claim) -> Claim:
-        request.node.stash[_CLAIM] = claim
-        return claim
 
-    return keep
+@pytest.fixture
+def queue(readings: Readings, profile: Profile, keep: Keep) -> Queue:
+    return Queue(readings, profile, keep)
 
 
 def _terminal(text: str) -> None:
@@ -120,7 +139,7 @@ class Gate:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         slots = self.request.slots
-        if "consumer" in metafunc.fixturenames:  # which is a replica too
+        if "consumer" in metafunc.fixturenames:
             metafunc.parametrize("slot", [slot for slot, consumes in slots.items() if consumes])
         elif "replica" in metafunc.fixturenames:
             metafunc.parametrize("slot", slots)

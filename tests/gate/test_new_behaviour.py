@@ -1,50 +1,43 @@
 """Check 1 of the runbook: No New Error Handling. Asked inside every replica, in its log and in fresh documents."""
 
-from rollback_gate.checks import new_behaviour
-from rollback_gate.evidence.readings import Readings, ReplicaReading
-from rollback_gate.profile.schema import Profile
-from rollback_gate.suite.pytest_plugin import Conclude
+from rollback_gate.suite.subjects import Documents, Replica, Services
 
 
-def test_restored_files_are_the_old_code(
-    replica: ReplicaReading, readings: Readings, profile: Profile, conclude: Conclude
-) -> None:
+def test_restored_files_are_the_old_code(replica: Replica) -> None:
     """Every restored file in the replica is the source's, byte for byte."""
-    assert conclude(new_behaviour.restored_files(readings, replica, profile)).passed
+    assert replica.holds_the_old_files
 
 
-def test_removed_modules_are_gone(replica: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
+def test_removed_modules_are_gone(replica: Replica) -> None:
     """`enrichment_service/errors/` and the other removed modules do not exist in the replica."""
-    assert conclude(new_behaviour.removed_modules(replica, profile)).passed
+    assert replica.has_no_module_of_the_change
 
 
-def test_process_started_after_the_restore(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_process_started_after_the_restore(replica: Replica) -> None:
     """The running process cannot have the new code in memory: it is younger than the restored files."""
-    assert conclude(new_behaviour.process_start(replica)).passed
+    assert replica.started_after_the_restore
 
 
-def test_code_stays_the_same(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_code_stays_the_same(replica: Replica) -> None:
     """At the end of the checks the replica has the code with which they began."""
-    assert conclude(new_behaviour.code_stays(replica)).passed
+    assert replica.keeps_its_code
 
 
-def test_next_start_is_what_was_judged(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_next_start_is_what_was_judged(replica: Replica) -> None:
     """A restart and a recreate would each start the code that was judged."""
-    assert conclude(new_behaviour.next_start(replica)).passed
+    assert replica.would_start_the_same_again
 
 
-def test_no_service_is_left_out(readings: Readings, profile: Profile, conclude: Conclude) -> None:
+def test_no_service_is_left_out(services: Services) -> None:
     """Every service that carries the change is in the profile, or waived by name."""
-    assert conclude(new_behaviour.nobody_left_out(readings, profile)).passed
+    assert services.are_all_judged
 
 
-def test_log_shows_no_new_behaviour(
-    replica: ReplicaReading, readings: Readings, profile: Profile, conclude: Conclude
-) -> None:
+def test_log_shows_no_new_behaviour(replica: Replica) -> None:
     """No adaptive timeouts and no error classification since the boundary."""
-    assert conclude(new_behaviour.log_lines(readings, replica, profile)).passed
+    assert replica.logs_nothing_new
 
 
-def test_fresh_documents_carry_no_mark(readings: Readings, profile: Profile, conclude: Conclude) -> None:
+def test_fresh_documents_carry_no_mark(documents: Documents) -> None:
     """No document written since the boundary carries the mark of the new code."""
-    assert conclude(new_behaviour.fresh_documents(readings, profile)).passed
+    assert documents.carry_no_mark

@@ -1,46 +1,43 @@
 """Check 2 of the runbook: Worker Is Running. Asked of every replica of every service that carries the change."""
 
-from rollback_gate.checks import consuming, worker_running
-from rollback_gate.evidence.readings import Readings, ReplicaReading
-from rollback_gate.profile.schema import Profile
-from rollback_gate.suite.pytest_plugin import Conclude
+from rollback_gate.suite.subjects import Consumer, Replica, Services
 
 
-def test_expected_number_of_replicas_runs(readings: Readings, conclude: Conclude) -> None:
+def test_expected_number_of_replicas_runs(services: Services) -> None:
     """As many replicas as are normal exist and run."""
-    assert conclude(worker_running.expected_number(readings)).passed
+    assert services.have_all_replicas
 
 
-def test_no_replica_comes_or_goes(readings: Readings, conclude: Conclude) -> None:
+def test_no_replica_comes_or_goes(services: Services) -> None:
     """The containers at the end of the checks are those of their beginning."""
-    assert conclude(worker_running.same_replicas(readings)).passed
+    assert services.keep_their_replicas
 
 
-def test_replica_is_running_and_healthy(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
+def test_replica_is_running_and_healthy(replica: Replica) -> None:
     """Running, not restarting, not paused, healthy where it has a health check."""
-    assert conclude(worker_running.state(readings, replica)).passed
+    assert replica.is_running_and_healthy
 
 
-def test_replica_stays_up(replica: ReplicaReading, readings: Readings, conclude: Conclude) -> None:
+def test_replica_stays_up(replica: Replica) -> None:
     """The same container and process over the soak window, without a restart."""
-    assert conclude(worker_running.stays_up(readings, replica)).passed
+    assert replica.stays_up
 
 
-def test_replica_started_without_errors(consumer: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
+def test_replica_started_without_errors(consumer: Consumer) -> None:
     """No import error or traceback before it reports that it consumes; a consumer of the queue."""
-    assert conclude(consuming.clean_start(consumer, profile)).passed
+    assert consumer.started_cleanly
 
 
-def test_replica_logs_few_errors(consumer: ReplicaReading, profile: Profile, conclude: Conclude) -> None:
+def test_replica_logs_few_errors(consumer: Consumer) -> None:
     """Error lines since the boundary, known noise of the old code not counted, stay within the limit."""
-    assert conclude(consuming.few_errors(consumer, profile)).passed
+    assert consumer.logs_few_errors
 
 
-def test_replica_runs_the_intended_image(replica: ReplicaReading, conclude: Conclude) -> None:
+def test_replica_runs_the_intended_image(replica: Replica) -> None:
     """Started from the image and configuration that the rollback intended."""
-    assert conclude(worker_running.image_and_configuration(replica)).passed
+    assert replica.runs_the_intended_image
 
 
-def test_configuration_is_the_one_of_now(readings: Readings, conclude: Conclude) -> None:
+def test_configuration_is_the_one_of_now(services: Services) -> None:
     """Replicas of one service are alike, and a new one would be too."""
-    assert conclude(worker_running.configurations(readings)).passed
+    assert services.would_be_configured_alike
