@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -33,9 +33,8 @@ file() { if [ -L "$1" ]; then echo "link $1"
   set -- "$1" $(sha256sum < "$1") $t; echo "file $2 ${4:-?} ${5:-?} $1"; fi; }
 holds() { if grep -qF -e "$3" "$4"; then echo "holds $1 $2"; fi; }
 folder() { c=$(stat -c '%Y %Z' "$1" 2>/dev/null) || c='? ?'; f=$(stat -c '%.9Y %.9Z' "$1" 2>/dev/null)
-  case $f in *%*|'') f=$c ;; esac
-  b=none; if [ -e "$1/__pycache__" ]; then b=$(stat -c '%W' "$1/__pycache__" 2>/dev/null); fi
-  echo "folder $f ${b:-?} $1"; }
+  case $f in *%*|'') f=$c ;; esac; echo "folder $f $1"
+  stat -c 'child %W %Z %n' "$1"/* "$1"/.[!.]* 2>/dev/null | head -n 1000; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -105,27 +104,36 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         for number, restored in enumerate(profile.files)
     )
     still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
-    folders = [row for row in rows if row[0] == "folder"]
-    return CodeReading(files, still_there, folders_changed_at=_newest_change(folders))
+    items = {profile.inside(service, item.path) for item in profile.change}
+    on_the_way = items | {row[3] for row in rows if row[0] == "folder"}
+    return CodeReading(files, still_there, folders_changed_at=_newest_change(rows, on_the_way))
 
 
-def _newest_change(folders: Iterable[tuple[str, ...]]) -> Instant | None:
+def _newest_change(rows: list[tuple[str, ...]], on_the_way: Container[str]) -> Instant | None:
     """When a folder on the way was last moved, or something in it came or went; None where none can tell.
 
-    Python makes its folder of bytecode beside the modules as it imports them: a folder in which that came at this time
-    says nothing.
+    What came at that time beside the way says nothing: bytecode that Python keeps, a backup that somebody made, a log.
+    `on_the_way`: paths of folders and items, whose coming is what is looked for.
     """
-    times = [_changed_at(*row[1:4]) for row in folders]
+    times = [_changed_at(row, _came_beside(row[3], rows, on_the_way)) for row in rows if row[0] == "folder"]
     return max((at for at in times if at is not None), default=None)
 
 
-def _changed_at(modified: str, changed: str, bytecode_made: str) -> Instant | None:
-    at, content_at, made = _time(changed), _time(modified), _time(bytecode_made)
+def _came_beside(folder: str, rows: list[tuple[str, ...]], on_the_way: Container[str]) -> set[int]:
+    """Seconds at which something in a folder was made, or moved into it."""
+    inside = [
+        r for r in rows if r[0] == "child" and str(PurePosixPath(r[3]).parent) == folder and r[3] not in on_the_way
+    ]
+    return {at.ns // 10**9 for row in inside for at in (_time(row[1]), _time(row[2])) if at is not None}
+
+
+def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | None:
+    content_at, at = _time(folder[1]), _time(folder[2])
     if at is None or content_at is None:
         return None
-    is_by_content = content_at.ns // 10**9 == at.ns // 10**9
-    is_by_python = made is not None and made.ns > 0 and 0 <= at.ns // 10**9 - made.ns // 10**9 <= 1
-    return None if is_by_content and is_by_python else at
+    second = at.ns // 10**9
+    is_by_content = content_at.ns // 10**9 == second
+    return None if is_by_content and came_beside & {second, second - 1} else at
 
 
 def _time(text: str) -> Instant | None:
@@ -138,7 +146,7 @@ def _time(text: str) -> Instant | None:
 
 def _row(line: str) -> tuple[str, ...]:
     """A path stands last, and may hold spaces."""
-    fields_before_path = {"file": 4, "folder": 4, "holds": 2}.get(line.partition(" ")[0], 1)
+    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2}.get(line.partition(" ")[0], 1)
     return tuple(line.split(" ", fields_before_path))
 
 

@@ -50,10 +50,16 @@ class How:
     all_at_once: bool = False
     no_cache: bool = False
     pull: bool = False
+    accept_configuration: bool = False
 
     def with_also(self, other: How) -> How:
         """What either asks for."""
-        return How(self.all_at_once or other.all_at_once, self.no_cache or other.no_cache, self.pull or other.pull)
+        return How(
+            self.all_at_once or other.all_at_once,
+            self.no_cache or other.no_cache,
+            self.pull or other.pull,
+            self.accept_configuration or other.accept_configuration,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.change.strategy import covering_mount
@@ -17,6 +18,8 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
+
+_LEAST_PARTS = 3  # `/` and `/srv`, as monitoring mounts them, are no project's tree
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Outside:
         """
         alike: dict[tuple[object, ...], list[Replica]] = {}
         for replica in replicas:
-            alike.setdefault((replica.service, replica.image_name, _binds(replica)), []).append(replica)
+            alike.setdefault((replica.service, replica.image_name, _lasting(replica)), []).append(replica)
         groups = list(alike.values())
         with ThreadPoolExecutor(max_workers=8) as pool:
             found = pool.map(lambda group: self._made_anew(group[0]), groups)
@@ -58,7 +61,7 @@ class Outside:
     def _made_anew(self, replica: Replica) -> CodeReading | Unmeasured:
         project = self.profile.deployment.project
         try:
-            with images.opened(self.engine, replica.image_name, project, _binds(replica)) as container:
+            with images.opened(self.engine, replica.image_name, project, _lasting(replica)) as container:
                 return self._items_in(container, replica.service)
         except Unreachable as error:
             return Unmeasured(f"what a recreate of {replica.name} would start", error.message)
@@ -88,22 +91,35 @@ class Outside:
         )
 
     def carried_by(self, others: Iterable[Replica], known: Iterable[Replica]) -> dict[str, str]:
-        """By name of a service, what of the change its containers mount or contain. `known`: replicas that carry it.
+        """By name of a service (of the container, where it has none), what of the change it mounts or contains.
 
-        Raises Unreachable.
+        `known`: replicas of the services that carry it. One that cannot be looked into is named too.
         """
         behind = self._behind(known)
         found: dict[str, str] = {}
         for replica in others:
-            if replica.service not in found and (what := self._carries(replica, behind)):
-                found[replica.service] = what
+            name = replica.service or replica.name
+            try:
+                what = "" if name in found else self._carries(replica, behind)
+            except Unreachable as error:
+                what = f"cannot be looked into: {error.message}"
+            if what:
+                found[name] = what
         return found
 
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return (*(item.path for item in self.profile.files), *self.profile.removed())
+
     def _behind(self, known: Iterable[Replica]) -> dict[str, str]:
-        """By place on the engine's machine, the item that is there."""
-        paths = [*(item.path for item in self.profile.files), *self.profile.removed()]
-        covered = [(p, covering_mount(r.mounts, self.profile.inside(r.service, p))) for r in known for p in paths]
-        return {mount.host_path: path for path, mount in covered if mount}
+        """By place on the engine's machine, the item that is there: in the project, and behind what they mount."""
+        places = {str(self.profile.deployment.project_directory / path): path for path in self._paths}
+        covered = [
+            (path, covering_mount(replica.mounts, self.profile.inside(replica.service, path)))
+            for replica in known
+            for path in self._paths
+        ]
+        return places | {mount.host_path: path for path, mount in covered if mount}
 
     def _carries(self, replica: Replica, behind: dict[str, str]) -> str:
         for place, path in behind.items():
@@ -111,17 +127,20 @@ class Outside:
                 return f"mounts {path}"
         roots = dict.fromkeys(service.root for service in self.profile.services.values())
         for root in roots:
-            for item in self.profile.files:
-                if exists_in(self.engine, replica.id, f"{root}/{item.path}"):
-                    return f"contains {item.path}"
+            for path in self._paths:
+                if exists_in(self.engine, replica.id, f"{root}/{path}"):
+                    return f"contains {path}"
         return ""
 
 
 def _holds(source: str, place: str) -> bool:
-    """A mounted folder or file is the place, or on the way to it, or below it."""
+    """A mounted folder or file is the place, or on the way to it, or below it; the whole machine's tree is no code."""
+    if len(PurePosixPath(source).parts) < _LEAST_PARTS:
+        return False
     one, other = f"{source.rstrip('/')}/", f"{place.rstrip('/')}/"
     return one.startswith(other) or other.startswith(one)
 
 
-def _binds(replica: Replica) -> tuple[Mount, ...]:
-    return tuple(mount for mount in replica.mounts if mount.kind == "bind")
+def _lasting(replica: Replica) -> tuple[Mount, ...]:
+    """Mounts that a new container gets too: Compose carries anonymous volumes over."""
+    return tuple(mount for mount in replica.mounts if mount.kind in ("bind", "volume"))

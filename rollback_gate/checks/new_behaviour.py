@@ -22,6 +22,8 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
         return inconclusive(replica.label, replica.code)
     sources = readings.source_digests
     files = carried(replica, replica.code)
+    if not files and replica.code.still_there:
+        return passed(replica.label, "has none of the restored files; see what is removed", Evidence.CODE)
     if not files:
         says = "has none of the files of the change: it does not carry it, and does not belong under [services]"
         return inconclusive(replica.label, says)
@@ -166,14 +168,14 @@ def next_start(replica: ReplicaReading) -> Claim:
     code = replica.code
     if not isinstance(code, CodeReading):
         return inconclusive(replica.label, code)
-    details = []
-    for verb, reading in (("restart", replica.restarted), ("recreate", replica.recreated)):
-        if reading is None or isinstance(reading, Unmeasured):
-            return inconclusive(replica.label, reading or f"what a {verb} would start was not looked at")
-        details += [f"after a {verb}: {text}" for text in _otherwise(code, reading)]
-    future = [reading for reading in (replica.restarted, replica.recreated) if isinstance(reading, CodeReading)]
-    if details and any(_is_the_change(reading, code) for reading in future):
-        return failed(replica.label, "runs old code, and its next start would be the change", Evidence.CODE, *details)
+    looks = (("restart", replica.restarted), ("recreate", replica.recreated))
+    future = [(verb, reading) for verb, reading in looks if isinstance(reading, CodeReading)]
+    details = [f"after a {verb}: {text}" for verb, reading in future for text in _otherwise(code, reading)]
+    if any(_is_the_change(reading, code) for _, reading in future):
+        return failed(replica.label, "its next start would be the change", Evidence.CODE, *details)
+    for verb, unread in looks:
+        if not isinstance(unread, CodeReading):
+            return inconclusive(replica.label, unread or f"what a {verb} would start was not looked at")
     if details:
         return inconclusive(replica.label, "would start something else than was judged", *details)
     return passed(replica.label, "would start the same code after a restart and after a recreate", Evidence.CODE)

@@ -165,7 +165,8 @@ class Collector:
             upstream = mcp.read(self.profile)  # it may have gone while the probes were under way
         taken.processing.follow()
         services = self.services
-        last = Look(services.codes(taken.slots), queue.read(self.profile), services.next_starts(taken.slots))
+        next_starts = services.next_starts(taken.slots) if self.judged.invasive else {}
+        last = Look(services.codes(taken.slots), queue.read(self.profile), next_starts)
         return self._readings(taken, last, upstream, is_over=True, early=early)
 
     def _readings(self, taken: _Taken, last: Look, upstream: McpReading, is_over: bool, early: str = "") -> Readings:
@@ -192,7 +193,7 @@ class Collector:
             baseline=self._baseline(),
             project_exists=bool(everyone),
             left_out=services.left_out(everyone) if is_over else {},
-            configured=self.configured(slots.found) if is_over else {},
+            configured=self.configured(slots.found) if is_over and self.judged.invasive else {},
             history=self._history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),

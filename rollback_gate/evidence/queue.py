@@ -87,7 +87,8 @@ def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, 
         for consumer in reading.consumers
         if not any(is_consumer(consumer, replica) for replica in known)
     ]
-    return tuple(unknown[sum(not can_be_told(replica) for replica in known) :])
+    untold = sum(replica.is_running and not can_be_told(replica) for replica in known)
+    return tuple(unknown[untold:])
 
 
 def _ask(

@@ -17,6 +17,9 @@ from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import Deployment
 
+_KNOWS_PULL = (2, 6)  # of `up`
+# Before, what `config --hash` says is not what `up` writes into the label (depends_on and --no-deps count otherwise).
+_TELLS_HASHES = (2, 29, 3)
 DEFAULT_FILES = ("docker-compose.yml",)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
@@ -60,7 +63,8 @@ class Compose:
         As many as ran: a file that says nothing of `--scale` would remove the others. No container of another service
         is removed, whatever COMPOSE_REMOVE_ORPHANS says in the project's .env.
         """
-        newer = ("--pull", "never", "--remove-orphans=false") if _major(self.version) >= 2 else ()
+        pull = ("--pull", "never") if _numbers(self.version) >= _KNOWS_PULL else ()
+        newer = (*pull, "--remove-orphans=false") if _major(self.version) >= 2 else ()
         scale = tuple(part for name, count in services.items() for part in ("--scale", f"{name}={count}"))
         return (*self.base, "up", "-d", "--no-deps", "--no-build", how, *newer, *scale, *services)
 
@@ -82,7 +86,7 @@ def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> 
     The search ends with the first one of the version `made_by`: each question takes up to a second.
     """
     folders = [Path(folder) for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    on_path = [(str(folder / "docker-compose"),) for folder in folders if (folder / "docker-compose").is_file()]
+    on_path = [(str(folder / "docker-compose"),) for folder in folders if _is_file(folder / "docker-compose")]
     found: dict[tuple[str, ...], str] = {}
     for command in [("docker", "compose"), *on_path]:
         try:
@@ -94,6 +98,14 @@ def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> 
             if match[1] == made_by:
                 break
     return tuple(found.items())
+
+
+def _is_file(path: Path) -> bool:
+    """A folder of the PATH that may not be searched holds nothing for us."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def choose(candidates: Iterable[tuple[tuple[str, ...], str]], made_by: str) -> tuple[tuple[str, ...], str]:
@@ -165,26 +177,41 @@ class Configurations:
     environ: Mapping[str, str]
 
     def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
-        """By service, the configuration hash that a new container would get."""
-        rows = {replica.service: replica for replica in replicas}
-        if not rows:
-            return {}
+        """By service, the configuration hash that a new container would get. Services made alike are asked together."""
+        groups: dict[tuple[str, ...], dict[str, Replica]] = {}
+        for one in replicas:
+            made = (one.compose_version, one.config_files, one.environment_files)
+            groups.setdefault(made, {})[one.service] = one
+        found: dict[str, str | Unmeasured] = {}
+        for rows in groups.values():
+            found |= self._of_group(rows)
+        return found
+
+    def _of_group(self, rows: Mapping[str, Replica]) -> dict[str, str | Unmeasured]:
+        one = next(iter(rows.values()))
         try:
-            hashes = self._hashes(next(iter(rows.values())), rows)
+            hashes = self._hashes(one, rows)
         except Refused as error:
             return {service: _unknown(service, error.message) for service in rows}
+        except OSError as error:
+            return {service: _unknown(service, str(error)) for service in rows}
         return {service: hashes.get(service, _unknown(service, "the Compose files do not have it")) for service in rows}
 
     def _hashes(self, one: Replica, services: Iterable[str]) -> dict[str, str]:
         found = installed(self.runner, self.environ, one.compose_version)
         exact = [command for command, version in found if version == one.compose_version]
         if not exact:
-            raise Refused(f"the project was made by Compose {one.compose_version or '?'}, which is not installed here")
+            raise Refused(f"it was made by Compose {one.compose_version or '?'}, which is not installed here")
         directory = self.deployment.project_directory
         if not directory.is_dir():
             raise Refused(f"there is no directory {directory} here")
         compose = bind(self.deployment, one, exact[0], one.compose_version)
         return config_hashes(compose, services, self.runner, directory)
+
+
+def tells_hashes(version: str) -> bool:
+    """Whether `config --hash` of this Compose says what its `up` writes into the label."""
+    return not (2, 0) <= _numbers(version) < _TELLS_HASHES
 
 
 def _unknown(service: str, why: str) -> Unmeasured:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import docker
 from docker.errors import NotFound
@@ -64,23 +64,28 @@ def tag(engine: Engine, image_id: str, name: str) -> None:
 
 
 @contextmanager
-def opened(engine: Engine, image_id: str, project: str, binds: Iterable[Mount] = ()) -> Iterator[str]:
-    """Id of a container of this image, never started, for its files; with these bind mounts. Raises Unreachable."""
+def opened(engine: Engine, image_id: str, project: str, mounts: Iterable[Mount] = ()) -> Iterator[str]:
+    """Id of a container of this image, never started, for its files; its mounts are read-only. Raises Unreachable."""
     with answering(f"a look into image {image_id[:19]}"):
         api = engine.client.api
-        mounts = [docker.types.Mount(m.target, m.source, type="bind", read_only=True) for m in binds]
+        asked = [_read_only(mount) for mount in mounts]
         made = api.create_container(
             image_id,
             command=["true"],
             labels={TEMPORARY_LABEL: project},
             network_disabled=True,
-            host_config=api.create_host_config(mounts=mounts) if mounts else None,
+            host_config=api.create_host_config(mounts=asked) if asked else None,
         )
     try:
         yield made["Id"]
     finally:
         with answering("removal of a temporary container"):
             engine.client.api.remove_container(made["Id"], v=True, force=True)
+
+
+def _read_only(mount: Mount) -> docker.types.Mount:
+    kind: Literal["volume", "bind"] = "volume" if mount.name else "bind"
+    return docker.types.Mount(mount.target, mount.name or mount.source, type=kind, read_only=True)
 
 
 def sweep(engine: Engine, project: str) -> int:

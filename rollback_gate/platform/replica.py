@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,18 @@ CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
 CONFIG_FILES_LABEL = "com.docker.compose.project.config_files"
 DIRECTORY_LABEL = "com.docker.compose.project.working_dir"
 ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
+_HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NEVER = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
 class Mount:
+    """`name`: of a volume, "" for a bind mount."""
+
     kind: str
     source: str
     target: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,11 @@ class Replica:
     @property
     def is_running(self) -> bool:
         return self.status == "running" and not self.restarting and not self.paused
+
+    @property
+    def is_half_made(self) -> bool:
+        """A replacement that Compose had not yet put in the place of the old one."""
+        return self.status == "created" and self.started_at is None and bool(_HALF_MADE.match(self.name))
 
     @property
     def is_ill(self) -> bool:
@@ -124,7 +134,10 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         compose_version=labels.get(VERSION_LABEL, ""),
         hostname=config.get("Hostname", ""),
         addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
-        mounts=tuple(Mount(m["Type"], m.get("Source", ""), m["Destination"]) for m in attrs.get("Mounts") or ()),
+        mounts=tuple(
+            Mount(m["Type"], m.get("Source", ""), m["Destination"], m.get("Name", ""))
+            for m in attrs.get("Mounts") or ()
+        ),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
@@ -134,6 +147,10 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         check_results=len((state.get("Health") or {}).get("Log") or ()),
         check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
     )
+
+
+def _mount(row: Mapping[str, Any]) -> Mount:
+    return Mount(row["Type"], row.get("Source", ""), row["Destination"], row.get("Name", ""))
 
 
 def _container_of(network_mode: str) -> str:

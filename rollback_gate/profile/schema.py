@@ -45,6 +45,8 @@ class Profile(Section):
         found = [name for name, service in self.services.items() if service.consumes]
         if len(found) != 1:
             raise ValueError(f"services: exactly one must have consumes = true, not {', '.join(found) or 'none'}")
+        if "replica" in self.services:
+            raise ValueError("services: a service cannot be called replica, as its replicas are called otherwise")
         if both := sorted(set(self.services) & set(self.waived)):
             raise ValueError(f"services and waived both name {', '.join(both)}")
         return self

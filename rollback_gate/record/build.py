@@ -14,7 +14,7 @@ from rollback_gate.model import Claim, Evidence, Outcome, Verdict
 from rollback_gate.profile.load import Settings
 from rollback_gate.rollback.store import RunAccount
 
-FORMAT = 1
+FORMAT = 2
 MOST_DOCUMENTS = 500
 
 

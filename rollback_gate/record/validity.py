@@ -151,7 +151,7 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
     if replica is None:
         yield "does not exist any more"
         return
-    if not replica.is_running or replica.is_ill:
+    if not replica.is_running or (replica.is_ill and row.get("health") != "unhealthy"):
         yield f"is {replica.condition}" + (f", {replica.health}" if replica.health else "")
     if str(replica.started_at) != row["started_at"]:
         yield f"was started anew at {replica.started_at.short if replica.started_at else 'no time'}"

@@ -12,7 +12,7 @@ from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import goals, interruption, steps, surroundings
+from rollback_gate.rollback import goals, interruption, steps
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Situation, Step
@@ -97,18 +97,7 @@ def _ask_to_go_on(step: Step, number: int, listener: Listener, stopping: Stoppin
         raise _Stopped(f"stopped by the operator {where}")
 
 
-def _others(context: Context) -> dict[str, str]:
-    profile = context.situation.profile
-    return surroundings.others_of(profile, context.engine.of_project(profile.deployment.project))
-
-
 def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
-    """Raises RollbackFailed where a container of another service is not what it was."""
-    if lost := surroundings.lost(context.others, _others(context)):
-        raise RollbackFailed(
-            f"all steps are done, but of other services {', '.join(lost)}",
-            "look with docker ps -a, and start them again",
-        )
     _journal_started(context, is_over=True)
     measured = _measure(context, began, consuming)
     context.run.journal.write("interruption", seconds=measured.seconds, says=measured.says)
@@ -119,10 +108,6 @@ def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Int
 def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tuple[str, ...]]:
     """When the run began, by the engine's clock, and who consumed then: of the first attempt, where this is another."""
     journal, goal = context.run.journal, context.situation.goal
-    if request.earlier is None:
-        context.others = _others(context)
-    else:
-        context.others = request.earlier.began.get("others", {})
     steps_to_come = [step.id for step in plan.steps]
     if request.earlier is not None:
         event = "run.undo" if goal.direction is Direction.UNDO else "run.resume"
@@ -172,7 +157,6 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
         "consuming": list(situation.consuming),
         "ill": list(situation.ill_services),
-        "others": dict(context.others),
     }
 
 

@@ -81,7 +81,8 @@ class Situation:
     def wanted(self, service: str) -> dict[str, int]:
         """How many of it there are to be: as many as there are now, and no fewer than are normal."""
         now = self.replicas if service == self.worker else self.dependents[service]
-        return {service: max(len(now), self.profile.services[service].replicas)}
+        whole = [replica for replica in now if not replica.is_half_made]
+        return {service: max(len(whole), self.profile.services[service].replicas)}
 
     @property
     def everyone(self) -> tuple[Replica, ...]:

@@ -281,25 +281,35 @@ class Preflight:
                 f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
                 f"set deployment.files to {made_from}",
             )
-        if compose.version == worker[0].compose_version:
-            services = self.profile.services
-            now = composes.config_hashes(compose, services, self.runner, directory)
+        if compose.version == worker[0].compose_version and composes.tells_hashes(compose.version):
+            now = composes.config_hashes(compose, self.profile.services, self.runner, directory)
             if now.get(self.profile.consumer) != worker[0].config_hash:
-                says = "the Compose files, or variables they use, have changed since the worker was made"
-                checklist.warn("configuration", f"{says}: a recreate changes more than its image")
+                self._refuse_another_configuration(checklist)
         return True, f"from {', '.join(ours)}, as the project"
+
+    def _refuse_another_configuration(self, checklist: Checklist) -> None:
+        """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
+        says = (
+            "a new container would get another configuration than the worker has: the Compose files have changed, or "
+        )
+        says += "variables that they use are not known here"
+        if not self.how.accept_configuration:
+            remedy = "name the variables in deployment.variables, or say --accept-configuration"
+            raise Refused(says, remedy)
+        checklist.warn("configuration", f"{says} (--accept-configuration)")
 
     def _surroundings(
         self, directory: Path, strategy: Strategy, goal: Goal, containers: tuple[Replica, ...], checklist: Checklist
     ) -> tuple[bool, str]:
         """Mounts and networks of the whole project: what a rollback could break beside its services."""
         everyone = self.engine.of_project(self.profile.deployment.project)
-        surroundings.refuse_mounted(directory, goal.remove, everyone)
+        if strategy is not Strategy.IMAGE:
+            surroundings.refuse_mounted(directory, goal.remove, everyone)
         if self.engine.is_local:
             surroundings.refuse_copies(self.profile, directory, containers)
-        if strategy is not Strategy.BIND and (hanging := surroundings.hanging_on(containers, everyone)):
-            says = f"{', '.join(hanging)}, which it loses when that is replaced: recreate it afterwards"
-            checklist.warn("network", says)
+        if hanging := surroundings.hanging_on(containers, everyone):
+            how = "restarted: restart it" if strategy is Strategy.BIND else "replaced: recreate it"
+            checklist.warn("network", f"{', '.join(hanging)}, which it loses when that is {how} afterwards")
         return True, f"{len(everyone)} containers of the project looked at"
 
     def _disk(self, state: Path) -> tuple[int, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,15 +26,13 @@ from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.store import Run
 
 _POLL_S = 0.1
-_HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 
 
 @dataclass
 class Context:
     """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id.
 
-    `up`: those of services that do not read the queue, once they have been waited for. `others`: container id by
-    name, of other services, when the run began.
+    `up`: those of services that do not read the queue, once they have been waited for.
     """
 
     situation: Situation
@@ -50,7 +47,6 @@ class Context:
     consuming_at: dict[str, Instant] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     up: set[str] = field(default_factory=set)
-    others: Mapping[str, str] = field(default_factory=dict)
     died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
 
@@ -144,7 +140,7 @@ def _clear_half_made(step: Step, context: Context) -> None:
     project = context.situation.profile.deployment.project
     for service in step.targets:
         for replica in context.engine.containers(project, service):
-            if replica.status == "created" and replica.started_at is None and _HALF_MADE.match(replica.name):
+            if replica.is_half_made:
                 with answering(f"removal of {replica.name}"):
                     context.engine.client.api.remove_container(replica.id)
 

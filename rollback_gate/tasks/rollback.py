@@ -24,7 +24,11 @@ ACTING: dict[str, Any] = {
     "step": (False, "show each step with its command and ask; can be stopped, and resumed"),
 }
 CONTAINERS: dict[str, Any] = {
-    "all_at_once": (False, "do not replace replicas in turn: for a change that is doing harm")
+    "all_at_once": (False, "do not replace replicas in turn: for a change that is doing harm"),
+    "accept_configuration": (
+        False,
+        "recreate although the Compose files would configure the containers otherwise than they are now",
+    ),
 }
 BUILDING: dict[str, Any] = {
     "no_cache": (False, "build without Docker's cache"),
@@ -59,7 +63,12 @@ def _order(given: Any, mode: str = "quick") -> Order:
         reason=option("reason"),
         mode=Mode(ModeName(mode), option("docs", False)),
         choice=Choice(option("source"), option("backup"), option("rev"), option("image")),
-        how=How(option("all_at_once", False), option("no_cache", False), option("pull", False)),
+        how=How(
+            option("all_at_once", False),
+            option("no_cache", False),
+            option("pull", False),
+            option("accept_configuration", False),
+        ),
         dry_run=option("dry_run", False),
         step_by_step=option("step", False),
         anew=option("anew", False),

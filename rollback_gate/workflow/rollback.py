@@ -16,7 +16,7 @@ from rollback_gate.errors import EndedEarly, Refused, RollbackFailed
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import goals, plan, store
+from rollback_gate.rollback import goals, plan, store, surroundings
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, digest_of
@@ -331,10 +331,25 @@ def _run(
     listener = Listener(before, partial(_again, session, situation, run))
     with Stopping() as stopping:
         try:
-            return execute(todo, context, request, listener, stopping), stopping.requested
+            others = _others(session)
+            measured = execute(todo, context, request, listener, stopping)
+            _refuse_loss(run, others, _others(session))
+            return measured, stopping.requested
         except RollbackFailed as error:
             failure.record(session, run, error)
             raise
+
+
+def _others(session: Session) -> dict[str, str]:
+    profile = session.profile
+    return surroundings.others_of(profile, session.engine.of_project(profile.deployment.project))
+
+
+def _refuse_loss(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raises RollbackFailed where a container of another service is not what it was when this attempt began."""
+    if lost := surroundings.lost(before, now):
+        says = f"run {run.id} is done, and of other services {', '.join(lost)}: by whom, this tool cannot tell"
+        raise RollbackFailed(says, "look with docker ps -a; start what is missing, then invoke verify")
 
 
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
@@ -370,6 +385,7 @@ def _overrides(call: Call, order: Order) -> tuple[str, ...]:
         "--without-database": not call.with_database,
         "--accept-diff": call.accept_diff,
         "--anew": order.anew,
+        "--accept-configuration": order.how.accept_configuration,
         "--despite-assessment": order.despite_assessment,
     }
     return tuple(name for name, is_given in given.items() if is_given)

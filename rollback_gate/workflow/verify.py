@@ -18,6 +18,7 @@ from rollback_gate.evidence.judged import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform import images
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
@@ -72,6 +73,10 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
     if isinstance(engine, Unmeasured):
         return _verify(call, settings, engine, wish)
     with contextlib.closing(engine), lock_of(call, settings, engine, "verify"):
+        with contextlib.suppress(
+            Unreachable
+        ):  # what a killed look has left; the checks themselves say who does not answer
+            images.sweep(engine, settings.profile.deployment.project)
         return _verify(call, settings, engine, wish)
 
 

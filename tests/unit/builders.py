@@ -133,15 +133,19 @@ def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
 def coordinator(**changes: Any) -> ReplicaReading:
     """The other service that carries the change: it runs the same code, and reads no queue."""
     one = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
-    return replace(
+    alike = replace(
         replica_reading(),
         slot="enrichment-coordinator-1",
         service="enrichment-coordinator",
         consumes=False,
+        before=one,
+        after=one,
+        by_run=Started(one.id, STARTED, one.image_id, one.config_hash),
+        log=log(documents_finished=0, finished={}, finished_at={}, scores={}, completions={}, picked_up=0),
         in_queue=None,
         in_queue_before=None,
-        **{"before": one, "after": one, "by_run": Started(one.id, STARTED, one.image_id, one.config_hash), **changes},
     )
+    return replace(alike, **changes)
 
 
 def document(name: str = "a.jpg", score: float | None = 0.2778, **changes: Any) -> DocumentReading:

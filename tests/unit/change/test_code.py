@@ -15,6 +15,7 @@ from rollback_gate.change import code
 from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import CodeReading
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Mount, Replica
 from rollback_gate.profile.schema import Profile
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
@@ -134,3 +135,47 @@ def test_a_folder_without_permission_is_hidden_in_a_real_shell(profile: Profile,
     folder.chmod(0o755)
     assert isinstance(reading, Unmeasured)
     assert "no permission" in reading.reason
+
+
+def mounted(profile: Profile) -> Replica:
+    """The code is mounted: folders are looked at from the mount down."""
+    return replica(mounts=(Mount("bind", "/srv/p", f"{root_of(profile)}/enrichment_service"),))
+
+
+def asked(profile: Profile, one: Replica) -> CodeReading:
+    reading = code.parse(profile, ask(code.script(profile, one)), one)
+    assert isinstance(reading, CodeReading), reading
+    return reading
+
+
+def test_a_folder_that_was_moved_itself_has_changed(profile: Profile) -> None:
+    """A move leaves the time of its content and sets that of its inode; so does setting the first one back."""
+    orchestrator(profile).write_text(OLD)
+    workers = orchestrator(profile).parent
+    os.utime(workers, (1_700_000_000, 1_700_000_000))
+    changed = asked(profile, mounted(profile)).folders_changed_at
+    assert changed is not None
+    assert changed.ns == workers.stat().st_ctime_ns
+
+
+def test_what_came_beside_the_way_says_nothing(profile: Profile) -> None:
+    """Bytecode, a log, a backup that somebody made: the folder's time is theirs."""
+    orchestrator(profile).write_text(OLD)
+    for folder in (orchestrator(profile).parent, orchestrator(profile).parents[1]):
+        (folder / "__pycache__").mkdir()
+    assert asked(profile, mounted(profile)).folders_changed_at is None
+
+
+def test_folders_of_an_image_are_not_asked(profile: Profile) -> None:
+    """The engine copies one, with a new time, as soon as something is written into it."""
+    orchestrator(profile).write_text(OLD)
+    os.utime(orchestrator(profile).parent, (1_700_000_000, 1_700_000_000))
+    assert read(profile).folders_changed_at is None
+
+
+@pytest.mark.parametrize(("status", "stdout"), [(126, ""), (127, "\n")])
+def test_an_image_without_a_shell_is_told_apart(status: int, stdout: str) -> None:
+    """From a shell that ran and failed."""
+    assert Answer(status, stdout, "exec failed").has_no_shell
+    assert not Answer(1, "", "No such container").has_no_shell
+    assert not Answer(127, "file ...", "sh: stat: not found").has_no_shell
