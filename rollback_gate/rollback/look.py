@@ -22,6 +22,8 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
 from rollback_gate.rollback.plan import Situation
 
+_APART_NS = 10**9
+
 
 @dataclass(frozen=True)
 class Look:
@@ -165,7 +167,11 @@ class Look:
         return self.strategy is Strategy.BIND and self._is_older(replica, self.directory / source.path)
 
     def _is_older(self, replica: Replica, path: Path) -> bool:
-        return replica.started_at is not None and files.is_there(path) and replica.started_at < touched_at(path)
+        """Than the last touch of the path, or than the last move of a folder on the way to it."""
+        if replica.started_at is None or not files.is_there(path):
+            return False
+        folders = (folder for folder in path.parents if folder.is_relative_to(self.directory))
+        return replica.started_at < max(touched_at(path), *(moved_at(folder) for folder in folders))
 
     def _consumes(self, replica: Replica) -> bool:
         if not replica.is_running or replica.started_at is None:
@@ -191,6 +197,12 @@ def digest_of(path: Path) -> str | None:
 def touched_at(path: Path) -> Instant:
     status = path.lstat()
     return Instant(max(status.st_mtime_ns, status.st_ctime_ns))
+
+
+def moved_at(folder: Path) -> Instant:
+    """When a folder itself was last moved, which leaves the time of its content; 0 where nothing tells that."""
+    status = folder.lstat()
+    return Instant(status.st_ctime_ns if status.st_ctime_ns - status.st_mtime_ns > _APART_NS else 0)
 
 
 def with_bytecode(directory: Path, relative: str) -> list[str]:

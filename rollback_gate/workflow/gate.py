@@ -16,6 +16,8 @@ from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence.services import unlisted
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.platform.compose import Configurations, tells_hashes
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.afterwards import Due
@@ -154,11 +156,13 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
 def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
     everyone = engine.of_project(profile.deployment.project)
     running = {name: [r for r in everyone if r.service == name] for name in profile.services}
-    changed = validity.drift(record, running) or _next_start(engine, profile, record, everyone)
+    configured, unread = _configured(engine, profile, everyone)
+    changed = validity.drift(record, running) or [*_next_start(engine, profile, record, everyone), *configured]
     if not changed:
         count = sum(map(len, running.values()))
-        says = f"{count} containers are those that were judged, and would start the same files and image again"
-        notes.append(Note("ok", "still true", says))
+        again = "files and image" if unread else "files, image and configuration"
+        says = f"{count} containers are those that were judged, and would start the same {again} again"
+        notes.append(Note("ok", "still true", f"{says}; {unread}" if unread else says))
         return []
     return [Obstacle(f"since then something has changed: {'; '.join(changed)}", VERIFY_AGAIN)]
 
@@ -177,6 +181,21 @@ def _next_start(
             changed.append(f"{replica.image_name} is another image now than {replica.name} runs")
     left_out = outside.carried_by(unlisted(profile, everyone), listed)
     return changed + [f"{service} is not in the profile, and {carries}" for service, carries in left_out.items()]
+
+
+def _configured(engine: Engine, profile: Profile, everyone: tuple[Replica, ...]) -> tuple[list[str], str]:
+    """Services that would get another configuration now; and why that could not be asked, "" where it was."""
+    runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
+    listed = [replica for replica in everyone if replica.service in profile.services]
+    now = Configurations(profile.deployment, runner, engine.environment).now(listed)
+    unread = next((str(one) for one in now.values() if isinstance(one, Unmeasured)), "")
+    differ = {
+        replica.service
+        for replica in listed
+        if tells_hashes(replica.compose_version) and now[replica.service] != replica.config_hash
+    }
+    changed = sorted(service for service in differ if not isinstance(now[service], Unmeasured))
+    return [f"{service} would get another configuration now" for service in changed], unread
 
 
 def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str) -> list[Obstacle]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rollback_gate.errors import Refused
+from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback import surroundings
+from rollback_gate.rollback.look import moved_at
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
 PROFILE = phase1()
@@ -59,3 +62,10 @@ def test_other_services_must_be_what_they_were() -> None:
     assert surroundings.lost(before, before) == []
     now = surroundings.others_of(PROFILE, [replace(queue, id="c" * 64)])
     assert surroundings.lost(before, now) == ["mongodb is gone", "nsqd was replaced"]
+
+
+def test_a_folder_that_was_moved_is_younger_than_its_content(tmp_path: Path) -> None:
+    """`mv` sets the inode's time only; a folder in which something was made has both times alike."""
+    assert moved_at(tmp_path) == Instant(0)
+    os.utime(tmp_path, (1_700_000_000, 1_700_000_000))
+    assert moved_at(tmp_path).ns == tmp_path.stat().st_ctime_ns
