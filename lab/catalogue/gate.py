@@ -7,8 +7,9 @@ from dataclasses import replace
 from lab import leaks
 from lab.catalogue import entry as ask
 from lab.catalogue import plant
-from lab.catalogue.code import one_replica_new
+from lab.catalogue.code import one_replica_new, tag_moved
 from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, Entry, Judged
+from lab.catalogue.services import reconfigured, replaced_behind
 from lab.operator import Operator
 from lab.reference import ORCHESTRATOR, WORKER, Lab
 
@@ -129,7 +130,7 @@ ENTRIES = (
         INCONCLUSIVE,
         COMPLETENESS,
         "without a conclusion",
-        judge=ask.with_suite("assert conclude(completeness.clock(readings, profile)).passed", "pass"),
+        judge=ask.with_suite("assert documents.have_comparable_times", "pass"),
         shows_in_readings=False,
     ),
     Entry(
@@ -222,6 +223,34 @@ ENTRIES = (
         "",
         "is another file now",
         judge=ask.gate(lambda operator: edited_while_judged(operator.lab)),
+    ),
+    Entry(
+        "mount-replaced-after-the-report",
+        "gate",
+        "the folder behind the mount was replaced after the GO",
+        INCONCLUSIVE,
+        "",
+        "is another file now",
+        judge=ask.gate(lambda operator: replaced_behind(operator.lab, "phase1")),
+    ),
+    Entry(
+        "image-moved-after-the-report",
+        "gate",
+        "the image's name means Phase 1 after the GO",
+        INCONCLUSIVE,
+        "",
+        "is another image now",
+        variants=("image", "build"),
+        judge=ask.gate(lambda operator: tag_moved(operator.lab)),
+    ),
+    Entry(
+        "configured-after-the-report",
+        "gate",
+        "the Compose file was changed after the GO",
+        INCONCLUSIVE,
+        "",
+        "would get another configuration now",
+        judge=ask.gate(lambda operator: reconfigured(operator.lab)),
     ),
     Entry(
         "report-holds",

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from lab.catalogue import plant
-from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, Entry, Start
+from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, RUNNING, Entry, Start
 from lab.reference import COORDINATOR, ORCHESTRATOR, PROJECT_LABEL, WORKER, Lab
 
 PACKAGE = "enrichment_service"
@@ -89,6 +89,23 @@ def left_out(lab: Lab, *, service: str = "backend") -> None:
     )
 
 
+def reconfigured(lab: Lab) -> None:
+    """Somebody has changed the Compose file, and nothing was recreated yet."""
+    path = lab.directory / "docker-compose.yml"
+    tree = yaml.safe_load(path.read_text())
+    for service in (WORKER, COORDINATOR):
+        tree["services"][service]["environment"]["SOMETHING_ELSE"] = "1"
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def one_replica_reconfigured(lab: Lab) -> None:
+    """A replica was lost, and made anew from files that had changed since the other one was made."""
+    reconfigured(lab)
+    lab.containers(WORKER)[1].remove(force=True)
+    lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", WORKER)
+    lab.wait_consuming()
+
+
 ENTRIES = (
     Entry(
         "coordinator-in-a-volume",
@@ -136,6 +153,24 @@ ENTRIES = (
         CODE,
         "would start something else",
         lambda lab: replaced_behind(lab, "before"),
+    ),
+    Entry(
+        "reconfigured",
+        "services",
+        "the Compose file was changed since the containers were made",
+        INCONCLUSIVE,
+        RUNNING,
+        "would get another configuration now",
+        reconfigured,
+    ),
+    Entry(
+        "one-replica-reconfigured",
+        "services",
+        "one of two replicas was made from other Compose files",
+        INCONCLUSIVE,
+        RUNNING,
+        "replicas of different configurations",
+        one_replica_reconfigured,
     ),
     Entry(
         "left-out",
