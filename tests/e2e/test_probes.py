@@ -42,7 +42,7 @@ def held_by_the_queue(operator: Operator) -> int:
 def last_delivery(operator: Operator) -> None:
     """The workers are restarted, as a deployment would: they finish what the queue delivers again."""
     operator.lab.set("LAB_FIRST_DOCUMENT", "quick")
-    operator.lab.recreate("enrichment-worker")
+    operator.lab.recreate("enrichment-worker", "enrichment-coordinator")
     operator.lab.wait_consuming()
     operator.lab.wait(lambda: held_by_the_queue(operator) == 0, "the last delivery", 60)
 
