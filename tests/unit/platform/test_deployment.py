@@ -202,6 +202,23 @@ def test_every_up_is_of_its_services_only() -> None:
     assert "--profile" not in old.config()
 
 
+@pytest.mark.parametrize(
+    ("version", "tells", "pulls"),
+    [
+        ("1.29.2", True, False),
+        ("2.5.0", False, False),
+        ("2.26.1", False, True),
+        ("2.29.3", True, True),
+        ("5.6.1", True, True),
+    ],
+)
+def test_what_versions_of_compose_can_do(version: str, tells: bool, pulls: bool) -> None:
+    """Between 2.0 and 2.29.2 a label is not what `config --hash` says; before 2.6 `up` knows no --pull."""
+    assert compose.tells_hashes(version) is tells
+    one = compose.Compose(("docker-compose",), version, "p", ("f",))
+    assert ("--pull" in one.recreate({"a": 1})) is pulls
+
+
 def test_the_configuration_of_now(tmp_path: Path) -> None:
     """By the Compose that made the project; where that is not here it is unmeasured, never equal."""
     (tmp_path / "docker-compose").touch()
