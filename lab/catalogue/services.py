@@ -71,7 +71,7 @@ def replaced_behind(lab: Lab, release: str) -> None:
         plant.put(lab, ORCHESTRATOR, plant.release_file("before") + b"# another one\n")
 
 
-def left_out(lab: Lab, *, service: str = "backend") -> None:
+def left_out(lab: Lab, *, service: str = "review-api") -> None:
     """A service of the project that mounts the code, and that nobody has thought of."""
     like = lab.containers(WORKER)[0]
     lab.engine.containers.run(
@@ -178,7 +178,7 @@ ENTRIES = (
         "a service of the project mounts the code, and the profile does not know it",
         INCONCLUSIVE,
         CODE,
-        "backend mounts enrichment_service",
+        "review-api mounts enrichment_service",
         left_out,
     ),
 )
