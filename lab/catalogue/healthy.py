@@ -9,7 +9,7 @@ from lab.catalogue import plant
 from lab.catalogue.entry import GO, Entry, Judged, Start
 from lab.catalogue.gate import log_level
 from lab.operator import Operator, settings
-from lab.reference import WORKER, Lab
+from lab.reference import COORDINATOR, WORKER, Lab
 
 ALL = ("bind", "build", "single", "image")
 
@@ -119,14 +119,14 @@ def given_up(lab: Lab) -> None:
 def slow_first(lab: Lab) -> None:
     """Their first documents wait out one time limit: longer than the queue waits for them."""
     lab.set("LAB_FIRST_DOCUMENT", "slow")
-    lab.recreate("enrichment-worker")
+    lab.recreate(WORKER, COORDINATOR)
     lab.wait_consuming()
 
 
 def quick_first(lab: Lab) -> None:
     """For those whose logs do not show what a busy worker does."""
     lab.set("LAB_FIRST_DOCUMENT", "quick")
-    lab.recreate("enrichment-worker")
+    lab.recreate(WORKER, COORDINATOR)
     lab.wait_consuming()
 
 

@@ -268,7 +268,8 @@ class World:
         if self.state["fails"] == command:
             raise CommandFailed(argv, "exited with status 1", "planted")
         if command == "config":
-            return Completed(argv, f"{rest[1]} hash\n" if rest else self._configuration(), "")
+            hashes = "".join(f"{name} hash\n" for name in rest[1].split(",")) if rest else ""
+            return Completed(argv, hashes or self._configuration(), "")
         if command == "build":
             self.new_image()
         elif command == "up" and tuple(rest[:3] + rest[4:7]) == UP:
