@@ -192,7 +192,10 @@ class Lab:
         self.close()
 
     def _compose_down(self) -> None:
-        """Compose v1 can find a network held by a container it has just removed: once more, until not."""
+        """Compose v1 can find a network held by a container it has just removed: once more, until not.
+
+        The network alone may stay: the engine's fault is none of what is tested.
+        """
         refused: list[LabError] = []
 
         def is_down() -> bool:
@@ -206,7 +209,10 @@ class Lab:
         try:
             self.wait(is_down, "compose down", 30)
         except LabError as error:
-            raise refused[-1] from error
+            # Docker 20.10 can keep an endpoint whose container is gone; its network then goes when the engine restarts.
+            ours = {"label": f"com.docker.compose.project={self.project}"}
+            if self.engine.containers.list(all=True, filters=ours) or "has active endpoints" not in str(refused[-1]):
+                raise refused[-1] from error
 
     # --- what goes in and what comes out
 
