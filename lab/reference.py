@@ -210,8 +210,10 @@ class Lab:
             self.wait(is_down, "compose down", 30)
         except LabError as error:
             # Docker 20.10 can keep an endpoint whose container is gone; its network then goes when the engine restarts.
-            ours = {"label": f"com.docker.compose.project={self.project}"}
-            if self.engine.containers.list(all=True, filters=ours) or "has active endpoints" not in str(refused[-1]):
+            ours = f"com.docker.compose.project={self.project}"
+            if self.engine.containers.list(all=True, filters={"label": ours}) or "has active endpoints" not in str(
+                refused[-1]
+            ):
                 raise refused[-1] from error
 
     # --- what goes in and what comes out
