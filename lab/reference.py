@@ -211,9 +211,8 @@ class Lab:
         except LabError as error:
             # Docker 20.10 can keep an endpoint whose container is gone; its network then goes when the engine restarts.
             ours = f"com.docker.compose.project={self.project}"
-            if self.engine.containers.list(all=True, filters={"label": ours}) or "has active endpoints" not in str(
-                refused[-1]
-            ):
+            is_gone = not self.engine.containers.list(all=True, filters={"label": ours})
+            if not (is_gone and "has active endpoints" in str(refused[-1])):
                 raise refused[-1] from error
 
     # --- what goes in and what comes out
