@@ -113,13 +113,6 @@ def slow_first(lab: Lab) -> None:
     lab.wait_consuming()
 
 
-def quick_first(lab: Lab) -> None:
-    """For those whose logs do not show what a busy worker does."""
-    lab.set("LAB_FIRST_DOCUMENT", "quick")
-    lab.recreate("enrichment-worker")
-    lab.wait_consuming()
-
-
 def invalid_tasks(lab: Lab) -> None:
     """Of somebody's script: each is tried five times, with an error line each."""
     lab.send({"document_id": "x.jpg"}, {"task_id": "t", "ocr_data": {}})
@@ -193,7 +186,7 @@ ENTRIES = (
     Entry("five-replicas", "healthy", "five replicas", GO, apply=five, settings=("deployment.replicas=5",)),
     Entry("similar-names", "healthy", "containers of other projects with similar names", GO, apply=similar),
     Entry("log-level-error", "healthy", "the log level hides all but errors; code and documents prove it", GO, "new_behaviour",
-          "the log proves nothing here", plant.all_of(quick_first, lambda lab: log_level(lab, "ERROR"), an_error_each)),
+          "the log proves nothing here", plant.all_of(lambda lab: log_level(lab, "ERROR"), an_error_each)),
     Entry("index", "healthy", "an index on created_at", GO,
           apply=lambda lab: lab.database.enriched_documents.create_index("created_at")),
 )  # fmt: skip
