@@ -59,12 +59,13 @@ def default_compose() -> str:
 class Nature:
     """How a lab behaves. `grace`: how long a worker, which ignores SIGTERM, may take to stop.
 
-    `first_document` of a process: quick, slow (it waits out one time limit) or any, as it comes on the real system.
+    `first_document` of a process: quick, slow (it waits out one time limit, and is delivered twice) or any (by chance,
+    as on the real system). A test asks for the one that it means.
     """
 
     manner: str = "true"
     pace: str = "quick"
-    first_document: str = "any"
+    first_document: str = "quick"
     grace: str = "1s"
 
 
@@ -140,7 +141,7 @@ class Lab:
         self.put_files("before")
         self.put_files(release)
         (self.directory / "docker-compose.yml").write_text(compose_file(self.variant))
-        self.set("LAB_FIRST_DOCUMENT", "any")
+        self.set("LAB_FIRST_DOCUMENT", self.settings["LAB_FIRST_DOCUMENT_AT_UP"])
         if self.variant != "bind":
             self.build_image()
         for container in self.containers("nsqd"):
@@ -198,7 +199,10 @@ class Lab:
         self.close()
 
     def _compose_down(self) -> None:
-        """Compose v1 can find a network held by a container it has just removed: once more, until not."""
+        """Compose v1 can find a network held by a container it has just removed: once more, until not.
+
+        The network alone may stay: the engine's fault is none of what is tested.
+        """
         refused: list[LabError] = []
 
         def is_down() -> bool:
@@ -212,7 +216,11 @@ class Lab:
         try:
             self.wait(is_down, "compose down", 30)
         except LabError as error:
-            raise refused[-1] from error
+            # Docker 20.10 can keep an endpoint whose container is gone; its network then goes when the engine restarts.
+            ours = f"com.docker.compose.project={self.project}"
+            is_gone = not self.engine.containers.list(all=True, filters={"label": ours})
+            if not (is_gone and "has active endpoints" in str(refused[-1])):
+                raise refused[-1] from error
 
     # --- what goes in and what comes out
 
@@ -331,6 +339,7 @@ class Lab:
             "LAB_PACE": nature.pace,
             "LAB_TIME_SCALE": str(PACES[nature.pace]),
             "LAB_FIRST_DOCUMENT": nature.first_document,
+            "LAB_FIRST_DOCUMENT_AT_UP": nature.first_document,
             "LAB_NAME_PREFIX": "" if self.project == DEFAULT_PROJECT else f"{self.project}-",
             "LAB_MONGO_PASSWORD": password,
             "LAB_MONGO_PASSWORD_QUOTED": urllib.parse.quote_plus(password),

@@ -46,7 +46,7 @@ def up(
     from lab.reference import Lab, Nature
 
     with lab_errors():
-        lab = Lab.up(variant, release, project, compose, Nature(manner, pace))
+        lab = Lab.up(variant, release, project, compose, Nature(manner, pace, first_document="any"))
     print(f"lab {project} is up: variant {variant}, release {release}")
     print(f"  its profile: --profile {lab.profile}")
 

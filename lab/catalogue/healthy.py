@@ -123,13 +123,6 @@ def slow_first(lab: Lab) -> None:
     lab.wait_consuming()
 
 
-def quick_first(lab: Lab) -> None:
-    """For those whose logs do not show what a busy worker does."""
-    lab.set("LAB_FIRST_DOCUMENT", "quick")
-    lab.recreate(WORKER, COORDINATOR)
-    lab.wait_consuming()
-
-
 def invalid_tasks(lab: Lab) -> None:
     """Of somebody's script: each is tried five times, with an error line each."""
     lab.send({"document_id": "x.jpg"}, {"task_id": "t", "ocr_data": {}})
@@ -316,7 +309,7 @@ ENTRIES = (
         GO,
         "new_behaviour",
         "the log proves nothing here",
-        plant.all_of(quick_first, lambda lab: log_level(lab, "ERROR"), an_error_each),
+        plant.all_of(lambda lab: log_level(lab, "ERROR"), an_error_each),
     ),
     Entry(
         "index",

@@ -146,7 +146,7 @@ def _changed_meanwhile(lack: _Lack) -> Claim | None:
     changed = [replica.label for replica in lack.replicas if _was_changed(replica)]
     if not changed:
         return None
-    says = f"{', '.join(changed)} finished none before somebody removed or restarted it while the checks ran"
+    says = f"{', '.join(changed)}: removed or restarted while the checks ran, before a document was finished"
     return inconclusive(SUBJECT, f"{says}: verify again")
 
 
@@ -210,15 +210,3 @@ def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes
     shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
     own = sum(p.finished for p in probes.probes)
     return saved or shrank or after.finished > before.finished + own
-
-
-_REASONS = (
-    _never_saved,
-    _too_long,
-    _not_sent,
-    _rejected,
-    _went_elsewhere,
-    _changed_meanwhile,
-    _not_picked_up,
-    _no_proof,
-)

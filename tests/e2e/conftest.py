@@ -20,14 +20,9 @@ __all__ = ["ROOT", "Ended", "Nature", "Operator", "finding"]
 COMPOSE_V1 = "/usr/bin/docker-compose"
 
 
-# Of the real worker every third first document outlasts the queue's patience, and comes again to whoever is free: which
-# replica then has proof is the queue's choice. test_probes.py and the catalogue ask that; here each is as any other.
-QUICK = Nature(first_document="quick")
-
-
 @contextmanager
 def running_lab(
-    variant: str, release: str, project: str, folder: Path, compose: str = "", nature: Nature = QUICK
+    variant: str, release: str, project: str, folder: Path, compose: str = "", nature: Nature = Nature()
 ) -> Iterator[Operator]:
     lab = Lab.up(variant, release, project, compose or default_compose(), nature)
     try:

@@ -141,9 +141,7 @@ def operator(
     case, _, end = request.param.rpartition("-")
     variant, mode = CASES[case]
     folder = tmp_path_factory.mktemp(request.param)
-    with running_lab(
-        variant, "phase1", f"e2e-crash-{request.param}", folder, nature=Nature(grace="0s", first_document="quick")
-    ) as started:
+    with running_lab(variant, "phase1", f"e2e-crash-{request.param}", folder, nature=Nature(grace="0s")) as started:
         yield Matrix(started, mode, end)
 
 
