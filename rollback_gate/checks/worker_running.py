@@ -20,11 +20,12 @@ def expected_number(readings: Readings) -> Claim:
             "services",
             "no container of any service exists here: is it the right engine, and the right deployment.project?",
         )
-    claims = [_expected_of(readings, service, number) for service, number in readings.expected.items()]
+    claims = [_expected_of(readings, service) for service in readings.services]
     return _all_of("services", claims, Evidence.PROCESS)
 
 
-def _expected_of(readings: Readings, service: str, expected: int) -> Claim:
+def _expected_of(readings: Readings, service: str) -> Claim:
+    expected = readings.expected[service]
     replicas = readings.of(service)
     states = [r.before for r in replicas]
     found = [state for state in states if isinstance(state, Replica)]
@@ -52,12 +53,12 @@ def _expected_of(readings: Readings, service: str, expected: int) -> Claim:
 
 
 def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
-    """One claim of those of all services: the first that failed, else the first that is inconclusive."""
+    """One claim of those of all services: the first that failed, else the first that is inconclusive, and its likes."""
     rows = list(claims)
     for outcome in _ORDER:
-        for claim in rows:
-            if claim.outcome is outcome:
-                return claim
+        if same := [claim for claim in rows if claim.outcome is outcome]:
+            likes = (f"{claim.subject}: {claim.says}" for claim in same[1:])
+            return replace(same[0], details=(*same[0].details, *likes))
     says = "; ".join(f"{claim.subject}: {claim.says}" for claim in rows)
     return passed(subject, says, on, *(detail for claim in rows for detail in claim.details))
 
@@ -79,7 +80,7 @@ def nothing_exists(readings: Readings) -> bool:
 
 def same_replicas(readings: Readings) -> Claim:
     """The containers at the end are those of the beginning: a scaled or recreated service was not judged whole."""
-    claims = [_same_of(readings, service) for service in readings.expected]
+    claims = [_same_of(readings, service) for service in readings.services]
     return _all_of("services", claims, Evidence.PROCESS)
 
 
@@ -211,7 +212,7 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
 
 def configurations(readings: Readings) -> Claim:
     """All replicas of a service have one configuration, and a new one would get it too."""
-    claims = [_configuration_of(readings, service) for service in readings.expected]
+    claims = [_configuration_of(readings, service) for service in readings.services]
     return _all_of("services", claims, Evidence.PROCESS)
 
 

@@ -253,6 +253,12 @@ class Readings:
     ill_before: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """Those that read the queue first; the order says nothing else."""
+        first = {replica.service for replica in self.consuming}
+        return tuple(sorted(self.expected, key=lambda service: (service not in first, service)))
+
+    @property
     def consuming(self) -> tuple[ReplicaReading, ...]:
         """The replicas of the service that reads the queue."""
         return tuple(replica for replica in self.replicas if replica.consumes)

@@ -12,7 +12,7 @@ from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import goals, interruption, steps
+from rollback_gate.rollback import goals, interruption, steps, surroundings
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Situation, Step
@@ -112,6 +112,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
     if request.earlier is not None:
         event = "run.undo" if goal.direction is Direction.UNDO else "run.resume"
         turned = request.earlier.direction is not goal.direction
+        others = {"others": others_now(context)} if turned else {}
         journal.write(
             event,
             direction=goal.direction.value,
@@ -120,6 +121,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
             overrides=list(request.overrides),
             plan=steps_to_come,
             how=asdict(context.situation.how),
+            **others,
         )
         goals.sweep(context.run, goal, context.situation.directory)
         if turned:
@@ -157,7 +159,14 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
         "consuming": list(situation.consuming),
         "ill": list(situation.ill_services),
+        "others": others_now(context),
     }
+
+
+def others_now(context: Context) -> dict[str, str]:
+    """Container id by name, of the project's services that this run must leave alone. Raises Unreachable."""
+    profile = context.situation.profile
+    return surroundings.others_of(profile, context.engine.of_project(profile.deployment.project))
 
 
 def _one(step: Step, context: Context, stopping: Stopping) -> None:

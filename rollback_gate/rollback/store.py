@@ -171,7 +171,8 @@ class RunAccount:
     were begun, in order, those of resumed attempts too. `built`: what its last build made,
     by image name; `ever_built`: ids of all that it made.
     `messages`: of a production rollback, what became of each.
-    `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden.
+    `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden. `others`: container id by
+    name, of the services that this run must leave alone, as they were when its direction was begun.
     """
 
     id: str
@@ -187,6 +188,7 @@ class RunAccount:
     ever_built: tuple[str, ...] = ()
     attempts: tuple[dict[str, Any], ...] = ()
     messages: tuple[dict[str, str], ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def began_at(self) -> Instant:
@@ -252,6 +254,7 @@ class _Reader:
     built: Mapping[str, str] = field(default_factory=dict)
     ever_built: list[str] = field(default_factory=list)
     messages: list[dict[str, str]] = field(default_factory=list)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def feed(self, entry: Entry) -> None:
         data = entry.data
@@ -264,6 +267,7 @@ class _Reader:
                     **{key: data.get(key) for key in ("operator", "reason", "overrides")},
                 }
             )
+            self.others = data.get("others", self.others)
         if entry.event == "run.begin":
             self.began = {**data, "at": str(entry.at)}
         elif entry.event in ("run.resume", "run.undo"):
@@ -304,4 +308,5 @@ class _Reader:
             tuple(self.ever_built),
             tuple(self.attempts),
             tuple(self.messages),
+            self.others,
         )

@@ -8,7 +8,8 @@ from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
 from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
-from rollback_gate.rollback.store import Run
+from rollback_gate.rollback import surroundings
+from rollback_gate.rollback.store import Run, RunAccount
 from rollback_gate.workflow import assessments
 from rollback_gate.workflow.call import heading_of, local_now, record_folder
 from rollback_gate.workflow.session import Session
@@ -29,7 +30,7 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     heading = heading_of(call, session.settings, "rollback", session.engine, account)
     heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
-    state = state_of_service(session.profile, session.engine)
+    state = [*state_of_service(session.profile, session.engine), *_lost(session, account)]
     folder = record_folder(call, heading)
     error.run_id, error.state = run.id, tuple(state)
     page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
@@ -37,6 +38,16 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     error.record = str(folder / write.HTML_NAME)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {run.folder}")
+
+
+def _lost(session: Session, account: RunAccount) -> list[str]:
+    """Containers of other services that are not what they were when the run began."""
+    profile = session.profile
+    try:
+        everyone = session.engine.of_project(profile.deployment.project)
+    except Unreachable:
+        return []  # said by the state of the service
+    return surroundings.lost(account.others, surroundings.others_of(profile, everyone))
 
 
 def state_of_service(profile: Profile, engine: Engine) -> list[str]:

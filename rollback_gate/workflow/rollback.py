@@ -12,12 +12,12 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.goal import Direction, Goal, How, Mode
 from rollback_gate.change.sources import Choice, Sources
 from rollback_gate.change.strategy import Strategy
-from rollback_gate.errors import EndedEarly, Refused, RollbackFailed
+from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachable
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import goals, plan, store, surroundings
-from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute
+from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute, others_now
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, digest_of
 from rollback_gate.rollback.plan import Keeping, Plan, Situation
@@ -331,25 +331,25 @@ def _run(
     listener = Listener(before, partial(_again, session, situation, run))
     with Stopping() as stopping:
         try:
-            others = _others(session)
             measured = execute(todo, context, request, listener, stopping)
-            _refuse_loss(run, others, _others(session))
+            _refuse_loss(run, context)
             return measured, stopping.requested
         except RollbackFailed as error:
             failure.record(session, run, error)
             raise
 
 
-def _others(session: Session) -> dict[str, str]:
-    profile = session.profile
-    return surroundings.others_of(profile, session.engine.of_project(profile.deployment.project))
-
-
-def _refuse_loss(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raises RollbackFailed where a container of another service is not what it was when this attempt began."""
-    if lost := surroundings.lost(before, now):
+def _refuse_loss(run: Run, context: Context) -> None:
+    """Raises RollbackFailed where a container of another service is not what it was when the run began."""
+    remedy = "look with docker ps -a; start what is missing, then invoke verify"
+    try:
+        lost = surroundings.lost(run.account().others, others_now(context))
+    except Unreachable as error:
+        says = f"run {run.id} is done; whether every other service is as before could not be asked: {error.message}"
+        raise RollbackFailed(says, remedy) from error
+    if lost:
         says = f"run {run.id} is done, and of other services {', '.join(lost)}: by whom, this tool cannot tell"
-        raise RollbackFailed(says, "look with docker ps -a; start what is missing, then invoke verify")
+        raise RollbackFailed(says, remedy)
 
 
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
