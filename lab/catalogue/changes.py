@@ -288,6 +288,14 @@ def ids_unread(readings: Readings) -> Readings:
     return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))
 
 
+def carries_nothing(readings: Readings) -> Readings:
+    """The other service's replica has none of the change's files."""
+    (one,) = (r for r in readings.replicas if not r.consumes)
+    assert isinstance(one.code, CodeReading)
+    empty = having(one.code, files=tuple(having(f, exists=False) for f in one.code.files), still_there=())
+    return coordinator(code=empty, code_after=empty)(readings)
+
+
 def other_crashed(readings: Readings) -> Readings:
     """By itself, since the rollback started it, and not while the checks ran."""
     (one,) = (r for r in readings.replicas if not r.consumes)

@@ -8,6 +8,7 @@ from lab.catalogue.changes import (
     GONE,
     Row,
     _of_first,
+    carries_nothing,
     chain,
     code,
     coordinator,
@@ -26,6 +27,7 @@ from lab.catalogue.changes import (
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO
 
 ROWS: tuple[Row, ...] = (
+    ("carries-nothing", INCONCLUSIVE, CODE, "has none of the files of the change", BY_RUN, carries_nothing),
     ("partial-kept-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, code(kept=GONE)),
     (
         "partial-imports",

@@ -86,6 +86,14 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         log(startup_errors=("ImportError: x",)),
     ),
+    (
+        "errors-at-the-start-of-one-that-the-queue-cannot-tell",
+        NO_GO,
+        RUNNING,
+        "had errors at its start",
+        BY_RUN,
+        chain(first(in_queue=None), log(startup_errors=("ImportError: x",))),
+    ),
     ("unreadable-lines", INCONCLUSIVE, RUNNING, "its errors cannot be counted", BY_RUN, log(unreadable_lines=3)),
     ("tag-unread", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, first(image_of_tag=GONE)),
     (
