@@ -11,6 +11,7 @@ import importlib
 import re
 import string
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from rollback_gate.evidence.error_lines import MARKS
@@ -51,6 +52,7 @@ def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tupl
     return tuple(t.encode() for n, t in enumerate(shortest_first) if not any(s in t for s in shortest_first[:n]))
 
 
+@lru_cache(maxsize=256)  # who waits for a line asks many times a minute, always for the same patterns
 def required(pattern: re.Pattern[str]) -> frozenset[str]:
     """Every text that the pattern matches holds at least one of these; empty where none is known."""
     if pattern.flags & (re.IGNORECASE | re.VERBOSE):

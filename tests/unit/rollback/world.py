@@ -14,6 +14,7 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -52,6 +53,12 @@ CHANGE = {
 }
 KEPT = {"enrichment_service/workers/enrichment_worker.py": "import agent_orchestrator\n", "Dockerfile": "FROM base\n"}
 LINES = ("INFO:w:NSQ Consumer created, starting to consume messages...", "INFO:gnsq:connection successful")
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, _: str, environ: tuple[tuple[str, str], ...], given: tuple[str, ...]) -> Settings:
+    """A profile is read once for each content of its file: thousands of runs use the same."""
+    return load(path, dict(environ), given)
 
 
 @dataclass
@@ -229,7 +236,8 @@ class World:
     @contextlib.contextmanager
     def opening(self, call: Call, purpose: str) -> Iterator[Session]:
         """In place of session.opened: a real lock, no database, no waiting."""
-        settings = load(call.profile_path, call.environ, call.settings_given)
+        path = call.profile_path
+        settings = _loaded(path, path.read_text(), tuple(call.environ.items()), call.settings_given)
         engine = self.engine(call.environ)
         with lock.held(self.project, self.root / "holder", "kim", purpose, Instant(0)) as held:
             yield self._session(call, settings, engine, held)
