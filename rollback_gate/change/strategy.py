@@ -47,10 +47,14 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
 
 
 def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:
-    """The innermost bind mount that holds this path of the container, and the path on the host."""
-    pure = PurePosixPath(path)
-    fitting = [m for m in mounts if m.kind == "bind" and pure.is_relative_to(m.target)]
-    if not fitting:
+    """The bind mount through which a container sees this path, and the path on the host; None where it sees no such."""
+    mount = innermost(mounts, path)
+    if mount is None or mount.kind != "bind":
         return None
-    mount = max(fitting, key=lambda m: len(PurePosixPath(m.target).parts))
-    return Covered(mount, str(PurePosixPath(mount.source) / pure.relative_to(mount.target)))
+    return Covered(mount, str(PurePosixPath(mount.source) / PurePosixPath(path).relative_to(mount.target)))
+
+
+def innermost(mounts: Iterable[Mount], path: str) -> Mount | None:
+    """The mount of any kind that holds this path of the container: it hides those around it."""
+    fitting = [mount for mount in mounts if PurePosixPath(path).is_relative_to(mount.target)]
+    return max(fitting, key=lambda mount: len(PurePosixPath(mount.target).parts), default=None)

@@ -80,6 +80,10 @@ class Profile(Section):
         """Where a file of the project is inside the containers of a service."""
         return str(PurePosixPath(self.services[service].root) / relative)
 
+    def places(self, service: str) -> tuple[str, ...]:
+        """Where the files that are restored, and what is always removed, are inside the containers of a service."""
+        return tuple(self.inside(service, path) for path in (*(file.path for file in self.files), *self.removed()))
+
     @property
     def consumer(self) -> str:
         """The service that consumes the queue."""

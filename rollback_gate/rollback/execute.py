@@ -258,7 +258,7 @@ def _is_settled(replica: Replica, context: Context) -> bool:
     """A step has waited for it; or it reads the queue, and no step will touch it. Others may all be restarted yet."""
     if replica.id in context.consuming_at or replica.id in context.up:
         return True
-    to_come = context.stopped | {stale.id for stale in context.situation.stale_replicas}
+    to_come = context.stopped | {stale.id for stale in context.situation.stale}
     return replica.service == context.situation.worker and replica.id not in to_come
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Direction, Goal, How
-from rollback_gate.change.strategy import Strategy
+from rollback_gate.change.strategy import Strategy, innermost
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
@@ -41,34 +41,30 @@ class Look:
         self,
         compose: Compose,
         services: Mapping[str, ComposeService],
-        worker: tuple[Replica, ...],
-        dependents: Mapping[str, tuple[Replica, ...]],
+        found: Mapping[str, tuple[Replica, ...]],
     ) -> Situation:
         """Raises Unreachable, OSError."""
+        everyone = tuple(replica for rows in found.values() for replica in rows)
+        worker = found[self.profile.consumer]
         consuming = tuple(r.id for r in worker if self._consumes(r))
-        everyone = (*worker, *(r for rows in dependents.values() for r in rows))
         restore = self._to_restore()
-        wrong = tuple(r for r in worker if self._is_stale(r))
-        needs_build = self._needs_build(bool(restore), len(wrong) < len(worker))
-        stale = worker if needs_build else tuple(r for r in worker if r in wrong or self._is_idle(r, consuming))
+        wrong = tuple(r for r in everyone if self._is_stale(r))
+        needs_build = self._needs_build(bool(restore), any(r not in wrong for r in worker))
+        stale = everyone if needs_build else tuple(r for r in everyone if r in wrong or self._is_idle(r, consuming))
         return Situation(
             self.profile,
             self.directory,
             self.strategy,
             compose,
             services,
-            worker,
-            dependents,
+            found,
             self.goal,
             restore=restore,
             remove=self._to_remove(),
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
             images=_images(everyone, stale),
-            stale_replicas=stale,
-            stale_dependents=tuple(
-                name for name, rows in dependents.items() if needs_build or self._is_stale_dependent(rows)
-            ),
+            stale=stale,
             consuming=consuming,
             needs_build=needs_build,
             how=self.how,
@@ -108,14 +104,9 @@ class Look:
 
     def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
         """Not at work, where it should be; a change that never came up has only to be started."""
-        if self.goal.consumes:
+        if self.goal.consumes and replica.service == self.profile.consumer:
             return replica.id not in consuming
-        return not (replica.is_running or replica.restarting)
-
-    def _is_stale_dependent(self, rows: tuple[Replica, ...]) -> bool:
-        if not rows:
-            return True
-        return any(self._is_stale(r) or not (r.is_running or (r.restarting and not self.goal.consumes)) for r in rows)
+        return not (replica.is_running or (replica.restarting and not self.goal.consumes))
 
     def _is_stale(self, replica: Replica) -> bool:
         """Whether this container has other code than the goal's, or started before its files were last touched."""
@@ -126,22 +117,29 @@ class Look:
         return self._has_wrong_code(replica)
 
     def out_of_reach(self, situation: Situation) -> list[str]:
-        """Dependents that hold the change in an image that is neither built nor given back: no step would mend them."""
-        if self.strategy is Strategy.BIND or self.goal.direction is Direction.UNDO:
+        """Replicas that hold the change where no step would mend it, and where that is."""
+        if self.goal.direction is Direction.UNDO:
             return []
-        built = {
-            r.image_name
-            for name, rows in {self.profile.consumer: situation.replicas, **situation.dependents}.items()
-            if situation.services[name].builds
-            for r in rows
-        }
-        own = [
-            r
-            for rows in situation.dependents.values()
-            for r in rows
-            if r.image_name not in built and r.image_name not in self.goal.images
-        ]
-        return [f"{r.name} ({r.image_name})" for r in own if self._has_wrong_code(r)]
+        names = {r.image_name for r in situation.everyone if self._is_built(situation, r.service)}
+        mended = {*names, *self.goal.images} if self.strategy is not Strategy.BIND else set[str]()
+        found = ((r, self._beyond(r, mended)) for r in situation.everyone)
+        return [f"{r.name} ({where})" for r, where in found if where and self._has_wrong_code(r)]
+
+    def _is_built(self, situation: Situation, service: str) -> bool:
+        return service in situation.services and situation.services[service].builds
+
+    def _beyond(self, replica: Replica, mended: set[str]) -> str:
+        """Where this replica has a part of the change that the rollback does not reach, "" for nowhere.
+
+        A mounted tree is restored, unless the code comes by an image; a volume outlives every container.
+        """
+        for path in self.profile.places(replica.service):
+            mount = innermost(replica.mounts, path)
+            if mount is None and replica.image_name not in mended:
+                return f"in its image {replica.image_name}"
+            if mount is not None and (mount.kind != "bind" or self.strategy is Strategy.IMAGE):
+                return f"in {mount.kind} {mount.name or mount.source} at {mount.target}"
+        return ""
 
     def _has_wrong_code(self, replica: Replica) -> bool:
         return self._has_wrong_modules(replica) or any(self._has_wrong_file(replica, s) for s in self.goal.sources)
@@ -161,7 +159,7 @@ class Look:
     def _has_wrong_file(self, replica: Replica, source: Source) -> bool:
         seen = digest_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
         if seen is None and replica.service != self.profile.consumer:
-            return False  # a dependent without this file does not run it
+            return False  # a service without this file does not run it
         if seen != source.digest:
             return True
         return self.strategy is Strategy.BIND and self._is_older(replica, self.directory / source.path)

@@ -50,9 +50,9 @@ class Step:
 class Situation:
     """A goal, and what preflight found: `restore`, `remove`, `put_back`, `tags` hold only what still has to be done.
 
-    `consuming`: ids of the replicas that consume now. `stale_*`: what would go on running something else than the goal
-    if it were left alone; dependents by service. `images`: what the worker and its dependents run now, by image name.
-    `needs_build`: no image with the goal's code is at hand; then all containers are stale.
+    `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would go on
+    running something else than the goal if they were left alone. `images`: what all of them run now, by image name.
+    `needs_build`: no image with the goal's code is at hand; then all replicas are stale.
     """
 
     profile: Profile
@@ -60,16 +60,14 @@ class Situation:
     strategy: Strategy
     compose: Compose
     services: Mapping[str, ComposeService]
-    replicas: tuple[Replica, ...]
-    dependents: Mapping[str, tuple[Replica, ...]]
+    found: Mapping[str, tuple[Replica, ...]]
     goal: Goal
     restore: tuple[Source, ...]
     remove: tuple[str, ...]
     put_back: tuple[str, ...]
     tags: Mapping[str, str]
     images: Mapping[str, str]
-    stale_replicas: tuple[Replica, ...]
-    stale_dependents: tuple[str, ...]
+    stale: tuple[Replica, ...]
     consuming: tuple[str, ...]
     needs_build: bool
     how: How = How()
@@ -80,14 +78,33 @@ class Situation:
 
     def wanted(self, service: str) -> dict[str, int]:
         """How many of it there are to be: as many as there are now, and no fewer than are normal."""
-        now = self.replicas if service == self.worker else self.dependents[service]
-        whole = [replica for replica in now if not replica.is_half_made]
+        whole = [replica for replica in self.found[service] if not replica.is_half_made]
         return {service: max(len(whole), self.profile.services[service].replicas)}
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """Those of the service that consumes."""
+        return self.found[self.worker]
 
     @property
     def everyone(self) -> tuple[Replica, ...]:
         """The replicas of all services."""
-        return (*self.replicas, *(replica for rows in self.dependents.values() for replica in rows))
+        return tuple(replica for rows in self.found.values() for replica in rows)
+
+    def stale_of(self, service: str) -> tuple[Replica, ...]:
+        return tuple(replica for replica in self.found[service] if replica in self.stale)
+
+    def missing(self, service: str) -> int:
+        """How many containers of it there are too few."""
+        return max(0, self.profile.services[service].replicas - len(self.found[service]))
+
+    def is_due(self, service: str) -> bool:
+        return bool(self.stale_of(service)) or self.missing(service) > 0
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The services that do not consume."""
+        return tuple(service for service in self.found if service != self.worker)
 
     @property
     def ill_services(self) -> tuple[str, ...]:
@@ -136,15 +153,14 @@ class Keeping:
 def make(situation: Situation, keeping: Keeping) -> Plan:
     """For any goal and strategy."""
     files = _files(situation)
-    missing = situation.profile.replicas - len(situation.replicas)
-    with_worker = bool(_touches_worker(situation) or situation.stale_replicas or missing > 0)
-    dependents = tuple(situation.dependents) if with_worker else situation.stale_dependents
-    if not files and not with_worker and not dependents and not situation.tags:
+    with_worker = _touches_worker(situation) or situation.is_due(situation.worker)
+    others = [name for name in situation.others if with_worker or situation.is_due(name)]
+    if not files and not with_worker and not others and not situation.tags:
         return Plan((), _because(situation))
-    steps = [*files, *_before_containers(situation, keeping, bool(with_worker or dependents))]
+    steps = [*files, *_before_containers(situation, keeping, bool(with_worker or others))]
     if with_worker:
         steps += _worker(situation)
-    return Plan((*steps, *_dependents(situation, dependents)))
+    return Plan((*steps, *_others(situation, others)))
 
 
 def _touches_worker(situation: Situation) -> bool:
@@ -154,9 +170,9 @@ def _touches_worker(situation: Situation) -> bool:
 
 def _because(situation: Situation) -> str:
     if situation.goal.direction is Direction.UNDO:
-        return "the change's files and images are in place, and every replica and dependent runs them"
+        return "the change's files and images are in place, and every replica of every service runs them"
     removed = "" if not situation.goal.remove else "removed modules are gone, "
-    return f"files hold the old code, {removed}and the processes of every replica and dependent are younger"
+    return f"files hold the old code, {removed}and the processes of every replica of every service are younger"
 
 
 # --- files
@@ -250,8 +266,8 @@ def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
 
 
 def _build(situation: Situation) -> Step:
-    """Before anything stops, and each image once: dependents that share the worker's image need none of their own."""
-    names = [n for n in (situation.worker, *situation.dependents) if situation.services[n].builds]
+    """Before anything stops, and each image once: services that share the worker's image need none of their own."""
+    names = [n for n in (situation.worker, *situation.others) if situation.services[n].builds]
     how = situation.how
     command = situation.compose.build(names, how.no_cache or situation.goal.rebuild, how.pull)
     afresh = " afresh" if how.no_cache or situation.goal.rebuild else ""
@@ -279,8 +295,7 @@ def _save_evidence(situation: Situation) -> Step:
 
 def _worker(situation: Situation) -> list[Step]:
     """Those that do not consume first, together: one that does is touched only when a new one has come up."""
-    stale = situation.stale_replicas
-    missing = situation.profile.replicas - len(situation.replicas)
+    stale = situation.stale_of(situation.worker)
     if situation.strategy is Strategy.BIND:
         steps = _in_groups(situation, Kind.RESTART)
     elif situation.in_turn or 0 < len(stale) < len(situation.replicas):
@@ -289,13 +304,15 @@ def _worker(situation: Situation) -> list[Step]:
         return _recreate(situation)
     else:
         steps = []
-    if missing > 0 and not any(step.kind is Kind.REPLACE for step in steps):
-        command = shlex.join(situation.compose.start_missing(situation.wanted(situation.worker)))
-        steps.append(
-            Step("start:worker", Kind.START, "start the replicas that are missing", (situation.worker,), command)
-        )
+    if situation.missing(situation.worker) and not any(step.kind is Kind.REPLACE for step in steps):
+        steps.append(_start(situation, "worker", situation.worker))
         steps += _wait(situation, "all", (situation.worker,), "every replica reports")
     return steps
+
+
+def _start(situation: Situation, label: str, service: str) -> Step:
+    command = shlex.join(situation.compose.start_missing(situation.wanted(service)))
+    return Step(f"start:{label}", Kind.START, f"start the replicas of {service} that are missing", (service,), command)
 
 
 def _recreate(situation: Situation) -> list[Step]:
@@ -324,7 +341,7 @@ def _in_groups(situation: Situation, kind: Kind) -> list[Step]:
 
 
 def _groups(situation: Situation) -> list[tuple[Replica, ...]]:
-    stale = situation.stale_replicas
+    stale = situation.stale_of(situation.worker)
     if not situation.in_turn:
         return [stale] if stale else []
     idle = tuple(r for r in stale if r.id not in situation.consuming)
@@ -351,11 +368,11 @@ def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) 
     return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who} that it consumes", targets)]
 
 
-def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
+def _others(situation: Situation, names: Iterable[str]) -> list[Step]:
     """After the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
     steps: list[Step] = []
     for name in in_order(names, situation.services):
-        containers = situation.dependents[name]
+        containers = situation.found[name]
         if situation.strategy is not Strategy.BIND or not containers:
             steps.append(
                 Step(
@@ -376,6 +393,7 @@ def _dependents(situation: Situation, names: Iterable[str]) -> list[Step]:
                     f"docker restart {' '.join(r.name for r in containers)}",
                 )
             )
+            steps += [_start(situation, name, name)] if situation.missing(name) else []
         if situation.goal.consumes:
             steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
     return steps

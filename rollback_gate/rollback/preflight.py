@@ -69,7 +69,7 @@ class Checklist:
         return Refused(message, "; ".join(i.remedy for i in bad if i.remedy))
 
 
-Found = tuple[tuple[Replica, ...], dict[str, tuple[Replica, ...]]]
+Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 
 
@@ -77,7 +77,7 @@ FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 class Preflight:
     """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project.
 
-    `find_goal`: from directory, strategy and the containers of worker and dependents to the goal and a sentence on it.
+    `find_goal`: from directory, strategy and the replicas of all services to the goal and a sentence on it.
     `quarantine`: of the run that is resumed.
     """
 
@@ -95,12 +95,12 @@ class Preflight:
         checklist = Checklist()
         directory = checklist.ask("project directory", self._directory)
         checklist.ask("engine", self._engine)
-        found = checklist.ask("worker", self._worker)
+        found = checklist.ask("services", self._services)
         self._database(checklist)
         if directory is None or found is None:
             return checklist, None, None
-        worker, dependents = found
-        everyone = (*worker, *(r for rows in dependents.values() for r in rows))
+        worker = found[self.profile.consumer]
+        everyone = tuple(replica for rows in found.values() for replica in rows)
         compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
         if compose is None:
             # What can be told all the same: an operator wants to know of both.
@@ -113,9 +113,9 @@ class Preflight:
             return checklist, None, None
         if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
             # A run that is resumed has proven it, and has changed the tree since, not yet the image.
-            checklist.ask("same files", lambda: self._same_files(worker, directory, strategy, goal.sources))
+            checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
         if strategy is not Strategy.BIND:
-            checklist.ask("configuration", lambda: self._same_configuration(worker, directory, bound, checklist))
+            checklist.ask("configuration", lambda: self._same_configuration(found, directory, bound, checklist))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
@@ -124,9 +124,9 @@ class Preflight:
         if checklist.refusal():
             return checklist, None, None
         look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine)
-        situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, worker, dependents)))
-        if situation is not None and strategy is not Strategy.BIND:
-            checklist.ask("dependents", lambda: _within_reach(look, situation))
+        situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
+        if situation is not None:
+            checklist.ask("within reach", lambda: _within_reach(look, situation))
         return checklist, situation, state
 
     # --- each item
@@ -146,17 +146,16 @@ class Preflight:
             )
         return self.engine.id, f"{self.engine.host} ({self.engine.id})"
 
-    def _worker(self) -> tuple[Found, str]:
+    def _services(self) -> tuple[Found, str]:
         deployment = self.profile.deployment
-        worker = self.engine.containers(deployment.project, self.profile.consumer)
-        if not worker:
+        found = {name: self.engine.containers(deployment.project, name) for name in self.profile.services}
+        if not found[self.profile.consumer]:
             raise Refused(
                 f"project {deployment.project} has no container of service {self.profile.consumer}",
                 "correct deployment.project, or the names under [services]; `docker ps -a --format "
                 "'{{.Names}} {{.Labels}}'` shows what there is",
             )
-        dependents = {name: self.engine.containers(deployment.project, name) for name in self.profile.others}
-        return (worker, dependents), ", ".join(f"{r.name} {r.condition}" for r in worker)
+        return found, ", ".join(f"{r.name} {r.condition}" for rows in found.values() for r in rows)
 
     def _goal(self, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
         for restored in self.profile.files:
@@ -192,23 +191,21 @@ class Preflight:
         self, found: Found, directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
         """Where all code is mounted and no container is missing, restarts are all that is needed: without Compose."""
-        worker, others = found
         try:
-            return self._installed_compose(worker, directory, checklist)
+            return self._installed_compose(found[self.profile.consumer], directory, checklist)
         except Refused as error:
-            if not self._needs_only_restarts(worker, others):
+            if not self._needs_only_restarts(found):
                 raise
             says = f"{error.message}: not needed, as all code is mounted and nothing is missing"
             checklist.warn("compose", says)
             return (composes.none(self.profile.deployment), {}), "containers are restarted without it"
 
-    def _needs_only_restarts(self, worker: tuple[Replica, ...], others: Mapping[str, tuple[Replica, ...]]) -> bool:
-        everyone = {self.profile.consumer: worker, **others}
-        is_whole = all(len(rows) >= self.profile.services[name].replicas for name, rows in everyone.items())
+    def _needs_only_restarts(self, found: Found) -> bool:
+        is_whole = all(len(rows) >= self.profile.services[name].replicas for name, rows in found.items())
         inside = self.profile.inside
         return is_whole and all(
             covering_mount(replica.mounts, inside(replica.service, item.path)) is not None
-            for rows in everyone.values()
+            for rows in found.values()
             for replica in rows
             for item in self.profile.files
         )
@@ -250,18 +247,20 @@ class Preflight:
         return chosen, chosen.value
 
     def _same_files(
-        self, worker: Iterable[Replica], directory: Path, strategy: Strategy, restored: tuple[Source, ...]
+        self, everyone: Iterable[Replica], directory: Path, strategy: Strategy, restored: tuple[Source, ...]
     ) -> tuple[bool, str]:
         """The project directory is the one that the containers were made from: a remote engine has files of its own.
 
         An image holds a copy, so under `build` a local file that is the old code already is right as well.
         """
-        for replica in worker:
+        for replica in everyone:
             for source in restored:
                 path = self.profile.inside(replica.service, source.path)
                 seen, mine = digest_in(self.engine, replica.id, path), digest_of(directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
+                if replica.service != self.profile.consumer and not _is_of_the_tree(replica, path, strategy):
+                    continue  # what it has of the change, if anything, is looked at by itself
                 covered = covering_mount(replica.mounts, path)
                 where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
                 raise Refused(
@@ -271,9 +270,10 @@ class Preflight:
         return True, "the containers have the files of the project directory"
 
     def _same_configuration(
-        self, worker: tuple[Replica, ...], directory: Path, compose: Compose, checklist: Checklist
+        self, found: Found, directory: Path, compose: Compose, checklist: Checklist
     ) -> tuple[bool, str]:
         """A recreate takes its configuration from the Compose files: they must be those that made the project."""
+        worker = found[self.profile.consumer]
         made_from = [Path(name).name for name in worker[0].config_files.split(",") if name]
         ours = [Path(name).name for name in compose.files]
         if made_from and made_from != ours:
@@ -281,18 +281,17 @@ class Preflight:
                 f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
                 f"set deployment.files to {made_from}",
             )
-        if compose.version == worker[0].compose_version and composes.tells_hashes(compose.version):
+        if composes.tells_hashes(compose.version):
             now = composes.config_hashes(compose, self.profile.services, self.runner, directory)
-            if now.get(self.profile.consumer) != worker[0].config_hash:
-                self._refuse_another_configuration(checklist)
+            made_alike = (r for rows in found.values() for r in rows if r.compose_version == compose.version)
+            if others := [r.name for r in made_alike if now.get(r.service) != r.config_hash]:
+                self._refuse_another_configuration(others, checklist)
         return True, f"from {', '.join(ours)}, as the project"
 
-    def _refuse_another_configuration(self, checklist: Checklist) -> None:
+    def _refuse_another_configuration(self, names: list[str], checklist: Checklist) -> None:
         """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
-        says = (
-            "a new container would get another configuration than the worker has: the Compose files have changed, or "
-        )
-        says += "variables that they use are not known here"
+        says = f"new containers would get another configuration than {', '.join(names)}: the Compose files have "
+        says += "changed, or variables that they use are not known here"
         if not self.how.accept_configuration:
             remedy = "name the variables in deployment.variables, or say --accept-configuration"
             raise Refused(says, remedy)
@@ -359,11 +358,12 @@ def state_of(
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
     left = look.out_of_reach(situation)
     if left:
-        says = "holds the change, and this rollback would neither build that image nor give it back"
         raise Refused(
-            f"{', '.join(left)}: {says}", "give its service a build key, or go back to its old image by hand first"
+            f"{', '.join(left)}: holds the change where this rollback does not reach",
+            "an image: give its service a build key, or go back to the old one by hand; a volume: remove it by hand, "
+            "and recreate the service",
         )
-    return True, "what each of them runs is old code, or is built or given back here"
+    return True, "whatever holds the change is restored, built or given back here"
 
 
 def _in_words(situation: Situation) -> tuple[Situation, str]:
@@ -371,11 +371,14 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
     parts = [f"{len(s.restore)} files to restore", f"{len(s.remove)} paths to remove"]
     parts += [f"{len(s.put_back)} paths to put back"] if s.put_back else []
     parts += [f"{len(s.tags)} image names to set"] if s.tags else []
-    parts.append(
-        f"stale: {len(s.stale_replicas)} of {len(s.replicas)} replicas, {len(s.stale_dependents)} of "
-        f"{len(s.dependents)} dependents"
-    )
+    due = (f"{len(s.stale_of(name))} of {len(rows)} of {name}" for name, rows in s.found.items())
+    parts.append(f"stale: {', '.join(due)}")
     return situation, ", ".join(parts)
+
+
+def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:
+    """Whether what this replica has at the path is the project directory's own file."""
+    return strategy is Strategy.BIND and covering_mount(replica.mounts, path) is not None
 
 
 def _existing_parent(path: Path) -> Path:

@@ -232,7 +232,7 @@ def _wait_consuming(step: Step, context: Context) -> str:
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
     deployment = context.situation.profile.deployment
     if step.targets == (context.situation.profile.consumer,):
-        to_come = {replica.id for replica in context.situation.stale_replicas} - context.stopped
+        to_come = {replica.id for replica in context.situation.stale} - context.stopped
         found = context.engine.containers(deployment.project, context.situation.profile.consumer)
         return (
             tuple(r for r in found if r.id not in to_come) if len(found) >= context.situation.profile.replicas else ()
@@ -258,7 +258,7 @@ def _not_yet(replica: Replica, context: Context) -> str:
 
 
 def _wait_running(step: Step, context: Context) -> str:
-    """A dependent has no line that says it works: it must run, and still be the same process a moment later."""
+    """Where no line says that it works: it must run, and still be the same process a moment later."""
     deadline = context.clock() + context.situation.profile.limits.start_s
     deployment = context.situation.profile.deployment
     while True:

@@ -51,12 +51,12 @@ def _lost(session: Session, account: RunAccount) -> list[str]:
 
 
 def state_of_service(profile: Profile, engine: Engine) -> list[str]:
-    """One line per container of the worker and its dependents."""
+    """One line per container of a service that carries the change."""
     deployment = profile.deployment
     try:
         found = [r for name in profile.services for r in engine.containers(deployment.project, name)]
     except Unreachable as error:
         return [f"unknown: {error.message}"]
     return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [
-        "no container of the worker or a dependent exists"
+        "no container of any service that carries the change exists"
     ]

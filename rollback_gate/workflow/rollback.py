@@ -365,8 +365,7 @@ def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Pl
         before.how,
         run.quarantine,
     )
-    worker = found.pop(session.profile.consumer)
-    situation = look.situation(before.compose, before.services, worker, found)
+    situation = look.situation(before.compose, before.services, found)
     return situation, plan.make(situation, keeping_of(session, run.id, account))
 
 

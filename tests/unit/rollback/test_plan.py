@@ -39,16 +39,14 @@ def situation(**changes: Any) -> Situation:
         "strategy": Strategy.BIND,
         "compose": COMPOSE,
         "services": services,
-        "replicas": (ONE, TWO),
-        "dependents": {"enrichment-coordinator": (COORDINATOR,)},
+        "found": {"enrichment-worker": (ONE, TWO), "enrichment-coordinator": (COORDINATOR,)},
         "goal": GOAL,
         "put_back": (),
         "tags": {},
         "images": {"image": ONE.image_id},
         "restore": (SOURCE,),
         "remove": ("enrichment_service/errors",),
-        "stale_replicas": (ONE, TWO),
-        "stale_dependents": (),
+        "stale": (ONE, TWO),
         "consuming": (ONE.id, TWO.id),
     }
     values |= changes
@@ -86,7 +84,7 @@ def test_all_at_once_when_nobody_consumes_anyway() -> None:
 
 
 def test_only_stale_replicas_are_restarted() -> None:
-    steps = ids(make(restore=(), remove=(), stale_replicas=(TWO,)))
+    steps = ids(make(restore=(), remove=(), stale=(TWO,)))
     assert "restart:w-2" in steps
     assert "restart:w-1" not in steps
 
@@ -201,14 +199,15 @@ def test_other_services_are_never_named(strategy: Strategy) -> None:
 
 
 def test_nothing_to_do_says_why() -> None:
-    made = make(restore=(), remove=(), stale_replicas=())
+    made = make(restore=(), remove=(), stale=())
     assert made.steps == ()
     assert "files hold the old code" in made.because
 
 
 def test_a_missing_replica_is_started() -> None:
     """Files and the running replica are fine; one of two is gone."""
-    made = make(restore=(), remove=(), stale_replicas=(), replicas=(ONE,), consuming=(ONE.id,))
+    found = {"enrichment-worker": (ONE,), "enrichment-coordinator": (COORDINATOR,)}
+    made = make(restore=(), remove=(), stale=(), found=found, consuming=(ONE.id,))
     step = next(s for s in made.steps if s.id == "start:worker")
     assert step.command.endswith(
         "--no-recreate --pull never --remove-orphans=false --scale enrichment-worker=2 enrichment-worker"
@@ -217,7 +216,7 @@ def test_a_missing_replica_is_started() -> None:
 
 def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
     """A run that was killed before the dependents: the coordinator still has the change in memory."""
-    made = make(restore=(), remove=(), stale_replicas=(), stale_dependents=("enrichment-coordinator",))
+    made = make(restore=(), remove=(), stale=(COORDINATOR,))
     assert "restart:enrichment-coordinator" in ids(made)
     assert "restart:w-1" not in ids(made)
 
@@ -225,7 +224,7 @@ def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
 @pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])
 def test_files_that_no_container_needs_restart_nothing(strategy: Strategy) -> None:
     """A full rollback after a quick one only moves the tests away."""
-    made = make(strategy=strategy, restore=(), remove=("tests/test_x.py",), stale_replicas=())
+    made = make(strategy=strategy, restore=(), remove=("tests/test_x.py",), stale=())
     assert ids(made) == ["quarantine:tests/test_x.py"]
 
 
