@@ -160,7 +160,7 @@ def make(situation: Situation, keeping: Keeping) -> Plan:
     steps = [*files, *_before_containers(situation, keeping, bool(with_worker or others))]
     if with_worker:
         steps += _worker(situation)
-    return Plan((*steps, *_others(situation, others)))
+    return Plan((*steps, *_others(situation, others, with_worker)))
 
 
 def _touches_worker(situation: Situation) -> bool:
@@ -329,11 +329,9 @@ def _in_groups(situation: Situation, kind: Kind) -> list[Step]:
     for group in _groups(situation):
         names = ", ".join(r.name for r in group)
         label = group[0].name if len(group) == 1 and situation.in_turn else "worker"
-        ids = tuple(r.id for r in group)
         if kind is Kind.RESTART:
-            command = f"docker restart {' '.join(r.name for r in group)}"
-            steps.append(Step(f"restart:{label}", kind, f"restart {names}", ids, command))
-            steps += _wait(situation, label, ids, f"{names} reports")
+            steps.append(_restart(label, names, group))
+            steps += _wait(situation, label, tuple(r.id for r in group), f"{names} reports")
         else:
             steps.append(_replace(situation, label, group))
             steps += _wait(situation, label, (situation.worker,), f"the one in place of {names} reports")
@@ -368,32 +366,28 @@ def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) 
     return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who} that it consumes", targets)]
 
 
-def _others(situation: Situation, names: Iterable[str]) -> list[Step]:
+def _others(situation: Situation, names: Iterable[str], with_worker: bool) -> list[Step]:
     """After the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
     steps: list[Step] = []
     for name in in_order(names, situation.services):
-        containers = situation.found[name]
-        if situation.strategy is not Strategy.BIND or not containers:
-            steps.append(
-                Step(
-                    f"recreate:{name}",
-                    Kind.RECREATE,
-                    f"replace the containers of {name}",
-                    (name,),
-                    shlex.join(situation.compose.recreate(situation.wanted(name))),
-                )
-            )
-        else:
-            steps.append(
-                Step(
-                    f"restart:{name}",
-                    Kind.RESTART,
-                    f"restart {name}",
-                    tuple(r.id for r in containers),
-                    f"docker restart {' '.join(r.name for r in containers)}",
-                )
-            )
-            steps += [_start(situation, name, name)] if situation.missing(name) else []
+        replicas = situation.found[name] if with_worker else situation.stale_of(name)
+        if replicas and situation.strategy is Strategy.BIND:
+            steps.append(_restart(name, name, replicas))
+        elif replicas:
+            steps.append(_recreate_other(situation, name))
+        if situation.missing(name) and not (replicas and situation.strategy is not Strategy.BIND):
+            steps.append(_start(situation, name, name))
         if situation.goal.consumes:
             steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
     return steps
+
+
+def _restart(label: str, says: str, replicas: Iterable[Replica]) -> Step:
+    rows = tuple(replicas)
+    command = f"docker restart {' '.join(r.name for r in rows)}"
+    return Step(f"restart:{label}", Kind.RESTART, f"restart {says}", tuple(r.id for r in rows), command)
+
+
+def _recreate_other(situation: Situation, name: str) -> Step:
+    command = shlex.join(situation.compose.recreate(situation.wanted(name)))
+    return Step(f"recreate:{name}", Kind.RECREATE, f"replace the containers of {name}", (name,), command)

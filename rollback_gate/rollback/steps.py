@@ -268,7 +268,8 @@ def _wait_running(step: Step, context: Context) -> str:
         same = [(r.id, r.started_at, r.restart_count) for r in first] == [
             (r.id, r.started_at, r.restart_count) for r in second
         ]
-        if second and same and all(r.is_running for r in second):
+        normal = context.situation.profile.services[step.targets[0]].replicas
+        if len(second) >= normal and same and all(r.is_running for r in second):
             context.up.update(replica.id for replica in second)
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:

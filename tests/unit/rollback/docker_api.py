@@ -65,13 +65,10 @@ class Api:
 
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         one = self._one(container_id)
-        mounts = [
-            {
-                "Type": "bind",
-                "Source": str(self.world.project / "enrichment_service"),
-                "Destination": "/app/enrichment_service",
-            }
-        ]
+        at = "/app/enrichment_service"
+        bind = [{"Type": "bind", "Source": str(self.world.project / "enrichment_service"), "Destination": at}]
+        volume = [{"Type": "volume", "Name": "v", "Source": "/var/lib/docker/volumes/v/_data", "Destination": at}]
+        usual = bind if self.world.strategy == "bind" else []
         return {
             "Id": one["id"],
             "Name": f"/{one['name']}",
@@ -79,7 +76,7 @@ class Api:
             "Image": one["image"],
             "RestartCount": 0,
             "HostConfig": {"LogConfig": {"Type": "json-file"}},
-            "Mounts": mounts if self.world.strategy == "bind" else [],
+            "Mounts": {"volume": volume, "image": []}.get(one.get("code_in", ""), usual),
             "State": {
                 "Status": "running" if one["running"] else "exited",
                 "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
@@ -91,7 +88,7 @@ class Api:
                     "com.docker.compose.project": "p",
                     "com.docker.compose.service": one["service"],
                     "com.docker.compose.version": "5.6.1",
-                    "com.docker.compose.config-hash": "hash",
+                    "com.docker.compose.config-hash": one.get("hash", "hash"),
                 },
             },
         }

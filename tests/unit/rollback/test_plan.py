@@ -214,6 +214,13 @@ def test_a_missing_replica_is_started() -> None:
     )
 
 
+def test_a_missing_replica_of_any_service_is_started() -> None:
+    """One of two coordinators is gone: the other one is left alone."""
+    two = phase1("services.enrichment-coordinator.replicas=2")
+    made = ids(make(profile=two, restore=(), remove=(), stale=()))
+    assert made == ["save-evidence", "start:enrichment-coordinator", "wait:enrichment-coordinator"]
+
+
 def test_a_dependent_that_was_left_behind_is_still_to_do() -> None:
     """A run that was killed before the dependents: the coordinator still has the change in memory."""
     made = make(restore=(), remove=(), stale=(COORDINATOR,))

@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from rollback_gate.change.goal import How, Mode
 from rollback_gate.errors import Refused
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.look import moved_at
+from rollback_gate.workflow.rollback import Order, rollback
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
+from tests.unit.rollback.test_crash_matrix import act, folder
+from tests.unit.rollback.world import COORDINATOR, OLD, WORKER, World
+
+__all__ = ["folder"]  # a fixture
 
 PROFILE = phase1()
 
@@ -69,3 +75,32 @@ def test_a_folder_that_was_moved_is_younger_than_its_content(tmp_path: Path) -> 
     assert moved_at(tmp_path) == Instant(0)
     os.utime(tmp_path, (1_700_000_000, 1_700_000_000))
     assert moved_at(tmp_path).ns == tmp_path.stat().st_ctime_ns
+
+
+@pytest.mark.parametrize(
+    ("strategy", "service", "code_in", "where"),
+    [
+        ("bind", COORDINATOR, "volume", "in volume v at"),
+        ("bind", COORDINATOR, "image", "in its image"),
+        ("build", COORDINATOR, "volume", "in volume v at"),
+        ("build", WORKER, "volume", "in volume v at"),
+    ],
+)
+def test_what_no_step_reaches_is_refused(folder: Path, strategy: str, service: str, code_in: str, where: str) -> None:
+    """A volume outlives its container, and a restart changes no image: whichever service has the change there."""
+    world = World.deployed(folder / "w", strategy)
+    world.odd(service, code_in=code_in)
+    before = world.state
+    with pytest.raises(Refused, match=where):
+        act(world, rollback, Mode())()
+    assert world.state == before
+
+
+def test_a_recreate_that_would_change_more_is_refused(folder: Path) -> None:
+    """Of any service that is recreated; by name it is accepted."""
+    world = World.deployed(folder / "w", "build")
+    world.odd(COORDINATOR, hash="another")
+    with pytest.raises(Refused, match=r"(?s)another configuration than p-enrichment-coordinator-\d+"):
+        act(world, rollback, Mode())()
+    rollback(world.call(), Order(how=How(accept_configuration=True)), world.opening)
+    assert world.tree()[ORCHESTRATOR][0] == OLD

@@ -109,6 +109,13 @@ class World:
     def change(self, **values: Any) -> None:
         self.save({**self.state, **values})
 
+    def odd(self, service: str, **values: Any) -> None:
+        """Its containers are unlike the others: `code_in` "volume" or "image" of their own, another `hash`."""
+        state = self.state
+        for container in state["containers"].values():
+            container.update(values if container["service"] == service else {})
+        self.save(state)
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         return sorted(
             (c for c in self.state["containers"].values() if c["service"] == service), key=lambda c: str(c["name"])
@@ -203,7 +210,7 @@ class World:
     def archive(self, container: dict[str, Any], path: str) -> dict[str, bytes] | None:
         """Members by name; None where nothing is at this path."""
         name = PurePosixPath(path).name
-        if self.strategy == "bind" and path.startswith("/app/enrichment_service"):
+        if self.strategy == "bind" and "code_in" not in container and path.startswith("/app/enrichment_service"):
             real = self.project / path.removeprefix("/app/")
             if real.is_file():
                 return {name: real.read_bytes()}
