@@ -32,7 +32,7 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
     details = [f"{file.path}: sha256 {file.digest[:16]}" for file in files]
     if replica.code.from_outside:
-        details.append("read through the engine only: the image has no shell to ask")
+        details.append("read through the engine only: the image has no shell, or not the tools, to ask inside")
     unsure = [file.path for file in files if set(file.old) != set(profile.file(file.path).old)]
     if isinstance(sources, Unmeasured):
         if unsure:

@@ -216,9 +216,14 @@ class Preflight:
         made_by = worker[0].compose_version
         command, version = composes.choose(composes.installed(self.runner, self.engine.environment, made_by), made_by)
         bound = composes.bind(self.profile.deployment, worker[0], command, version)
-        if missing := [name for name in (*bound.files, *bound.environment_files) if not (directory / name).is_file()]:
+        if missing := [name for name in bound.files if not (directory / name).is_file()]:
             raise Refused(
                 f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory, or deployment.files"
+            )
+        if missing := [name for name in bound.environment_files if not (directory / name).is_file()]:
+            raise Refused(
+                f"the project was made with --env-file {', '.join(missing)}, which is not there any more",
+                "put it back: without it a new container would get other settings",
             )
         services = composes.services(bound, self.runner, directory)
         wanted = self.profile.services

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.change.goal import How, Mode
+from rollback_gate.change.strategy import Covered, covering_mount, innermost
 from rollback_gate.errors import Refused
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Mount
@@ -104,3 +105,13 @@ def test_a_recreate_that_would_change_more_is_refused(folder: Path) -> None:
         act(world, rollback, Mode())()
     rollback(world.call(), Order(how=How(accept_configuration=True)), world.opening)
     assert world.tree()[ORCHESTRATOR][0] == OLD
+
+
+def test_a_volume_inside_a_mount_hides_it() -> None:
+    """The innermost mount counts, of whatever kind."""
+    tree = Mount("bind", "/srv/p", "/app")
+    volume = Mount("volume", "/var/lib/docker/volumes/v/_data", "/app/enrichment_service", "v")
+    path = f"/app/{ORCHESTRATOR}"
+    assert covering_mount((tree,), path) == Covered(tree, f"/srv/p/{ORCHESTRATOR}")
+    assert covering_mount((tree, volume), path) is None
+    assert innermost((volume, tree), path) == volume
