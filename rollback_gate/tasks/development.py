@@ -116,6 +116,7 @@ def bench(context: Context, only: str = "") -> None:
     root = root_of(context)
     measures: dict[str, Callable[[], None]] = {
         "rollback": lambda: bench.main(root),
+        "verify": lambda: bench.own(root),
         "logs": lambda: bench_reading.read_logs(root / "profiles" / "phase1.toml"),
         "completeness": bench_reading.completeness,
         "record": bench_record.record,
