@@ -123,7 +123,7 @@ ENTRIES = (
     Entry(
         "unhealthy-dependent",
         "running",
-        "the dependent's health check fails",
+        "the coordinator's health check fails",
         NO_GO,
         RUNNING,
         "running and unhealthy",
@@ -132,7 +132,7 @@ ENTRIES = (
     Entry(
         "unhealthy-before-the-rollback",
         "running",
-        "the dependent's health check failed before the rollback too",
+        "the coordinator's health check failed before the rollback too",
         INCONCLUSIVE,
         RUNNING,
         "the change may have done it",
@@ -183,7 +183,7 @@ ENTRIES = (
     Entry(
         "coordinator-down",
         "running",
-        "the dependent is stopped",
+        "the coordinator is stopped",
         NO_GO,
         RUNNING,
         "is exited",
@@ -192,7 +192,7 @@ ENTRIES = (
     Entry(
         "coordinator-not-restarted",
         "running",
-        "the dependent still has Phase 1 in memory",
+        "the coordinator still has Phase 1 in memory",
         NO_GO,
         CODE,
         "older than the restored file",

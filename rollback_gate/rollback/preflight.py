@@ -376,7 +376,7 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
     parts = [f"{len(s.restore)} files to restore", f"{len(s.remove)} paths to remove"]
     parts += [f"{len(s.put_back)} paths to put back"] if s.put_back else []
     parts += [f"{len(s.tags)} image names to set"] if s.tags else []
-    due = (f"{len(s.stale_of(name))} of {len(rows)} of {name}" for name, rows in s.found.items())
+    due = (f"{name} {len(s.stale_of(name))} of {len(rows)}" for name, rows in s.found.items())
     parts.append(f"stale: {', '.join(due)}")
     return situation, ", ".join(parts)
 

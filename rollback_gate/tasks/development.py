@@ -108,7 +108,7 @@ def mutate(_: Context) -> None:
         raise Exit("error: an assertion that nobody would miss is none", code=1)
 
 
-@task(help={"only": "one of: rollback, logs, completeness, record, assess"})
+@task(help={"only": "one of: rollback, verify, logs, completeness, record, assess"})
 def bench(context: Context, only: str = "") -> None:
     """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
     from lab import bench, bench_reading, bench_record
