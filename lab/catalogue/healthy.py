@@ -293,7 +293,11 @@ ENTRIES = (
         judge=verified_twice,
     ),
     Entry(
-        "ill-as-before", "healthy", "the coordinator's health check fails, as before the change", GO, judge=ill_as_before
+        "ill-as-before",
+        "healthy",
+        "the coordinator's health check fails, as before the change",
+        GO,
+        judge=ill_as_before,
     ),
     Entry(
         "time-zone", "healthy", "the gate runs in another time zone", GO, judge=ask.with_environment(TZ="Asia/Kolkata")

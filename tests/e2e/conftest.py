@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -64,11 +63,6 @@ def identities(lab: Lab, services: tuple[str, ...]) -> dict[str, tuple[str, str]
     """Container id and start by name."""
     found = [c for service in services for c in lab.containers(service)]
     return {str(c.name): (str(c.id), c.attrs["State"]["StartedAt"]) for c in found}
-
-
-def thorough(name: str) -> Any:
-    """A parameter that is asked with `invoke test --all` only."""
-    return pytest.param(name, marks=pytest.mark.thorough)
 
 
 OTHERS = ("mongodb", "nsqd", "mcp-server")

@@ -29,7 +29,8 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from rollback_gate.workflow.terminal import Terminal
-from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, thorough, tree
+from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, tree
+from tests.marks import thorough
 
 CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}
 PHASES = ("before", "in", "after")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMPOSE_V1, OTHERS, Operator, finding, identities, running_lab, thorough
+from tests.e2e.conftest import COMPOSE_V1, OTHERS, Operator, finding, identities, running_lab
+from tests.marks import thorough
 
 CASES = {
     "bind": ("bind", ""),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER
-from tests.e2e.conftest import OTHERS, OURS, Operator, code_in, identities, running_lab, thorough, tree
+from tests.e2e.conftest import OTHERS, OURS, Operator, code_in, identities, running_lab, tree
+from tests.marks import thorough
 
 VARIANTS = ("bind", thorough("build"), "image")
 

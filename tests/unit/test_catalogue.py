@@ -36,6 +36,7 @@ def test_every_check_goes_red_and_stays_green() -> None:
     assert sum(entry.verdict == GO for entry in CATALOGUE) >= 15
 
 
+@pytest.mark.thorough
 def test_no_assertion_can_be_taken_away_unnoticed() -> None:
     """The mutation run: every `if` of a check that concludes a failure, or that something cannot be told."""
     mutants = run()

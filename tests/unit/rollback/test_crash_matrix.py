@@ -11,22 +11,22 @@ import pytest
 
 from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from tests.marks import thorough
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.docker_api import NAME
 from tests.unit.rollback.effects import killed_at
 from tests.unit.rollback.world import CHANGE, COORDINATOR, NEW, OLD, OTHER, WORKER, World
 
 CASES = [
-    ("bind", Mode()),
-    ("bind", Mode(ModeName.PARTIAL)),
-    ("bind", Mode(ModeName.FULL, True)),
-    ("build", Mode()),
-    ("build", Mode(ModeName.PARTIAL)),
-    ("build", Mode(ModeName.FULL)),
-    ("build", Mode(ModeName.REBUILD)),
-    ("image", Mode()),
+    pytest.param("bind", Mode(), id="bind-quick"),
+    pytest.param("image", Mode(), id="image-quick"),
+    thorough("build", Mode(), name="build-quick"),
+    thorough("bind", Mode(ModeName.PARTIAL), name="bind-partial"),
+    thorough("bind", Mode(ModeName.FULL, True), name="bind-full"),
+    thorough("build", Mode(ModeName.PARTIAL), name="build-partial"),
+    thorough("build", Mode(ModeName.FULL), name="build-full"),
+    thorough("build", Mode(ModeName.REBUILD), name="build-rebuild"),
 ]
-IDS = [f"{strategy}-{mode.name.value}" for strategy, mode in CASES]
 MOST = 2000
 
 
@@ -142,7 +142,7 @@ def move_profile(world: World, start: World) -> None:
         path.write_text(path.read_text().replace(str(start.root), str(world.root)))
 
 
-@pytest.mark.parametrize(("strategy", "mode"), CASES, ids=IDS)
+@pytest.mark.parametrize(("strategy", "mode"), CASES)
 def test_killed_then_resumed(folder: Path, strategy: str, mode: Mode) -> None:
     """A rollback that is killed anywhere: `resume` ends with the change rolled back; before its beginning there is no run."""
     start = World.deployed(folder / "start", strategy)
@@ -161,7 +161,7 @@ def test_killed_then_resumed(folder: Path, strategy: str, mode: Mode) -> None:
     assert every_moment(folder, start, lambda world: act(world, rollback, mode), mend, 0) > 10
 
 
-@pytest.mark.parametrize(("strategy", "mode"), CASES, ids=IDS)
+@pytest.mark.parametrize(("strategy", "mode"), CASES)
 def test_killed_then_undone(folder: Path, strategy: str, mode: Mode) -> None:
     """A rollback that is killed anywhere: `undo` ends with the change as it was, byte for byte, and running."""
     start = World.deployed(folder / "start", strategy)
@@ -176,7 +176,7 @@ def test_killed_then_undone(folder: Path, strategy: str, mode: Mode) -> None:
     assert every_moment(folder, start, lambda world: act(world, rollback, mode), mend, 1) > 10
 
 
-@pytest.mark.parametrize(("strategy", "mode"), CASES, ids=IDS)
+@pytest.mark.parametrize(("strategy", "mode"), CASES)
 def test_an_undo_killed_then_resumed_and_rolled_back_again(folder: Path, strategy: str, mode: Mode) -> None:
     """An undo that is killed anywhere is resumed by `resume`; after it, a rollback is a new run like the first."""
     start = World.deployed(folder / "start", strategy)

@@ -13,6 +13,7 @@ from rollback_gate.change.goal import Mode
 from rollback_gate.errors import Refused, RollbackFailed
 from rollback_gate.model import ExitCode
 from rollback_gate.workflow.rollback import resume, rollback, undo
+from tests.marks import thorough
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.effects import failed_at
 from tests.unit.rollback.test_crash_matrix import (
@@ -57,7 +58,7 @@ FAULTS: dict[str, Callable[[World], Callable[[], None]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("strategy", ["bind", "build"])
+@pytest.mark.parametrize("strategy", ["bind", thorough("build")])
 def test_a_fault_at_any_moment(folder: Path, strategy: str, fault: str) -> None:
     """From the n-th effect on everything fails. Exit 30 or 50; mended, `resume` (or a new rollback) ends it, or `undo`."""
     start = World.deployed(folder / "start", strategy)
