@@ -17,6 +17,7 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -36,7 +37,7 @@ class Glances:
 
     def take(self, elapsed_s: float) -> Readings:
         """Raises Unreachable."""
-        now = {r.id: r for r in self.engine.of_services(self.profile.deployment.project, self.profile.services)}
+        now = {r.id: r for r in Deployed(self.profile, self.engine).carriers()}
         slots = replicas_by_slot(self.profile, self.first)
         return Readings(
             expected={name: service.replicas for name, service in self.profile.services.items()},

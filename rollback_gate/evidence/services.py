@@ -16,6 +16,7 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -64,11 +65,11 @@ class Services:
 
     def running_now(self) -> tuple[Replica, ...]:
         """All containers of the profile's services. Raises Unreachable."""
-        return self.engine.of_services(self.profile.deployment.project, self.profile.services)
+        return Deployed(self.profile, self.engine).carriers()
 
     def of_project(self) -> tuple[Replica, ...]:
         """All containers of the project. Raises Unreachable."""
-        return self.engine.of_project(self.profile.deployment.project)
+        return Deployed(self.profile, self.engine).everyone()
 
     def boundary(self, replica: Replica) -> Instant | None:
         return boundary.of_replica(replica, self.judged.started, self.judged.since)
@@ -118,7 +119,7 @@ class Services:
 
     def ids(self, service: str) -> dict[str, str] | Unmeasured:
         try:
-            found = self.engine.containers(self.profile.deployment.project, service)
+            found = Deployed(self.profile, self.engine).replicas(service)
         except Unreachable as error:
             return Unmeasured(f"containers of {service}", error.message)
         return {replica.name: replica.id for replica in found}

@@ -22,6 +22,7 @@ from rollback_gate.evidence.symptoms import LogHistory, Symptoms, WorkerReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
@@ -49,8 +50,8 @@ class Survey:
     def take(self, probe: ProbeReading | Unmeasured | None = None) -> Symptoms:
         """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
         now = self.engine.now()
-        deployment = self.profile.deployment
-        replicas = self.engine.containers(deployment.project, self.profile.consumer)
+        deployed = Deployed(self.profile, self.engine)
+        replicas = deployed.consumers()
         self._deployed = self._deployed or self._moment(replicas, now)
         deployed_at, deployed_by = self._deployed
         mcp_reading = mcp.read(self.profile)
@@ -68,7 +69,7 @@ class Survey:
             mcp=mcp_reading,
             probe=probe,
             normal_s=self.normal_s,
-            project_exists=bool(self.engine.of_project(deployment.project)),
+            project_exists=bool(deployed.everyone()),
         )
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
@@ -76,8 +77,7 @@ class Survey:
         if isinstance(self.documents, Unmeasured):
             return Unmeasured("the test document", self.documents.reason)
         try:
-            deployment = self.profile.deployment
-            found = self.engine.containers(deployment.project, self.profile.consumer)
+            found = Deployed(self.profile, self.engine).consumers()
             running = {f"replica-{n}": replica for n, replica in enumerate(found, 1) if replica.is_running}
             if not running:
                 return Unmeasured("the test document", "no replica runs that could pick it up")

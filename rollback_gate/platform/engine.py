@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,13 +14,7 @@ from docker.errors import APIError, DockerException, NotFound
 from rollback_gate.errors import CommandFailed, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.platform.commands import Runner
-from rollback_gate.platform.replica import (
-    ONEOFF_LABEL,
-    PROJECT_LABEL,
-    SERVICE_LABEL,
-    Replica,
-    parse_inspect,
-)
+from rollback_gate.platform.replica import Replica, parse_inspect
 
 ANSWER_S = 15
 BY_ADDRESS = "at "
@@ -41,25 +35,12 @@ class Engine:
         """Its paths are this machine's, as far as its address tells."""
         return self.host.startswith("unix://")
 
-    def containers(self, project: str, service: str) -> tuple[Replica, ...]:
-        """All containers of a Compose service, running or not, by name. Raises Unreachable."""
-        labels = [f"{PROJECT_LABEL}={project}", f"{SERVICE_LABEL}={service}", f"{ONEOFF_LABEL}=False"]
-        with answering(f"containers of {service}"):
-            rows = self.client.api.containers(all=True, filters={"label": labels})
+    def labelled(self, what: str, *labels: str) -> list[Replica]:
+        """All containers with these labels, running or not; `what` they are, for messages. Raises Unreachable."""
+        with answering(what):
+            rows = self.client.api.containers(all=True, filters={"label": list(labels)})
             found = [self.inspect(row["Id"]) for row in rows]
-        return tuple(sorted((r for r in found if r is not None), key=lambda replica: replica.name))
-
-    def of_services(self, project: str, services: Iterable[str]) -> tuple[Replica, ...]:
-        """All containers of these services, in their order. Raises Unreachable."""
-        return tuple(replica for service in services for replica in self.containers(project, service))
-
-    def of_project(self, project: str) -> tuple[Replica, ...]:
-        """All containers of the Compose project, of whatever service. Raises Unreachable."""
-        with answering(f"containers of project {project}"):
-            labels = [f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=False"]
-            rows = self.client.api.containers(all=True, filters={"label": labels})
-            found = [self.inspect(row["Id"]) for row in rows]
-        return tuple(replica for replica in found if replica is not None)
+        return [replica for replica in found if replica is not None]
 
     def inspect(self, container_id: str) -> Replica | None:
         """One container; None when it no longer exists. Raises Unreachable."""

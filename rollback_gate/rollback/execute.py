@@ -166,7 +166,7 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
 def others_now(context: Context) -> dict[str, str]:
     """Container id by name, of the project's services that this run must leave alone. Raises Unreachable."""
     profile = context.situation.profile
-    return surroundings.others_of(profile, context.engine.of_project(profile.deployment.project))
+    return surroundings.others_of(profile, context.deployed.everyone())
 
 
 def _one(step: Step, context: Context, stopping: Stopping) -> None:
@@ -239,8 +239,7 @@ def _journal_started(context: Context, is_over: bool = False) -> None:
     """The boundary of each replica, once: the start of the process that this run made, or found young enough."""
     if context.situation.goal.direction is Direction.UNDO:
         return
-    profile = context.situation.profile
-    for replica in context.engine.of_services(profile.deployment.project, profile.services):
+    for replica in context.deployed.carriers():
         is_settled = is_over or _is_settled(replica, context)
         if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
@@ -265,8 +264,7 @@ def _is_settled(replica: Replica, context: Context) -> bool:
 def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
     """From those that consumed when the run began, whichever attempt stopped them, and all that consume now."""
     situation, engine = context.situation, context.engine
-    deployment = situation.profile.deployment
-    now = engine.containers(deployment.project, situation.profile.consumer)
+    now = context.deployed.consumers()
     steps.note_consuming(now, context)
     stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
     deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engine, stopped, began, engine.now())}

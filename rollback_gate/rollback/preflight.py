@@ -19,6 +19,7 @@ from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -129,6 +130,10 @@ class Preflight:
             checklist.ask("within reach", lambda: _within_reach(look, situation))
         return checklist, situation, state
 
+    @property
+    def _deployed(self) -> Deployed:
+        return Deployed(self.profile, self.engine)
+
     # --- each item
 
     def _directory(self) -> tuple[Path, str]:
@@ -138,7 +143,7 @@ class Preflight:
         return directory, str(directory)
 
     def _engine(self) -> tuple[str, str]:
-        project = self.engine.of_project(self.profile.deployment.project)
+        project = self._deployed.everyone()
         other = is_command_line_of(self.engine, self.runner, project[0].id if project else "")
         if other:
             raise Refused(
@@ -148,7 +153,7 @@ class Preflight:
 
     def _services(self) -> tuple[Found, str]:
         deployment = self.profile.deployment
-        found = {name: self.engine.containers(deployment.project, name) for name in self.profile.services}
+        found = self._deployed.by_service()
         if not found[self.profile.consumer]:
             raise Refused(
                 f"project {deployment.project} has no container of service {self.profile.consumer}",
@@ -306,7 +311,7 @@ class Preflight:
         self, directory: Path, strategy: Strategy, goal: Goal, containers: tuple[Replica, ...], checklist: Checklist
     ) -> tuple[bool, str]:
         """Mounts and networks of the whole project: what a rollback could break beside its services."""
-        everyone = self.engine.of_project(self.profile.deployment.project)
+        everyone = self._deployed.everyone()
         if strategy is not Strategy.IMAGE:
             surroundings.refuse_mounted(directory, goal.remove, everyone)
         if self.engine.is_local:

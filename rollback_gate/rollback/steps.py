@@ -17,6 +17,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
 from rollback_gate.redaction import Redactor
@@ -49,6 +50,10 @@ class Context:
     up: set[str] = field(default_factory=set)
     died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
+
+    @property
+    def deployed(self) -> Deployed:
+        return Deployed(self.situation.profile, self.engine)
 
 
 def perform(step: Step, context: Context) -> str:
@@ -137,9 +142,8 @@ def _recreate(step: Step, context: Context) -> str:
 
 def _clear_half_made(step: Step, context: Context) -> None:
     """What an interrupted recreate left: a new container, never started, whose name Compose would want again."""
-    project = context.situation.profile.deployment.project
     for service in step.targets:
-        for replica in context.engine.containers(project, service):
+        for replica in context.deployed.replicas(service):
             if replica.is_half_made:
                 with answering(f"removal of {replica.name}"):
                     context.engine.client.api.remove_container(replica.id)
@@ -230,10 +234,9 @@ def _wait_consuming(step: Step, context: Context) -> str:
 
 
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
-    deployment = context.situation.profile.deployment
     if step.targets == (context.situation.profile.consumer,):
         to_come = {replica.id for replica in context.situation.stale} - context.stopped
-        found = context.engine.containers(deployment.project, context.situation.profile.consumer)
+        found = context.deployed.consumers()
         return (
             tuple(r for r in found if r.id not in to_come) if len(found) >= context.situation.profile.replicas else ()
         )
@@ -260,11 +263,10 @@ def _not_yet(replica: Replica, context: Context) -> str:
 def _wait_running(step: Step, context: Context) -> str:
     """Where no line says that it works: it must run, and still be the same process a moment later."""
     deadline = context.clock() + context.situation.profile.limits.start_s
-    deployment = context.situation.profile.deployment
     while True:
-        first = context.engine.containers(deployment.project, step.targets[0])
+        first = context.deployed.replicas(step.targets[0])
         context.sleep(0.5)
-        second = context.engine.containers(deployment.project, step.targets[0])
+        second = context.deployed.replicas(step.targets[0])
         same = [(r.id, r.started_at, r.restart_count) for r in first] == [
             (r.id, r.started_at, r.restart_count) for r in second
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
@@ -44,7 +45,7 @@ def _lost(session: Session, account: RunAccount) -> list[str]:
     """Containers of other services that are not what they were when the run began."""
     profile = session.profile
     try:
-        everyone = session.engine.of_project(profile.deployment.project)
+        everyone = Deployed(profile, session.engine).everyone()
     except Unreachable:
         return []  # said by the state of the service
     return surroundings.lost(account.others, surroundings.others_of(profile, everyone))
@@ -52,9 +53,8 @@ def _lost(session: Session, account: RunAccount) -> list[str]:
 
 def state_of_service(profile: Profile, engine: Engine) -> list[str]:
     """One line per container of a service that carries the change."""
-    deployment = profile.deployment
     try:
-        found = [r for name in profile.services for r in engine.containers(deployment.project, name)]
+        found = Deployed(profile, engine).carriers()
     except Unreachable as error:
         return [f"unknown: {error.message}"]
     return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [

@@ -18,6 +18,7 @@ from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.compose import Configurations, tells_hashes
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.afterwards import Due
@@ -154,7 +155,7 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
 
 
 def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
-    everyone = engine.of_project(profile.deployment.project)
+    everyone = Deployed(profile, engine).everyone()
     running = {name: [r for r in everyone if r.service == name] for name in profile.services}
     configured, unread = _configured(engine, profile, everyone)
     changed = validity.drift(record, running) or [*_next_start(engine, profile, record, everyone), *configured]

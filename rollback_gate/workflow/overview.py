@@ -11,6 +11,7 @@ from rollback_gate.change.content import Content
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import ExitCode
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Profile
@@ -76,8 +77,7 @@ def status(call: Call) -> ExitCode:
     deployment = settings.profile.deployment
     with contextlib.closing(engines.connect(call.environ)) as engine:
         call.terminal.stage(f"{deployment.project} at {engine.host}")
-        for service in settings.profile.services:
-            found = engine.containers(deployment.project, service)
+        for service, found in Deployed(settings.profile, engine).by_service().items():
             for replica in found:
                 call.terminal.item("ok" if replica.is_running else "warning", replica.name, _state(replica))
             if not found:

@@ -72,15 +72,15 @@ def snapshot(call: Call) -> ExitCode:
 
 
 def _containers(session: Session) -> tuple[Replica, ...]:
-    deployment = session.profile.deployment
-    worker = session.engine.containers(deployment.project, session.profile.consumer)
+    found = session.deployed.by_service()
+    worker = found.pop(session.profile.consumer)
     if not worker:
+        project, consumer = session.profile.deployment.project, session.profile.consumer
         raise Refused(
-            f"project {deployment.project} has no container of service {session.profile.consumer}: nothing was kept",
+            f"project {project} has no container of service {consumer}: nothing was kept",
             "start it, or correct deployment.project or the names under [services]",
         )
-    others = (r for name in session.profile.others for r in session.engine.containers(deployment.project, name))
-    return (*worker, *others)
+    return (*worker, *(replica for rows in found.values() for replica in rows))
 
 
 def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:

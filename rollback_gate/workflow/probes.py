@@ -28,8 +28,7 @@ def sweep(session: Session) -> str:
 def _processing(session: Session) -> Processing:
     """Of whichever workers run now."""
     own, *others = probe_memories(session.call, session.settings, session.engine)
-    deployment = session.profile.deployment
-    found = session.engine.containers(deployment.project, session.profile.consumer)
+    found = session.deployed.consumers()
     starts = {replica.id: replica.started_at for replica in found if replica.is_running and replica.started_at}
     return Processing(
         session.profile,

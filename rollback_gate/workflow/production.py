@@ -223,10 +223,9 @@ def _stabilise(call: Call, limit_s: float) -> None:
     call.terminal.stage(f"3 of 5: stabilise, {limit_s:.0f} s (Ctrl-C ends the wait, and verifies)")
     try:
         with opened(call, "stabilise") as session:
-            deployment = session.profile.deployment
             newest = session.runs()[-1:]
             started = newest[0][1].started if newest else {}
-            first = session.engine.containers(deployment.project, session.profile.consumer)
+            first = session.deployed.consumers()
             glances = Glances(session.profile, session.engine, session.documents, started, first)
             watch(glances, session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
     except KeyboardInterrupt:

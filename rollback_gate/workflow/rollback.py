@@ -354,8 +354,7 @@ def _refuse_loss(run: Run, context: Context) -> None:
 
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
     """What is left to do for the same goal, found as preflight did."""
-    deployment, account = session.profile.deployment, run.account()
-    found = {name: session.engine.containers(deployment.project, name) for name in session.profile.services}
+    account, found = run.account(), session.deployed.by_service()
     look = Look(
         session.profile,
         session.engine,

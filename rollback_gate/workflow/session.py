@@ -15,6 +15,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.profile.load import Settings, database_password
 from rollback_gate.profile.schema import Profile
@@ -43,6 +44,10 @@ class Session:
     @property
     def profile(self) -> Profile:
         return self.settings.profile
+
+    @property
+    def deployed(self) -> Deployed:
+        return Deployed(self.profile, self.engine)
 
     @property
     def keeps(self) -> str:

@@ -19,6 +19,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
@@ -156,12 +157,11 @@ def _runs(
     """
     if isinstance(engine, Unmeasured):
         return None, "", ()
-    deployment = settings.profile.deployment
     runs = runs_in(stores_of(call, settings, engine))
     changed = [account for _, account in runs if account.changed]
     unended = [account.id for _, account in standing_in(runs)[-1:] if account.is_unended]
     try:
-        replicas = engine.of_services(deployment.project, settings.profile.services)
+        replicas = Deployed(settings.profile, engine).carriers()
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings say that nobody answered
     return changed[-1] if changed else None, next(iter(unended), ""), replicas

@@ -16,6 +16,7 @@ from rollback_gate.change import code
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import documents, logs
 from rollback_gate.instant import Instant
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.suite import request
 from tests.unit.builders import ROOT, phase1, replica
 from tests.unit.rollback.world import World
@@ -48,7 +49,7 @@ def test_since_goes_to_the_engine_to_the_nanosecond(monkeypatch: pytest.MonkeyPa
         return real(url, params=params, **options)
 
     monkeypatch.setattr(engine.client.api, "get", get, raising=False)
-    one = engine.containers("p", "enrichment-worker")[0]
+    one = Deployed(phase1("deployment.project=p"), engine).consumers()[0]
     list(logs.blocks(engine, one, Instant(1_795_436_767_123_456_789)))
     assert asked == ["1795436767.123456789"]
 
