@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rollback_gate.change import strategy as strategies
 from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Goal, How
 from rollback_gate.change.strategy import Strategy, covering_mount
-from rollback_gate.errors import Refused, RollbackGateError
+from rollback_gate.errors import Refused
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in
@@ -24,51 +23,10 @@ from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import surroundings
+from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.plan import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One thing looked at. `outcome`: ok, warning or refused."""
-
-    name: str
-    outcome: str
-    says: str
-    remedy: str = ""
-
-
-@dataclass
-class Checklist:
-    items: list[Item] = field(default_factory=list)
-
-    def ask(self, name: str, question: Callable[[], tuple[T, str]]) -> T | None:
-        """The answer; None, and a refused item, where it raises. What depends on it is then not asked."""
-        try:
-            value, says = question()
-        except RollbackGateError as error:
-            self.items.append(Item(name, "refused", error.message, error.remedy))
-            return None
-        except (OSError, ValueError, KeyError) as error:  # odd files, odd answers of the engine
-            self.items.append(Item(name, "refused", f"{type(error).__name__}: {error}"))
-            return None
-        self.items.append(Item(name, "ok", says))
-        return value
-
-    def warn(self, name: str, says: str) -> None:
-        if says:
-            self.items.append(Item(name, "warning", says))
-
-    def refusal(self) -> Refused | None:
-        bad = [item for item in self.items if item.outcome == "refused"]
-        if not bad:
-            return None
-        message = "preflight refused, nothing was touched: " + "; ".join(f"{i.name}: {i.says}" for i in bad)
-        return Refused(message, "; ".join(i.remedy for i in bad if i.remedy))
-
 
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
