@@ -15,7 +15,8 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import goals, interruption, steps, surroundings
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
-from rollback_gate.rollback.plan import Kind, Plan, Situation, Step
+from rollback_gate.rollback.plan import Kind, Plan, Step
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount

@@ -20,7 +20,7 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
-from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.situation import Situation
 
 _APART_NS = 10**9
 

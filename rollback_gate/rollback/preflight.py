@@ -25,7 +25,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
-from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name

@@ -22,7 +22,7 @@ from rollback_gate.platform.replica import Replica, parse_inspect
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
 from rollback_gate.rollback.interruption import LastConsumed
-from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import Run
 
 SAVED_LOG_BYTES = 5 << 20

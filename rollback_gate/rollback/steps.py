@@ -22,8 +22,9 @@ from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
-from rollback_gate.rollback.plan import Kind, Situation, Step
+from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import Run
 
 _POLL_S = 0.1

@@ -16,7 +16,7 @@ from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import build, write
-from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import Run
 from rollback_gate.suite.request import GateRequest, slots_of

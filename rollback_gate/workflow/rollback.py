@@ -20,8 +20,9 @@ from rollback_gate.rollback import goals, plan, store, surroundings
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute, others_now
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, digest_of
-from rollback_gate.rollback.plan import Keeping, Plan, Situation
+from rollback_gate.rollback.plan import Plan
 from rollback_gate.rollback.preflight import FindGoal, Preflight
+from rollback_gate.rollback.situation import Keeping, Situation
 from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from rollback_gate.change.content import difference, outside_of_change
 from rollback_gate.change.goal import Direction
 from rollback_gate.rollback.checklist import Checklist
-from rollback_gate.rollback.plan import Plan, Situation, Step
+from rollback_gate.rollback.plan import Plan, Step
+from rollback_gate.rollback.situation import Situation
 from rollback_gate.workflow.terminal import Terminal
 
 DIFF_LINES_SHOWN = 20

@@ -13,7 +13,7 @@ from rollback_gate.platform.compose import Compose, ComposeService, in_order
 from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback import interruption, plan
 from rollback_gate.rollback.interruption import LastConsumed
-from rollback_gate.rollback.plan import Situation
+from rollback_gate.rollback.situation import Keeping, Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
@@ -28,7 +28,7 @@ BUILT = {
     n: ComposeService(n, n == "enrichment-worker", ".", "image")
     for n in ("enrichment-worker", "enrichment-coordinator")
 }
-KEEP = plan.Keeping(lambda name: f"rollback-gate/p/{name}", "run")
+KEEP = Keeping(lambda name: f"rollback-gate/p/{name}", "run")
 
 
 def situation(**changes: Any) -> Situation:
@@ -140,7 +140,7 @@ def test_what_was_deployed_since_is_kept_too() -> None:
     """On a resume and on an undo: that image may be nowhere else. The run's own need no keeping."""
     goal = Goal(Direction.UNDO, Mode(), (SOURCE,), images={"image": "sha256:new"})
     for own, expected in (((), ["keep-image:rollback-gate/p/image:run-later"]), ((ONE.image_id,), [])):
-        keeping = plan.Keeping(lambda name: f"rollback-gate/p/{name}", "run", {"image": "sha256:new"}, own)
+        keeping = Keeping(lambda name: f"rollback-gate/p/{name}", "run", {"image": "sha256:new"}, own)
         made = plan.make(situation(strategy=Strategy.IMAGE, goal=goal, tags={"image": "sha256:new"}), keeping)
         assert [i for i in ids(made) if i.startswith("keep-image")] == expected
 
