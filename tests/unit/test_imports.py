@@ -58,6 +58,7 @@ PURE = WORDS | {
     "record.seal",
     "rollback.interruption",
     "rollback.plan",
+    "rollback.situation",
     "tickets.summary",
     "triggers.completeness",
     "triggers.decide",
