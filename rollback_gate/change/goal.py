@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Source
+from rollback_gate.instant import Instant
 from rollback_gate.profile.deployment import Only
 from rollback_gate.profile.schema import Profile
 
@@ -68,7 +69,8 @@ class Goal:
 
     `put_back`: paths that are out of the quarantine then. `images`: what each image name means then (of services whose
     code is in an image that is not built now). `rebuild`: the image has to be built whatever is found; `built`: what
-    this made, by image name. `consumes`: whether the worker can be expected to come up.
+    this made, by image name. `consumes`: whether the worker can be expected to come up. `since`: when the run that is
+    resumed began; what is older may have in memory what the run has changed since.
     """
 
     direction: Direction
@@ -79,6 +81,7 @@ class Goal:
     images: Mapping[str, str] = field(default_factory=dict)
     built: Mapping[str, str] = field(default_factory=dict)
     consumes: bool = True
+    since: Instant | None = None
 
     @property
     def rebuild(self) -> bool:

@@ -20,6 +20,7 @@ from rollback_gate.profile.deployment import Deployment
 _KNOWS_PULL = (2, 6)  # of `up`
 # Before, what `config --hash` says is not what `up` writes into the label (depends_on and --no-deps count otherwise).
 _TELLS_HASHES = (2, 29, 3)
+_HASHES_NO_IMAGES = 2
 DEFAULT_FILES = ("docker-compose.yml",)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
@@ -38,12 +39,11 @@ class Compose:
     def base(self) -> tuple[str, ...]:
         files = tuple(part for file in self.files for part in ("-f", file))
         environment = tuple(part for file in self.environment_files for part in ("--env-file", file))
-        return (*self.command, "-p", self.project, *environment, *files)
+        every = ("--profile", "*") if _major(self.version) >= 2 else ()  # those that run were started with theirs
+        return (*self.command, "-p", self.project, *environment, *files, *every)
 
     def config(self, *options: str) -> tuple[str, ...]:
-        """Services of every profile: those that run were started with theirs."""
-        every = ("--profile", "*") if _major(self.version) >= 2 else ()
-        return (*self.base, *every, "config", *options)
+        return (*self.base, "config", *options)
 
     def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
         options = (*(["--no-cache"] if no_cache else []), *(["--pull"] if pull else []))
@@ -212,6 +212,11 @@ class Configurations:
 def tells_hashes(version: str) -> bool:
     """Whether `config --hash` of this Compose says what its `up` writes into the label."""
     return not (2, 0) <= _numbers(version) < _TELLS_HASHES
+
+
+def hashes_images(version: str) -> bool:
+    """Whether a configuration's hash holds the id of the image, so that it changes when a name moves."""
+    return 0 <= _major(version) < _HASHES_NO_IMAGES
 
 
 def _unknown(service: str, why: str) -> Unmeasured:

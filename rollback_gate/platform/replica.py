@@ -17,6 +17,7 @@ CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
 CONFIG_FILES_LABEL = "com.docker.compose.project.config_files"
 DIRECTORY_LABEL = "com.docker.compose.project.working_dir"
 ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
+_ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -29,6 +30,11 @@ class Mount:
     source: str
     target: str
     name: str = ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """A volume without a name of its own: only Compose's recreate carries it over to a new container."""
+        return self.kind == "volume" and bool(_ANONYMOUS.fullmatch(self.name))
 
 
 @dataclass(frozen=True)

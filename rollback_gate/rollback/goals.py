@@ -11,6 +11,7 @@ from rollback_gate.change.goal import Direction, Goal, Mode, ModeName
 from rollback_gate.change.sources import Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused
+from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import files
 from rollback_gate.rollback.look import digest_of
@@ -70,6 +71,7 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
         tuple(began["remove"]),
         images=began["goal_images"],
         built=account.built if account.outcome != "failed" else {},  # what made it fail may have been mended since
+        since=Instant.parse(began["engine_time"]),
     )
     return goal, f"as run {run.id} found it"
 

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback_gate.change.content import Source
+from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.change.goal import Direction, Goal, How
+from rollback_gate.change.outside import Outside
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.change.strategy import Strategy, innermost
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
-from rollback_gate.platform.archive import digest_in, exists_in
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.archive import exists_in, file_in
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
+from rollback_gate.rollback.places import Place, Reach
 from rollback_gate.rollback.situation import Situation
 
 _APART_NS = 10**9
@@ -45,11 +50,11 @@ class Look:
     ) -> Situation:
         """Raises Unreachable, OSError."""
         everyone = tuple(replica for rows in found.values() for replica in rows)
-        worker = found[self.profile.consumer]
-        consuming = tuple(r.id for r in worker if self._consumes(r))
+        consuming = tuple(r.id for r in found[self.profile.consumer] if self._consumes(r))
         restore = self._to_restore()
-        wrong = tuple(r for r in everyone if self._is_stale(r))
-        needs_build = self._needs_build(bool(restore), any(r not in wrong for r in worker))
+        ours = self._own_images(services, everyone)
+        needs_build = self._needs_build(bool(restore), [r for r in everyone if r.image_name in ours])
+        wrong = tuple(r for r in everyone if self._is_stale(r, ours))
         stale = everyone if needs_build else tuple(r for r in everyone if r in wrong or self._is_idle(r, consuming))
         return Situation(
             self.profile,
@@ -64,6 +69,7 @@ class Look:
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
             images=_images(everyone, stale),
+            own_images=ours,
             stale=stale,
             consuming=consuming,
             needs_build=needs_build,
@@ -88,19 +94,39 @@ class Look:
             return ()
         return tuple(path for path in self.goal.put_back if files.is_there(self.quarantine / path))
 
-    # --- containers
+    # --- images
 
-    def _needs_build(self, restores: bool, some_are_right: bool) -> bool:
-        """A replica that is right proves its image; an undo goes back to the image that was kept.
+    def _own_images(self, services: Mapping[str, ComposeService], everyone: Iterable[Replica]) -> frozenset[str]:
+        """Names of images that this run builds or gives back: a new container of any other one could be anything."""
+        if self.strategy is Strategy.BIND:
+            return frozenset()
+        builds = self.strategy is Strategy.BUILD
+        built = {r.image_name for r in everyone if builds and r.service in services and services[r.service].builds}
+        return frozenset({*built, *self.goal.images})
 
-        What is built anew may be another image than a replica runs that is right: then all are replaced.
-        """
+    def _needs_build(self, restores: bool, replicas: list[Replica]) -> bool:
+        """By what the images' names mean: a container may have been patched. An undo goes back to what was kept."""
         if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO:
             return False
         built = self.goal.built
         if built and not restores and all(self.engine.image_id(name) == image_id for name, image_id in built.items()):
             return False  # by this run, of the tree as it is
-        return self.goal.rebuild or restores or not some_are_right
+        return self.goal.rebuild or restores or self._some_image_is_wrong(replicas)
+
+    def _some_image_is_wrong(self, replicas: list[Replica]) -> bool:
+        """Whether a new container in the place of one of these would have other code than the goal's."""
+        found = Outside(self.profile, self.engine).after_a_recreate(replicas)
+        return any(self._is_wrong(replica, found[replica.id]) for replica in replicas)
+
+    def _is_wrong(self, replica: Replica, reading: CodeReading | Unmeasured) -> bool:
+        if isinstance(reading, Unmeasured):
+            raise Unreachable(str(reading), "look at the image by hand; rollback.rebuild builds it whatever it holds")
+        wanted = {source.path: source.digest for source in self.goal.sources}
+        must = replica.service == self.profile.consumer
+        wrong = (f.digest != wanted[f.path] for f in reading.files if f.path in wanted and (must or f.exists))
+        return any(wrong) or any(path in self.goal.remove for path in reading.still_there)
+
+    # --- containers
 
     def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
         """Not at work, where it should be; a change that never came up has only to be started."""
@@ -108,64 +134,67 @@ class Look:
             return replica.id not in consuming
         return not (replica.is_running or (replica.restarting and not self.goal.consumes))
 
-    def _is_stale(self, replica: Replica) -> bool:
-        """Whether this container has other code than the goal's, or started before its files were last touched."""
+    def _is_stale(self, replica: Replica, ours: frozenset[str]) -> bool:
+        """Whether this container has other code than the goal's, or started before what it mounts was last touched."""
         if self.goal.direction is Direction.UNDO and self.strategy is not Strategy.BIND:
-            return self.goal.images.get(replica.image_name) != replica.image_id
-        if self.strategy is not Strategy.BIND and self.engine.image_id(replica.image_name) != replica.image_id:
+            must = replica.service == self.profile.consumer  # of others there may have been none when the run began
+            return self.goal.images.get(replica.image_name, "" if must else replica.image_id) != replica.image_id
+        if replica.image_name in ours and self.engine.image_id(replica.image_name) != replica.image_id:
             return True  # made from an image that its name means no more
-        return self._has_wrong_code(replica)
+        places = self.places(replica)
+        if any(place.is_wrong and self._reaches(place, ours) for place in places):
+            return True
+        mounted = [place.path for place in places if place.reach is Reach.TREE]
+        return bool(mounted) and (self._is_of_before(replica) or any(self._is_older(replica, p) for p in mounted))
 
-    def out_of_reach(self, situation: Situation) -> list[str]:
-        """Replicas that hold the change where no step would mend it, and where that is."""
+    def _is_of_before(self, replica: Replica) -> bool:
+        """It started before the run that is resumed, which has touched what containers read."""
+        since, started = self.goal.since, replica.started_at
+        return since is not None and started is not None and started < since and self._has_touched()
+
+    def _has_touched(self) -> bool:
+        read = (*(source.path for source in self.goal.sources), *self.profile.removed())
+        return self.quarantine is not None and any(files.is_there(self.quarantine / path) for path in read)
+
+    def out_of_reach(self, situation: Situation) -> list[Place]:
+        """Where a replica holds the change, and no step would mend it."""
         if self.goal.direction is Direction.UNDO:
             return []
-        names = {r.image_name for r in situation.everyone if self._is_built(situation, r.service)}
-        mended = {*names, *self.goal.images} if self.strategy is not Strategy.BIND else set[str]()
-        found = ((r, self._beyond(r, mended)) for r in situation.everyone)
-        return [f"{r.name} ({where})" for r, where in found if where and self._has_wrong_code(r)]
+        places = [place for replica in situation.everyone for place in self.places(replica)]
+        return [p for p in places if p.is_wrong and not p.is_old and not self._reaches(p, situation.own_images)]
 
-    def _is_built(self, situation: Situation, service: str) -> bool:
-        return service in situation.services and situation.services[service].builds
+    def _reaches(self, place: Place, ours: frozenset[str]) -> bool:
+        """A mounted tree is restored, unless code comes by an image; an image is built or given back if it is ours."""
+        if place.reach is Reach.TREE:
+            return self.strategy is not Strategy.IMAGE
+        return place.reach is Reach.IMAGE and place.replica.image_name in ours
 
-    def _beyond(self, replica: Replica, mended: set[str]) -> str:
-        """Where this replica has a part of the change that the rollback does not reach, "" for nowhere.
+    def places(self, replica: Replica) -> list[Place]:
+        """Every item of the goal as this replica has it. What belongs to the tests and documents is in no container."""
+        of_change = set(self.profile.removed())
+        found = [self._of_file(replica, source) for source in self.goal.sources]
+        gone = [path for path in self.goal.remove if path in of_change]
+        found += [self._place(replica, path, is_wrong=self._is_there(replica, path)) for path in gone]
+        back = [self._place(replica, path) for path in self.goal.put_back if path in of_change]
+        return found + [p.having(not self._is_there(replica, p.path)) for p in back if p.reach is Reach.TREE]
 
-        A mounted tree is restored, unless the code comes by an image; a volume outlives every container.
-        """
-        for path in self.profile.places(replica.service):
-            mount = innermost(replica.mounts, path)
-            if mount is None and replica.image_name not in mended:
-                return f"in its image {replica.image_name}"
-            if mount is not None and (mount.kind != "bind" or self.strategy is Strategy.IMAGE):
-                return f"in {mount.kind} {mount.name or mount.source} at {mount.target}"
-        return ""
+    def _of_file(self, replica: Replica, source: Source) -> Place:
+        data = file_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
+        if data is None:  # where documents are processed it has to be; any other service without it does not run it
+            return self._place(replica, source.path, is_wrong=replica.service == self.profile.consumer)
+        is_old = classify(data, self.profile.file(source.path))[0] is Content.OLD
+        return self._place(replica, source.path, is_wrong=data != source.data, is_old=is_old)
 
-    def _has_wrong_code(self, replica: Replica) -> bool:
-        return self._has_wrong_modules(replica) or any(self._has_wrong_file(replica, s) for s in self.goal.sources)
+    def _is_there(self, replica: Replica, path: str) -> bool:
+        return exists_in(self.engine, replica.id, self.profile.inside(replica.service, path))
 
-    def _has_wrong_modules(self, replica: Replica) -> bool:
-        """What is removed is gone from the container, what is put back is there; what no container needs is neither."""
-        of_worker = [path for path in self.goal.remove if path in self.profile.removed()]
-        if any(exists_in(self.engine, replica.id, self.profile.inside(replica.service, path)) for path in of_worker):
-            return True
-        returned = [path for path in self.goal.put_back if path in self.profile.removed()]
-        return any(
-            not exists_in(self.engine, replica.id, self.profile.inside(replica.service, path))
-            or self._is_older(replica, self.directory / path)
-            for path in returned
-        )
+    def _place(self, replica: Replica, path: str, is_wrong: bool = False, is_old: bool = False) -> Place:
+        mount = innermost(replica.mounts, self.profile.inside(replica.service, path))
+        return Place(replica, path, Reach.by(mount), mount, is_wrong, is_old)
 
-    def _has_wrong_file(self, replica: Replica, source: Source) -> bool:
-        seen = digest_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
-        if seen is None and replica.service != self.profile.consumer:
-            return False  # a service without this file does not run it
-        if seen != source.digest:
-            return True
-        return self.strategy is Strategy.BIND and self._is_older(replica, self.directory / source.path)
-
-    def _is_older(self, replica: Replica, path: Path) -> bool:
+    def _is_older(self, replica: Replica, relative: str) -> bool:
         """Than the last touch of the path, or than the last move of a folder on the way to it."""
+        path = self.directory / relative
         if replica.started_at is None or not files.is_there(path):
             return False
         folders = (folder for folder in path.parents if folder.is_relative_to(self.directory))

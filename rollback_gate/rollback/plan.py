@@ -201,7 +201,7 @@ def _worker(situation: Situation) -> list[Step]:
     stale = situation.stale_of(situation.worker)
     if situation.strategy is Strategy.BIND:
         steps = _in_groups(situation, Kind.RESTART)
-    elif situation.in_turn or 0 < len(stale) < len(situation.replicas):
+    elif situation.in_turn or (0 < len(stale) < len(situation.replicas) and not situation.keeps_volumes):
         steps = _in_groups(situation, Kind.REPLACE)
     elif stale:
         return _recreate(situation)
@@ -274,11 +274,12 @@ def _others(situation: Situation, names: Iterable[str], with_worker: bool) -> li
     steps: list[Step] = []
     for name in in_order(names, situation.services):
         replicas = situation.found[name] if with_worker else situation.stale_of(name)
-        if replicas and situation.strategy is Strategy.BIND:
-            steps.append(_restart(name, name, replicas))
-        elif replicas:
+        is_replaced = bool(replicas) and situation.is_replaced(name)
+        if is_replaced:
             steps.append(_recreate_other(situation, name))
-        if situation.missing(name) and not (replicas and situation.strategy is not Strategy.BIND):
+        elif replicas:
+            steps.append(_restart(name, name, replicas))
+        if situation.missing(name) and not is_replaced:
             steps.append(_start(situation, name, name))
         if situation.goal.consumes:
             steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))

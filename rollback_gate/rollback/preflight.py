@@ -11,11 +11,13 @@ from pathlib import Path
 from rollback_gate.change import strategy as strategies
 from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Goal, How
+from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.services import unlisted
 from rollback_gate.platform import compose as composes
-from rollback_gate.platform.archive import digest_in
+from rollback_gate.platform.archive import digest_in, entry_in
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.deployed import Deployed
@@ -73,8 +75,6 @@ class Preflight:
         if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
             # A run that is resumed has proven it, and has changed the tree since, not yet the image.
             checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
-        if strategy is not Strategy.BIND:
-            checklist.ask("configuration", lambda: self._same_configuration(found, directory, bound, checklist))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
@@ -86,6 +86,11 @@ class Preflight:
         situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
         if situation is not None:
             checklist.ask("within reach", lambda: _within_reach(look, situation))
+            if situation.own_images:
+                checklist.ask("configuration", lambda: self._same_configuration(situation, checklist))
+            if situation.keeps_volumes:
+                says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
+                checklist.warn("volumes", says)
         return checklist, situation, state
 
     @property
@@ -225,6 +230,8 @@ class Preflight:
             for source in restored:
                 path = self.profile.inside(replica.service, source.path)
                 seen, mine = digest_in(self.engine, replica.id, path), digest_of(directory / source.path)
+                if seen == mine and strategy is Strategy.BIND and not self.engine.is_local:
+                    self._refuse_equal_copy(replica, path, directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
                 if replica.service != self.profile.consumer and not _is_of_the_tree(replica, path, strategy):
@@ -237,24 +244,43 @@ class Preflight:
                 )
         return True, "the containers have the files of the project directory"
 
-    def _same_configuration(
-        self, found: Found, directory: Path, compose: Compose, checklist: Checklist
-    ) -> tuple[bool, str]:
-        """A recreate takes its configuration from the Compose files: they must be those that made the project."""
-        worker = found[self.profile.consumer]
-        made_from = [Path(name).name for name in worker[0].config_files.split(",") if name]
-        ours = [Path(name).name for name in compose.files]
-        if made_from and made_from != ours:
+    def _refuse_equal_copy(self, replica: Replica, path: str, mine: Path) -> None:
+        """Of a remote engine there is no `samefile`; two checkouts of the same files differ in their times."""
+        entry = entry_in(self.engine, replica.id, path)
+        if entry and mine.exists() and int(entry.modified_at.epoch_s) != int(mine.stat().st_mtime):
             raise Refused(
-                f"the project was made from {', '.join(made_from)}, the profile names {', '.join(ours)}",
-                f"set deployment.files to {made_from}",
+                f"{mine} has the content of {path} in {replica.name}, but another time: it is a copy of it",
+                "run this on the engine's machine, or correct deployment.project_directory",
             )
-        if composes.tells_hashes(compose.version):
-            now = composes.config_hashes(compose, self.profile.services, self.runner, directory)
-            made_alike = (r for rows in found.values() for r in rows if r.compose_version == compose.version)
-            if others := [r.name for r in made_alike if now.get(r.service) != r.config_hash]:
+
+    def _same_configuration(self, situation: Situation, checklist: Checklist) -> tuple[bool, str]:
+        """A recreate takes its configuration from the Compose files: they must be those that made what is replaced."""
+        compose, services = situation.compose, [name for name in situation.found if situation.is_replaced(name)]
+        replicas = [replica for name in services for replica in situation.found[name]]
+        ours = [Path(name).name for name in compose.files]
+        for replica in replicas:
+            made_from = [Path(name).name for name in replica.config_files.split(",") if name]
+            if made_from and made_from != ours:
+                says = f"{replica.name} was made from {', '.join(made_from)}, a new one would be from {', '.join(ours)}"
+                raise Refused(
+                    says,
+                    f"set deployment.files to {made_from}, or recreate all services from the same files first",
+                )
+        comparable = [r for r in replicas if self._can_be_compared(r, compose.version)]
+        if comparable:
+            now = composes.config_hashes(compose, services, self.runner, situation.directory)
+            if others := [r.name for r in comparable if now.get(r.service) != r.config_hash]:
                 self._refuse_another_configuration(others, checklist)
+        if left := [r.name for r in replicas if r not in comparable]:
+            says = f"Compose {compose.version} cannot tell whether {', '.join(left)} would get the same configuration"
+            checklist.warn("configuration", says)
         return True, f"from {', '.join(ours)}, as the project"
+
+    def _can_be_compared(self, replica: Replica, version: str) -> bool:
+        """By the version that made it; before 2.0 the hash holds the image too, whose name may have moved since."""
+        same = version == replica.compose_version and composes.tells_hashes(version)
+        is_moved = composes.hashes_images(version) and self.engine.image_id(replica.image_name) != replica.image_id
+        return same and not is_moved
 
     def _refuse_another_configuration(self, names: list[str], checklist: Checklist) -> None:
         """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
@@ -274,6 +300,11 @@ class Preflight:
             surroundings.refuse_mounted(directory, goal.remove, everyone)
         if self.engine.is_local:
             surroundings.refuse_copies(self.profile, directory, containers)
+        known = [replica for replica in everyone if replica.service in self.profile.services]
+        left_out = Outside(self.profile, self.engine).carried_by(unlisted(self.profile, everyone), known)
+        if left_out:
+            says = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
+            checklist.warn("left out", f"{says}: not in the profile, so it is neither restarted nor looked after")
         if hanging := surroundings.hanging_on(containers, everyone):
             how = "restarted: restart it" if strategy is Strategy.BIND else "replaced: recreate it"
             checklist.warn("network", f"{', '.join(hanging)}, which it loses when that is {how} afterwards")
@@ -326,11 +357,8 @@ def state_of(
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
     left = look.out_of_reach(situation)
     if left:
-        raise Refused(
-            f"{', '.join(left)}: holds the change where this rollback does not reach",
-            "an image: give its service a build key, or go back to the old one by hand; a volume: remove it by hand, "
-            "and recreate the service",
-        )
+        says = f"the change is where this rollback does not reach: {'; '.join(place.in_words for place in left)}"
+        raise Refused(says, "; ".join(dict.fromkeys(place.remedy for place in left)))
     return True, "whatever holds the change is restored, built or given back here"
 
 

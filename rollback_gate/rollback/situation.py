@@ -20,6 +20,7 @@ class Situation:
 
     `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would go on
     running something else than the goal if they were left alone. `images`: what all of them run now, by image name.
+    `own_images`: names that this run builds or gives back; of any other image no new container is made.
     `needs_build`: no image with the goal's code is at hand; then all replicas are stale.
     """
 
@@ -35,6 +36,7 @@ class Situation:
     put_back: tuple[str, ...]
     tags: Mapping[str, str]
     images: Mapping[str, str]
+    own_images: frozenset[str]
     stale: tuple[Replica, ...]
     consuming: tuple[str, ...]
     needs_build: bool
@@ -62,6 +64,10 @@ class Situation:
     def stale_of(self, service: str) -> tuple[Replica, ...]:
         return tuple(replica for replica in self.found[service] if replica in self.stale)
 
+    def is_replaced(self, service: str) -> bool:
+        """Its containers are made anew: of any other one a restart is enough, and safe."""
+        return any(replica.image_name in self.own_images for replica in self.found[service])
+
     def missing(self, service: str) -> int:
         """How many containers of it there are too few."""
         return max(0, self.profile.services[service].replicas - len(self.found[service]))
@@ -80,9 +86,16 @@ class Situation:
         return tuple(sorted({replica.service for replica in self.everyone if replica.is_ill}))
 
     @property
+    def keeps_volumes(self) -> bool:
+        """New containers are made, and have anonymous volumes to keep: only a recreate of all carries those over."""
+        mounts = (mount for replica in self.replicas for mount in replica.mounts)
+        return self.strategy is not Strategy.BIND and any(mount.is_anonymous for mount in mounts)
+
+    @property
     def in_turn(self) -> bool:
         """One replica after the other, while another one consumes and new ones can be expected to come up."""
-        return bool(self.consuming) and len(self.replicas) > 1 and not self.how.all_at_once and self.goal.consumes
+        several = len(self.replicas) > 1 and not self.how.all_at_once and not self.keeps_volumes
+        return several and bool(self.consuming) and self.goal.consumes
 
 
 @dataclass(frozen=True)

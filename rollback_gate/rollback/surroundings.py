@@ -27,9 +27,14 @@ def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[R
 def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]) -> None:
     """What is mounted has to be the project's own file, not an equal one elsewhere. Raises Refused."""
     for replica in replicas:
-        for item in profile.files:
-            covered = covering_mount(replica.mounts, profile.inside(replica.service, item.path))
-            mine = directory / item.path
+        made_in = Path(replica.made_in or directory)
+        if made_in.exists() and not made_in.samefile(directory):
+            raise Refused(
+                f"{replica.name} was made in {made_in}, not in {directory}", "correct deployment.project_directory"
+            )
+        for path in (*(item.path for item in profile.files), *profile.removed()):
+            covered = covering_mount(replica.mounts, profile.inside(replica.service, path))
+            mine = directory / path
             if covered is None or not mine.exists():
                 continue
             theirs = Path(covered.host_path)

@@ -189,7 +189,9 @@ def _as_restored(session: Session, order: Order, directory: Path, strategy: Stra
     if any(classify(source.data, profile.file(source.path))[0] is not Content.OLD for source in goal.sources):
         return None  # the profile has been mended since
     removed = order.mode.removes(profile)
-    return replace(goal, mode=order.mode, remove=removed, images={}, built={}), f"in place, as run {run.id} restored it"
+    return replace(
+        goal, mode=order.mode, remove=removed, images={}, built={}, since=None
+    ), f"in place, as run {run.id} restored it"
 
 
 def _goal_of_run(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:

@@ -187,7 +187,9 @@ def made(**changes: Any) -> compose.Compose:
 def test_compose_gets_the_files_that_made_the_project() -> None:
     """Override and environment files too: without them a recreate would change more than the change."""
     one = made(config_files="/p/docker-compose.yml,/p/override.yml", environment_files="/p/prod.env")
-    command = "-p ocr_metadata_extraction --env-file /p/prod.env -f /p/docker-compose.yml -f /p/override.yml"
+    command = (
+        "-p ocr_metadata_extraction --env-file /p/prod.env -f /p/docker-compose.yml -f /p/override.yml --profile *"
+    )
     assert " ".join(one.base[1:]) == command
     assert made().files == ("docker-compose.yml",)
 

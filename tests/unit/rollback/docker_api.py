@@ -122,6 +122,7 @@ class Api:
             for name, data in members.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
+                member.mtime = self.world.touched_at(path)
                 archive.addfile(member, io.BytesIO(data))
         return [out.getvalue()], {}
 

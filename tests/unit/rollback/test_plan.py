@@ -50,6 +50,8 @@ def situation(**changes: Any) -> Situation:
         "consuming": (ONE.id, TWO.id),
     }
     values |= changes
+    built = frozenset({ONE.image_name}) if values["strategy"] is not Strategy.BIND else frozenset()
+    values.setdefault("own_images", built)
     values.setdefault(
         "needs_build", values["strategy"] is Strategy.BUILD and values["goal"].direction is Direction.ROLLBACK
     )
@@ -105,7 +107,10 @@ def test_build_builds_before_anything_stops() -> None:
         "wait:enrichment-coordinator",
     ]
     build, recreate = made.steps[3], made.steps[5]
-    assert build.command == "docker-compose -p p -f docker-compose.yml build enrichment-worker enrichment-coordinator"
+    assert (
+        build.command
+        == "docker-compose -p p -f docker-compose.yml --profile '*' build enrichment-worker enrichment-coordinator"
+    )
     assert "up -d --no-deps --no-build --force-recreate --pull never --remove-orphans=false" in recreate.command
     assert recreate.command.endswith("--scale enrichment-worker=2 enrichment-worker")
     assert made.steps[2].targets == (ONE.image_id, "rollback-gate/p/image:run")

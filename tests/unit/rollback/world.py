@@ -207,6 +207,11 @@ class World:
         tar = self.archive(container, path)
         return "" if tar is None else hashlib.sha256(tar.get(PurePosixPath(path).name, b"")).hexdigest()
 
+    def touched_at(self, path: str) -> int:
+        """Epoch seconds, of what is mounted; 0 for the rest."""
+        real = self.project / path.removeprefix("/app/")
+        return int(real.stat().st_mtime) if self.strategy == "bind" and real.is_file() else 0
+
     def archive(self, container: dict[str, Any], path: str) -> dict[str, bytes] | None:
         """Members by name; None where nothing is at this path."""
         name = PurePosixPath(path).name
@@ -277,9 +282,8 @@ class World:
             raise CommandFailed(argv, "could not be started (No such file or directory)", "")
         if argv[1:] == ("version", "--short"):
             return Completed(argv, "5.6.1\n", "")
-        command, *rest = [
-            part for part in argv[argv.index("docker-compose.yml") + 1 :] if part not in ("--profile", "*")
-        ]
+        assert argv[argv.index("docker-compose.yml") + 1 :][:2] == ("--profile", "*")
+        command, *rest = argv[argv.index("docker-compose.yml") + 3 :]
         if self.state["fails"] == command:
             raise CommandFailed(argv, "exited with status 1", "planted")
         if command == "config":
