@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.unit.rollback.effects import effect
 if TYPE_CHECKING:
     from tests.unit.rollback.world import World
 
+_ONE_AT_A_TIME = threading.RLock()  # images are looked into side by side
 NAME = "p-enrichment-worker"
 
 
@@ -136,14 +138,16 @@ class Api:
         self.world.stop(container_id)
 
     def remove_container(self, container_id: str, v: bool = False, force: bool = False) -> None:
-        if self._one(container_id)["running"] and not force:
-            raise APIError("it is running")
-        self.world.remove(container_id)
+        with _ONE_AT_A_TIME:
+            if self._one(container_id)["running"] and not force:
+                raise APIError("it is running")
+            self.world.remove(container_id)
 
     def create_container(
         self, image: str, command: list[str], labels: dict[str, str], network_disabled: bool, host_config: None
     ) -> dict[str, str]:
-        return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
+        with _ONE_AT_A_TIME:
+            return {"Id": self.world.new_container("", False, self.world.image_named(image), next(iter(labels)))}
 
     def images(self) -> list[dict[str, Any]]:
         return [
