@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed
-from rollback_gate.platform.compose import tells_hashes
+from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.replica import Replica
 
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
@@ -219,17 +219,17 @@ def configurations(readings: Readings) -> Claim:
 def _configuration_of(readings: Readings, service: str) -> Claim:
     found = [r.before for r in readings.of(service) if isinstance(r.before, Replica)]
     have = {replica.config_hash for replica in found}
-    if len(have) > 1:
-        return inconclusive(service, "has replicas of different configurations: recreate them all, then verify again")
-    if untold := next((r.compose_version for r in found if not tells_hashes(r.compose_version)), ""):
-        says = f"one configuration; Compose {untold} cannot tell whether a new container would get the same"
-        return passed(service, says, Evidence.PROCESS, "compared are the image and the files of its next start")
     now = readings.configured.get(service, Unmeasured(f"the configuration of {service}", "Compose was not asked"))
     if isinstance(now, Unmeasured):
         return inconclusive(service, now)
+    if now == SAME_PARTS:
+        says = f"a new container would get {now}; more than these cannot be compared here"
+        return passed(service, says, Evidence.PROCESS)
+    if len(have) > 1:
+        return inconclusive(service, "has replicas of different configurations: recreate them all, then verify again")
     if have != {now}:
         says = "would get another configuration now: the Compose files have changed since, or variables that they use"
         return inconclusive(
-            service, f"{says} are not known here (deployment.variables); the next `up` would start that"
+            service, f"{says} are not known here (deployment.variables); the next `up` would start that", f"now: {now}"
         )
     return passed(service, "a new container would get the same configuration", Evidence.PROCESS)

@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from rollback_gate.errors import CommandFailed, Refused
-from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import Deployment
@@ -21,6 +20,7 @@ _KNOWS_PULL = (2, 6)  # of `up`
 # Before, what `config --hash` says is not what `up` writes into the label (depends_on and --no-deps count otherwise).
 _TELLS_HASHES = (2, 29, 3)
 _HASHES_NO_IMAGES = 2
+_FORGETS_ENV_FILES, _MENDED = (2, 22), (5, 6)
 DEFAULT_FILES = ("docker-compose.yml",)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
@@ -168,50 +168,14 @@ def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, dir
     return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
-@dataclass(frozen=True)
-class Configurations:
-    """Asks Compose what it would make of the services now."""
-
-    deployment: Deployment
-    runner: Runner
-    environ: Mapping[str, str]
-
-    def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
-        """By service, the configuration hash that a new container would get. Services made alike are asked together."""
-        groups: dict[tuple[str, ...], dict[str, Replica]] = {}
-        for one in replicas:
-            made = (one.compose_version, one.config_files, one.environment_files)
-            groups.setdefault(made, {})[one.service] = one
-        found: dict[str, str | Unmeasured] = {}
-        for rows in groups.values():
-            found |= self._of_group(rows)
-        return found
-
-    def _of_group(self, rows: Mapping[str, Replica]) -> dict[str, str | Unmeasured]:
-        one = next(iter(rows.values()))
-        try:
-            hashes = self._hashes(one, rows)
-        except Refused as error:
-            return {service: _unknown(service, error.message) for service in rows}
-        except OSError as error:
-            return {service: _unknown(service, str(error)) for service in rows}
-        return {service: hashes.get(service, _unknown(service, "the Compose files do not have it")) for service in rows}
-
-    def _hashes(self, one: Replica, services: Iterable[str]) -> dict[str, str]:
-        found = installed(self.runner, self.environ, one.compose_version)
-        exact = [command for command, version in found if version == one.compose_version]
-        if not exact:
-            raise Refused(f"it was made by Compose {one.compose_version or '?'}, which is not installed here")
-        directory = self.deployment.project_directory
-        if not directory.is_dir():
-            raise Refused(f"there is no directory {directory} here")
-        compose = bind(self.deployment, one, exact[0], one.compose_version)
-        return config_hashes(compose, services, self.runner, directory)
-
-
 def tells_hashes(version: str) -> bool:
     """Whether `config --hash` of this Compose says what its `up` writes into the label."""
     return not (2, 0) <= _numbers(version) < _TELLS_HASHES
+
+
+def forgets_env_files(version: str) -> bool:
+    """Whether `config --hash` leaves out what an env_file says: then another hash proves nothing."""
+    return _FORGETS_ENV_FILES <= _numbers(version) < _MENDED
 
 
 def hashes_images(version: str) -> bool:
@@ -219,15 +183,15 @@ def hashes_images(version: str) -> bool:
     return 0 <= _major(version) < _HASHES_NO_IMAGES
 
 
-def _unknown(service: str, why: str) -> Unmeasured:
-    return Unmeasured(f"the configuration that {service} would get now", why)
-
-
 def parse_config(text: str) -> dict[str, ComposeService]:
     """From what `config` prints, v1 and v2 alike. Raises Refused when that is not a Compose file."""
+    return {name: _service(name, entry) for name, entry in parse_services(text).items()}
+
+
+def parse_services(text: str) -> dict[str, Mapping[str, Any]]:
+    """The same as it is printed. Raises Refused."""
     try:
-        tree = yaml.safe_load(text)
-        return {name: _service(name, entry or {}) for name, entry in tree["services"].items()}
+        return {str(name): entry or {} for name, entry in yaml.safe_load(text)["services"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"what Compose printed is not a Compose file: {error}") from error
 

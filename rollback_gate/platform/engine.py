@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 import requests
@@ -49,6 +50,12 @@ class Engine:
                 return parse_inspect(self.client.api.inspect_container(container_id))
             except NotFound:
                 return None
+
+    def raw(self, container_id: str) -> Mapping[str, Any]:
+        """Everything that the engine says of a container: secrets of its environment too. Raises Unreachable."""
+        with answering(f"container {container_id[:12]}"):
+            found: Mapping[str, Any] = self.client.api.inspect_container(container_id)
+            return found
 
     def now(self) -> Instant:
         """The engine's clock, not this machine's. Raises Unreachable."""

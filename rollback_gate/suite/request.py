@@ -18,6 +18,7 @@ from rollback_gate.checks import early
 from rollback_gate.errors import WrongSetting
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.collect import Collector
+from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.probe_memory import ProbeMemory
@@ -28,7 +29,6 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
-from rollback_gate.platform.compose import Configurations
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings, database_password, load
 from rollback_gate.profile.schema import Profile
@@ -129,7 +129,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             _ask,
             tell,
             lambda readings: early.decided(readings, profile),
-            Configurations(profile.deployment, runner, engine.environment).now,
+            Configurations(profile, engine, runner).now,
             request.keep_going,
         ).collect()
 

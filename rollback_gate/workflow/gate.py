@@ -13,11 +13,12 @@ from typing import Any
 
 from rollback_gate.change.outside import Outside
 from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.services import unlisted
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
-from rollback_gate.platform.compose import Configurations, tells_hashes
+from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
@@ -163,7 +164,7 @@ def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], en
         count = sum(map(len, running.values()))
         again = "files and image" if unread else "files, image and configuration"
         says = f"{count} containers are those that were judged, and would start the same {again} again"
-        notes.append(Note("ok", "still true", f"{says}; {unread}" if unread else says))
+        notes.append(Note("warning" if unread else "ok", "still true", f"{says}; {unread}" if unread else says))
         return []
     return [Obstacle(f"since then something has changed: {'; '.join(changed)}", VERIFY_AGAIN)]
 
@@ -188,13 +189,9 @@ def _configured(engine: Engine, profile: Profile, everyone: tuple[Replica, ...])
     """Services that would get another configuration now; and why that could not be asked, "" where it was."""
     runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
     listed = [replica for replica in everyone if replica.service in profile.services]
-    now = Configurations(profile.deployment, runner, engine.environment).now(listed)
+    now = Configurations(profile, engine, runner).now(listed)
     unread = next((str(one) for one in now.values() if isinstance(one, Unmeasured)), "")
-    differ = {
-        replica.service
-        for replica in listed
-        if tells_hashes(replica.compose_version) and now[replica.service] != replica.config_hash
-    }
+    differ = {r.service for r in listed if now[r.service] not in (r.config_hash, SAME_PARTS)}
     changed = sorted(service for service in differ if not isinstance(now[service], Unmeasured))
     return [f"{service} would get another configuration now" for service in changed], unread
 

@@ -41,6 +41,7 @@ PURE = WORDS | {
     "evidence.readings",
     "evidence.replicas",
     "evidence.symptoms",
+    "platform.configured",
     "platform.replica",
     "profile.afterwards",
     "profile.base",

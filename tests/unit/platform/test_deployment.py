@@ -12,7 +12,6 @@ import pytest
 from rollback_gate.change import strategy
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
-from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.archive import python_files_in
@@ -219,27 +218,6 @@ def test_what_versions_of_compose_can_do(version: str, tells: bool, pulls: bool)
     assert compose.tells_hashes(version) is tells
     one = compose.Compose(("docker-compose",), version, "p", ("f",))
     assert ("--pull" in one.recreate({"a": 1})) is pulls
-
-
-def test_the_configuration_of_now(tmp_path: Path) -> None:
-    """By the Compose that made the project; where that is not here it is unmeasured, never equal."""
-    (tmp_path / "docker-compose").touch()
-
-    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
-        if argv[-2:] == ("version", "--short") and argv[0] != "docker":
-            return Completed(argv, "5.6.1\n", "")
-        if "--hash" in argv:
-            return Completed(argv, "enrichment-worker abc\n", "")
-        raise CommandFailed(argv, "could not be started", "")
-
-    deployment = phase1(f"deployment.project_directory={tmp_path}").deployment
-    ask = compose.Configurations(deployment, runner, {"PATH": str(tmp_path)})
-    other = replica(service="enrichment-coordinator")
-    now = ask.now([replica(), other])
-    assert now["enrichment-worker"] == "abc"
-    assert isinstance(now["enrichment-coordinator"], Unmeasured)
-    assert isinstance(ask.now([replica(compose_version="2.20.0")])["enrichment-worker"], Unmeasured)
-    assert ask.now([]) == {}
 
 
 def test_children_get_an_environment_of_names_that_are_allowed() -> None:

@@ -1,0 +1,125 @@
+"""What a new container would be made of: asked of Compose, by its hash where that tells, else part by part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from rollback_gate.errors import CommandFailed
+from rollback_gate.evidence.configurations import Configurations
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.commands import Completed
+from rollback_gate.platform.configured import SAME_PARTS, differences
+from rollback_gate.platform.replica import Mount
+from tests.unit.builders import phase1, replica
+
+WORKER = "enrichment-worker"
+CONTAINER: dict[str, Any] = {
+    "Config": {"Image": "image", "Cmd": ["python", "-m", "worker"], "Env": ["A=1", "B=x=y$", "PATH=/bin"]},
+    "Mounts": [
+        {"Type": "bind", "Source": "/srv/p/code", "Destination": "/app/code"},
+        {
+            "Type": "volume",
+            "Name": "models",
+            "Source": "/var/lib/docker/volumes/models/_data",
+            "Destination": "/models",
+        },
+    ],
+}
+ENTRY: dict[str, Any] = {
+    "image": "image",
+    "command": ["python", "-m", "worker"],
+    "environment": {"A": 1, "B": "x=y$$", "C": None},
+    "volumes": [
+        {"type": "bind", "source": "/srv/p/code", "target": "/app/code"},
+        {"type": "volume", "source": "models", "target": "/models"},
+        {"type": "tmpfs", "target": "/tmp"},
+    ],
+}
+V1 = {**ENTRY, "command": "python -m worker", "environment": ["A=1", "B=x=y$$"]}
+V1["volumes"] = ["/srv/p/code:/app/code:ro", "models:/models:rw"]
+
+
+@pytest.mark.parametrize("entry", [ENTRY, V1, {"command": None}], ids=["v2", "v1", "the image decides"])
+def test_equal_parts(entry: dict[str, Any]) -> None:
+    """As either Compose prints them."""
+    without_mounts = {**CONTAINER, "Mounts": CONTAINER["Mounts"] if "volumes" in entry else []}
+    assert differences(entry, without_mounts) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"image": "image:phase1"}, ["image"]),
+        ({"command": ["python", "-m", "other"]}, ["command"]),
+        ({"entrypoint": ["sh"]}, ["entrypoint"]),
+        ({"environment": {"A": "2", "D": "secret"}}, ["environment A", "environment D"]),
+        ({"volumes": [{"type": "bind", "source": "/srv/p/v2", "target": "/app/code"}]}, ["mount /app/code"]),
+        ({"volumes": []}, ["mount /app/code"]),
+        ({"volumes": ["/srv/p/code:/app/code", "more:/more"]}, ["mount /more"]),
+    ],
+)
+def test_parts_that_differ_are_named_and_no_value_is(change: dict[str, Any], named: list[str]) -> None:
+    found = differences({**ENTRY, **change}, CONTAINER)
+    assert found == named
+    assert "secret" not in str(found)
+
+
+def asked(tmp_path: Path, version: str, entry: dict[str, Any], hashes: str, *mounts: Mount) -> str | Unmeasured:
+    """Of one worker that this Compose made, and that is installed."""
+    (tmp_path / "docker-compose").touch()
+
+    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
+        if argv[0] == "docker":
+            raise CommandFailed(argv, "could not be started", "")
+        if argv[-2:] == ("version", "--short"):
+            return Completed(argv, f"{version}\n", "")
+        return Completed(argv, hashes if "--hash" in argv else yaml.safe_dump({"services": {WORKER: entry}}), "")
+
+    profile = phase1(f"deployment.project_directory={tmp_path}")
+    engine: Any = SimpleNamespace(environment={"PATH": str(tmp_path)}, raw=lambda _: CONTAINER)
+    one = replica(config_hash="abc", compose_version=version, mounts=mounts)
+    return Configurations(profile, engine, runner).now([one])[WORKER]
+
+
+def test_by_the_hash_where_that_tells(tmp_path: Path) -> None:
+    assert asked(tmp_path, "5.6.1", ENTRY, f"{WORKER} abc\n") == "abc"
+    assert asked(tmp_path, "5.6.1", ENTRY, f"{WORKER} other\n") == "other"
+
+
+@pytest.mark.parametrize(
+    ("version", "also"),
+    [("2.26.1", {}), ("2.32.0", {}), ("5.6.1", {"network_mode": "service:mongodb"})],
+    ids=["before 2.29.3", "an env_file is forgotten", "another container's network"],
+)
+def test_part_by_part_where_the_hash_does_not_tell(tmp_path: Path, version: str, also: dict[str, str]) -> None:
+    """Another hash proves nothing there; another image, or a mount from elsewhere, does."""
+    assert asked(tmp_path, version, {**ENTRY, **also}, f"{WORKER} other\n") == SAME_PARTS
+    changed = {**ENTRY, **also, "image": "image:phase1"}
+    assert asked(tmp_path, version, changed, f"{WORKER} other\n") == "another image"
+
+
+def test_what_the_next_up_fetches_cannot_be_told(tmp_path: Path) -> None:
+    """Compose leaves pull_policy out of its hash. Where all of the change is mounted the image does not matter."""
+    always = {**ENTRY, "pull_policy": "always"}
+    found = asked(tmp_path, "5.6.1", always, f"{WORKER} abc\n")
+    assert isinstance(found, Unmeasured)
+    assert "pull_policy: always" in found.reason
+    assert asked(tmp_path, "5.6.1", always, f"{WORKER} abc\n", Mount("bind", "/srv/p", "/app")) == "abc"
+
+
+def test_a_service_that_the_files_do_not_have(tmp_path: Path) -> None:
+    profile = phase1(f"deployment.project_directory={tmp_path}")
+    engine: Any = SimpleNamespace(environment={"PATH": str(tmp_path)}, raw=lambda _: CONTAINER)
+    (tmp_path / "docker-compose").touch()
+
+    def runner(argv: tuple[str, ...], **_: Any) -> Completed:
+        return Completed(argv, "5.6.1\n" if "version" in argv else "services: {}\n", "")
+
+    asker = Configurations(profile, engine, runner)
+    assert isinstance(asker.now([replica()])[WORKER], Unmeasured)
+    assert asker.now([]) == {}
