@@ -288,6 +288,17 @@ def ids_unread(readings: Readings) -> Readings:
     return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))
 
 
+def coordinator_log(**changes: Any) -> Change:
+    """Of the other service's replica."""
+
+    def change(readings: Readings) -> Readings:
+        (one,) = (r for r in readings.replicas if not r.consumes)
+        assert isinstance(one.log, LogSummary)
+        return coordinator(log=having(one.log, **changes))(readings)
+
+    return change
+
+
 def carries_nothing(readings: Readings) -> Readings:
     """The other service's replica has none of the change's files."""
     (one,) = (r for r in readings.replicas if not r.consumes)

@@ -50,7 +50,7 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
 
 def _by_its_log(replica: ReplicaReading, log: LogSummary) -> Claim:
     """It shares an address with others (the host's network, for example): the queue cannot tell which client it is."""
-    if log.startup_errors:
+    if log.startup_errors and log.consuming_at:  # else its start is not in the log, and they may be of any time
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
     if log.connected_at and log.finished:
         says = "has connected and finished documents, by its log; the queue cannot tell which of its clients it is"
@@ -96,10 +96,17 @@ def _was_started_anew(replica: ReplicaReading) -> bool:
 
 
 def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
-    """Error lines since the boundary, without what old code prints too (runbook, Production, Step 4)."""
+    """Error lines since the boundary, without what old code prints too (runbook, Production, Step 4).
+
+    What is usual is known of the service that consumes; of any other one many errors are a reason to look.
+    """
     log = replica.log
     if isinstance(log, Unmeasured):
         return inconclusive(replica.label, log)
+    if broken := [text for text in log.error_samples if profile.triggers.import_error.search(text)]:
+        return failed(replica.label, "cannot import what it needs", Evidence.LOG, *broken)
+    if not replica.consumes and not log.lines and not log.unreadable_lines:
+        return passed(replica.label, "has logged nothing since the boundary, so no error either", Evidence.LOG)
     if not log.lines or log.unreadable_lines:
         return inconclusive(
             replica.label,
@@ -107,14 +114,12 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
         )
     noise, beyond = _noise(log, _in_hand(log, replica, profile), profile)
     limit, count = profile.limits.errors, log.errors + beyond
+    says = f"{count} error lines since the boundary, more than {limit}"
+    if count > limit and not replica.consumes:
+        says += ": whether this service had as many before, nothing tells"
+        return inconclusive(replica.label, says, *log.error_samples, *noise)
     if count > limit:
-        return failed(
-            replica.label,
-            f"{count} error lines since the boundary, more than {limit}",
-            Evidence.LOG,
-            *log.error_samples,
-            *noise,
-        )
+        return failed(replica.label, says, Evidence.LOG, *log.error_samples, *noise)
     if log.without_level:
         noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
     return passed(

@@ -50,7 +50,7 @@ MANIFEST = (
     Required("worker_running", "test_replica_is_running_and_healthy", Each.REPLICA),
     Required("worker_running", "test_replica_stays_up", Each.REPLICA),
     Required("worker_running", "test_replica_started_without_errors", Each.CONSUMER),
-    Required("worker_running", "test_replica_logs_few_errors", Each.CONSUMER),
+    Required("worker_running", "test_replica_logs_few_errors", Each.REPLICA),
     Required("worker_running", "test_replica_runs_the_intended_image", Each.REPLICA),
     Required("worker_running", "test_configuration_is_the_one_of_now"),
     Required("processing", "test_document_comes_out_of_every_replica"),

@@ -20,7 +20,7 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
     yield worker_running.expected_number(readings)
     for replica in readings.replicas:
         yield worker_running.stays_up(readings, replica)
-    for replica in readings.consuming:
+    for replica in readings.replicas:
         yield consuming.few_errors(replica, profile)
         yield new_behaviour.log_lines(readings, replica, profile)
     yield new_behaviour.fresh_documents(readings, profile)

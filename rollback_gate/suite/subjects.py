@@ -70,6 +70,10 @@ class Replica(Subject):
     def runs_the_intended_image(self) -> bool:
         return self._holds(worker_running.image_and_configuration(self.reading))
 
+    @property
+    def logs_few_errors(self) -> bool:
+        return self._holds(consuming.few_errors(self.reading, self.profile))
+
 
 @dataclass(frozen=True)
 class Consumer(Replica):
@@ -78,10 +82,6 @@ class Consumer(Replica):
     @property
     def started_cleanly(self) -> bool:
         return self._holds(consuming.clean_start(self.reading, self.profile))
-
-    @property
-    def logs_few_errors(self) -> bool:
-        return self._holds(consuming.few_errors(self.reading, self.profile))
 
 
 @dataclass(frozen=True)
