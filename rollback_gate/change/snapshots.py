@@ -55,6 +55,8 @@ def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
 def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> tuple[str, ...]:
     """Services whose health check failed when the newest snapshot of the old code was taken."""
     for manifest in _of_before(folders, files, until):
+        if manifest.get("baseline", {}).get("completeness", {}).get("marked"):
+            continue  # the change was at work, whatever the files said
         ill = manifest.get("ill")
         if isinstance(ill, list):
             return tuple(str(name) for name in ill)

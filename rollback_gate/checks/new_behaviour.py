@@ -27,9 +27,15 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     if not files:
         says = "has none of the files of the change: it does not carry it, and does not belong under [services]"
         return inconclusive(replica.label, says)
-    wrong = [text for file in files for text in _wrong_with(file, sources)]
+    others = [f for f in files if readings.run_id is None and _is_another_old(f, sources, profile)]
+    wrong = [text for file in files if file not in others for text in _wrong_with(file, sources)]
     if wrong:
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
+    if others:
+        says = "is old code by its content, but another one than the newest backup: is it the right one?"
+        return inconclusive(
+            replica.label, f"{others[0].path} {says}", *(t for f in others for t in _wrong_with(f, sources))
+        )
     details = [f"{file.path}: sha256 {file.digest[:16]}" for file in files]
     if replica.code.from_outside:
         details.append("read through the engine only: the image has no shell, or not the tools, to ask inside")
@@ -46,6 +52,13 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
 def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
     """Restored files that a replica has to have: all where documents are processed; elsewhere those that it has."""
     return [file for file in code.files if replica.consumes or file.exists]
+
+
+def _is_another_old(file: FileReading, sources: dict[str, str] | Unmeasured, profile: Profile) -> bool:
+    """Restored by hand, from another source than the one that would be taken here."""
+    if isinstance(sources, Unmeasured) or file.is_link or file.new or not file.exists:
+        return False
+    return set(file.old) == set(profile.file(file.path).old) and sources.get(file.path) != file.digest
 
 
 def _wrong_with(file: FileReading, sources: dict[str, str] | Unmeasured) -> list[str]:
@@ -210,9 +223,10 @@ def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
     if left_out:
         what = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
         says = f"not in the profile, and not judged: {what}: list it under [services], or under [waived] with a reason"
+        says += "; a job that has ended under [waived], or remove its container"
         return inconclusive("services", says)
     waived = [f"{name} is waived: {reason}" for name, reason in profile.waived.items()]
-    return passed("services", "all that carry the change are judged", Evidence.CODE, *waived)
+    return passed("services", "no other container of the project mounts or contains it", Evidence.CODE, *waived)
 
 
 def _older(started: Instant, file_time: Instant) -> bool:

@@ -82,13 +82,12 @@ def has(reading: QueueReading, replica: Replica) -> bool:
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
     """Consumers of the channel that are none of these replicas; as many may be those that cannot be told apart."""
     known = list(replicas)
-    unknown = [
-        f"{consumer.hostname or '?'} at {consumer.address}"
-        for consumer in reading.consumers
-        if not any(is_consumer(consumer, replica) for replica in known)
-    ]
-    untold = sum(replica.is_running and not can_be_told(replica) for replica in known)
-    return tuple(unknown[untold:])
+    unknown = [c for c in reading.consumers if not any(is_consumer(c, replica) for replica in known)]
+    for replica in known:
+        if replica.is_running and not can_be_told(replica):  # on its machine's network: one of those of this name
+            alike = next((consumer for consumer in unknown if consumer.hostname == replica.hostname), None)
+            unknown = [consumer for consumer in unknown if consumer is not alike]
+    return tuple(f"{consumer.hostname or '?'} at {consumer.address}" for consumer in unknown)
 
 
 def _ask(

@@ -94,9 +94,8 @@ class Services:
     def left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
         """Services of the project that carry an item, and that the profile neither lists nor waives."""
         outside = Outside(self.profile, self.engine)
-        return outside.carried_by(
-            unlisted(self.profile, everyone), [r for r in everyone if r.service in self.profile.services]
-        )
+        unlisted = Deployed(self.profile, self.engine).unlisted(everyone)
+        return outside.carried_by(unlisted, [r for r in everyone if r.service in self.profile.services])
 
     def logs(self, slots: Slots, followed: Mapping[str, LogSummary | Unmeasured]) -> dict[str, LogSummary | Unmeasured]:
         """Of those that ran at first, as they were followed; of the others once."""
@@ -130,9 +129,3 @@ class Services:
             return None if replica is None else self.engine.image_id(replica.image_name)
         except Unreachable as error:
             return Unmeasured("the image that the service names", error.message)
-
-
-def unlisted(profile: Profile, everyone: tuple[Replica, ...]) -> list[Replica]:
-    """Containers of services that the profile neither lists nor waives; one without a service is waived by its name."""
-    known = {*profile.services, *profile.waived}
-    return [replica for replica in everyone if (replica.service or replica.name) not in known]

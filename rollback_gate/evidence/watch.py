@@ -104,4 +104,5 @@ class Watch:
 def _identity(replica: Replica | None) -> tuple[object, ...] | None:
     if replica is None:
         return None
-    return replica.id, replica.started_at, replica.restart_count, replica.status
+    is_alive = replica.is_running or replica.paused  # a backup pauses it for a moment: that ends no watch
+    return replica.id, replica.started_at, replica.restart_count, is_alive

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import ONEOFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, Replica
@@ -32,6 +33,21 @@ class Deployed:
     def carriers(self) -> tuple[Replica, ...]:
         """The same as one list."""
         return tuple(replica for rows in self.by_service().values() for replica in rows)
+
+    def unlisted(self, everyone: Iterable[Replica]) -> tuple[Replica, ...]:
+        """Containers of services that the profile neither lists nor waives; and those of `docker compose run` that run.
+
+        The latter have no service here: whichever they were started as, they are none of its replicas.
+        """
+        known = {*self.profile.services, *self.profile.waived}
+        others = tuple(one for one in everyone if (one.service or one.name) not in known)
+        return (*others, *(one for one in self._one_offs() if one.name not in known))
+
+    def _one_offs(self) -> tuple[Replica, ...]:
+        project = self.profile.deployment.project
+        labels = (f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=True")
+        found = self.engine.labelled(f"one-off containers of project {project}", *labels)
+        return tuple(replace(one, service="") for one in found if one.is_running)
 
     def everyone(self) -> tuple[Replica, ...]:
         """Of the whole project, of whatever service."""

@@ -15,7 +15,6 @@ from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.services import unlisted
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in, entry_in
 from rollback_gate.platform.commands import Runner
@@ -301,7 +300,7 @@ class Preflight:
         if self.engine.is_local:
             surroundings.refuse_copies(self.profile, directory, containers)
         known = [replica for replica in everyone if replica.service in self.profile.services]
-        left_out = Outside(self.profile, self.engine).carried_by(unlisted(self.profile, everyone), known)
+        left_out = Outside(self.profile, self.engine).carried_by(self._deployed.unlisted(everyone), known)
         if left_out:
             says = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
             checklist.warn("left out", f"{says}: not in the profile, so it is neither restarted nor looked after")

@@ -14,7 +14,6 @@ from typing import Any
 from rollback_gate.change.outside import Outside
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence.configurations import Configurations
-from rollback_gate.evidence.services import unlisted
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
@@ -181,7 +180,7 @@ def _next_start(
     for replica in listed:
         if engine.image_id(replica.image_name) != replica.image_id:
             changed.append(f"{replica.image_name} is another image now than {replica.name} runs")
-    left_out = outside.carried_by(unlisted(profile, everyone), listed)
+    left_out = outside.carried_by(Deployed(profile, engine).unlisted(everyone), listed)
     return changed + [f"{service} is not in the profile, and {carries}" for service, carries in left_out.items()]
 
 

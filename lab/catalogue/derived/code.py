@@ -22,11 +22,20 @@ from lab.catalogue.changes import (
     kept,
     measured,
     next_code,
+    sources_known,
     state,
 )
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO
 
 ROWS: tuple[Row, ...] = (
+    (
+        "another-old-file-by-hand",
+        INCONCLUSIVE,
+        CODE,
+        "is it the right one?",
+        BY_HAND,
+        chain(sources_known, file(digest="9" * 64)),
+    ),
     ("carries-nothing", INCONCLUSIVE, CODE, "has none of the files of the change", BY_RUN, carries_nothing),
     ("partial-kept-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, code(kept=GONE)),
     (

@@ -36,13 +36,15 @@ def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:
 
 
 def test_a_replica_without_an_address_of_its_own_is_no_stranger() -> None:
-    """In the host's network it has neither address nor name: only clients beyond the number of such replicas are."""
+    """In the host's network it has the machine's name: one client of that name may be it, and no other one."""
     reading = queue.parse(STATS, "enrichment", "enrichment_worker")
-    hosted = replica(id="d" * 64, hostname="server", addresses=())
+    hosted = replica(id="d" * 64, hostname="laptop", addresses=())
     assert not queue.can_be_told(hosted)
     assert queue.can_be_told(replica())
     assert queue.strangers(reading, [replica(), hosted]) == ()
     assert len(queue.strangers(reading, [hosted])) == 1
+    elsewhere = replica(id="d" * 64, hostname="server", addresses=())
+    assert queue.strangers(reading, [replica(), elsewhere]) == ("laptop at 10.1.2.3:50000",)
 
 
 def test_a_topic_that_nobody_used_is_empty() -> None:
