@@ -127,6 +127,12 @@ def process_start(replica: ReplicaReading) -> Claim:
     newest = max((file.modified_at for file in files if file.modified_at), default=None)
     changed = max((file.changed_at for file in files if file.changed_at), default=None)
     timed = [file for file in files if file.modified_at and file.changed_at]
+    if newest and _older(started, newest) and replica.by_run and started >= replica.by_run.started_at:
+        return inconclusive(
+            replica.label,
+            f"a restored file was written again at {newest.short}, after the process that the rollback started: "
+            "restart it to be sure",
+        )
     if newest and _older(started, newest):
         return failed(
             replica.label,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_gate.checks import early
+from rollback_gate.evidence.readings import ReplicaReading
 from tests.unit.builders import (
     STARTED,
     coordinator,
@@ -22,9 +23,17 @@ from tests.unit.builders import (
 OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator", started_at=STARTED.plus(-60))
 
 
+LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9))
+
+
 def with_code(**changes: Any) -> Any:
     reading = replica_reading(2)
     return (replica_reading(1), replace(reading, code=replace(reading.code, **changes)))
+
+
+def by_hand(replicas: tuple[ReplicaReading, ...]) -> tuple[ReplicaReading, ...]:
+    """No run has started them."""
+    return tuple(replace(one, by_run=None) for one in replicas)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +42,7 @@ def with_code(**changes: Any) -> Any:
         ({"replicas": with_code(files=(file_reading(new=("get_tool_timeout",)),))}, "files that are not the old code"),
         ({"replicas": with_code(still_there=("enrichment_service/errors",))}, "still has modules of the change"),
         (
-            {"replicas": with_code(files=(file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9)),))},
+            {"replicas": by_hand(with_code(files=(LATE,)))},
             "older than",
         ),
         ({"documents": documents(0.3, marked=True)}, "carry the new code's mark"),

@@ -76,8 +76,16 @@ def test_removed_modules() -> None:
 def test_process_older_than_its_file_is_red() -> None:
     """Files restored, worker not restarted: the new code goes on in memory."""
     assert new_behaviour.process_start(replica_reading()).passed
-    late = replica_reading(code=with_file(modified_at=STARTED.plus(0.001), changed_at=STARTED.plus(0.001)))
-    assert new_behaviour.process_start(late).outcome is Outcome.FAILED
+    late = with_file(modified_at=STARTED.plus(0.001), changed_at=STARTED.plus(0.001))
+    assert new_behaviour.process_start(replica_reading(code=late, by_run=None)).outcome is Outcome.FAILED
+
+
+def test_a_file_written_again_after_the_rollback_is_a_reason_to_doubt() -> None:
+    """`touch`, or a copy of the same: the process that the rollback started has old code in memory."""
+    late = with_file(modified_at=STARTED.plus(60), changed_at=STARTED.plus(60))
+    claim = new_behaviour.process_start(replica_reading(code=late))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "written again" in claim.says
 
 
 def test_whole_second_file_times_are_compared_as_such() -> None:
@@ -86,7 +94,8 @@ def test_whole_second_file_times_are_compared_as_such() -> None:
     cut = replica_reading(code=with_file(modified_at=replace(STARTED, ns=same), changed_at=replace(STARTED, ns=same)))
     assert new_behaviour.process_start(cut).passed
     later = replace(STARTED, ns=same + 10**9)
-    assert new_behaviour.process_start(replica_reading(code=with_file(modified_at=later))).outcome is Outcome.FAILED
+    late = replica_reading(code=with_file(modified_at=later), by_run=None)
+    assert new_behaviour.process_start(late).outcome is Outcome.FAILED
 
 
 def test_unknown_file_times_prove_nothing() -> None:
