@@ -13,6 +13,12 @@ from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, RUNNING, Entry, Start
 from lab.reference import COORDINATOR, ORCHESTRATOR, PROJECT_LABEL, WORKER, Lab
 
 PACKAGE = "enrichment_service"
+BROKEN_IMPORT = b"""ERROR:__main__:cannot create the job
+Traceback (most recent call last):
+  File "/app/enrichment_service/coordinator.py", line 80, in create
+    from enrichment_service.errors import get_error_type
+ModuleNotFoundError: No module named 'enrichment_service.errors'
+"""
 
 
 def coordinator_in_a_volume(lab: Lab) -> None:
@@ -71,8 +77,8 @@ def replaced_behind(lab: Lab, release: str) -> None:
         plant.put(lab, ORCHESTRATOR, plant.release_file("before") + b"# another one\n")
 
 
-def left_out(lab: Lab, *, service: str = "review-api") -> None:
-    """A service of the project that mounts the code, and that nobody has thought of."""
+def left_out(lab: Lab, *, service: str = "review-api", is_one_off: bool = False) -> None:
+    """A service of the project that mounts the code, and that nobody has thought of; or one of `docker compose run`."""
     like = lab.containers(WORKER)[0]
     lab.engine.containers.run(
         str(like.attrs["Image"]),
@@ -84,7 +90,7 @@ def left_out(lab: Lab, *, service: str = "review-api") -> None:
             PROJECT_LABEL: lab.project,
             "com.docker.compose.project": lab.project,
             "com.docker.compose.service": service,
-            "com.docker.compose.oneoff": "False",
+            "com.docker.compose.oneoff": str(is_one_off),
         },
     )
 
@@ -95,6 +101,15 @@ def reconfigured(lab: Lab) -> None:
     tree = yaml.safe_load(path.read_text())
     for service in (WORKER, COORDINATOR):
         tree["services"][service]["environment"]["SOMETHING_ELSE"] = "1"
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def fetched_anew(lab: Lab) -> None:
+    """`pull_policy`, of which Compose's hash knows nothing: the next `up` starts what the registry has."""
+    path = lab.directory / "docker-compose.yml"
+    tree = yaml.safe_load(path.read_text())
+    for service in (WORKER, COORDINATOR):
+        tree["services"][service]["pull_policy"] = "always"
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
@@ -180,5 +195,43 @@ ENTRIES = (
         CODE,
         "review-api mounts enrichment_service",
         left_out,
+    ),
+    Entry(
+        "one-off",
+        "services",
+        "a container of `docker compose run` mounts the code, and still runs",
+        INCONCLUSIVE,
+        CODE,
+        "mounts enrichment_service",
+        lambda lab: left_out(lab, service=COORDINATOR, is_one_off=True),
+    ),
+    Entry(
+        "fetched-anew",
+        "services",
+        "pull_policy: always, and the code is in the image",
+        INCONCLUSIVE,
+        RUNNING,
+        "pull_policy: always",
+        fetched_anew,
+        variants=("build",),
+    ),
+    Entry(
+        "import-error-of-the-coordinator",
+        "services",
+        "the coordinator works on, and cannot import what the rollback has removed",
+        NO_GO,
+        RUNNING,
+        "cannot import what it needs",
+        lambda lab: plant.log(lab, BROKEN_IMPORT, lab.containers(COORDINATOR)[0]),
+    ),
+    Entry(
+        "written-again",
+        "services",
+        "the restored file was copied over by the same content, after the rollback",
+        INCONCLUSIVE,
+        CODE,
+        "was written again",
+        lambda lab: plant.put(lab, ORCHESTRATOR, (lab.directory / ORCHESTRATOR).read_bytes()),
+        start=Start.RUN,
     ),
 )
