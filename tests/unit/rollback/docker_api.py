@@ -85,7 +85,7 @@ class Api:
                 "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z",
             },
             "Config": {
-                "Image": NAME,
+                "Image": one.get("image_name", NAME),
                 "Labels": {
                     "com.docker.compose.project": "p",
                     "com.docker.compose.service": one["service"],

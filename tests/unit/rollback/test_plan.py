@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,24 @@ def test_built_replicas_are_replaced_in_turn_while_one_consumes() -> None:
     assert replace.command.endswith(
         "--no-recreate --pull never --remove-orphans=false --scale enrichment-worker=2 enrichment-worker"
     )
+
+
+def test_anonymous_volumes_are_carried_over() -> None:
+    """Only a recreate of all does that: a container that is removed first takes the name of its volume with it."""
+    mounted = replace(TWO, mounts=(Mount("volume", "/var/lib/docker/volumes/x/_data", "/data", "f" * 64),))
+    found = {"enrichment-worker": (ONE, mounted), "enrichment-coordinator": (COORDINATOR,)}
+    made = ids(make(strategy=Strategy.BUILD, services=BUILT, found=found, stale=(ONE,)))
+    assert "recreate:worker" in made
+    assert not [step for step in made if step.startswith("replace:")]
+
+
+def test_a_service_whose_image_is_not_ours_is_restarted() -> None:
+    """Nobody knows what a new container of it would be made of."""
+    other = replace(COORDINATOR, image_name="coordinator:prod")
+    found = {"enrichment-worker": (ONE, TWO), "enrichment-coordinator": (other,)}
+    made = ids(make(strategy=Strategy.BUILD, services=BUILT, found=found))
+    assert "restart:enrichment-coordinator" in made
+    assert "recreate:enrichment-coordinator" not in made
 
 
 @pytest.mark.parametrize("strategy", [Strategy.BIND, Strategy.BUILD])

@@ -110,7 +110,10 @@ class World:
         self.save({**self.state, **values})
 
     def odd(self, service: str, **values: Any) -> None:
-        """Its containers are unlike the others: `code_in` "volume" or "image" of their own, another `hash`."""
+        """Its containers are unlike the others: `code_in` "volume" or "image" of their own, another `hash`, `image_name`.
+
+        `patched`: by path, what was copied into them.
+        """
         state = self.state
         for container in state["containers"].values():
             container.update(values if container["service"] == service else {})
@@ -201,7 +204,8 @@ class World:
 
     def files_of(self, container: dict[str, Any]) -> dict[str, str]:
         """By path inside the container, without what is under /app's bind mount."""
-        return {f"/app/{path}": text for path, text in self.state["images"][container["image"]]["files"].items()}
+        files = {**self.state["images"][container["image"]]["files"], **container.get("patched", {})}
+        return {f"/app/{path}": text for path, text in files.items() if text is not None}
 
     def _file(self, container: dict[str, Any], path: str) -> str:
         tar = self.archive(container, path)
