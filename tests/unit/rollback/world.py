@@ -305,6 +305,7 @@ class World:
 
     def _up(self, how: str, services: dict[str, int]) -> None:
         for service, wanted in services.items():
+            name = next((c["image_name"] for c in self.containers(service) if "image_name" in c), "")
             if how == "--force-recreate":
                 for container in self.containers(service):
                     self.stop(container["id"])
@@ -313,7 +314,8 @@ class World:
                 if not container["running"]:
                     self.start(container["id"])
             for _ in range(wanted - len(self.containers(service))):
-                self.new_container(service)
+                self.new_container(service, image=self.image_named(name) if name else "")
+            self.odd(service, **({"image_name": name} if name else {}))
 
     def _configuration(self) -> str:
         service: dict[str, Any] = {"image": NAME}
