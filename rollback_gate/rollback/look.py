@@ -68,7 +68,7 @@ class Look:
             remove=self._to_remove(),
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
-            images=_images(everyone, stale),
+            images=_images((r for r in everyone if r.image_name in ours), stale),
             own_images=ours,
             stale=stale,
             consuming=consuming,
@@ -239,7 +239,8 @@ def with_bytecode(directory: Path, relative: str) -> list[str]:
     return [str(p.relative_to(directory)) for p in (path, *bytecode) if files.is_there(p)]
 
 
-def _images(everyone: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:
-    """By name, what the containers run; where they differ, what the misbehaving ones do: an undo brings that back."""
-    found = {replica.image_name: replica.image_id for replica in everyone}
-    return {**found, **{replica.image_name: replica.image_id for replica in reversed(stale)}}
+def _images(replicas: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:
+    """By name, what these run; where they differ, what the misbehaving ones do: an undo brings that back."""
+    rows = list(replicas)
+    found = {replica.image_name: replica.image_id for replica in rows}
+    return {**found, **{replica.image_name: replica.image_id for replica in reversed(rows) if replica in stale}}

@@ -19,8 +19,8 @@ class Situation:
     """A goal, and what preflight found: `restore`, `remove`, `put_back`, `tags` hold only what still has to be done.
 
     `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would go on
-    running something else than the goal if they were left alone. `images`: what all of them run now, by image name.
-    `own_images`: names that this run builds or gives back; of any other image no new container is made.
+    running something else than the goal if they were left alone. `own_images`: names that this run builds or gives
+    back; of any other image no new container is made. `images`: what those names' containers run now.
     `needs_build`: no image with the goal's code is at hand; then all replicas are stale.
     """
 

@@ -38,9 +38,10 @@ def test_an_image_that_is_not_ours_is_never_started(folder: Path) -> None:
     newest = world.image_named(f"{NAME}:latest")
     state["images"][newest]["tags"].append("coordinator:prod")
     world.save(state)
-    act(world, rollback, Mode())()
-    assert world.containers(COORDINATOR)[0]["image"] == old_image(world)
-    assert world.image_named("coordinator:prod") == newest
+    for what in (rollback, undo):
+        act(world, what, Mode())()
+        assert world.containers(COORDINATOR)[0]["image"] == old_image(world)
+        assert world.image_named("coordinator:prod") == newest
 
 
 def test_patched_containers_do_not_prove_their_image(folder: Path) -> None:
