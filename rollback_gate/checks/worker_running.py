@@ -10,6 +10,7 @@ from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, in
 from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.replica import Replica
 
+_LONGEST = 200
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
@@ -230,6 +231,8 @@ def _configuration_of(readings: Readings, service: str) -> Claim:
     if have != {now}:
         says = "would get another configuration now: the Compose files have changed since, or variables that they use"
         return inconclusive(
-            service, f"{says} are not known here (deployment.variables); the next `up` would start that", f"now: {now}"
+            service,
+            f"{says} are not known here (deployment.variables); the next `up` would start that",
+            f"now: {now[:_LONGEST]}",
         )
     return passed(service, "a new container would get the same configuration", Evidence.PROCESS)

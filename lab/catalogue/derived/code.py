@@ -70,6 +70,7 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         _of_first(lambda r: having(r, by_run=r.by_run and having(r.by_run, started_at=r.by_run.started_at.plus(60)))),
     ),
+    ("written-again-after-the-run", INCONCLUSIVE, CODE, "was written again", BY_RUN, file_touched(3, "modified_at")),
     ("touched-after-the-start", INCONCLUSIVE, CODE, "was touched at", BY_RUN, file_touched(3, "changed_at")),
     (
         "no-file-times",
