@@ -30,7 +30,8 @@ def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]
         made_in = Path(replica.made_in or directory)
         if made_in.exists() and not made_in.samefile(directory):
             raise Refused(
-                f"{replica.name} was made in {made_in}, not in {directory}", "correct deployment.project_directory"
+                f"{replica.name} was made in {made_in}, not in {directory}: a copy would be rolled back",
+                "correct deployment.project_directory",
             )
         for path in (*(item.path for item in profile.files), *profile.removed()):
             covered = covering_mount(replica.mounts, profile.inside(replica.service, path))
