@@ -80,12 +80,13 @@ class Api:
             "HostConfig": {"LogConfig": {"Type": "json-file"}},
             "Mounts": {"volume": volume, "image": []}.get(one.get("code_in", ""), usual),
             "State": {
-                "Status": "running" if one["running"] else "exited",
+                "Status": "running" if one["running"] else "exited" if one["started"] else "created",
                 "FinishedAt": str(Instant(one["ended"])) if one["ended"] else "0001-01-01T00:00:00Z",
                 "StartedAt": str(Instant(one["started"])) if one["started"] else "0001-01-01T00:00:00Z",
             },
             "Config": {
                 "Image": one.get("image_name", NAME),
+                "StopTimeout": one.get("stop_timeout", 1),
                 "Labels": {
                     "com.docker.compose.project": "p",
                     "com.docker.compose.service": one["service"],

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from rollback_gate.change.goal import Mode
-from rollback_gate.workflow.rollback import rollback, undo
+import pytest
+
+from rollback_gate.change.goal import How, Mode
+from rollback_gate.platform.commands import Completed
+from rollback_gate.workflow.rollback import Order, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.docker_api import NAME
 from tests.unit.rollback.test_crash_matrix import act, folder
@@ -54,3 +58,33 @@ def test_patched_containers_do_not_prove_their_image(folder: Path) -> None:
     act(world, rollback, Mode())()
     assert world.image_named(f"{NAME}:latest") != built
     assert all(c["image"] != built for s in (WORKER, COORDINATOR) for c in world.containers(s))
+
+
+def test_a_recreate_may_take_the_time_that_containers_need_to_stop(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed halfway it would leave two containers that want one name."""
+    world = World.deployed(folder / "w", "build")
+    world.odd(WORKER, stop_timeout=300)
+    limits: list[float] = []
+    real = World.compose
+
+    def noted(self: World, argv: tuple[str, ...], *, timeout_s: float = 60, **options: Any) -> Completed:
+        limits.append(timeout_s if "--force-recreate" in argv and WORKER in argv else 0)
+        return real(self, argv, timeout_s=timeout_s, **options)
+
+    monkeypatch.setattr(World, "compose", noted)
+    rollback(world.call(), Order(how=How(all_at_once=True)), world.opening)
+    assert max(limits) == 5 + 2 * 300
+
+
+def test_what_an_interrupted_recreate_left_is_cleared(folder: Path) -> None:
+    """A replacement that was made and never started: Compose would want its name again."""
+    world = World.deployed(folder / "w", "build")
+    half = world.new_container(WORKER, start=False)
+    state = world.state
+    state["containers"][half]["name"] = "0123456789ab_p-enrichment-worker-3"
+    world.save(state)
+    rollback(world.call(), Order(how=How(all_at_once=True)), world.opening)
+    assert half not in world.state["containers"]
+    assert len(world.containers(WORKER)) == 2
