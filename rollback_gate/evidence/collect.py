@@ -216,10 +216,10 @@ class Collector:
             image_of_tag=services.image_of_name(replica),
             code=taken.first.codes[slot],
             log=log,
-            in_queue=_in_queue(replica, last.queue) if consumes else None,
+            in_queue=_in_queue(replica, last.queue, taken.slots) if consumes else None,
             code_after=last.codes[slot],
             finished_in_queue=queue.finished_by(asked, taken.first.queue, last.queue) if asked else None,
-            in_queue_before=_in_queue(replica, taken.first.queue) if consumes else None,
+            in_queue_before=_in_queue(replica, taken.first.queue, taken.slots) if consumes else None,
             restarted=restarted,
             recreated=recreated,
         )
@@ -262,10 +262,10 @@ def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> t
     return tuple(dict.fromkeys(found))
 
 
-def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured) -> bool | Unmeasured | None:
+def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured, slots: Slots) -> bool | Unmeasured | None:
     """None where the queue answers, and cannot tell which of its clients this replica is."""
     if isinstance(reading, Unmeasured):
         return reading
-    if replica is not None and not queue.can_be_told(replica):
+    if replica is not None and replica in queue.untold(reading, slots.consuming.values()):
         return None
     return replica is not None and queue.has(reading, replica)

@@ -69,9 +69,19 @@ def is_consumer(consumer: Consumer, replica: Replica) -> bool:
     return consumer.address.rpartition(":")[0] in replica.addresses or is_own_name
 
 
-def can_be_told(replica: Replica) -> bool:
-    """Of the queue's clients, by an address or a name of its own; in the host's or another's network it has neither."""
+def has_identity(replica: Replica) -> bool:
+    """An address or a name of its own; in the host's or another container's network it has neither."""
     return bool(replica.addresses) or replica.hostname == replica.short_id
+
+
+def untold(reading: QueueReading, replicas: Iterable[Replica]) -> list[Replica]:
+    """Those that may be a client that nobody is known to be: without an identity, or seen under another address.
+
+    As where the queue is reached through a published port: the client has the replica's name, and the bridge's address.
+    """
+    known = [replica for replica in replicas if replica.is_running and not has(reading, replica)]
+    names = {consumer.hostname for consumer in _unknown(reading, replicas)}
+    return [replica for replica in known if not has_identity(replica) or replica.hostname in names]
 
 
 def has(reading: QueueReading, replica: Replica) -> bool:
@@ -80,14 +90,18 @@ def has(reading: QueueReading, replica: Replica) -> bool:
 
 
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
-    """Consumers of the channel that are none of these replicas; as many may be those that cannot be told apart."""
+    """Consumers of the channel that are none of these replicas; of a name, as many may be those that cannot be told."""
     known = list(replicas)
-    unknown = [c for c in reading.consumers if not any(is_consumer(c, replica) for replica in known)]
-    for replica in known:
-        if replica.is_running and not can_be_told(replica):  # on its machine's network: one of those of this name
-            alike = next((consumer for consumer in unknown if consumer.hostname == replica.hostname), None)
-            unknown = [consumer for consumer in unknown if consumer is not alike]
+    unknown = _unknown(reading, known)
+    for replica in untold(reading, known):
+        alike = next((consumer for consumer in unknown if consumer.hostname == replica.hostname), None)
+        unknown = [consumer for consumer in unknown if consumer is not alike]
     return tuple(f"{consumer.hostname or '?'} at {consumer.address}" for consumer in unknown)
+
+
+def _unknown(reading: QueueReading, replicas: Iterable[Replica]) -> list[Consumer]:
+    known = list(replicas)
+    return [c for c in reading.consumers if not any(is_consumer(c, replica) for replica in known)]
 
 
 def _ask(

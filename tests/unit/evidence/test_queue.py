@@ -39,8 +39,7 @@ def test_a_replica_without_an_address_of_its_own_is_no_stranger() -> None:
     """In the host's network it has the machine's name: one client of that name may be it, and no other one."""
     reading = queue.parse(STATS, "enrichment", "enrichment_worker")
     hosted = replica(id="d" * 64, hostname="laptop", addresses=())
-    assert not queue.can_be_told(hosted)
-    assert queue.can_be_told(replica())
+    assert queue.untold(reading, [replica(), hosted]) == [hosted]
     assert queue.strangers(reading, [replica(), hosted]) == ()
     assert len(queue.strangers(reading, [hosted])) == 1
     elsewhere = replica(id="d" * 64, hostname="server", addresses=())
@@ -71,3 +70,12 @@ def test_what_a_replica_finished_by_the_queues_word() -> None:
     assert queue.finished_by(replica(), after, before) is None
     assert queue.finished_by(replica(), QueueReading(0, 0, (other,), 9), after) is None
     assert queue.finished_by(replica(), Unmeasured("the queue", "down"), after) is None
+
+
+def test_a_replica_that_the_queue_sees_under_another_address_is_no_stranger() -> None:
+    """Through a published port it has the bridge's address; with `hostname:` in the Compose file, a name that others have."""
+    reading = QueueReading(0, 0, (Consumer("worker", "172.18.0.1:4000"), Consumer("worker", "172.18.0.1:4001")), 0)
+    both = [replica(id=c * 64, hostname="worker", addresses=(f"10.0.0.{n}",)) for n, c in enumerate("ab", 1)]
+    assert queue.untold(reading, both) == both
+    assert queue.strangers(reading, both) == ()
+    assert len(queue.strangers(reading, both[:1])) == 1
