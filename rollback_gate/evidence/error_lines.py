@@ -1,8 +1,8 @@
 """Which error lines a log holds, and which of them are known noise. Pure, line by line.
 
 A traceback belongs to the line right before it: one that follows known noise is noise, one that follows an error
-line is that error, and one on its own is an error named by its last line. Noise that says how its traceback ends is
-noise with such a one only, each of a chain.
+line is that error and says how it ended, and one on its own is an error named by its last line. Noise that says how
+its traceback ends is noise with such a one only, each of a chain.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ class ErrorLines:
             self._keep(f"{text}: {end}" if end else text, consuming)
 
     def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
+        if self._last is _Record.ERROR and self.count == len(self.samples):  # the last one kept is the last error
+            self.samples[-1] = f"{self.samples[-1]}: {text}"[:_LONGEST_SAMPLE]
         if self._last is not _Record.PLAIN:
             return
         self._last = _Record.NOISE if noise else _Record.ERROR

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.checks.consuming import few_errors
+from rollback_gate.evidence.error_lines import ErrorLines
 from rollback_gate.evidence.log_lines import LogReader, LogSummary, kinds, summarize
 from rollback_gate.evidence.logs import whole_lines
 from rollback_gate.instant import Instant
@@ -210,3 +211,19 @@ def test_a_document_that_is_delivered_again_is_finished_by_its_last_delivery() -
     again = ["2026-11-23T12:20:00.0Z", "2026-11-23T12:20:00.0Z", "2026-11-23T12:29:00.0Z"]
     stamped_lines = [f"{moment} {text}" for moment, text in zip(at + again, lines * 2, strict=True)]
     assert summarize(stamped_lines, FORMS, Instant(0)).finished == {"a.jpg": 1.0}
+
+
+def test_an_error_is_told_with_the_end_of_its_traceback() -> None:
+    """Which module is missing stands there, and in no other line."""
+    lines = ErrorLines(phase1().logs)
+    text = (
+        "ERROR:x:cannot create the job",
+        "Traceback (most recent call last):",
+        '  File "/app/coordinator.py", line 80, in create',
+        "ModuleNotFoundError: No module named 'errors'",
+        "INFO:x:next",
+    )
+    for line in text:
+        lines.feed(line, consuming=False)
+    assert lines.samples == ["ERROR:x:cannot create the job: ModuleNotFoundError: No module named 'errors'"]
+    assert lines.count == 1
