@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from docker.models.containers import Container
 
 from lab.images import LabError
-from lab.reference import WORKER, Lab
+from lab.reference import COORDINATOR, WORKER, Lab
 from rollback_gate.instant import Instant
 
 ROUNDS = 5
@@ -24,6 +25,7 @@ PROJECT = "rollback-gate-bench"
 
 VERIFY_SOAK_S = 1
 FEW, MANY = 2, 40
+MOST_ROUNDS = 20
 
 
 def main(root: Path) -> None:
@@ -45,6 +47,7 @@ def own(root: Path) -> None:
     """Prints verify's own time, of few replicas and of many, in one run."""
     lab = Lab.up("bind", "before", PROJECT)
     try:
+        _without_health_check(lab)
         few, many = _verifies(root, lab, FEW), _verifies(root, lab, MANY)
     finally:
         lab.down()
@@ -94,11 +97,11 @@ def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
     """
     lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", "--scale", f"{WORKER}={replicas}", WORKER)
     lab.wait_consuming()
-    lab.load(replicas, wait_s=300)
+    _work(lab, replicas)
     given = (
         f"limits.soak_s={VERIFY_SOAK_S}",
         f"services.{WORKER}.replicas={replicas}",
-        "completeness.minimum_sample=2",
+        "completeness.high=0.55",  # a busy lab scores above its usual band
     )
     settings = [part for setting in given for part in ("--set", setting)]
     times = []
@@ -108,6 +111,24 @@ def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
             raise LabError(f"verify of {replicas} replicas ended with {status}: nothing was measured")
         times.append(time.monotonic() - began - VERIFY_SOAK_S)
     return times
+
+
+def _without_health_check(lab: Lab) -> None:
+    """On two cores forty workers make it time out, which is no fault of the gate's."""
+    path = lab.directory / "docker-compose.yml"
+    tree = yaml.safe_load(path.read_text())
+    tree["services"][COORDINATOR].pop("healthcheck", None)
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    lab.recreate(COORDINATOR)
+
+
+def _work(lab: Lab, replicas: int) -> None:
+    """Documents, until each replica has finished one: which gets how many is the queue's choice."""
+    for _ in range(MOST_ROUNDS):
+        lab.load(replicas, wait_s=300)
+        if all(b"completed successfully" in container.logs() for container in lab.containers(WORKER)):
+            return
+    raise LabError(f"of {replicas} replicas some have finished nothing after {MOST_ROUNDS} rounds of documents")
 
 
 def _rollback(root: Path, lab: Lab) -> None:
