@@ -25,6 +25,7 @@ import yaml
 from docker.models.containers import Container
 
 from lab.images import LabError, ensure_images
+from rollback_gate.instant import Instant
 
 HERE = Path(__file__).parent
 RELEASES: dict[str, tuple[str, ...]] = {
@@ -278,7 +279,7 @@ class Lab:
 
         def has_said(container: Container, text: bytes) -> bool:
             started = container.attrs["State"]["StartedAt"]
-            log = container.logs(since=datetime.datetime.fromisoformat(started[:26] + "+00:00").timestamp())
+            log = container.logs(since=Instant.parse(started).epoch_s)
             return container.status == "running" and text in log
 
         self.wait(lambda: all(has_said(c, CONSUMING) for c in self.containers(WORKER)), "the workers to consume")
