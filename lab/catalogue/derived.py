@@ -168,6 +168,20 @@ def scores(*values: float | None) -> Change:
     return change
 
 
+def _logged_over(score: float) -> Change:
+    """The first replica has finished the second one's document too, before it, and with this score."""
+
+    def change(readings: Readings) -> Readings:
+        mine, others = (replica.log for replica in readings.replicas[:2])
+        assert isinstance(mine, LogSummary)
+        assert isinstance(others, LogSummary)
+        scores = dict.fromkeys(others.finished, score)
+        return log(finished={**others.finished, **mine.finished}, finished_at={**others.finished_at, **mine.finished_at},
+                   scores={**scores, **mine.scores})(readings)  # fmt: skip
+
+    return change
+
+
 def chain(*changes: Change) -> Change:
     def change(readings: Readings) -> Readings:
         for one in changes:
@@ -407,6 +421,7 @@ def _entries() -> tuple[Derived, ...]:
         ("nothing-read-of-one", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN,
          chain(first(before=GONE, after=GONE), measured(ids_after=GONE))),
         ("few-unproven", INCONCLUSIVE, COMPLETENESS, "does not tell old from new code; and", BY_RUN, documents(truncated=True)),
+        ("few-logged-otherwise", INCONCLUSIVE, COMPLETENESS, "with 61.1%", BY_RUN, _logged_over(0.6111)),
         ("few-none-from-one", INCONCLUSIVE, COMPLETENESS, "none from replica-1", BY_RUN, idle()),
         ("few-as-low-as-before", INCONCLUSIVE, COMPLETENESS, "as low as before the change", BY_RUN,
          chain(scores(0.15, 0.15), measured(baseline=Baseline("s", "t", 0.15, 0.01, 40)))),
