@@ -41,10 +41,20 @@ def expected_number(readings: Readings) -> Claim:
 
 def _running_at_the_end(readings: Readings) -> int:
     """The second look: those of the first, and containers that came since."""
-    known = [r.after for r in readings.replicas if isinstance(r.after, Replica)]
+    known = [r.after for r in readings.replicas if isinstance(r.after, Replica) and not _crashes(r)]
     ids = set() if isinstance(readings.ids_after, Unmeasured) else set(readings.ids_after.values())
     came = ids - {r.before.id for r in readings.replicas if isinstance(r.before, Replica)}
     return sum(replica.is_running for replica in known) + len(came)
+
+
+def _crashes(reading: ReplicaReading) -> bool:
+    """Its process had ended by itself, and the engine was about to start it again: for how long the next one runs is
+    not looked at. One that somebody has restarted since counts from zero again.
+    """
+    before, after = reading.before, reading.after
+    if not isinstance(before, Replica) or not before.restarting:
+        return False
+    return not isinstance(after, Replica) or after.restart_count >= before.restart_count
 
 
 def nothing_exists(readings: Readings) -> bool:
@@ -84,7 +94,7 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, f"is {now.condition}, beside as many running replicas as are expected: "
                             "remove it if nobody needs it")  # fmt: skip
     latest = replica.after if isinstance(replica.after, Replica) else now
-    if not now.is_running and latest.is_running:
+    if not now.is_running and latest.is_running and not _crashes(replica):
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
