@@ -229,6 +229,22 @@ def saved_again(readings: Readings) -> Readings:
     return having(readings, stored=stored, replicas=tuple(rows))
 
 
+def logged_over(score: float) -> Change:
+    """The first replica has finished the second one's document too, before it, and with this score."""
+
+    def change(readings: Readings) -> Readings:
+        mine, others = (replica.log for replica in readings.replicas[:2])
+        assert isinstance(mine, LogSummary)
+        assert isinstance(others, LogSummary)
+        return log(
+            finished={**others.finished, **mine.finished},
+            finished_at={**others.finished_at, **mine.finished_at},
+            scores={**dict.fromkeys(others.finished, score), **mine.scores},
+        )(readings)
+
+    return change
+
+
 def started_later(reading: ReplicaReading) -> ReplicaReading:
     """By itself, after the run's own start, and once only."""
     assert isinstance(reading.before, Replica)

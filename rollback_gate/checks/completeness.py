@@ -193,6 +193,8 @@ def _few(
     says = f"{count} document{'' if count == 1 else 's'}, no mean: {each}"
     changed = all(abs(score - normal.changed) <= normal.changed_tolerance for score in scores)
     if all(normal.low <= score <= normal.high for score in scores):
+        if logged := _logged_outside(readings, normal):
+            return inconclusive("completeness", f"{says}, each in the band; but {', '.join(logged)}", *details)
         return _few_in_band(says, low, readings, profile, details)
     if high < normal.critical <= normal.low:
         return failed("completeness", f"{says}, below {normal.critical:.0%}", Evidence.DOCUMENT, *details)
@@ -210,6 +212,19 @@ def _few(
         f"likely cause: {_likely_cause(mean, normal, readings)}",
         *details,
     )
+
+
+def _logged_outside(readings: Readings, normal: Completeness) -> list[str]:
+    """Of stored documents that several replicas have finished: stored is what the last one gave, the rest is logged."""
+    logs = [(r.label, r.log) for r in readings.replicas if isinstance(r.log, LogSummary)]
+    stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
+    several = {name for name in stored if sum(name in log.finished for _, log in logs) > 1}
+    return [
+        f"{label} logged {name} with {score:.1%}"
+        for label, log in logs
+        for name, score in log.scores.items()
+        if name in several and not normal.low <= score <= normal.high
+    ]
 
 
 def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, details: tuple[str, ...]) -> Claim:

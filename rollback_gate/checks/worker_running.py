@@ -67,11 +67,21 @@ def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
 def _running_at_the_end(readings: Readings, service: str) -> int:
     """The second look: those of the first, and containers that came since."""
     replicas = readings.of(service)
-    known = [r.after for r in replicas if isinstance(r.after, Replica)]
+    known = [r.after for r in replicas if isinstance(r.after, Replica) and not _crashes(r)]
     after = readings.ids_after.get(service, {})
     ids = set() if isinstance(after, Unmeasured) else set(after.values())
     came = ids - {r.before.id for r in replicas if isinstance(r.before, Replica)}
     return sum(replica.is_running for replica in known) + len(came)
+
+
+def _crashes(reading: ReplicaReading) -> bool:
+    """Its process had ended by itself, and the engine was about to start it again: for how long the next one runs is
+    not looked at. One that somebody has restarted since counts from zero again.
+    """
+    before, after = reading.before, reading.after
+    if not isinstance(before, Replica) or not before.restarting:
+        return False
+    return not isinstance(after, Replica) or after.restart_count >= before.restart_count
 
 
 def nothing_exists(readings: Readings) -> bool:
@@ -119,7 +129,7 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
             f"is {now.condition}, beside as many running replicas as are expected: remove it if nobody needs it",
         )
     latest = replica.after if isinstance(replica.after, Replica) else now
-    if not now.is_running and latest.is_running:
+    if not now.is_running and latest.is_running and not _crashes(replica):
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)

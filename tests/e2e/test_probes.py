@@ -110,3 +110,10 @@ def test_a_test_document_with_the_mark_of_the_change_is_evidence_and_stays(opera
         assert traces(operator) == 1
     assert operator.invoke("probes.sweep").status == 0
     assert traces(operator) == 0
+
+
+def test_a_healed_lab_is_as_it_was_made(operator: Operator) -> None:
+    """Whatever the tests before have set: chance decides nothing unless it was asked to."""
+    assert operator.lab.settings["LAB_FIRST_DOCUMENT"] == "quick"
+    operator.lab.heal()
+    assert operator.lab.settings["LAB_FIRST_DOCUMENT"] == "slow"

@@ -10,6 +10,7 @@ from lab.catalogue.changes import (
     code,
     documents,
     idle,
+    logged_over,
     measured,
     saved_again,
     scores,
@@ -58,6 +59,7 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         documents(truncated=True),
     ),
+    ("few-logged-otherwise", INCONCLUSIVE, COMPLETENESS, "with 61.1%", BY_RUN, logged_over(0.6111)),
     ("few-none-from-one", INCONCLUSIVE, COMPLETENESS, "none from replica-1", BY_RUN, idle()),
     (
         "few-as-low-as-before",

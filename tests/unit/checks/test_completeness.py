@@ -208,3 +208,16 @@ def test_advice_for_an_index_is_shown() -> None:
     """Where every reading looks through the whole collection."""
     slow = replace(documents(*[0.2778] * 10), advice="an index makes this fast: ...")
     assert slow.advice in completeness.in_band(readings(documents=slow), PROFILE).details
+
+
+def test_a_document_that_another_replica_saved_over_does_not_hide_its_score() -> None:
+    """Delivered twice: what is stored is of the last one, and the first one's own score stands in its log alone."""
+    stored = documents(0.2778)
+    over = replica_reading(1, log=log("0.jpg", scores={"0.jpg": 0.6111}))
+    last = replica_reading(2, log=log("0.jpg", scores={"0.jpg": 0.278}))
+    both = readings(replicas=(over, last), documents=stored, stored={"0.jpg": stored.documents[0]})
+    claim = completeness.in_band(both, PROFILE)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "0.jpg with 61.1%" in claim.says
+    alike = replace(both, replicas=(replica_reading(1, log=last.log), last))
+    assert completeness.in_band(alike, PROFILE).passed

@@ -81,6 +81,18 @@ def test_stays_up(after: Any, outcome: Outcome) -> None:
     assert worker_running.stays_up(readings(), replica_reading(before=ONE, after=after)).outcome is outcome
 
 
+def test_a_crash_loop_fails_whichever_moments_of_it_are_seen() -> None:
+    """The engine waits longer and longer between two starts: at the end the next process can be a second old."""
+    waiting = replace(ONE, status="restarting", restarting=True, restart_count=7)
+    next_one = replace(waiting, status="running", restarting=False, started_at=STARTED.plus(20))
+    loop = (replica_reading(1, before=waiting, after=next_one), replica_reading(2))
+    world = readings(replicas=loop)
+    assert worker_running.expected_number(world).outcome is Outcome.FAILED
+    assert worker_running.state(world, loop[0]).outcome is Outcome.FAILED
+    by_hand = replica_reading(before=waiting, after=replace(next_one, restart_count=0))
+    assert worker_running.state(readings(replicas=(by_hand, loop[1])), by_hand).outcome is Outcome.INCONCLUSIVE
+
+
 def test_automatic_restart_since_the_run_fails() -> None:
     """The run started it once; since then it has restarted by itself."""
     restarted = replace(ONE, restart_count=2, started_at=STARTED.plus(100))
