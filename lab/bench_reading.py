@@ -161,7 +161,9 @@ def main(container_id: str, profile: str, what: str) -> None:
     engine = engines.connect(os.environ)
     replica = parse_inspect(engine.client.api.inspect_container(container_id))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    summary = Follower(engine, replica, LogReader(loaded.logs, replica.started_at or Instant(0), listener)).read()
+    summary = Follower(engine, replica, LogReader(loaded.logs, replica.started_at or Instant(0), listener)).read(
+        engine.now()
+    )
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert isinstance(summary, LogSummary), summary
     goal = 150 if listener else 60

@@ -120,11 +120,15 @@ def _newest_change(rows: list[tuple[str, ...]], on_the_way: Container[str]) -> I
 
 
 def _came_beside(folder: str, rows: list[tuple[str, ...]], on_the_way: Container[str]) -> set[int]:
-    """Seconds at which something in a folder was made, or moved into it."""
+    """Seconds at which something in a folder was made.
+
+    Where a file system does not keep that, its last change stands in: what was moved away from here has one too.
+    """
     inside = [
         r for r in rows if r[0] == "child" and str(PurePosixPath(r[3]).parent) == folder and r[3] not in on_the_way
     ]
-    return {at.ns // 10**9 for row in inside for at in (_time(row[1]), _time(row[2])) if at is not None}
+    times = (_time(row[1]) or _time(row[2]) for row in inside)
+    return {at.ns // 10**9 for at in times if at is not None}
 
 
 def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | None:
@@ -137,9 +141,9 @@ def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | Non
 
 
 def _time(text: str) -> Instant | None:
-    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say."""
+    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say (or said 0)."""
     seconds, _, fraction = text.replace(",", ".").partition(".")
-    if not seconds.isdigit() or not (fraction or "0").isdigit():
+    if not seconds.isdigit() or not (fraction or "0").isdigit() or not int(seconds):
         return None
     return Instant(int(seconds) * 10**9 + int(fraction.ljust(9, "0")[:9]))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from rollback_gate.change.reading import CodeReading, FileReading
-from rollback_gate.change.strategy import covering_mount
+from rollback_gate.change.strategy import covering_mount, innermost
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
@@ -29,8 +29,20 @@ class Outside:
     profile: Profile
     engine: Engine
 
-    def after_a_restart(self, replica: Replica) -> CodeReading | Unmeasured:
-        """What its next start would find: the files behind its mounts as they are now, and its own layer."""
+    def after_a_restart(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
+        """By container id, what its next start would find: the files behind its mounts as they are now, and its layer.
+
+        Asked once for all that would be alike.
+        """
+        return _of_each(replicas, self._own_start, self._started_again)
+
+    def _own_start(self, replica: Replica) -> Hashable:
+        """Alike are those whose items are all behind the same mounts; else each one has a layer of its own."""
+        if any(covering_mount(replica.mounts, path) is None for path in self.profile.places(replica.service)):
+            return replica.id
+        return replica.service, frozenset(replica.mounts)
+
+    def _started_again(self, replica: Replica) -> CodeReading | Unmeasured:
         try:
             return self.items_of(replica)
         except Unreachable as error:
@@ -42,7 +54,7 @@ class Outside:
 
     def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
         """Of an image without a shell: all there is to see."""
-        reading = self.after_a_restart(replica)
+        reading = self._started_again(replica)
         return reading if isinstance(reading, Unmeasured) else replace(reading, from_outside=True)
 
     def after_a_recreate(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
@@ -50,13 +62,7 @@ class Outside:
 
         Asked once for all that would be alike.
         """
-        alike: dict[tuple[object, ...], list[Replica]] = {}
-        for replica in replicas:
-            alike.setdefault((replica.service, replica.image_name, _lasting(replica)), []).append(replica)
-        groups = list(alike.values())
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            found = pool.map(lambda group: self._made_anew(group[0]), groups)
-        return {replica.id: reading for group, reading in zip(groups, found, strict=True) for replica in group}
+        return _of_each(replicas, lambda one: (one.service, one.image_name, frozenset(_lasting(one))), self._made_anew)
 
     def _made_anew(self, replica: Replica) -> CodeReading | Unmeasured:
         project = self.profile.deployment.project
@@ -68,8 +74,10 @@ class Outside:
 
     def _items_in(self, container_id: str, service: str) -> CodeReading:
         files = tuple(self._file(container_id, service, item) for item in self.profile.files)
-        left = (path for path in self.profile.removed() if self._is_there(container_id, service, path))
-        return CodeReading(files, tuple(left))
+        left = tuple(path for path in self.profile.removed() if self._is_there(container_id, service, path))
+        if self.engine.inspect(container_id) is None:  # the engine gives the same answer for a file that is not there
+            raise Unreachable(f"container {container_id[:12]} went while it was being read", "do it again")
+        return CodeReading(files, left)
 
     def _is_there(self, container_id: str, service: str, path: str) -> bool:
         return exists_in(self.engine, container_id, self.profile.inside(service, path))
@@ -95,12 +103,13 @@ class Outside:
 
         `known`: replicas of the services that carry it. One that cannot be looked into is named too.
         """
-        behind = self._behind(known)
+        rows = list(known)
+        behind, volumes = self._behind(rows), self._volumes(rows)
         found: dict[str, str] = {}
         for replica in others:
             name = replica.service or replica.name
             try:
-                what = "" if name in found else self._carries(replica, behind)
+                what = "" if name in found else self._carries(replica, behind, volumes)
             except Unreachable as error:
                 what = f"cannot be looked into: {error.message}"
             if what:
@@ -121,15 +130,26 @@ class Outside:
         ]
         return places | {mount.host_path: path for path, mount in covered if mount}
 
-    def _carries(self, replica: Replica, behind: dict[str, str]) -> str:
+    def _volumes(self, known: Iterable[Replica]) -> dict[str, str]:
+        """By name of a volume, the item that is in it."""
+        covering = [
+            (path, innermost(replica.mounts, self.profile.inside(replica.service, path)))
+            for replica in known
+            for path in self._paths
+        ]
+        return {mount.name: path for path, mount in covering if mount and mount.name}
+
+    def _carries(self, replica: Replica, behind: Mapping[str, str], volumes: Mapping[str, str]) -> str:
         for place, path in behind.items():
             if any(_holds(mount.source, place) for mount in replica.mounts if mount.source):
                 return f"mounts {path}"
-        roots = dict.fromkeys(service.root for service in self.profile.services.values())
-        for root in roots:
+        if mounted := next((volumes[mount.name] for mount in replica.mounts if mount.name in volumes), ""):
+            return f"mounts the volume that holds {mounted}"
+        roots = (*(service.root for service in self.profile.services.values()), replica.working_directory)
+        for root in dict.fromkeys(root.rstrip("/") for root in roots):
             for path in self._paths:
                 if exists_in(self.engine, replica.id, f"{root}/{path}"):
-                    return f"contains {path}"
+                    return f"contains {root}/{path}"
         return ""
 
 
@@ -139,6 +159,20 @@ def _holds(source: str, place: str) -> bool:
         return False
     one, other = f"{source.rstrip('/')}/", f"{place.rstrip('/')}/"
     return one.startswith(other) or other.startswith(one)
+
+
+def _of_each(
+    replicas: Iterable[Replica],
+    kind: Callable[[Replica], Hashable],
+    ask: Callable[[Replica], CodeReading | Unmeasured],
+) -> dict[str, CodeReading | Unmeasured]:
+    """By container id; asked of the first one of each kind."""
+    alike: dict[Hashable, list[Replica]] = {}
+    for replica in replicas:
+        alike.setdefault(kind(replica), []).append(replica)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = pool.map(lambda rows: ask(rows[0]), alike.values())
+    return {one.id: reading for rows, reading in zip(alike.values(), found, strict=True) for one in rows}
 
 
 def _lasting(replica: Replica) -> tuple[Mount, ...]:

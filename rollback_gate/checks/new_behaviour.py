@@ -232,7 +232,9 @@ def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
         says += "; a job that has ended under [waived], or remove its container"
         return inconclusive("services", says)
     waived = [f"{name} is waived: {reason}" for name, reason in profile.waived.items()]
-    return passed("services", "no other container of the project mounts or contains it", Evidence.CODE, *waived)
+    roots = ", ".join(dict.fromkeys(service.root for service in profile.services.values()))
+    says = f"no other container of the project{' that is not waived' if waived else ''} mounts it, or has it in "
+    return passed("services", f"{says}{roots} or in its own working directory", Evidence.CODE, *waived)
 
 
 def _older(started: Instant, file_time: Instant) -> bool:

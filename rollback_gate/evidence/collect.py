@@ -45,12 +45,14 @@ def _now() -> Instant:
 class Look:
     """What is measured at one moment, at the beginning and at the end.
 
-    `next_starts`, at the end only: by container id, what a restart and what a recreate would find.
+    At the end only: `next_starts`, by container id, what a restart and what a recreate would find; `configured`, by
+    service, what Compose would make of it.
     """
 
     codes: Mapping[str, CodeReading | Unmeasured]
     queue: QueueReading | Unmeasured
     next_starts: Mapping[str, NextStart] = field(default_factory=dict)
+    configured: Mapping[str, str | Unmeasured] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,15 +166,24 @@ class Collector:
         if self.judged.invasive and not early and upstream.answers and taken.processing.lacking():
             upstream = mcp.read(self.profile)  # it may have gone while the probes were under way
         taken.processing.follow()
+        return self._readings(taken, self._last_look(taken.slots), upstream, is_over=True, early=early)
+
+    def _last_look(self, slots: Slots) -> Look:
         services = self.services
-        next_starts = services.next_starts(taken.slots) if self.judged.invasive else {}
-        last = Look(services.codes(taken.slots), queue.read(self.profile), next_starts)
-        return self._readings(taken, last, upstream, is_over=True, early=early)
+        if not self.judged.invasive:
+            return Look(services.codes(slots), queue.read(self.profile))
+        with ThreadPoolExecutor(max_workers=1) as pool:  # Compose takes its time to start
+            configured = pool.submit(self.configured, slots.found)
+            next_starts = services.next_starts(slots)
+            codes, in_queue = services.codes(slots), queue.read(self.profile)
+            return Look(codes, in_queue, next_starts, configured.result())
 
     def _readings(self, taken: _Taken, last: Look, upstream: McpReading, is_over: bool, early: str = "") -> Readings:
         """`is_over` False: the checks are under way, and what is read at their end only is left out."""
         services, processing, slots = self.services, taken.processing, taken.slots
         everyone = services.of_project()
+        now = {replica.id: replica for replica in everyone}
+        images = services.images_of_names(slots)
         logs = services.logs(slots, processing.summaries)
         since = services.since(slots)
         stored = processing.stored()
@@ -181,7 +192,7 @@ class Collector:
             expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
-            replicas=tuple(self._replica(slot, taken, last, logs[slot]) for slot in slots.replicas),
+            replicas=tuple(self._replica(slot, taken, last, logs[slot], now, images) for slot in slots.replicas),
             mcp=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
@@ -189,11 +200,11 @@ class Collector:
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,
-            ids_after={name: services.ids(name) for name in self.profile.services},
+            ids_after={name: {r.name: r.id for r in everyone if r.service == name} for name in self.profile.services},
             baseline=self._baseline(),
             project_exists=bool(everyone),
             left_out=services.left_out(everyone) if is_over else {},
-            configured=self.configured(slots.found) if is_over and self.judged.invasive else {},
+            configured=last.configured,
             history=self._history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),
@@ -201,7 +212,15 @@ class Collector:
             ill_before=self.judged.ill_before,
         )
 
-    def _replica(self, slot: str, taken: _Taken, last: Look, log: LogSummary | Unmeasured) -> ReplicaReading:
+    def _replica(
+        self,
+        slot: str,
+        taken: _Taken,
+        last: Look,
+        log: LogSummary | Unmeasured,
+        now: Mapping[str, Replica],
+        images: Mapping[str, str | Unmeasured | None],
+    ) -> ReplicaReading:
         services, replica, consumes = self.services, taken.slots.replicas[slot], taken.slots.consumes(slot)
         restarted, recreated = last.next_starts.get(replica.id, (None, None)) if replica else (None, None)
         asked = replica if consumes else None
@@ -210,10 +229,10 @@ class Collector:
             service=taken.slots.services[slot],
             consumes=consumes,
             before=replica,
-            after=services.after(replica),
+            after=now.get(replica.id) if replica else None,
             boundary=services.boundary(replica) if replica else None,
             by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
-            image_of_tag=services.image_of_name(replica),
+            image_of_tag=images[replica.image_name] if replica else None,
             code=taken.first.codes[slot],
             log=log,
             in_queue=_in_queue(replica, last.queue, taken.slots) if consumes else None,

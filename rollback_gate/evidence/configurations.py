@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rollback_gate.change.strategy import covering_mount
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
-from rollback_gate.platform import configured
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose
-from rollback_gate.platform.configured import SAME_PARTS
+from rollback_gate.platform.configured import SAME_PARTS, Wanted
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -22,11 +20,17 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class Configurations:
-    """Asks Compose what it would make of the services now."""
+    """Asks Compose what it would make of the services now.
+
+    `chosen`: the Compose that is used for those that its version has made; None: it is looked for. `of_others`: what
+    the `up` of somebody else would do is looked at too, who names no files, and fetches what the files say.
+    """
 
     profile: Profile
     engine: Engine
     runner: Runner
+    chosen: Compose | None = None
+    of_others: bool = True
 
     def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
         """By service, the configuration hash that a new container would get; or, where that cannot tell, SAME_PARTS.
@@ -35,7 +39,7 @@ class Configurations:
         """
         groups: dict[tuple[str, ...], list[Replica]] = {}
         for one in replicas:
-            made = (one.compose_version, one.config_files, one.environment_files)
+            made = (one.compose_version, one.config_files, one.environment_files, one.made_in)
             groups.setdefault(made, []).append(one)
         found: dict[str, str | Unmeasured] = {}
         for rows in groups.values():
@@ -47,37 +51,64 @@ class Configurations:
         services = {replica.service for replica in rows}
         try:
             compose = self._compose(rows[0])
-            entries = composes.parse_services(self.runner(compose.config(), cwd=self._directory).stdout)
+            wanted = self._wanted(compose, self._directory)
             exact = compose.version == rows[0].compose_version and composes.tells_hashes(compose.version)
             hashes = composes.config_hashes(compose, services, self.runner, self._directory) if exact else {}
+            otherwise = self._otherwise(compose, rows[0], wanted) if self.of_others else {}
         except (Refused, CommandFailed) as error:
             return {service: _unknown(service, error.message) for service in services}
         except OSError as error:
             return {service: _unknown(service, str(error)) for service in services}
         of = {service: [r for r in rows if r.service == service] for service in services}
-        return {s: self._of_service(of[s], entries.get(s), hashes.get(s)) for s in services}
+        return {s: otherwise.get(s) or self._of_service(of[s], wanted.get(s), hashes.get(s)) for s in services}
 
-    def _of_service(
-        self, rows: list[Replica], entry: Mapping[str, Any] | None, by_hash: str | None
-    ) -> str | Unmeasured:
+    def _wanted(self, compose: Compose, directory: Path) -> dict[str, Wanted]:
+        text = self.runner(compose.config(), cwd=directory).stdout
+        volumes = composes.parse_volumes(text, compose.project)
+        return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}
+
+    def _otherwise(self, compose: Compose, one: Replica, wanted: Mapping[str, Wanted]) -> dict[str, str]:
+        """Services that a plain `up` would make of other files than these; in words."""
+        directory = Path(one.made_in or self._directory)
+        if self.profile.deployment.files or not directory.is_dir():
+            return {}
+        others = composes.reads_others_by_itself(compose, directory)
+        plain = self._wanted(compose.plain, directory) if others else wanted
+        says = f"another one by an `up` that names no files, which reads {', '.join(others)} (deployment.files tells)"
+        return {service: says for service in wanted if plain.get(service) != wanted[service]}
+
+    def _of_service(self, rows: list[Replica], wanted: Wanted | None, by_hash: str | None) -> str | Unmeasured:
         service = rows[0].service
-        if entry is None:
+        if wanted is None:
             return _unknown(service, "the Compose files do not have it")
-        policy = configured.made_anew_by(entry)
-        if policy and any(map(self._has_own_code, rows)):
-            what = f"the image that the next `up` of {service} starts"
-            return Unmeasured(what, f"pull_policy: {policy} fetches or builds it anew; take that out first")
-        if by_hash and not configured.refers_to_containers(entry) and self._may_be_trusted(rows[0], by_hash):
-            return by_hash
+        if self.of_others and wanted.made_anew_by and any(map(self._has_own_code, rows)):
+            why = f"pull_policy: {wanted.made_anew_by} fetches or builds it anew; take that out first"
+            return Unmeasured(f"the image that the next `up` of {service} starts", why)
         try:
-            parts = {part for r in rows for part in configured.differences(entry, self.engine.raw(r.id))}
+            if by_hash and not wanted.refers_to_containers and self._may_be_trusted(rows[0], by_hash):
+                return by_hash
+            parts = {part for replica in rows for part in self._differences(wanted, replica)}
         except Unreachable as error:
             return _unknown(service, error.message)
         return f"another {', '.join(sorted(parts))}" if parts else SAME_PARTS
 
+    def _differences(self, wanted: Wanted, replica: Replica) -> list[str]:
+        """Raises Unreachable."""
+        image = self.engine.image_config(replica.image_id)
+        if image is None:
+            raise Unreachable(f"the image that {replica.name} was made from is not there any more")
+        return wanted.differences(self.engine.raw(replica.id), image)
+
     def _may_be_trusted(self, replica: Replica, by_hash: str) -> bool:
-        """An equal hash always; another one only of versions whose hash does not forget the env files."""
-        return by_hash == replica.config_hash or not composes.forgets_env_files(replica.compose_version)
+        """An equal hash always. Another one not of versions whose hash forgets the env files; nor of one that holds
+        the image's id, where the name means another image now: that is told by itself. Raises Unreachable.
+        """
+        if by_hash == replica.config_hash:
+            return True
+        is_moved = composes.hashes_images(replica.compose_version) and (
+            self.engine.image_id(replica.image_name) != replica.image_id
+        )
+        return not is_moved and not composes.forgets_env_files(replica.compose_version)
 
     @property
     def _directory(self) -> Path:
@@ -91,6 +122,8 @@ class Configurations:
         """The one that made it, else one that can read the files. Raises Refused."""
         if not self._directory.is_dir():
             raise Refused(f"there is no directory {self._directory} here")
+        if self.chosen and self.chosen.version == one.compose_version:
+            return composes.bind(self.profile.deployment, one, self.chosen.command, self.chosen.version)
         found = composes.installed(self.runner, self.engine.environment, one.compose_version)
         if not found:
             raise Refused("no Docker Compose is installed here: install one to verify")

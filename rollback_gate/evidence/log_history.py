@@ -124,7 +124,7 @@ class HistoryListener:
     def _as_of(self, attempt: Attempt, now: Instant) -> Attempt:
         if attempt.document != self._open:
             return attempt
-        return replace(attempt, seconds=now.seconds_since(attempt.at))
+        return replace(attempt, seconds=max(0.0, now.seconds_since(attempt.at)))  # begun while the log was read
 
     def _part(self, at: Instant) -> int:
         return int(at.epoch_s / (self.triggers.hour_s / _PARTS))

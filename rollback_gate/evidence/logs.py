@@ -16,13 +16,21 @@ from rollback_gate.profile.logs import Logs
 
 _LONGEST_BYTES = 1 << 20
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
-_FIRST_TAIL = 2000
+_FIRST_TAIL = 100
 _STAMPED = 64  # enough of a line for its timestamp
 
 
 def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
     """The summary of a replica's log since the boundary: streamed once, in constant memory."""
-    return Follower(engine, replica, LogReader(forms, since)).read()
+    return Follower(engine, replica, LogReader(forms, since)).read(time_of(engine))
+
+
+def time_of(engine: Engine) -> Instant | Unmeasured:
+    """The engine's clock, before logs are read: what they show up to then is whole."""
+    try:
+        return engine.now()
+    except Unreachable as error:
+        return Unmeasured("the engine's time", error.message)
 
 
 def blocks(engine: Engine, replica: Replica, since: Instant | None) -> Generator[bytes, None, None]:
@@ -66,17 +74,18 @@ class Follower:
     reader: LogReader
     _last: Instant | None = None
 
-    def read(self) -> LogSummary | Unmeasured:
-        """All since the reader's `since`, up to now."""
+    def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
+        """All since the reader's `since`. `now`: the engine's clock, not later than the read; one for many replicas."""
         what = f"the log of {self.replica.name}"
         if self.replica.log_driver == "none":
             return Unmeasured(what, "its log driver is 'none', which keeps nothing")
+        if isinstance(now, Unmeasured):
+            return Unmeasured(what, now.reason)
         try:
             if self._last is None:
                 self._read_whole()
             else:
                 self._read_new(self._last)
-            now = self.engine.now()
         except Unreachable as error:
             return Unmeasured(what, error.message)
         return replace(self.reader.summary(), read_at=now)

@@ -69,14 +69,16 @@ class Processing:
 
     def follow(self) -> dict[str, LogSummary | Unmeasured]:
         """Each replica's log up to now."""
+        now = logs.time_of(self.engine)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            self._summaries |= zip(self.replicas, pool.map(self._follow, self.replicas), strict=True)
+            read = pool.map(lambda slot: self._follow(slot, now), self.replicas)
+            self._summaries |= zip(self.replicas, read, strict=True)
         return dict(self._summaries)
 
-    def _follow(self, slot: str) -> LogSummary | Unmeasured:
+    def _follow(self, slot: str, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
         reader = LogReader(self.profile.logs, self.boundaries[slot])
         follower = self._followers.setdefault(slot, logs.Follower(self.engine, self.replicas[slot], reader))
-        summary = follower.read()
+        summary = follower.read(now)
         if isinstance(summary, Unmeasured):
             del self._followers[slot]  # half of it was read: the next time from its beginning
         return summary

@@ -56,16 +56,12 @@ class Services:
 
     def slots(self) -> Slots:
         """Raises Unreachable."""
-        found = replicas_by_slot(self.profile, self.running_now())
+        found = replicas_by_slot(self.profile, Deployed(self.profile, self.engine).carriers())
         return Slots(
             {slot: replica for slot, (_, replica) in found.items()},
             {slot: service for slot, (service, _) in found.items()},
             self.profile.consumer,
         )
-
-    def running_now(self) -> tuple[Replica, ...]:
-        """All containers of the profile's services. Raises Unreachable."""
-        return Deployed(self.profile, self.engine).carriers()
 
     def of_project(self) -> tuple[Replica, ...]:
         """All containers of the project. Raises Unreachable."""
@@ -86,10 +82,8 @@ class Services:
     def next_starts(self, slots: Slots) -> dict[str, NextStart]:
         """By container id: what was judged must be what comes up again."""
         outside = Outside(self.profile, self.engine)
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            restarted = list(pool.map(outside.after_a_restart, slots.found))
-        recreated = outside.after_a_recreate(slots.found)
-        return {r.id: (one, recreated[r.id]) for r, one in zip(slots.found, restarted, strict=True)}
+        restarted, recreated = outside.after_a_restart(slots.found), outside.after_a_recreate(slots.found)
+        return {replica.id: (restarted[replica.id], recreated[replica.id]) for replica in slots.found}
 
     def left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
         """Services of the project that carry an item, and that the profile neither lists nor waives."""
@@ -110,22 +104,12 @@ class Services:
             return Unmeasured("the log", "the replica does not exist or was never started")
         return logs.read(self.engine, replica, self.profile.logs, since)
 
-    def after(self, replica: Replica | None) -> Replica | Unmeasured | None:
-        try:
-            return None if replica is None else self.engine.inspect(replica.id)
-        except Unreachable as error:
-            return Unmeasured("the replica after the checks", error.message)
+    def images_of_names(self, slots: Slots) -> dict[str, str | Unmeasured | None]:
+        """By name of an image, what it means now; None for nothing."""
+        return {name: self._image_of(name) for name in {replica.image_name for replica in slots.found}}
 
-    def ids(self, service: str) -> dict[str, str] | Unmeasured:
+    def _image_of(self, name: str) -> str | Unmeasured | None:
         try:
-            found = Deployed(self.profile, self.engine).replicas(service)
-        except Unreachable as error:
-            return Unmeasured(f"containers of {service}", error.message)
-        return {replica.name: replica.id for replica in found}
-
-    def image_of_name(self, replica: Replica | None) -> str | Unmeasured | None:
-        """What the name of its image means now."""
-        try:
-            return None if replica is None else self.engine.image_id(replica.image_name)
+            return self.engine.image_id(name)
         except Unreachable as error:
             return Unmeasured("the image that the service names", error.message)

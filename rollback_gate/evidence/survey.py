@@ -57,9 +57,10 @@ class Survey:
         mcp_reading = mcp.read(self.profile)
         in_queue = queue.read(self.profile)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue), replicas))
+            asked_at = self.engine.now()
+            workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue, asked_at), replicas))
         return Symptoms(
-            now=self.engine.now(),
+            now=asked_at,
             deployed_at=deployed_at,
             deployed_by=deployed_by,
             expected_replicas=self.profile.replicas,
@@ -129,25 +130,22 @@ class Survey:
             -_UNKNOWN_S
         ), "not known: there is neither a backup nor a container; the last 24 hours are looked at"
 
-    def _worker(self, replica: Replica, reading: QueueReading | Unmeasured) -> WorkerReading:
+    def _worker(self, replica: Replica, reading: QueueReading | Unmeasured, now: Instant) -> WorkerReading:
         consumes = reading if isinstance(reading, Unmeasured) else queue.has(reading, replica)
-        return WorkerReading(replica, self._log(replica), self._content(replica), consumes)
+        return WorkerReading(replica, self._log(replica, now), self._content(replica), consumes)
 
-    def _log(self, replica: Replica) -> LogHistory | Unmeasured:
+    def _log(self, replica: Replica, now: Instant) -> LogHistory | Unmeasured:
         assert self._deployed
         if replica.id not in self._followers:
             listener = HistoryListener(self.profile.triggers)
             reader = LogReader(self.profile.logs, self._deployed[0], listener)
             self._followers[replica.id] = Follower(self.engine, replica, reader), listener
         follower, listener = self._followers[replica.id]
-        summary = follower.read()
+        summary = follower.read(now)
         if isinstance(summary, Unmeasured):
             del self._followers[replica.id]  # half of it was read: the next time from its beginning
             return summary
-        try:
-            return listener.history(summary, self.engine.now())
-        except Unreachable as error:
-            return Unmeasured(f"the log of {replica.name}", error.message)
+        return listener.history(summary, now)
 
     def _content(self, replica: Replica) -> tuple[Content, ...] | Unmeasured:
         try:

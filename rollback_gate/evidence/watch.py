@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rollback_gate.errors import Unreachable
@@ -48,7 +48,9 @@ class Watch:
         while True:
             processing.follow()
             elapsed = self.clock() - began
-            if self._has_changed():
+            now = [self.services.engine.inspect(replica.id) for replica in self.slots.found]
+            if [_identity(replica) for replica in now] != [_identity(replica) for replica in self.slots.found]:
+                self._settle()
                 return ""
             if elapsed >= marks_at:
                 marks_at = elapsed + _MARKS_S
@@ -57,10 +59,11 @@ class Watch:
             if count := processing.wants_probes(elapsed):
                 self.tell(f"{count} replicas have finished no document by themselves: sending as many test documents")
                 processing.send(count)
-            if elapsed >= soak_s and not self._awaits_proof(elapsed) and not self._awaits_health(elapsed):
+            if elapsed >= soak_s and not self._awaits_proof(elapsed) and not self._awaits_health(now, elapsed):
                 self._wait_for_traces()
                 return ""
-            self.sleep(_POLL_S)
+            left = soak_s - (self.clock() - began)
+            self.sleep(left if 0 < left < _POLL_S else _POLL_S)
 
     def _awaits_proof(self, elapsed: float) -> bool:
         try:
@@ -69,9 +72,9 @@ class Watch:
             self.processing.leave_out(error.message)
             return False
 
-    def _awaits_health(self, elapsed: float) -> bool:
+    def _awaits_health(self, now: Iterable[Replica | None], elapsed: float) -> bool:
         """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
-        return elapsed < self.profile.limits.health_s and any(r.awaits_health for r in self.services.running_now())
+        return elapsed < self.profile.limits.health_s and any(one.awaits_health for one in now if one)
 
     def _wait_for_traces(self) -> None:
         """Probes that are still in work are waited for, within a limit; then they are remembered."""
@@ -83,16 +86,11 @@ class Watch:
         except Unreachable:
             return  # said where the probes are concluded
 
-    def _has_changed(self) -> bool:
-        """The replicas must stay as they are; what changes is a finding at once, and ends the wait."""
-        inspect = self.services.engine.inspect
-        if any(_identity(inspect(replica.id)) != _identity(replica) for replica in self.slots.found):
-            self._settle()
-            return True
-        return False
-
     def _settle(self) -> None:
-        """In the middle of a restart a container is exited: give whoever restarts it a moment to end."""
+        """What changes is a finding at once, and ends the wait.
+
+        But in the middle of a restart a container is exited: give whoever restarts it a moment to end.
+        """
         deadline = self.clock() + _SETTLE_S
         while self.clock() < deadline:
             now = [self.services.engine.inspect(replica.id) for replica in self.slots.found]

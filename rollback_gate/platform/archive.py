@@ -13,7 +13,7 @@ from docker.errors import NotFound
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.instant import Instant
-from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.engine import REMEDY, Engine, answering
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,15 @@ def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
 
 
 def exists_in(engine: Engine, container_id: str, path: str) -> bool:
-    """Raises Unreachable."""
-    with answering(f"{path} in {container_id[:12]}"):
-        try:
-            chunks, _ = engine.client.api.get_archive(container_id, path)
-            return any(chunks)
-        except NotFound:
-            return False
+    """Raises Unreachable. Asks for the head alone: what is below a folder is not copied."""
+    api = engine.client.api
+    what = f"{path} in {container_id[:12]}"
+    with answering(what):
+        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
+        status = api.head(url, params={"path": path}, timeout=api.timeout).status_code
+    if status not in (200, 404):
+        raise Unreachable(f"the engine did not answer for {what}: status {status}", REMEDY)
+    return status == 200
 
 
 def _first_entry(chunks: Iterable[bytes], path: str) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,48 @@ _TELLS_HASHES = (2, 29, 3)
 _HASHES_NO_IMAGES = 2
 _FORGETS_ENV_FILES, _MENDED = (2, 22), (5, 6)
 DEFAULT_FILES = ("docker-compose.yml",)
+_FOUND_BY_ITSELF = frozenset(
+    f"{stem}{override}.{end}"
+    for stem in ("compose", "docker-compose")
+    for override in ("", ".override")
+    for end in ("yml", "yaml")
+)
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
 class Compose:
-    """One installed Compose, bound to a project. Methods return argument lists and run nothing."""
+    """One installed Compose, bound to a project. Methods return argument lists and run nothing.
+
+    `directory`: what relative paths of the files and `.env` are looked up from; "" for the first file's own folder.
+    """
 
     command: tuple[str, ...]
     version: str
     project: str
     files: tuple[str, ...]
     environment_files: tuple[str, ...] = ()
+    directory: str = ""
 
     @property
     def base(self) -> tuple[str, ...]:
         files = tuple(part for file in self.files for part in ("-f", file))
         environment = tuple(part for file in self.environment_files for part in ("--env-file", file))
+        directory = ("--project-directory", self.directory) if self.directory else ()
         every = ("--profile", "*") if _major(self.version) >= 2 else ()  # those that run were started with theirs
-        return (*self.command, "-p", self.project, *environment, *files, *every)
+        return (*self.command, "-p", self.project, *directory, *environment, *files, *every)
+
+    @property
+    def plain(self) -> Compose:
+        """As somebody types it in the project's directory: which files it reads is Compose's own choice."""
+        return replace(self, files=(), environment_files=(), directory="")
 
     def config(self, *options: str) -> tuple[str, ...]:
         return (*self.base, "config", *options)
+
+    def image_of(self, service: ComposeService) -> str:
+        """The name that its image gets."""
+        return service.image or f"{self.project}{'-' if _major(self.version) >= 2 else '_'}{service.name}"
 
     def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
         options = (*(["--no-cache"] if no_cache else []), *(["--pull"] if pull else []))
@@ -135,10 +155,34 @@ def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], ver
 
     The profile's own files, where it names some, and where a container has no such labels.
     """
-    made_from = tuple(name for name in replica.config_files.split(",") if name)
+    here, made_in = deployment.project_directory, Path(replica.made_in or deployment.project_directory)
+    made_from = tuple(_place(name, here, made_in) for name in replica.config_files.split(",") if name)
     files = deployment.files or made_from or DEFAULT_FILES
     environment = tuple(name for name in replica.environment_files.split(",") if name)
-    return Compose(command, version, deployment.project, files, environment)
+    by_default = (here / files[0]).parent
+    directory = str(made_in) if replica.made_in and made_in != by_default else ""
+    return Compose(command, version, deployment.project, files, environment, directory)
+
+
+def _place(name: str, here: Path, made_in: Path) -> str:
+    """Compose before 2.0 keeps the names as they were given, seen from wherever that was."""
+    return str(made_in / Path(name).name) if not _is_file(here / name) and _is_file(made_in / Path(name).name) else name
+
+
+def reads_others_by_itself(compose: Compose, directory: Path) -> tuple[str, ...]:
+    """Files that a plain `up` in the project's directory may read, where they are not those that it was made from.
+
+    None where it was made from files that have to be named each time. Raises OSError.
+    """
+    made_from = {Path(name).name for name in compose.files}
+    there = {name for name in _FOUND_BY_ITSELF if (directory / name).exists()}
+    settings = directory / ".env"
+    by_variable = settings.is_file() and any(
+        line.strip().removeprefix("export ").startswith("COMPOSE_FILE") for line in settings.read_text().splitlines()
+    )
+    if not made_from <= _FOUND_BY_ITSELF or (there == made_from and not by_variable):
+        return ()
+    return (*sorted(there - made_from), *((".env",) if by_variable else ())) or tuple(sorted(there))
 
 
 def none(deployment: Deployment) -> Compose:
@@ -194,6 +238,21 @@ def parse_services(text: str) -> dict[str, Mapping[str, Any]]:
         return {str(name): entry or {} for name, entry in yaml.safe_load(text)["services"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"what Compose printed is not a Compose file: {error}") from error
+
+
+def parse_volumes(text: str, project: str) -> dict[str, str]:
+    """By key in the file, the engine's name of a volume. Raises Refused."""
+    try:
+        rows = (yaml.safe_load(text).get("volumes") or {}).items()
+        return {str(key): _volume(str(key), row or {}, project) for key, row in rows}
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        raise Refused(f"what Compose printed is not a Compose file: {error}") from error
+
+
+def _volume(key: str, row: Mapping[str, Any], project: str) -> str:
+    external = row.get("external")
+    given = row.get("name") or (external.get("name") if isinstance(external, Mapping) else None)
+    return str(given) if given else key if external else f"{project}_{key}"
 
 
 def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:

@@ -7,39 +7,89 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-SAME_PARTS = "the same image, command, environment and mounts"
+from rollback_gate.platform.replica import is_anonymous
+
+SAME_PARTS = "the same image, command, user, working directory, environment and mounts"
 ANEW = ("always", "build", "daily", "weekly", "every_")  # of pull_policy: the next `up` may start another image
+_PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"}  # given by the docker command itself
 
 
-def refers_to_containers(entry: Mapping[str, Any]) -> bool:
-    """Its configuration names another service's container: `up` hashes the container's id, `config` the name."""
-    modes = (str(entry.get(key, "")) for key in ("network_mode", "ipc", "pid"))
-    return bool(entry.get("volumes_from")) or any(mode.startswith("service:") for mode in modes)
+@dataclass(frozen=True)
+class Wanted:
+    """A service as `config` prints it; `volumes`: by their keys in the file, the names that the engine knows."""
+
+    entry: Mapping[str, Any]
+    volumes: Mapping[str, str]
+
+    @property
+    def refers_to_containers(self) -> bool:
+        """It names another service's container: `up` hashes the container's id, `config` the name."""
+        modes = (str(self.entry.get(key, "")) for key in ("network_mode", "ipc", "pid"))
+        return bool(self.entry.get("volumes_from")) or any(mode.startswith("service:") for mode in modes)
+
+    @property
+    def made_anew_by(self) -> str:
+        """The policy by which `up` fetches or builds an image whatever is there, "" for none."""
+        policy = str(self.entry.get("pull_policy") or "")
+        return policy if policy.startswith(ANEW) else ""
+
+    def differences(self, container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
+        """Names of the parts in which it and `container` differ. Both as the engine inspects them: `image` is the
+        configuration of what the container was made from, which decides whatever the file does not say.
+        """
+        config = container.get("Config") or {}
+        found = [] if self.entry.get("image") in (None, "", config.get("Image")) else ["image"]
+        found += [name for name, wanted, key in self._process(image) if (config.get(key) or []) != wanted]
+        for name, key in (("working_dir", "WorkingDir"), ("user", "User")):
+            wanted = str(self.entry.get(name) or image.get(key) or "")
+            found += [] if wanted.rstrip("/") == str(config.get(key) or "").rstrip("/") else [name]
+        found += _environment(self.entry.get("environment"), image.get("Env") or (), config.get("Env") or ())
+        return found + self._mounts(container.get("Mounts") or ())
+
+    def _process(self, image: Mapping[str, Any]) -> Iterable[tuple[str, list[str], str]]:
+        """An entrypoint of the file's takes the image's command away."""
+        entrypoint, command = _words(self.entry.get("entrypoint")), _words(self.entry.get("command"))
+        if entrypoint is None:
+            yield "entrypoint", image.get("Entrypoint") or [], "Entrypoint"
+            yield "command", (image.get("Cmd") or []) if command is None else command, "Cmd"
+        else:
+            yield "entrypoint", entrypoint, "Entrypoint"
+            yield "command", command or [], "Cmd"
+
+    def _mounts(self, given: Iterable[Mapping[str, Any]]) -> list[str]:
+        """By target, what is mounted there: a path of the machine, a volume by name, or a volume without one."""
+        rows = self.entry.get("volumes") or ()
+        is_mount = (row for row in rows if not isinstance(row, Mapping) or row.get("type") in ("bind", "volume"))
+        ours = dict(self._mount(row) for row in is_mount)
+        has = {str(mount.get("Destination")): _source(mount) for mount in given}
+        has_others = bool(self.entry.get("secrets") or self.entry.get("configs"))  # which are mounted too
+        may_stay = {""} | ({source for source in has.values() if source.startswith("/")} if has_others else set())
+        lost = [target for target, source in has.items() if target not in ours and source not in may_stay]
+        changed = [target for target, source in ours.items() if has.get(target) != source]
+        return [f"mount {target}" for target in (*changed, *lost)]
+
+    def _mount(self, row: Any) -> tuple[str, str]:
+        if isinstance(row, Mapping):
+            source, target = str(row.get("source") or ""), str(row.get("target"))
+        else:
+            source, colon, rest = str(row).partition(":")
+            source, target = (source, rest.partition(":")[0]) if colon else ("", source)
+        return target, source if source.startswith("/") else self.volumes.get(source, source)
 
 
-def made_anew_by(entry: Mapping[str, Any]) -> str:
-    """The policy by which `up` fetches or builds an image whatever is there, "" for none."""
-    policy = str(entry.get("pull_policy") or "")
-    return policy if policy.startswith(ANEW) else ""
-
-
-def differences(entry: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
-    """Names of the parts in which `entry` (of `config`) and `container` (as the engine inspects it) differ."""
-    config = container.get("Config") or {}
-    found = [] if entry.get("image") in (None, "", config.get("Image")) else ["image"]
-    for key, name in (("command", "Cmd"), ("entrypoint", "Entrypoint")):
-        wanted = _words(entry.get(key))
-        found += [] if wanted in (None, config.get(name) or []) else [key]
-    found += _environment(entry.get("environment"), config.get("Env") or ())
-    has_others = bool(entry.get("secrets") or entry.get("configs"))  # which are mounted too
-    return found + _mounts(entry.get("volumes") or (), container.get("Mounts") or (), has_others)
+def _source(mount: Mapping[str, Any]) -> str:
+    if mount.get("Type") == "bind":
+        return str(mount.get("Source"))
+    name = str(mount.get("Name") or "")
+    return "" if is_anonymous(name) else name
 
 
 def _words(value: Any) -> list[str] | None:
     """None where the image decides."""
-    if value is None:
+    if value in (None, "", []):
         return None
     words = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]
     return [_unescaped(word) for word in words]
@@ -49,30 +99,24 @@ def _unescaped(text: str) -> str:
     return text.replace("$$", "$")  # as `config` prints a dollar sign
 
 
-def _environment(wanted: Any, given: Iterable[str]) -> list[str]:
-    pairs = wanted.items() if isinstance(wanted, Mapping) else (str(row).partition("=")[::2] for row in wanted or ())
-    has = dict(row.partition("=")[::2] for row in given)
-    return [f"environment {key}" for key, value in pairs if value is not None and has.get(key) != _as_text(value)]
+def _environment(wanted: Any, of_image: Iterable[str], given: Iterable[str]) -> list[str]:
+    own = dict(wanted if isinstance(wanted, Mapping) else (_pair(str(row)) for row in wanted or ()))
+    expected = _pairs(of_image) | {key: _as_text(value) for key, value in own.items() if value is not None}
+    has = _pairs(given)
+    left_open = {key for key, value in own.items() if value is None}  # as the deployer's shell has it
+    left_open |= {key for key in has if key.lower() in _PROXIES and key not in own}
+    keys = (key for key in (*expected, *has) if key not in left_open)
+    return [f"environment {key}" for key in dict.fromkeys(keys) if expected.get(key) != has.get(key)]
+
+
+def _pair(row: str) -> tuple[str, str | None]:
+    key, equals, value = row.partition("=")
+    return key, value if equals else None
+
+
+def _pairs(rows: Iterable[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (row.partition("=") for row in rows)}
 
 
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else _unescaped(str(value))
-
-
-def _mounts(wanted: Iterable[Any], given: Iterable[Mapping[str, Any]], has_others: bool) -> list[str]:
-    """By target; of what is mounted from the machine, the source too."""
-    ours = dict(_mount(row) for row in wanted if not isinstance(row, Mapping) or row.get("type") in ("bind", "volume"))
-    has = {str(m.get("Destination")): str(m.get("Source")) if m.get("Type") == "bind" else "" for m in given}
-    lost = [target for target, source in has.items() if source and target not in ours and not has_others]
-    changed = [target for target, source in ours.items() if target not in has or source != has[target]]
-    return [f"mount {target}" for target in (*changed, *lost)]
-
-
-def _mount(row: Any) -> tuple[str, str]:
-    """Its target, and its source on the machine ("" for a volume)."""
-    if isinstance(row, Mapping):
-        return str(row.get("target")), str(row.get("source")) if row.get("type") == "bind" else ""
-    source, colon, rest = str(row).partition(":")
-    if not colon:
-        return source, ""
-    return rest.partition(":")[0], source if source.startswith("/") else ""

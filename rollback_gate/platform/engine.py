@@ -65,6 +65,15 @@ class Engine:
     def close(self) -> None:
         self.client.close()
 
+    def image_config(self, image_id: str) -> Mapping[str, Any] | None:
+        """What its containers have unless somebody says otherwise; None when it does not exist. Raises Unreachable."""
+        with answering(f"image {image_id[:19]}"):
+            try:
+                found: Mapping[str, Any] = self.client.api.inspect_image(image_id)  # type: ignore[no-untyped-call]
+                return found.get("Config") or {}
+            except NotFound:
+                return None
+
     def image_id(self, name: str) -> str | None:
         """What this image name points to now; None when there is no such image. Raises Unreachable."""
         with answering(f"image {name}"):

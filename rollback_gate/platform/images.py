@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import docker
 from docker.errors import NotFound
@@ -84,8 +84,10 @@ def opened(engine: Engine, image_id: str, project: str, mounts: Iterable[Mount] 
 
 
 def _read_only(mount: Mount) -> docker.types.Mount:
-    kind: Literal["volume", "bind"] = "volume" if mount.name else "bind"
-    return docker.types.Mount(mount.target, mount.name or mount.source, type=kind, read_only=True)
+    """No copy: into an empty volume the engine would put what the image has there, read-only or not."""
+    if mount.name:
+        return docker.types.Mount(mount.target, mount.name, type="volume", read_only=True, no_copy=True)
+    return docker.types.Mount(mount.target, mount.source, type="bind", read_only=True)
 
 
 def sweep(engine: Engine, project: str) -> int:

@@ -12,6 +12,7 @@ from rollback_gate.instant import Instant
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 ONEOFF_LABEL = "com.docker.compose.oneoff"
+NUMBER_LABEL = "com.docker.compose.container-number"
 VERSION_LABEL = "com.docker.compose.version"
 CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
 CONFIG_FILES_LABEL = "com.docker.compose.project.config_files"
@@ -20,6 +21,11 @@ ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
 _ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NEVER = "0001-01-01T00:00:00Z"
+
+
+def is_anonymous(volume: str) -> bool:
+    """The engine has given it its name."""
+    return bool(_ANONYMOUS.fullmatch(volume))
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Mount:
     @property
     def is_anonymous(self) -> bool:
         """A volume without a name of its own: only Compose's recreate carries it over to a new container."""
-        return self.kind == "volume" and bool(_ANONYMOUS.fullmatch(self.name))
+        return self.kind == "volume" and is_anonymous(self.name)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Replica:
     """State of a container at one moment. `health` is "" where there is no health check.
 
     `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
+    `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
     `network_of`: id of the container whose network it shares. `check_results`: how many the health check has given.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
     """
@@ -75,6 +82,8 @@ class Replica:
     environment_files: str = ""
     network_of: str = ""
     check_results: int = 0
+    working_directory: str = ""
+    number: str = ""
 
     @property
     def short_id(self) -> str:
@@ -87,7 +96,13 @@ class Replica:
     @property
     def is_half_made(self) -> bool:
         """A replacement that Compose had not yet put in the place of the old one."""
-        return self.status == "created" and self.started_at is None and bool(_HALF_MADE.match(self.name))
+        is_own = self.name.startswith(f"{self.short_id}_")
+        return self.status == "created" and self.started_at is None and bool(_HALF_MADE.match(self.name)) and not is_own
+
+    @property
+    def is_set_aside(self) -> bool:
+        """One that Compose before 2.0 has stopped and renamed, to put another one in its place."""
+        return self.name.startswith(f"{self.short_id}_") and not self.is_running
 
     @property
     def is_ill(self) -> bool:
@@ -110,6 +125,13 @@ class Replica:
         if self.restart_count:
             words.append(f"(restarted {self.restart_count} times)")
         return " ".join(words)
+
+
+def left_by_an_interrupted_recreate(replicas: Iterable[Replica]) -> list[Replica]:
+    """Those in whose place another one is, or was to come: Compose would want their names or numbers again."""
+    rows = list(replicas)
+    numbers = [replica.number for replica in rows if not replica.is_set_aside]
+    return [one for one in rows if one.is_half_made or (one.is_set_aside and one.number and one.number in numbers)]
 
 
 def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
@@ -139,11 +161,10 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         config_files=labels.get(CONFIG_FILES_LABEL, ""),
         compose_version=labels.get(VERSION_LABEL, ""),
         hostname=config.get("Hostname", ""),
+        number=labels.get(NUMBER_LABEL, ""),
+        working_directory=config.get("WorkingDir", ""),
         addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
-        mounts=tuple(
-            Mount(m["Type"], m.get("Source", ""), m["Destination"], m.get("Name", ""))
-            for m in attrs.get("Mounts") or ()
-        ),
+        mounts=tuple(_mount(row) for row in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),

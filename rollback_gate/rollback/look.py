@@ -68,7 +68,8 @@ class Look:
             remove=self._to_remove(),
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
-            images=_images((r for r in everyone if r.image_name in ours), stale),
+            images=self._to_be_built(compose, services, found)
+            | _images((r for r in everyone if r.image_name in ours), stale),
             own_images=ours,
             stale=stale,
             consuming=consuming,
@@ -103,6 +104,15 @@ class Look:
         builds = self.strategy is Strategy.BUILD
         built = {r.image_name for r in everyone if builds and r.service in services and services[r.service].builds}
         return frozenset({*built, *self.goal.images})
+
+    def _to_be_built(
+        self, compose: Compose, services: Mapping[str, ComposeService], found: Mapping[str, tuple[Replica, ...]]
+    ) -> dict[str, str]:
+        """By name, the images of services that have no container: a build moves those names too."""
+        idle = (name for name, rows in found.items() if not rows and name in services and services[name].builds)
+        names = [compose.image_of(services[name]) for name in idle if self.strategy is Strategy.BUILD]
+        images = {name: self.engine.image_id(name) for name in names}
+        return {name: image_id for name, image_id in images.items() if image_id}
 
     def _needs_build(self, restores: bool, replicas: list[Replica]) -> bool:
         """By what the images' names mean: a container may have been patched. An undo goes back to what was kept."""

@@ -14,11 +14,14 @@ from rollback_gate.change.goal import Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused
+from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in, entry_in
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
+from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
@@ -30,6 +33,7 @@ from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
+_LONGEST = 200
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 
 
@@ -265,26 +269,20 @@ class Preflight:
                     says,
                     f"set deployment.files to {made_from}, or recreate all services from the same files first",
                 )
-        comparable = [r for r in replicas if self._can_be_compared(r, compose.version)]
-        if comparable:
-            now = composes.config_hashes(compose, services, self.runner, situation.directory)
-            if others := [r.name for r in comparable if now.get(r.service) != r.config_hash]:
-                self._refuse_another_configuration(others, checklist)
-        if left := [r.name for r in replicas if r not in comparable]:
-            says = f"Compose {compose.version} cannot tell whether {', '.join(left)} would get the same configuration"
-            checklist.warn("configuration", says)
+        now = Configurations(self.profile, self.engine, self.runner, compose, of_others=False).now(replicas)
+        for service, found in now.items():
+            rows = [replica for replica in replicas if replica.service == service]
+            if isinstance(found, Unmeasured):
+                checklist.warn("configuration", f"whether a new container of {service} would be as now: {found.reason}")
+            elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
+                self._refuse_another_configuration(rows, found, checklist)
         return True, f"from {', '.join(ours)}, as the project"
 
-    def _can_be_compared(self, replica: Replica, version: str) -> bool:
-        """By the version that made it; before 2.0 the hash holds the image too, whose name may have moved since."""
-        same = version == replica.compose_version and composes.tells_hashes(version)
-        is_moved = composes.hashes_images(version) and self.engine.image_id(replica.image_name) != replica.image_id
-        return same and not is_moved
-
-    def _refuse_another_configuration(self, names: list[str], checklist: Checklist) -> None:
+    def _refuse_another_configuration(self, rows: list[Replica], found: str, checklist: Checklist) -> None:
         """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
-        says = f"new containers would get another configuration than {', '.join(names)}: the Compose files have "
-        says += "changed, or variables that they use are not known here"
+        names = ", ".join(replica.name for replica in rows)
+        says = f"new containers would get another configuration than {names} ({found[:_LONGEST]}): the Compose files "
+        says += "have changed, or variables that they use are not known here"
         if not self.how.accept_configuration:
             remedy = "name the variables in deployment.variables, or say --accept-configuration"
             raise Refused(says, remedy)

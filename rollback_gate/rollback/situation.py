@@ -10,7 +10,7 @@ from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Goal, How
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import Compose, ComposeService
-from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
 from rollback_gate.profile.schema import Profile
 
 
@@ -48,8 +48,11 @@ class Situation:
 
     def wanted(self, service: str) -> dict[str, int]:
         """How many of it there are to be: as many as there are now, and no fewer than are normal."""
-        whole = [replica for replica in self.found[service] if not replica.is_half_made]
-        return {service: max(len(whole), self.profile.services[service].replicas)}
+        return {service: max(self._whole(service), self.profile.services[service].replicas)}
+
+    def _whole(self, service: str) -> int:
+        rows = self.found[service]
+        return len(rows) - len(left_by_an_interrupted_recreate(rows))
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
@@ -70,7 +73,7 @@ class Situation:
 
     def missing(self, service: str) -> int:
         """How many containers of it there are too few."""
-        return max(0, self.profile.services[service].replicas - len(self.found[service]))
+        return max(0, self.profile.services[service].replicas - self._whole(service))
 
     def is_due(self, service: str) -> bool:
         return bool(self.stale_of(service)) or self.missing(service) > 0

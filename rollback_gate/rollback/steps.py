@@ -19,7 +19,7 @@ from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, answering
-from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
 from rollback_gate.rollback.plan import Kind, Step
@@ -142,12 +142,10 @@ def _recreate(step: Step, context: Context) -> str:
 
 
 def _clear_half_made(step: Step, context: Context) -> None:
-    """What an interrupted recreate left: a new container, never started, whose name Compose would want again."""
     for service in step.targets:
-        for replica in context.deployed.replicas(service):
-            if replica.is_half_made:
-                with answering(f"removal of {replica.name}"):
-                    context.engine.client.api.remove_container(replica.id)
+        for replica in left_by_an_interrupted_recreate(context.deployed.replicas(service)):
+            with answering(f"removal of {replica.name}"):
+                context.engine.client.api.remove_container(replica.id)
 
 
 def _start(step: Step, context: Context) -> str:

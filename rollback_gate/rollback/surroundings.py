@@ -26,9 +26,10 @@ def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[R
 
 def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]) -> None:
     """What is mounted has to be the project's own file, not an equal one elsewhere. Raises Refused."""
+    here = directory.resolve()
     for replica in replicas:
-        made_in = Path(replica.made_in or directory)
-        if made_in.exists() and not made_in.samefile(directory):
+        made_in = Path(replica.made_in or directory).resolve()  # the Compose files may have a folder of their own
+        if made_in.exists() and not (made_in.is_relative_to(here) or here.is_relative_to(made_in)):
             raise Refused(
                 f"{replica.name} was made in {made_in}, not in {directory}: a copy would be rolled back",
                 "correct deployment.project_directory",

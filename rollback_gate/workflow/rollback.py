@@ -16,6 +16,7 @@ from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachabl
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import goals, plan, store, surroundings
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute, others_now
 from rollback_gate.rollback.interruption import Interruption
@@ -181,11 +182,12 @@ def _as_restored(session: Session, order: Order, directory: Path, strategy: Stra
     if not standing or order.choice != Choice() or strategy is Strategy.IMAGE:
         return None
     run, account = standing[0]
-    in_place = all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
-    if account.outcome != "done" or not account.source_digests or not in_place:
+    profile, restored = session.profile, account.source_digests
+    in_place = all(digest_of(directory / path) == digest for path, digest in restored.items())
+    is_whole = {item.path for item in profile.files} == restored.keys()  # else the profile names other files now
+    if account.outcome != "done" or not restored or not in_place or not is_whole:
         return None
     goal, _ = goals.of_run(run, account)
-    profile = session.profile
     if any(classify(source.data, profile.file(source.path))[0] is not Content.OLD for source in goal.sources):
         return None  # the profile has been mended since
     removed = order.mode.removes(profile)
@@ -218,6 +220,15 @@ def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) ->
         )
 
 
+def _refuse_other_files(profile: Profile, run: Run, account: RunAccount) -> None:
+    """Of a file that the profile does not know nothing can be said."""
+    if unknown := account.source_digests.keys() - {item.path for item in profile.files}:
+        raise Refused(
+            f"the profile does not list {', '.join(sorted(unknown))}, which run {run.id} restored; nothing was touched",
+            "use the profile that the run was made with",
+        )
+
+
 # --- preflight, plan, run
 
 
@@ -225,6 +236,8 @@ def _act(
     session: Session, order: Order, find_goal: FindGoal, how: How, earlier: tuple[Run, RunAccount] | None = None
 ) -> Outcome:
     call = session.call
+    if earlier:
+        _refuse_other_files(session.profile, *earlier)
     situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
     run_id = earlier[0].id if earlier else store.new_id(local_now())
     keeping = keeping_of(session, run_id, earlier[1] if earlier else None)

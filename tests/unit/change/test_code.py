@@ -14,6 +14,7 @@ import pytest
 from rollback_gate.change import code
 from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import CodeReading
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Mount, Replica
 from rollback_gate.profile.schema import Profile
@@ -164,6 +165,27 @@ def test_what_came_beside_the_way_says_nothing(profile: Profile) -> None:
     for folder in (orchestrator(profile).parent, orchestrator(profile).parents[1]):
         (folder / "__pycache__").mkdir()
     assert asked(profile, mounted(profile)).folders_changed_at is None
+
+
+def test_what_was_moved_away_does_not_explain_what_came_in_its_place(profile: Profile) -> None:
+    """`mv code code.phase1; mv code.old code`: the sibling that went is as young as the swap, and was made long ago."""
+    root = root_of(profile)
+    whole = replica(mounts=(Mount("bind", "/srv/p", str(root)),))
+    old, swap = 1_600_000_000, 1_700_000_000
+    lines = [
+        f"file {'a' * 64} {old} {old} {profile.inside(whole.service, profile.files[0].path)}",
+        f"folder {swap} {swap} {root}",
+        f"child {old} {swap} {root}/enrichment_service.phase1",
+        f"folder {old} {old} {root}/enrichment_service",
+    ]
+
+    def changed_at(*more: str) -> Instant | None:
+        reading = code.parse(profile, Answer(0, "\n".join([*lines, *more, "end of reading"]), ""), whole)
+        assert isinstance(reading, CodeReading), reading
+        return reading.folders_changed_at
+
+    assert changed_at() == Instant(swap * 10**9)
+    assert changed_at(f"child {swap} {swap} {root}/backup.tar") == Instant(old * 10**9), "a backup was made then"
 
 
 def test_folders_of_an_image_are_not_asked(profile: Profile) -> None:

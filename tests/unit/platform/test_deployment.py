@@ -193,6 +193,22 @@ def test_compose_gets_the_files_that_made_the_project() -> None:
     assert made().files == ("docker-compose.yml",)
 
 
+def test_compose_looks_up_paths_from_where_the_project_was_made(tmp_path: Path) -> None:
+    """Given --project-directory, or called from a folder of its own: `./data` and `.env` are another one elsewhere."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/c.yml").touch()
+    here = phase1(f"deployment.project_directory={tmp_path}").deployment
+
+    def bound(made_in: Path, files: str) -> str:
+        one = replica(made_in=str(made_in), config_files=files)
+        return " ".join(compose.bind(here, one, ("docker-compose",), "5.6.1").base[3:])
+
+    given = bound(tmp_path, f"{tmp_path}/deploy/c.yml")
+    assert given == f"--project-directory {tmp_path} -f {tmp_path}/deploy/c.yml --profile *"
+    assert bound(tmp_path / "deploy", f"{tmp_path}/deploy/c.yml") == f"-f {tmp_path}/deploy/c.yml --profile *"
+    assert bound(tmp_path / "deploy", "c.yml") == f"-f {tmp_path}/deploy/c.yml --profile *", "as Compose 1.29 keeps it"
+
+
 def test_every_up_is_of_its_services_only() -> None:
     """No dependency, no pull, nobody's orphans, and as many as ran; v1 knows neither of two options."""
     up = " ".join(made().recreate({"a": 3}))

@@ -92,6 +92,7 @@ class Api:
                     "com.docker.compose.service": one["service"],
                     "com.docker.compose.version": "5.6.1",
                     "com.docker.compose.config-hash": one.get("hash", "hash"),
+                    "com.docker.compose.container-number": one.get("number", ""),
                 },
             },
         }
@@ -108,6 +109,13 @@ class Api:
 
     base_url = "http://world"
     api_version = "1.41"
+    timeout = 1
+
+    def head(self, url: str, params: dict[str, str], timeout: float) -> SimpleNamespace:
+        """Whether something is at a path of a container."""
+        found = self._one(url.rpartition("/containers/")[2].partition("/")[0])
+        there = self.world.archive(found, params["path"]) is not None
+        return SimpleNamespace(status_code=200 if there else 404)
 
     def get(self, url: str, params: dict[str, str], stream: bool, timeout: float) -> Answer:
         """The log as the engine sends it: a chunk and a frame for each line."""

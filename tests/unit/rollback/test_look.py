@@ -78,6 +78,38 @@ def test_a_recreate_may_take_the_time_that_containers_need_to_stop(
     assert max(limits) == 5 + 2 * 300
 
 
+def test_an_image_that_no_container_ran_is_kept_and_comes_back(folder: Path) -> None:
+    """The service was down when the run began: building moves the name of its image all the same."""
+    world = World.deployed(folder / "w", "build")
+    own = f"p-{COORDINATOR}"
+    world.change(built_as={COORDINATOR: own})
+    before = world.new_image(own)
+    for container in world.containers(COORDINATOR):
+        world.remove(container["id"])
+    act(world, rollback, Mode())()
+    assert world.image_named(own) != before
+    assert world.containers(COORDINATOR)[0]["image"] == world.image_named(own)
+    act(world, undo, Mode())()
+    assert world.image_named(own) == before
+    assert world.containers(COORDINATOR)[0]["image"] == before
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_what_an_interrupted_recreate_of_compose_1_left_is_cleared(folder: Path, has_started: bool) -> None:
+    """It renames the old container, and makes the new one under its name: killed before it removed the old one."""
+    world = World.deployed(folder / "w", "build")
+    old = world.containers(WORKER)[0]["id"]
+    world.stop(old)
+    new = world.new_container(WORKER, start=has_started)
+    state = world.state
+    state["containers"][old] |= {"name": f"{old[:12]}_p-enrichment-worker-1", "number": "1"}
+    state["containers"][new]["number"] = "1"
+    world.save(state)
+    rollback(world.call(), Order(how=How(all_at_once=True)), world.opening)
+    assert old not in world.state["containers"]
+    assert len(world.containers(WORKER)) == 2
+
+
 def test_what_an_interrupted_recreate_left_is_cleared(folder: Path) -> None:
     """A replacement that was made and never started: Compose would want its name again."""
     world = World.deployed(folder / "w", "build")

@@ -52,6 +52,18 @@ def test_an_equal_copy_of_the_tree_is_refused(tmp_path: Path) -> None:
         surroundings.refuse_copies(PROFILE, tmp_path / "copy", [runs])
 
 
+def test_compose_files_may_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    """Below the tree or above it: what is mounted decides, where something is."""
+    (tmp_path / "p" / ORCHESTRATOR).parent.mkdir(parents=True)
+    (tmp_path / "p/docker").mkdir()
+    mounts = mounting(tmp_path / "p/enrichment_service")
+    for made_in in ("p/docker", "p", "."):
+        surroundings.refuse_copies(PROFILE, tmp_path / "p", [replica(mounts=mounts, made_in=str(tmp_path / made_in))])
+    (tmp_path / "q").mkdir()
+    with pytest.raises(Refused, match="a copy would be rolled back"):
+        surroundings.refuse_copies(PROFILE, tmp_path / "p", [replica(made_in=str(tmp_path / "q"))])
+
+
 def test_who_lives_in_the_network_of_a_replaced_container_is_named() -> None:
     """It loses its network; nobody else does."""
     one = replica()

@@ -132,7 +132,7 @@ class World:
             if p.is_file() and ".rollback" not in p.parts
         }
 
-    def new_image(self) -> str:
+    def new_image(self, name: str = NAME) -> str:
         """Of the tree as it is; the name goes to it."""
         effect("image")
         state = self.state
@@ -140,8 +140,8 @@ class World:
         files = {path: text for path, (text, _) in self.tree().items()}
         image_id = "sha256:" + hashlib.sha256(json.dumps([state["count"], files]).encode()).hexdigest()
         for image in state["images"].values():
-            image["tags"] = [tag for tag in image["tags"] if tag != f"{NAME}:latest"]
-        state["images"][image_id] = {"tags": [f"{NAME}:latest"], "files": files, "created": state["count"]}
+            image["tags"] = [tag for tag in image["tags"] if tag != f"{name}:latest"]
+        state["images"][image_id] = {"tags": [f"{name}:latest"], "files": files, "created": state["count"]}
         self.save(state)
         return image_id
 
@@ -294,7 +294,8 @@ class World:
             hashes = "".join(f"{name} hash\n" for name in rest[1].split(",")) if rest else ""
             return Completed(argv, hashes or self._configuration(), "")
         if command == "build":
-            self.new_image()
+            for name in dict.fromkeys(self.state.get("built_as", {}).get(service, NAME) for service in rest):
+                self.new_image(name)
         elif command == "up" and tuple(rest[:3] + rest[4:7]) == UP:
             scale = dict(rest[n + 1].split("=") for n, part in enumerate(rest) if part == "--scale")
             assert rest[7 + 2 * len(scale) :] == list(scale)
@@ -305,7 +306,8 @@ class World:
 
     def _up(self, how: str, services: dict[str, int]) -> None:
         for service, wanted in services.items():
-            name = next((c["image_name"] for c in self.containers(service) if "image_name" in c), "")
+            own = self.state.get("built_as", {}).get(service, "")
+            name = next((c["image_name"] for c in self.containers(service) if "image_name" in c), own)
             if how == "--force-recreate":
                 for container in self.containers(service):
                     self.stop(container["id"])
@@ -319,8 +321,10 @@ class World:
 
     def _configuration(self) -> str:
         service: dict[str, Any] = {"image": NAME}
-        worker = {**service, **({"build": {"context": str(self.project)}} if self.strategy == "build" else {})}
-        return yaml.safe_dump({"services": {WORKER: worker, COORDINATOR: service, OTHER: service}})
+        built = {"build": {"context": str(self.project)}}
+        worker = {**service, **(built if self.strategy == "build" else {})}
+        alone = dict.fromkeys(self.state.get("built_as", {}), built)  # under the name that Compose gives it
+        return yaml.safe_dump({"services": {WORKER: worker, COORDINATOR: service, OTHER: service, **alone}})
 
     def _write(self, files: dict[str, str]) -> None:
         for path, text in files.items():
