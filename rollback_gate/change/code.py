@@ -24,17 +24,19 @@ _END = "end of reading"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
-gone() { d=$1; while [ ! -e "$d" ]; do d=$(dirname "$d"); done
+LC_ALL=C; export LC_ALL
+gone() { d=$1; while [ ! -e "$d" ]; do d=${d%/*}; [ "$d" ] || d=/; done
   if [ -r "$d" ] && [ -x "$d" ]; then echo "gone $1"; else echo "hidden $1"; fi; }
-file() { if [ -L "$1" ]; then echo "link $1"
+file() { text=
+  if [ -L "$1" ]; then echo "link $1"
   elif [ ! -e "$1" ]; then gone "$1"
   elif [ ! -r "$1" ]; then echo "hidden $1"
   else t=$(stat -c '%.9Y %.9Z' "$1"); case $t in *%*) t=$(stat -c '%Y %Z' "$1") ;; esac
-  set -- "$1" $(sha256sum < "$1") $t; echo "file $2 ${4:-?} ${5:-?} $1"; fi; }
-holds() { if grep -qF -e "$3" "$4"; then echo "holds $1 $2"; fi; }
-folder() { c=$(stat -c '%Y %Z' "$1" 2>/dev/null) || c='? ?'; f=$(stat -c '%.9Y %.9Z' "$1" 2>/dev/null)
-  case $f in *%*|'') f=$c ;; esac; echo "folder $f $1"
-  stat -c 'child %W %Z %n' "$1"/* "$1"/.[!.]* 2>/dev/null | head -n 1000; }
+  text=$(cat "$1") || echo "blind $1"; set -- "$1" $(sha256sum < "$1") $t; echo "file $2 ${4:-?} ${5:-?} $1"; fi; }
+holds() { case $text in *"$3"*) echo "holds $1 $2" ;; esac; }
+folders() { f=$(stat -c 'folder %.9Y %.9Z %n' "$@")
+  case $f in *%.9Y*|'') stat -c 'folder %Y %Z %n' "$@" ;; *) echo "$f" ;; esac; }
+children() { stat -c 'child %W %Z %n' "$@" | head -n 3000; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -62,9 +64,11 @@ def script(profile: Profile, replica: Replica) -> str:
         lines.append(f"file {shlex.quote(path)}")
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
-                lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)} {shlex.quote(path)} 2>/dev/null")
+                lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)}")
     lines += [f"there {shlex.quote(profile.inside(service, removed))}" for removed in profile.removed()]
-    lines += [f"folder {shlex.quote(folder)} 2>/dev/null" for folder in folders_of(profile, replica)]
+    if folders := [shlex.quote(folder) for folder in folders_of(profile, replica)]:
+        lines.append(f"folders {' '.join(folders)} 2>/dev/null")
+        lines.append(f"children {' '.join(f'{one}/* {one}/.[!.]*' for one in folders)} 2>/dev/null")
     lines.append(f"echo {shlex.quote(_END)}")
     return f"timeout {LIMIT_S} sh -c {shlex.quote(chr(10).join(lines))}"
 
@@ -94,6 +98,8 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
     odd = [row for row in rows if row[0] == "file" and (len(row) != 5 or not _DIGEST.fullmatch(row[1]))]
     if odd:
         return Unmeasured(what, "sha256sum or stat is missing in the container, or answers in another form")
+    if blind := [row[1] for row in rows if row[0] == "blind"]:
+        return Unmeasured(what, f"{', '.join(blind)} could not be read: is cat missing in the container?")
     hidden = [row[1] for row in rows if row[0] == "hidden"]
     if hidden:
         return Unmeasured(what, f"no permission to read {', '.join(hidden)}")

@@ -7,12 +7,18 @@ from dataclasses import replace
 
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.proof import Process, Proof, proofs
-from rollback_gate.evidence.readings import ProbeReading, ProbesReading, Readings
+from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings
 from rollback_gate.model import Claim, Evidence, failed, inconclusive
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
+PAUSED = "the queue is paused, and delivers nothing: unpause the channel (or its topic), and verify again"
 SUBJECT = "documents"
+
+
+def is_paused(readings: Readings) -> bool:
+    """By the queue's last word."""
+    return isinstance(readings.queue_after, QueueReading) and readings.queue_after.paused
 
 
 def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:

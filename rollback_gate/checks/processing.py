@@ -9,7 +9,7 @@ from rollback_gate.checks import new_behaviour, processed, unproven
 from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.proof import Proof
-from rollback_gate.evidence.readings import ProbesReading, Readings, ReplicaReading
+from rollback_gate.evidence.readings import ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
@@ -139,11 +139,25 @@ def _none_hangs(readings: Readings) -> Claim:
     after = readings.queue_after
     if isinstance(after, Unmeasured):
         return inconclusive("queue", after)
+    if processed.is_paused(readings):
+        return inconclusive("queue", processed.PAUSED)
     for replica in readings.consuming:
         if isinstance(replica.log, Unmeasured):
             return inconclusive(replica.label, replica.log)
+    if _stands_still(readings, after):
+        says = f"{after.depth} tasks wait, and nothing was delivered or finished while the checks ran: verify again"
+        return inconclusive("queue", says)
     now = f"{after.depth} tasks wait in the queue, {len(processed.in_work(readings))} documents are in work"
     return passed(SUBJECT, f"none hangs ({now})", Evidence.PROCESS)
+
+
+def _stands_still(readings: Readings, after: QueueReading) -> bool:
+    """Tasks wait at both looks, and nobody has anything in hand: an old proof does not show that this works now."""
+    before = readings.queue_before
+    if isinstance(before, Unmeasured) or not before.depth or after.depth < before.depth:
+        return False
+    in_hand = before.in_flight or after.in_flight or processed.in_work(readings)
+    return not in_hand and after.finished <= before.finished and len(after.consumers) >= len(readings.consuming)
 
 
 def no_strangers(readings: Readings, profile: Profile) -> Claim:

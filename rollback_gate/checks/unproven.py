@@ -43,6 +43,8 @@ def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) ->
     names = ", ".join(replica.label for replica in replicas)
     if readings.ended_early and readings.mcp.answers:
         return inconclusive(SUBJECT, f"{names} finished none by then; not waited for: {readings.ended_early}")
+    if processed.is_paused(readings):
+        return inconclusive(SUBJECT, f"{names} finished none since the boundary: {processed.PAUSED}")
     if isinstance(readings.probes, Unmeasured):
         return inconclusive(SUBJECT, f"{names} finished none since the boundary, and {readings.probes}")
     lack = _Lack(readings, profile, readings.probes, replicas)

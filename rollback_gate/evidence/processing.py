@@ -188,6 +188,9 @@ class Processing:
             return 0
         idle = [slot for slot in self.lacking() if not self._in_work(slot)]
         waiting = queue.read(self.profile) if idle else None
+        if isinstance(waiting, QueueReading) and waiting.paused:
+            self.leave_out("no test document was sent into a queue that delivers nothing; unpause it first")
+            return 0
         if isinstance(waiting, QueueReading) and waiting.depth and elapsed_s < _BACKLOG_WAITS * wait_s:
             return 0
         return len(idle)
@@ -201,8 +204,10 @@ class Processing:
         limits, lacking = self.profile.limits, set(self.lacking())
         if not lacking or elapsed_s >= _BACKLOG_WAITS * limits.sample_wait_s + limits.probe_s + _POLLED_S:
             return False
-        if self.probes is None or any(self._in_work(slot) for slot in lacking):
+        if any(self._in_work(slot) for slot in lacking):
             return True
+        if self.probes is None:
+            return not self._not_sent
         rows = self.look()
         if self.clock() - self._told > _TELL_EVERY_S:
             self._told = self.clock()

@@ -45,6 +45,7 @@ def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
         deferred=sum(int(c.get("deferred_count", 0)) for c in channels),
         consumers=tuple(_consumer(c) for c in clients),
         finished=sum(int(c.get("finish_count", 0)) for c in clients),
+        paused=any(row.get("paused", False) for row in (*topics, *channels)),
     )
 
 

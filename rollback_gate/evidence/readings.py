@@ -149,7 +149,7 @@ class Consumer:
 class QueueReading:
     """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together.
 
-    `deferred`: messages that were requeued with a delay.
+    `deferred`: messages that were requeued with a delay. `paused`: somebody has stopped the delivery of all.
     """
 
     depth: int
@@ -157,6 +157,7 @@ class QueueReading:
     consumers: tuple[Consumer, ...]
     finished: int
     deferred: int = 0
+    paused: bool = False
 
     @property
     def holds(self) -> int:

@@ -132,10 +132,13 @@ def is_command_line_of(engine: Engine, runner: Runner, container_id: str) -> str
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
-    """Turns what the SDK raises when the engine does not answer into Unreachable."""
+    """Turns what the SDK raises when the engine does not answer, or refuses, into Unreachable."""
     try:
         yield
-    except (APIError, DockerException, requests.RequestException, OSError) as error:
+    except APIError as error:
+        says = " ".join(str(error.explanation or error).split())[:300]
+        raise Unreachable(f"the engine refused {what}: {says}", "mend what it names, then do the same again") from error
+    except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"the engine did not answer for {what}: {_cause(error)}", REMEDY) from error
 
 

@@ -20,6 +20,7 @@ DIRECTORY_LABEL = "com.docker.compose.project.working_dir"
 ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
 _ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
+_NOT_FOUND = re.compile(r"\S*sh: (?:(?:line )?\d+: )?\S+: (?:command )?not found")
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -199,6 +200,9 @@ def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
 
 
 def _is_missing(result: Mapping[str, Any]) -> bool:
-    """By exit status as a shell gives it, or by the engine's word where it could not start the program at all."""
-    is_absent = "executable file not found" in str(result.get("Output") or "")
-    return result.get("ExitCode") in (126, 127) or (result.get("ExitCode") == -1 and is_absent)
+    """By exit status as a shell gives it; by a shell's word, whatever status `|| exit 1` makes of that; by the engine's
+    word where it could not start the program at all.
+    """
+    says, status = str(result.get("Output") or "").strip(), result.get("ExitCode")
+    by_shell = bool(says) and all(_NOT_FOUND.fullmatch(line.strip()) for line in says.splitlines())
+    return status in (126, 127) or (status != 0 and by_shell) or (status == -1 and "executable file not found" in says)

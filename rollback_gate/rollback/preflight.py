@@ -120,11 +120,15 @@ class Preflight:
     def _services(self) -> tuple[Found, str]:
         deployment = self.profile.deployment
         found = self._deployed.by_service()
-        if not found[self.profile.consumer]:
+        consumer = self.profile.consumer
+        if not found[consumer]:
+            there = "correct deployment.project, or the names under [services]; `docker ps -a --format "
+            there += "'{{.Names}} {{.Labels}}'` shows what there is"
+            command = f"docker compose -p {deployment.project} up --no-start --no-deps --no-build {consumer}"
+            removed = f"if it was removed: `{command}` makes it without starting it; else {there}"
             raise Refused(
-                f"project {deployment.project} has no container of service {self.profile.consumer}",
-                "correct deployment.project, or the names under [services]; `docker ps -a --format "
-                "'{{.Names}} {{.Labels}}'` shows what there is",
+                f"project {deployment.project} has no container of service {consumer}",
+                removed if self._deployed.everyone() else there,
             )
         return found, ", ".join(f"{r.name} {r.condition}" for rows in found.values() for r in rows)
 

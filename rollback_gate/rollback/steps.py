@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from docker.errors import NotFound
 
 from rollback_gate.change.content import Source
 from rollback_gate.errors import RollbackFailed
@@ -167,7 +170,7 @@ def _stop_and_remove(container_id: str, context: Context) -> None:
     if replica is None:
         return  # that is what was wanted
     api = context.engine.client.api
-    with answering(f"removal of {replica.name}"):
+    with answering(f"removal of {replica.name}"), contextlib.suppress(NotFound):  # somebody else was faster
         if replica.paused:
             api.unpause(container_id)
         api.stop(container_id, timeout=replica.stop_timeout_s)

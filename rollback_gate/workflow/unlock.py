@@ -12,6 +12,7 @@ from typing import Any
 
 from rollback_gate.errors import Refused, WrongSetting
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.rollback import lock
 from rollback_gate.workflow.call import Call, holder_note, local_now, stores_of
@@ -32,6 +33,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     with contextlib.closing(connect(call.environ)) as engine:
         note = holder_note(settings, engine)
         stores = stores_of(call, settings, engine)
+        stopping_s = sum(replica.stop_timeout_s for replica in Deployed(settings.profile, engine).carriers())
     left = lock.holder(note)
     holders = lock.holding_processes(directory)
     if not holders:
@@ -43,7 +45,8 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
         return
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
     taker = _taker(left, holders)
-    grace_s = settings.profile.limits.start_s + GRACE_S  # the longest that a step may take which is not broken off
+    # The longest that a step may take which is not broken off: a recreate waits until its containers have stopped.
+    grace_s = settings.profile.limits.start_s + GRACE_S + stopping_s
     call.terminal.line(f"it is asked to end, and has up to {grace_s:.0f} s to finish its step; then it is killed")
     end(taker, directory, grace_s)
     known = [run for store in stores for run in store.runs() if run.id == left.get("run")]

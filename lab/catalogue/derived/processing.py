@@ -112,6 +112,26 @@ ROWS: tuple[Row, ...] = (
     ("probes-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, chain(idle(), measured(probes=GONE))),
     ("probes-unread-metrics", INCONCLUSIVE, PROCESSING, f"metrics: {GONE}", BY_RUN, measured(probes=GONE)),
     ("log-unread-nothing-hangs", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, first(log=GONE)),
+    ("paused", INCONCLUSIVE, PROCESSING, "is paused, and delivers nothing", BY_RUN, queue("queue_after", paused=True)),
+    (
+        "paused-without-proof",
+        INCONCLUSIVE,
+        PROCESSING,
+        "finished none since the boundary: the queue is paused",
+        BY_RUN,
+        chain(idle(), queue("queue_after", paused=True)),
+    ),
+    (
+        "stands-still",
+        INCONCLUSIVE,
+        PROCESSING,
+        "500 tasks wait, and nothing was delivered",
+        BY_RUN,
+        chain(
+            queue("queue_before", depth=500, in_flight=0, finished=7),
+            queue("queue_after", depth=500, in_flight=0, finished=7),
+        ),
+    ),
     ("nothing-hangs-queue-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, measured(queue_after=GONE)),
     (
         "upstream-in-the-log",

@@ -8,6 +8,7 @@ import pytest
 from rollback_gate.checks import processing
 from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import (
+    Consumer,
     DocumentsReading,
     McpReading,
     ProbesReading,
@@ -380,6 +381,36 @@ def test_a_test_document_that_was_removed_before_it_could_count_accuses_nobody()
     assert "rollback-probe-earlier-1.jpg, which it finished before, by its log, is not stored any more" in claim.says
     never = replica_reading(2, log=log(finished={}, finished_at={}, unfinished=hanging))
     assert asked(replace(world, replicas=(replica_reading(1), never))).outcome is Outcome.FAILED
+
+
+def test_a_queue_that_delivers_nothing_blames_nobody() -> None:
+    """An old proof is none for now; and a replica that gets nothing has failed at nothing."""
+    paused = replace(readings(), queue_after=QueueReading(500, 0, (), 2, paused=True))
+    assert processing.in_work(paused, PROFILE).outcome is Outcome.INCONCLUSIVE
+    idle = replica_reading(2, log=log(finished={}, finished_at={}, unfinished={}))
+    claim = asked(replace(paused, replicas=(replica_reading(1), idle)))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "unpause" in claim.says
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        ((500, 0, 2), (500, 0, 2), Outcome.INCONCLUSIVE),
+        ((500, 0, 2), (500, 1, 2), Outcome.PASSED),
+        ((500, 0, 2), (500, 0, 3), Outcome.PASSED),
+        ((500, 0, 2), (499, 0, 2), Outcome.PASSED),
+        ((0, 0, 2), (0, 0, 2), Outcome.PASSED),
+    ],
+)
+def test_a_queue_that_stands_still_is_not_well(
+    before: tuple[int, int, int], after: tuple[int, int, int], outcome: Outcome
+) -> None:
+    """Depth, in flight, finished: tasks wait at both looks, and nobody has any in hand."""
+    clients = (Consumer("a", "1:1", 0), Consumer("b", "1:2", 0))
+    first, last = (QueueReading(depth, flying, clients, done) for depth, flying, done in (before, after))
+    world = replace(readings(), queue_before=first, queue_after=last)
+    assert processing.in_work(world, PROFILE).outcome is outcome
 
 
 def test_what_another_replica_has_finished_still_hangs_in_the_one_that_holds_it() -> None:

@@ -118,6 +118,14 @@ def test_nothing_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     assert not made.awaits_proof(3 * limits.sample_wait_s + limits.probe_s + 5)
 
 
+def test_into_a_paused_queue_nothing_is_sent_and_nothing_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
+    monkeypatch.setattr(queue, "read", lambda _: QueueReading(0, 0, (), 0, paused=True))
+    assert made.awaits_proof(20)
+    assert made.wants_probes(20) == 0
+    assert not made.awaits_proof(20)
+
+
 def test_a_document_that_another_replica_has_finished_is_not_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue gave it to somebody else meanwhile."""
     elsewhere = replace(IDLE, unfinished={"rollback-probe-x-1.jpg": STARTED.plus(2)}, read_at=STARTED.plus(9))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,17 @@ STATS: dict[str, Any] = json.loads("""
 def test_the_workers_channel_only() -> None:
     reading = queue.parse(STATS, "enrichment", "enrichment_worker")
     assert (reading.depth, reading.in_flight, reading.finished) == (5, 2, 8)
+
+
+@pytest.mark.parametrize("what", ["topic", "channel", ""])
+def test_a_paused_channel_or_topic_is_seen(what: str) -> None:
+    """Nothing of it is delivered to anybody; older servers do not say."""
+    stats = copy.deepcopy(STATS)
+    topic = stats["topics"][1]
+    stats["topics"][0]["paused"] = True
+    topic["paused"], topic["channels"][0]["paused"] = what == "topic", what == "channel"
+    assert queue.parse(stats, "enrichment", "enrichment_worker").paused is bool(what)
+    assert not queue.parse(STATS, "enrichment", "enrichment_worker").paused
 
 
 def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:

@@ -101,6 +101,9 @@ def test_a_health_check_that_ran_and_failed_is_an_illness() -> None:
     assert health(missing, ("12:02:00", 1, "connection refused")).is_ill
     assert health(("12:01:00", -1, "Health check exceeded timeout (10s)")).is_ill
     assert not health(("11:59:59", 137, ""), missing).is_ill
+    for says in ("/bin/sh: 1: pgrep: not found\n", "sh: curl: not found", "bash: line 1: pgrep: command not found"):
+        assert not health(("12:01:00", 1, says)).is_ill, "CMD-SHELL pgrep -f worker || exit 1"
+        assert health(("12:01:00", 1, f"{says}\nworker: no heartbeat for 300 s")).is_ill
     assert health(("11:59:59", 127, "not found")).is_ill, "of an earlier process: this one has not been asked yet"
 
 
