@@ -68,13 +68,13 @@ def code(**changes: Any) -> Change:
 
 
 def file(**changes: Any) -> Change:
-    """Of its restored file, at the beginning and at the end."""
+    """Of its restored file, as it was seen at the beginning."""
 
     def change(reading: ReplicaReading) -> ReplicaReading:
         assert isinstance(reading.code, CodeReading)
         one = having(reading.code.files[0], **changes)
         both = having(reading.code, files=(one, *reading.code.files[1:]))
-        return having(reading, code=both, code_after=both)
+        return having(reading, code=both)
 
     return _of_first(change)
 
@@ -280,7 +280,7 @@ def coordinator_older(readings: Readings) -> Readings:
     assert one.before.started_at is not None
     touched = having(one.code.files[0], changed_at=one.before.started_at.plus(1))
     both = having(one.code, files=(touched, *one.code.files[1:]))
-    return coordinator(code=both, code_after=both)(readings)
+    return coordinator(code=both)(readings)
 
 
 def no_times(readings: Readings) -> Readings:
@@ -290,7 +290,7 @@ def no_times(readings: Readings) -> Readings:
         assert isinstance(one.code, CodeReading)
         files = tuple(having(f, modified_at=None, changed_at=None) for f in one.code.files)
         code = having(one.code, files=files)
-        without.append(having(one, code=code, code_after=code))
+        without.append(having(one, code=code))
     return having(readings, replicas=tuple(without))
 
 
@@ -327,7 +327,7 @@ def carries_nothing(readings: Readings) -> Readings:
     (one,) = (r for r in readings.replicas if not r.consumes)
     assert isinstance(one.code, CodeReading)
     empty = having(one.code, files=tuple(having(f, exists=False) for f in one.code.files), still_there=())
-    return coordinator(code=empty, code_after=empty)(readings)
+    return coordinator(code=empty)(readings)
 
 
 def other_crashed(readings: Readings) -> Readings:

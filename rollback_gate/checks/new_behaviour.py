@@ -165,20 +165,18 @@ def process_start(replica: ReplicaReading) -> Claim:
 
 
 def code_stays(replica: ReplicaReading) -> Claim:
-    """At the end of the checks the files are those of their beginning: what was judged is what is there now."""
-    before, after = replica.code, replica.code_after
-    for reading in (before, after):
-        if isinstance(reading, Unmeasured):
-            return inconclusive(replica.label, reading)
-    if not isinstance(before, CodeReading) or not isinstance(after, CodeReading):
-        return inconclusive(replica.label, "its code was not read a second time")
-    if (before.files, before.still_there) != (after.files, after.still_there):
-        changed = [
-            f"{a.path}: sha256 {b.digest[:16] or 'none'}, then {a.digest[:16] or 'none'}"
-            for b, a in zip(before.files, after.files, strict=True)
-            if a != b
-        ]
-        return inconclusive(replica.label, "its code was changed while the checks ran: verify again", *changed)
+    """At the end of the checks the files are those of their beginning: what was judged is what is there now.
+
+    By the engine's own look, which is what the next start would find too.
+    """
+    before, after = replica.code, replica.restarted
+    if not isinstance(before, CodeReading):
+        return inconclusive(replica.label, before)
+    if not isinstance(after, CodeReading):
+        return inconclusive(replica.label, after or "its code was not read a second time")
+    if changed := _otherwise(before, after):
+        says = "its code was changed while the checks ran, or is another one behind its mount: verify again"
+        return inconclusive(replica.label, says, *changed)
     return passed(replica.label, "has the same code at the end of the checks as at their beginning", Evidence.CODE)
 
 

@@ -49,7 +49,6 @@ class Look:
     service, what Compose would make of it.
     """
 
-    codes: Mapping[str, CodeReading | Unmeasured]
     queue: QueueReading | Unmeasured
     next_starts: Mapping[str, NextStart] = field(default_factory=dict)
     configured: Mapping[str, str | Unmeasured] = field(default_factory=dict)
@@ -62,6 +61,7 @@ class _Taken:
     slots: Slots
     began: float
     processing: Processing
+    codes: Mapping[str, CodeReading | Unmeasured]
     first: Look
 
 
@@ -94,7 +94,7 @@ class Collector:
 
     def collect(self) -> Readings:
         """The order: containers, what they have finished, code and queue, the upstream meanwhile; then the time of the
-        checks; then queue and code again, what would start next, and documents last.
+        checks; then the queue again, the code from outside, what would start next, and documents last.
 
         Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place.
         """
@@ -131,9 +131,9 @@ class Collector:
         )
 
     def _first_look(self, slots: Slots, began: float, processing: Processing) -> _Taken:
-        first = Look(self.services.codes(slots), queue.read(self.profile))
+        codes, first = self.services.codes(slots), Look(queue.read(self.profile))
         processing.follow()
-        return _Taken(slots, began, processing, first)
+        return _Taken(slots, began, processing, codes, first)
 
     def _early(self, taken: _Taken) -> str:
         """Why nothing more has to be waited for: what is measured by now is NO-GO, whatever comes."""
@@ -169,14 +169,12 @@ class Collector:
         return self._readings(taken, self._last_look(taken.slots), upstream, is_over=True, early=early)
 
     def _last_look(self, slots: Slots) -> Look:
-        services = self.services
         if not self.judged.invasive:
-            return Look(services.codes(slots), queue.read(self.profile))
+            return Look(queue.read(self.profile))
         with ThreadPoolExecutor(max_workers=1) as pool:  # Compose takes its time to start
             configured = pool.submit(self.configured, slots.found)
-            next_starts = services.next_starts(slots)
-            codes, in_queue = services.codes(slots), queue.read(self.profile)
-            return Look(codes, in_queue, next_starts, configured.result())
+            next_starts = self.services.next_starts(slots)
+            return Look(queue.read(self.profile), next_starts, configured.result())
 
     def _readings(self, taken: _Taken, last: Look, upstream: McpReading, is_over: bool, early: str = "") -> Readings:
         """`is_over` False: the checks are under way, and what is read at their end only is left out."""
@@ -233,10 +231,9 @@ class Collector:
             boundary=services.boundary(replica) if replica else None,
             by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
             image_of_tag=images[replica.image_name] if replica else None,
-            code=taken.first.codes[slot],
+            code=taken.codes[slot],
             log=log,
             in_queue=_in_queue(replica, last.queue, taken.slots) if consumes else None,
-            code_after=last.codes[slot],
             finished_in_queue=queue.finished_by(asked, taken.first.queue, last.queue) if asked else None,
             in_queue_before=_in_queue(replica, taken.first.queue, taken.slots) if consumes else None,
             restarted=restarted,

@@ -30,9 +30,9 @@ class ReplicaReading:
     `consumes`: it reads the queue. What the queue says is None for others, and where it cannot tell this one apart.
     `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
-    `code_after`: as `code`, once more at the end. `restarted`, `recreated`: what it would find if it were restarted, or
-    made anew, at the end. `finished_in_queue`: messages that the queue says it has finished
-    during the checks; None where the queue cannot tell.
+    `restarted`, `recreated`: its code as the engine shows it at the end, which is what it would find if it were started
+    again; and if it were made anew. `finished_in_queue`: messages that the queue says it has finished during the
+    checks; None where the queue cannot tell.
     """
 
     slot: str
@@ -46,7 +46,6 @@ class ReplicaReading:
     code: CodeReading | Unmeasured
     log: LogSummary | Unmeasured
     in_queue: bool | Unmeasured | None
-    code_after: CodeReading | Unmeasured | None = None
     restarted: CodeReading | Unmeasured | None = None
     recreated: CodeReading | Unmeasured | None = None
     finished_in_queue: int | None = None

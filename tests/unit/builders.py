@@ -123,7 +123,6 @@ def replica_reading(number: int = 1, **changes: Any) -> ReplicaReading:
         log=log(f"rollback-probe-x-{number}.jpg"),
         in_queue=True,
         in_queue_before=True,
-        code_after=OLD_CODE,
         restarted=OLD_CODE,
         recreated=OLD_CODE,
     )

@@ -80,8 +80,8 @@ ROWS: tuple[Row, ...] = (
         BY_HAND,
         file(modified_at=None, changed_at=None),
     ),
-    ("code-read-once", INCONCLUSIVE, CODE, "not read a second time", BY_RUN, first(code_after=None)),
-    ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(code_after=GONE)),
+    ("code-read-once", INCONCLUSIVE, CODE, "not read a second time", BY_RUN, first(restarted=None)),
+    ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(restarted=GONE)),
     ("too-many-documents", INCONCLUSIVE, CODE, "more than were read", BY_RUN, documents(truncated=True)),
     (
         "no-document-at-all",

@@ -112,9 +112,16 @@ ROWS: tuple[Row, ...] = (
     ("probes-unread", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, chain(idle(), measured(probes=GONE))),
     ("probes-unread-metrics", INCONCLUSIVE, PROCESSING, f"metrics: {GONE}", BY_RUN, measured(probes=GONE)),
     ("log-unread-nothing-hangs", INCONCLUSIVE, PROCESSING, GONE.reason, BY_RUN, first(log=GONE)),
-    ("paused", INCONCLUSIVE, PROCESSING, "is paused, and delivers nothing", BY_RUN, queue("queue_after", paused=True)),
     (
-        "paused-without-proof",
+        "queue-paused",
+        INCONCLUSIVE,
+        PROCESSING,
+        "is paused, and delivers nothing",
+        BY_RUN,
+        queue("queue_after", paused=True),
+    ),
+    (
+        "queue-paused-without-proof",
         INCONCLUSIVE,
         PROCESSING,
         "finished none since the boundary: the queue is paused",
@@ -122,7 +129,7 @@ ROWS: tuple[Row, ...] = (
         chain(idle(), queue("queue_after", paused=True)),
     ),
     (
-        "stands-still",
+        "queue-stands-still",
         INCONCLUSIVE,
         PROCESSING,
         "500 tasks wait, and nothing was delivered",

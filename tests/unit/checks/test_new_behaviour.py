@@ -193,7 +193,7 @@ OTHER = CodeReading((file_reading(digest="e" * 64),), ())
 @pytest.mark.parametrize("after", [OTHER, CodeReading((file_reading(),), ("x",)), None, Unmeasured("the code", "gone")])
 def test_code_that_changes_meanwhile_is_inconclusive(after: Any) -> None:
     """Drift is never a verdict."""
-    assert new_behaviour.code_stays(replica_reading(1, code_after=after)).outcome is Outcome.INCONCLUSIVE
+    assert new_behaviour.code_stays(replica_reading(1, restarted=after)).outcome is Outcome.INCONCLUSIVE
     assert new_behaviour.code_stays(replica_reading(1)).passed
 
 
