@@ -66,6 +66,17 @@ class _Taken:
 
 
 @dataclass(frozen=True)
+class _End:
+    """The last look, and what is asked once for all replicas: containers by id, images by name, consumers by slot."""
+
+    last: Look
+    containers: Mapping[str, Replica]
+    images: Mapping[str, str | Unmeasured | None]
+    in_queue_before: Mapping[str, bool | Unmeasured | None]
+    in_queue: Mapping[str, bool | Unmeasured | None]
+
+
+@dataclass(frozen=True)
 class Collector:
     """`documents` is Unmeasured where there is no way to the database; `ask` runs a command in a replica.
 
@@ -180,8 +191,13 @@ class Collector:
         """`is_over` False: the checks are under way, and what is read at their end only is left out."""
         services, processing, slots = self.services, taken.processing, taken.slots
         everyone = services.of_project()
-        now = {replica.id: replica for replica in everyone}
-        images = services.images_of_names(slots)
+        end = _End(
+            last,
+            {replica.id: replica for replica in everyone},
+            services.images_of_names(slots),
+            _in_queue(taken.first.queue, slots),
+            _in_queue(last.queue, slots),
+        )
         logs = services.logs(slots, processing.summaries)
         since = services.since(slots)
         stored = processing.stored()
@@ -190,7 +206,7 @@ class Collector:
             expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
-            replicas=tuple(self._replica(slot, taken, last, logs[slot], now, images) for slot in slots.replicas),
+            replicas=tuple(self._replica(slot, taken, end, logs[slot]) for slot in slots.replicas),
             mcp=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
@@ -210,32 +226,24 @@ class Collector:
             ill_before=self.judged.ill_before,
         )
 
-    def _replica(
-        self,
-        slot: str,
-        taken: _Taken,
-        last: Look,
-        log: LogSummary | Unmeasured,
-        now: Mapping[str, Replica],
-        images: Mapping[str, str | Unmeasured | None],
-    ) -> ReplicaReading:
+    def _replica(self, slot: str, taken: _Taken, end: _End, log: LogSummary | Unmeasured) -> ReplicaReading:
         services, replica, consumes = self.services, taken.slots.replicas[slot], taken.slots.consumes(slot)
-        restarted, recreated = last.next_starts.get(replica.id, (None, None)) if replica else (None, None)
+        restarted, recreated = end.last.next_starts.get(replica.id, (None, None)) if replica else (None, None)
         asked = replica if consumes else None
         return ReplicaReading(
             slot=slot,
             service=taken.slots.services[slot],
             consumes=consumes,
             before=replica,
-            after=now.get(replica.id) if replica else None,
+            after=end.containers.get(replica.id) if replica else None,
             boundary=services.boundary(replica) if replica else None,
             by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
-            image_of_tag=images[replica.image_name] if replica else None,
+            image_of_tag=end.images[replica.image_name] if replica else None,
             code=taken.codes[slot],
             log=log,
-            in_queue=_in_queue(replica, last.queue, taken.slots) if consumes else None,
-            finished_in_queue=queue.finished_by(asked, taken.first.queue, last.queue) if asked else None,
-            in_queue_before=_in_queue(replica, taken.first.queue, taken.slots) if consumes else None,
+            in_queue=end.in_queue.get(slot),
+            finished_in_queue=queue.finished_by(asked, taken.first.queue, end.last.queue) if asked else None,
+            in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
         )
@@ -278,10 +286,13 @@ def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> t
     return tuple(dict.fromkeys(found))
 
 
-def _in_queue(replica: Replica | None, reading: QueueReading | Unmeasured, slots: Slots) -> bool | Unmeasured | None:
-    """None where the queue answers, and cannot tell which of its clients this replica is."""
+def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, bool | Unmeasured | None]:
+    """By slot of those that consume; None where the queue answers, and cannot tell which of its clients it is."""
+    rows = {slot: replica for slot, replica in slots.replicas.items() if slots.consumes(slot)}
     if isinstance(reading, Unmeasured):
-        return reading
-    if replica is not None and replica in queue.untold(reading, slots.consuming.values()):
-        return None
-    return replica is not None and queue.has(reading, replica)
+        return dict.fromkeys(rows, reading)
+    untold = {replica.id for replica in queue.untold(reading, slots.consuming.values())}
+    return {
+        slot: None if replica and replica.id in untold else replica is not None and queue.has(reading, replica)
+        for slot, replica in rows.items()
+    }
