@@ -142,6 +142,7 @@ class Lab:
         self.put_files("before")
         self.put_files(release)
         (self.directory / "docker-compose.yml").write_text(compose_file(self.variant))
+        (self.directory / "docker-compose.override.yml").unlink(missing_ok=True)
         self.set("LAB_FIRST_DOCUMENT", self.settings["LAB_FIRST_DOCUMENT_AT_UP"])
         if self.variant != "bind":
             self.build_image()

@@ -104,6 +104,12 @@ def reconfigured(lab: Lab) -> None:
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
+def override_left(lab: Lab) -> None:
+    """Rolled back with `-f docker-compose.yml`, and the file by which the change came is still there."""
+    own = {WORKER: {"environment": {"ADAPTIVE_TIMEOUTS": "1"}}}
+    (lab.directory / "docker-compose.override.yml").write_text(yaml.safe_dump({"services": own}))
+
+
 def fetched_anew(lab: Lab) -> None:
     """`pull_policy`, of which Compose's hash knows nothing: the next `up` starts what the registry has."""
     path = lab.directory / "docker-compose.yml"
@@ -177,6 +183,15 @@ ENTRIES = (
         RUNNING,
         "would get another configuration now",
         reconfigured,
+    ),
+    Entry(
+        "override-left",
+        "services",
+        "the change's override file is still there: an `up` that names no files reads it",
+        INCONCLUSIVE,
+        RUNNING,
+        "reads docker-compose.override.yml",
+        override_left,
     ),
     Entry(
         "one-replica-reconfigured",
