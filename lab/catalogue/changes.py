@@ -315,6 +315,13 @@ def coordinator_log(**changes: Any) -> Change:
     return change
 
 
+def cut_off(reading: ReplicaReading) -> ReplicaReading:
+    """The engine has thrown away what it logged in its first minutes."""
+    assert isinstance(reading.log, LogSummary)
+    assert reading.boundary is not None
+    return having(reading, log=having(reading.log, consuming_at=None, begins_at=reading.boundary.plus(300)))
+
+
 def sources_known(readings: Readings) -> Readings:
     """By the newest backup, which holds what the first replica has."""
     (code,) = {one.code for one in readings.replicas[:1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import ReplicaReading
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
@@ -39,6 +40,10 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
     if log.consuming_at:
         return passed(
             replica.label, f"started without errors, consuming since {log.consuming_at.short}", Evidence.PROCESS
+        )
+    if gone := cut_off(replica, profile):
+        return inconclusive(
+            replica.label, f"is a consumer of the queue; whether it started cleanly is not known: {gone}"
         )
     return passed(
         replica.label,
@@ -120,8 +125,11 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
         return inconclusive(replica.label, says, *log.error_samples, *noise)
     if count > limit:
         return failed(replica.label, says, Evidence.LOG, *log.error_samples, *noise)
+    if gone := cut_off(replica, profile):
+        return inconclusive(replica.label, f"{gone}, so its errors cannot be counted", *log.error_samples, *noise)
     if log.without_level:
-        noise.append(f"{log.without_level} lines have no level: of them only errors with a traceback can be seen")
+        says = f"{log.without_level} lines have no level: only errors with a traceback show, they cannot be counted"
+        return inconclusive(replica.label, says, *log.error_samples, *noise)
     return passed(
         replica.label,
         f"{count} error lines since the boundary (limit {limit})",

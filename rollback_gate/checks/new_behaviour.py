@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.instant import Instant
@@ -252,12 +253,14 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
         seen = [f"{s.kind}: {s.count} × {s.name}, first {s.first_at.short}: {s.sample[:300]}" for s in log.new]
         names = ", ".join(sorted({s.kind for s in log.new}))
         return failed(replica.label, f"logged {names} since the boundary", Evidence.LOG, *seen)
-    if isinstance(log, LogSummary) and _shows_old(replica, profile):
+    gone = cut_off(replica, profile)
+    if isinstance(log, LogSummary) and _shows_old(replica, profile) and not gone:
         says = f"logged nothing new over {log.documents_finished} documents, {log.lines} lines since the boundary"
         return passed(replica.label, says, Evidence.LOG)
     if not replica.consumes:
         return _of_no_documents(readings, replica, profile)
-    why = str(log) if isinstance(log, Unmeasured) else "since the boundary its log shows no finished document"
+    none_shown = gone or "since the boundary its log shows no finished document"
+    why = str(log) if isinstance(log, Unmeasured) else none_shown
     if code_is_old(readings, replica, profile) and fresh_documents(readings, profile).passed:
         says = f"the log proves nothing here ({why}); stands on the code in the container and on fresh documents"
         return passed(replica.label, says, Evidence.CODE)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rollback_gate.evidence.error_lines import ErrorLines
-from rollback_gate.evidence.log_filter import texts_of
+from rollback_gate.evidence.log_filter import LEVELS, texts_of
 from rollback_gate.instant import Instant
 from rollback_gate.profile.logs import LinePattern, Logs, NewLine
 
@@ -22,7 +22,7 @@ _LONGEST_LINE = 4096
 MOST_DOCUMENTS = 1000
 STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # what the engine puts before each line
 _STAMPED = re.compile(rb"^.{29}Z ", re.MULTILINE)
-_JSON_LINE = re.compile(rb"^.{29}Z \{", re.MULTILINE)
+_RECORD = re.compile(rb'^.{29}Z \{.*"message"\s*:', re.MULTILINE)
 _NOT_INDENTED = re.compile(rb"^.{29}Z \S", re.MULTILINE)
 
 
@@ -46,7 +46,8 @@ class LogSummary:
     `scores`: shares 0..1 of finished documents, where the log gives them; `completions`: how often each was finished.
     `picked_up`: all pick-ups, from `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up
     or line of noise; `read_at`: when it was read, by the engine's clock. `without_level`: lines of a form that has no
-    level, so that errors do not show.
+    level, so that errors do not show. `begins_at`: of the oldest line that the engine still has, of any time; None for
+    an empty log. `shrank`: lines went while it was followed, before they could be read.
     """
 
     since: Instant
@@ -73,6 +74,8 @@ class LogSummary:
     upstream: tuple[Sighting, ...] = ()
     last_at: Instant | None = None
     read_at: Instant | None = None
+    begins_at: Instant | None = None
+    shrank: bool = False
 
     @property
     def could_show_documents(self) -> bool:
@@ -89,18 +92,31 @@ def split_timestamp(line: str) -> tuple[Instant, str] | None:
         return None
 
 
-def messages_of(text: str) -> list[str]:
-    """The line; of a JSON record (one entry point of the worker logs so) its message and its traceback's lines."""
+def record_of(text: str) -> dict[str, Any] | None:
+    """A JSON record, as one entry point of the worker logs them; None for any other line."""
     if not text.startswith("{"):
-        return [text]
+        return None
     try:
         record = json.loads(text)
     except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("message"), str) else None
+
+
+def messages_of(text: str, record: Mapping[str, Any] | None) -> list[str]:
+    """The line; of a record its message, after its level where it has one, and its traceback's lines."""
+    if record is None:
         return [text]
-    message = record.get("message") if isinstance(record, dict) else None
-    if not isinstance(message, str):
-        return [text]
-    return [_ANSI.sub("", part) for part in (message, *str(record.get("exc_info") or "").splitlines())]
+    level = level_of(record)
+    said = f"{level}:{record.get('name') or record.get('logger') or ''}:{record['message']}"
+    parts = (said if level else record["message"], *str(record.get("exc_info") or "").splitlines())
+    return [_ANSI.sub("", part) for part in parts]
+
+
+def level_of(record: Mapping[str, Any]) -> str:
+    """By one of the usual names, "" where it has none."""
+    found = next((record[key] for key in LEVELS if isinstance(record.get(key), str)), "")
+    return found.strip().upper()
 
 
 class Listener(Protocol):
@@ -163,7 +179,7 @@ class LogReader:
             if count == len(_STAMPED.findall(block)):
                 self._lines += count
                 self._size += len(block)
-                self._without_level += len(_JSON_LINE.findall(block))
+                self._without_level += len(_RECORD.findall(block))
                 self._plain = self._plain or _NOT_INDENTED.search(block) is not None
                 return
         for line in block.removesuffix(b"\n").split(b"\n"):
@@ -181,7 +197,7 @@ class LogReader:
         self._size += len(line) + 1
         first = line[STAMP_BYTES : STAMP_BYTES + 1]
         self._plain = self._plain or not (first.isspace() or not first)
-        self._without_level += first == b"{"
+        self._without_level += _RECORD.match(line) is not None  # a level would have made it matter
 
     def feed(self, line: str) -> None:
         parts = split_timestamp(line)
@@ -194,8 +210,9 @@ class LogReader:
         self._at = at
         self._lines += 1
         self._size += len(line) + 1
-        message, *trace = messages_of(text)
-        self._without_level += text.startswith("{")
+        record = record_of(text)
+        message, *trace = messages_of(text, record)
+        self._without_level += record is not None and not level_of(record)
         self._note_progress(at, message)
         _note(self._new, self.forms.new, at, message)
         for part in (message, *trace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,9 @@ class Follower:
     replica: Replica
     reader: LogReader
     _last: Instant | None = None
+    _begins_at: Instant | None = None
+    _seen: bool = False
+    _shrank: bool = False
 
     def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
         """All since the reader's `since`. `now`: the engine's clock, not later than the read; one for many replicas."""
@@ -88,9 +92,10 @@ class Follower:
                 self._read_new(self._last)
         except Unreachable as error:
             return Unmeasured(what, error.message)
-        return replace(self.reader.summary(), read_at=now)
+        return replace(self.reader.summary(), read_at=now, begins_at=self._begins_at, shrank=self._shrank)
 
     def _read_whole(self) -> None:
+        self._begins_at = oldest(self.engine, self.replica)
         last = self.reader.since
         for block in blocks(self.engine, self.replica, self.reader.since):
             self.reader.feed_block(block)
@@ -98,18 +103,32 @@ class Follower:
                 block.removesuffix(b"\n").rpartition(b"\n")[2][:_STAMPED].decode(errors="replace")
             )
             last = stamped[0] if stamped else last
+            self._seen = True
         self._last = last
 
     def _read_new(self, last: Instant) -> None:
-        for line in recent(self.engine, self.replica.id, last):
-            stamped = split_timestamp(line)
-            if stamped and stamped[0] > last:
+        lines = [
+            (stamped, line) for line in recent(self.engine, self.replica.id, last) if (stamped := split_timestamp(line))
+        ]
+        self._shrank = self._shrank or (self._seen and not any(stamped[0] == last for stamped, _ in lines))
+        for stamped, line in lines:
+            if stamped[0] > last:
                 self.reader.feed(line)
-                self._last = stamped[0]
+                self._last, self._seen = stamped[0], True
+
+
+def oldest(engine: Engine, replica: Replica) -> Instant | None:
+    """The time of the first line that the engine still has, of whatever process; None for none. Raises Unreachable."""
+    with contextlib.closing(blocks(engine, replica, None)) as found:
+        for block in found:
+            for line in block.split(b"\n"):
+                if stamped := split_timestamp(line[:_STAMPED].decode(errors="replace")):
+                    return stamped[0]
+    return None
 
 
 def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:
-    """Lines since a moment that is not long ago. Raises Unreachable.
+    """Lines since a moment that is not long ago, those of that moment included. Raises Unreachable.
 
     From the log's end: given `since`, the engine looks through all of it.
     """

@@ -50,7 +50,8 @@ class Replica:
 
     `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
     `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
-    `network_of`: id of the container whose network it shares. `check_results`: how many the health check has given.
+    `log_is_limited`: its oldest lines may be thrown away. `network_of`: id of the container whose network it shares.
+    `check_results`: how many the health check has given.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
     """
 
@@ -85,6 +86,7 @@ class Replica:
     check_results: int = 0
     working_directory: str = ""
     number: str = ""
+    log_is_limited: bool = False
 
     @property
     def short_id(self) -> str:
@@ -167,6 +169,7 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
         mounts=tuple(_mount(row) for row in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
+        log_is_limited=_is_limited(host.get("LogConfig") or {}),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
         made_in=labels.get(DIRECTORY_LABEL, ""),
@@ -175,6 +178,11 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         check_results=len((state.get("Health") or {}).get("Log") or ()),
         check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
     )
+
+
+def _is_limited(log: Mapping[str, Any]) -> bool:
+    """Whether the engine throws the oldest lines away: of `local` always, else where it was told a size."""
+    return log.get("Type") == "local" or "max-size" in (log.get("Config") or {})
 
 
 def _mount(row: Mapping[str, Any]) -> Mount:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.checks import consuming, worker_running
+from rollback_gate.checks import consuming, new_behaviour, worker_running
 from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import Started
 from rollback_gate.model import Outcome, Unmeasured, worst
@@ -21,6 +21,13 @@ from tests.unit.builders import (
 
 ONE = replica(id="1" * 64)
 GONE = Unmeasured("the log", "driver none")
+SILENT: dict[str, Any] = {
+    "connected_at": None,
+    "finished": {},
+    "unfinished": {},
+    "picked_up": 0,
+    "documents_finished": 0,
+}
 
 
 def test_expected_number() -> None:
@@ -161,10 +168,33 @@ def test_a_log_in_which_nothing_can_be_read_is_no_evidence() -> None:
     assert consuming.few_errors(garbled, phase1()).outcome is Outcome.INCONCLUSIVE
 
 
-def test_lines_without_a_level_are_told() -> None:
-    """Where the log has no levels, zero errors is a weaker statement, and says so."""
+def test_errors_without_a_level_cannot_be_counted() -> None:
     claim = consuming.few_errors(replica_reading(log=log(without_level=40)), phase1())
-    assert "only errors with a traceback can be seen" in claim.details[-1]
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "cannot be counted" in claim.says
+
+
+@pytest.mark.parametrize(
+    ("cut", "is_limited", "is_whole"),
+    [
+        ({"begins_at": STARTED.plus(-1)}, True, True),
+        ({"begins_at": STARTED.plus(1), "consuming_at": STARTED.plus(2)}, True, True),
+        ({"begins_at": STARTED.plus(1), "consuming_at": None}, False, False),
+        ({"begins_at": STARTED.plus(600), "consuming_at": None, **SILENT}, True, False),
+        ({"begins_at": STARTED.plus(600), "consuming_at": None, **SILENT}, False, True),
+        ({"begins_at": STARTED.plus(1), "consuming_at": None, **SILENT}, True, True),
+        ({"shrank": True}, False, False),
+    ],
+    ids=["older lines", "its start", "work without a start", "limited", "a late first line", "an early one", "shrank"],
+)
+def test_a_log_is_evidence_from_its_first_line_on(cut: dict[str, Any], is_limited: bool, is_whole: bool) -> None:
+    """What the engine has thrown away, or somebody has emptied, held errors and new lines, or did not."""
+    reading = replica_reading(before=replica(id="1" * 64, log_is_limited=is_limited), log=log(**cut))
+    assert consuming.few_errors(reading, phase1()).passed is is_whole
+    has_start = is_whole or "shrank" in cut
+    assert consuming.clean_start(reading, phase1()).passed is has_start
+    shown = new_behaviour.log_lines(readings(), reading, phase1())
+    assert ("nothing new over" in shown.says) is (is_whole and not set(SILENT) & set(cut))
 
 
 def test_clean_start_without_queue_or_log() -> None:

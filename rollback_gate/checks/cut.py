@@ -1,0 +1,30 @@
+"""Of which part of the time since the boundary a log is evidence. Pure."""
+
+from __future__ import annotations
+
+from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.readings import ReplicaReading
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
+
+
+def cut_off(replica: ReplicaReading, profile: Profile) -> str:
+    """Why the log does not hold all since the boundary; "" where nothing says so.
+
+    A log is evidence from its first readable line on. It reaches back to the boundary where older lines are there, or
+    the line of the start. Where that one should be and is not, or where the engine throws old lines away and none is
+    of the start, the part before is gone.
+    """
+    log, boundary = replica.log, replica.boundary
+    if not isinstance(log, LogSummary):
+        return ""
+    if log.shrank:
+        return "lines of its log went while it was read"
+    if boundary is None or log.begins_at is None or log.begins_at <= boundary or log.consuming_at:
+        return ""
+    shows_progress = replica.consumes and log.could_show_documents
+    is_late = log.begins_at.seconds_since(boundary) > profile.limits.start_s
+    is_limited = isinstance(replica.before, Replica) and replica.before.log_is_limited
+    if shows_progress or (is_limited and is_late):
+        return f"its log begins at {log.begins_at.short}, after {boundary.short}: what it logged before that is gone"
+    return ""

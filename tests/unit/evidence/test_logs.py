@@ -1,0 +1,101 @@
+"""A log as the engine gives it: followed, cut at its beginning, or emptied meanwhile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rollback_gate.evidence import logs
+from rollback_gate.evidence.log_lines import LogReader, LogSummary
+from rollback_gate.instant import Instant
+from rollback_gate.platform.engine import Engine
+from tests.unit.builders import STARTED, phase1, replica
+from tests.unit.rollback.docker_api import Answer
+
+FORMS = phase1().logs
+
+
+@dataclass
+class Log:
+    """An engine that has these lines."""
+
+    lines: list[tuple[float, str]] = field(default_factory=list)
+    base_url: str = "http://engine"
+    api_version: str = "1.41"
+
+    def add(self, *texts: str) -> None:
+        self.lines += [(len(self.lines) + n + 1.0, text) for n, text in enumerate(texts)]
+
+    def _texts(self) -> list[bytes]:
+        return [f"{STARTED.plus(at)} {text}\n".encode() for at, text in self.lines]
+
+    def get(self, _: str, params: dict[str, str], **__: Any) -> Answer:
+        since = float(params.get("since", 0))
+        rows = [
+            text for text, (at, _) in zip(self._texts(), self.lines, strict=True) if STARTED.plus(at).epoch_s >= since
+        ]
+        frames = [b"\x02\0\0\0" + len(row).to_bytes(4) + row for row in rows]
+        return Answer(b"".join(f"{len(f):x}\r\n".encode() + f + b"\r\n" for f in frames) + b"0\r\n\r\n")
+
+    def logs(self, _: str, tail: int, **__: Any) -> bytes:
+        return b"".join(self._texts()[-tail:])
+
+
+def following(log: Log, since: float = 0) -> logs.Follower:
+    engine = Engine(SimpleNamespace(api=log), "unix:///x", "e", {})  # type: ignore[arg-type]
+    return logs.Follower(engine, replica(), LogReader(FORMS, STARTED.plus(since)))
+
+
+def read(follower: logs.Follower) -> LogSummary:
+    found = follower.read(Instant(0))
+    assert isinstance(found, LogSummary), found
+    return found
+
+
+def test_what_is_new_is_read_on() -> None:
+    log = Log()
+    follower = following(log)
+    assert read(follower).lines == 0
+    log.add("one", "two")
+    assert read(follower).lines == 2
+    log.add(*(f"line {n}" for n in range(500)))
+    found = read(follower)
+    assert (found.lines, found.shrank) == (502, False)
+
+
+def test_the_oldest_line_is_of_any_process() -> None:
+    """Also before the boundary: then nothing since it is gone."""
+    log = Log()
+    log.add("one", "two", "three")
+    assert read(following(log, since=2.5)).begins_at == STARTED.plus(1)
+    del log.lines[0]
+    assert read(following(log)).begins_at == STARTED.plus(2)
+    assert read(following(Log())).begins_at is None
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_lines_that_went_while_it_was_followed(emptied: bool) -> None:
+    """`truncate -s 0`, or a rotation between two looks: the last line that was read is not there any more."""
+    log = Log()
+    log.add("one", "two")
+    follower = following(log)
+    read(follower)
+    log.lines = [] if emptied else [(9.0, "nine")]
+    assert read(follower).shrank
+    log.add("later")
+    assert read(follower).shrank, "it is remembered"
+
+
+def test_levels_of_json_records() -> None:
+    """Errors count by the level that a record has; without one only a traceback shows, and that is said."""
+    log = Log()
+    for number in range(30):
+        log.add(json.dumps({"level": "error", "name": "w", "message": f"failed {number}"}))
+        log.add(json.dumps({"levelname": "INFO", "message": "all is well"}))
+    log.add('{"a": 1}', "{'a': 1}", json.dumps({"message": "no level"}))
+    found = read(following(log))
+    assert (found.errors, found.without_level) == (30, 1)
