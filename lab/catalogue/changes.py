@@ -139,6 +139,17 @@ def documents(**changes: Any) -> Change:
     return change
 
 
+def of_documents(**changes: Any) -> Change:
+    """Each of those that were stored since the boundary."""
+
+    def change(readings: Readings) -> Readings:
+        assert not isinstance(readings.documents, Unmeasured)
+        rows = tuple(having(row, **changes) for row in readings.documents.documents)
+        return having(readings, documents=having(readings.documents, documents=rows))
+
+    return change
+
+
 def saved_earlier(readings: Readings) -> Readings:
     """Long enough before the logs were read for them to show it."""
     assert isinstance(readings.documents, DocumentsReading)

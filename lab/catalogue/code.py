@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from lab.catalogue import plant
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, PROCESSING, Entry, Start
@@ -145,6 +146,12 @@ def stray(release: str) -> functools.partial[None]:
 
 def new_documents(lab: Lab) -> None:
     plant.documents(lab, 3, 0.2778, _source="actual")
+
+
+def new_documents_otherwise(lab: Lab, **fields: Any) -> None:
+    """The same, with these fields as no code of ours writes them."""
+    new_documents(lab)
+    lab.database.enriched_documents.update_many({"_id": {"$regex": "^planted-"}}, {"$set": fields})
 
 
 ENTRIES = (
@@ -302,6 +309,33 @@ ENTRIES = (
         tag_moved,
         ("image", "build"),
         Start.RUN,
+    ),
+    Entry(
+        "mark-in-a-list",
+        "code",
+        "documents of Phase 1 whose metadata is a list",
+        NO_GO,
+        CODE,
+        "carry the new code's mark",
+        lambda lab: new_documents_otherwise(lab, **{"enriched_data.metadata": [{"_source": "actual"}]}),
+    ),
+    Entry(
+        "metadata-as-text",
+        "code",
+        "documents whose metadata is text: a mark could not be seen",
+        INCONCLUSIVE,
+        CODE,
+        "have no fields where the new code's mark would be",
+        lambda lab: new_documents_otherwise(lab, **{"enriched_data.metadata": "_source=actual"}),
+    ),
+    Entry(
+        "time-as-text",
+        "code",
+        "documents of Phase 1 whose time of creation is text",
+        INCONCLUSIVE,
+        CODE,
+        "have no time of creation",
+        lambda lab: new_documents_otherwise(lab, created_at="2026-11-26T07:00:00Z"),
     ),
     Entry(
         "new-documents",

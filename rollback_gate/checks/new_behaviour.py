@@ -16,6 +16,8 @@ from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, in
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
+_FEW = 5
+
 
 def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
     """In this replica each restored file is the source's, byte for byte; without a source, old by its content."""
@@ -302,6 +304,12 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
             Evidence.DOCUMENT,
             *ids,
         )
+    if unread := [document.id for document in documents.documents if document.could_be_marked]:
+        says = f"{len(unread)} of {count} since the boundary have no fields where the new code's mark would be"
+        return inconclusive("documents", f"{says}: {', '.join(unread[:_FEW])}")
+    if documents.untimed:
+        says = "documents that carry the new code's mark, or could, have no time of creation: when they were written"
+        return inconclusive("documents", f"{says}, nothing tells: {', '.join(documents.untimed)}")
     if documents.truncated:
         return inconclusive(
             "documents",

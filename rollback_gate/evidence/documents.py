@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,8 @@ _OUT_OF_TIME = 50  # MongoDB's MaxTimeMSExpired
 _LOST_AFTER_S = 3600
 _PROBE_ID = rf"^{PROBE_PREFIX}(?:job-)?\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}(?:-\d+\.jpg)?$"
 _ABSENT = object()
+_SOME = 5
+_NO_FIELDS = ["array", "string", "number", "bool", "binData", "date", "objectId"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class Documents:
             with _answering(self):
                 found = self._collection().find({column: {"$gte": boundary.to_datetime()}}, self._projection())
                 rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
+                untimed = self._collection().find(untimed_of_the_change(self.profile), {"_id": 1}).limit(_SOME)
+                ids = tuple(str(row["_id"]) for row in untimed)
                 advice = self._advice()
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
         readings = tuple(parse(row, self.profile) for row in rows[:MOST])
-        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice)
+        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice, untimed=ids)
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         """Completeness over time, probes left out; counted by the server, however many documents there are."""
@@ -175,14 +179,39 @@ def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
     database = profile.database
     created = _field(row, database.created_at)
     score = _field(row, database.score)
+    marks = list(_marks(row, database.new_mark.split(".")))
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     return DocumentReading(
         id=str(row["_id"]),
         created_at=Instant.from_datetime(created) if isinstance(created, datetime.datetime) else None,
         score=float(score) if is_number else None,
-        marked=_field(row, database.new_mark) is not _ABSENT,
+        marked=True in marks,
         is_probe=str(row["_id"]).startswith(PROBE_PREFIX),
+        could_be_marked=None in marks,
     )
+
+
+def _marks(row: Any, parts: Sequence[str]) -> Iterator[bool | None]:
+    """Whether it is there, in each element of a list on the way; None where there are no fields to look in."""
+    if not parts:
+        yield True
+    elif isinstance(row, Mapping):
+        yield from _marks(row[parts[0]], parts[1:]) if parts[0] in row else (False,)
+    elif isinstance(row, list):
+        for element in row:
+            yield from _marks(element, parts)
+        yield None
+    else:
+        yield False if row is None else None
+
+
+def untimed_of_the_change(profile: Profile) -> dict[str, Any]:
+    """Documents without a time of creation that carry the mark, or have no fields where it would be."""
+    database = profile.database
+    parts = database.new_mark.split(".")
+    on_the_way = [".".join(parts[:number]) for number in range(1, len(parts))]
+    marks = [{database.new_mark: {"$exists": True}}, *({path: {"$type": _NO_FIELDS}} for path in on_the_way)]
+    return {"$and": [{database.created_at: {"$not": {"$type": "date"}}}, {"$or": marks}]}
 
 
 def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[dict[str, Any]]:

@@ -60,13 +60,17 @@ class ReplicaReading:
 
 @dataclass(frozen=True)
 class DocumentReading:
-    """One stored document. `score`: as stored, None where the field is missing or null. `marked`: has the new mark."""
+    """One stored document. `score`: as stored, None where the field is missing or null. `marked`: has the new mark.
+
+    `could_be_marked`: where the mark would be is something else than fields, in which it cannot be looked for.
+    """
 
     id: str
     created_at: Instant | None
     score: float | None
     marked: bool
     is_probe: bool
+    could_be_marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,15 @@ class Known:
 class DocumentsReading:
     """Documents created since the boundary, newest first. `truncated`: there are more than were read.
 
-    `advice`: what would make this reading fast, where it is not.
+    `advice`: what would make this reading fast, where it is not. `untimed`: ids of documents of any time that carry the
+    mark, or could, and whose time of creation is none; a few of them.
     """
 
     since: Instant
     documents: tuple[DocumentReading, ...]
     truncated: bool = False
     advice: str = ""
+    untimed: tuple[str, ...] = ()
 
     @property
     def organic(self) -> tuple[DocumentReading, ...]:

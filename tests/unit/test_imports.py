@@ -20,6 +20,7 @@ PURE = WORDS | {
     "change.strategy",
     "checks.completeness",
     "checks.consuming",
+    "checks.cut",
     "checks.early",
     "checks.manifest",
     "checks.new_behaviour",

@@ -22,6 +22,7 @@ from lab.catalogue.changes import (
     kept,
     measured,
     next_code,
+    of_documents,
     sources_known,
     state,
 )
@@ -82,6 +83,15 @@ ROWS: tuple[Row, ...] = (
     ),
     ("code-read-once", INCONCLUSIVE, CODE, "not read a second time", BY_RUN, first(restarted=None)),
     ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(restarted=GONE)),
+    (
+        "documents-of-another-shape",
+        INCONCLUSIVE,
+        CODE,
+        "have no fields where the new code's mark would be",
+        BY_RUN,
+        of_documents(could_be_marked=True),
+    ),
+    ("documents-without-a-time", INCONCLUSIVE, CODE, "have no time of creation", BY_RUN, documents(untimed=("x.jpg",))),
     ("too-many-documents", INCONCLUSIVE, CODE, "more than were read", BY_RUN, documents(truncated=True)),
     (
         "no-document-at-all",

@@ -56,6 +56,26 @@ def test_a_mark_that_is_null_is_a_mark() -> None:
     assert documents.parse(row, phase1()).marked
 
 
+@pytest.mark.parametrize(
+    ("enriched", "marked", "could_be"),
+    [
+        ({"metadata": {"_source": "actual"}}, True, False),
+        ({"metadata": [{"_source": "actual"}, "x"]}, True, True),
+        ({"metadata": [{"title": "x"}]}, False, True),
+        ({"metadata": "_source=actual"}, False, True),
+        ([{"metadata": {}}], False, True),
+        (7, False, True),
+        ({"metadata": {"title": "x"}}, False, False),
+        ({"metadata": None}, False, False),
+        ({}, False, False),
+        (None, False, False),
+    ],
+)
+def test_where_the_mark_cannot_be_looked_for_it_could_be(enriched: Any, marked: bool, could_be: bool) -> None:
+    reading = documents.parse({"_id": "x", "enriched_data": enriched}, phase1())
+    assert (reading.marked, reading.could_be_marked) == (marked, could_be)
+
+
 def test_probes_are_told_by_their_id() -> None:
     assert documents.parse({"_id": "rollback-probe-x-1.jpg"}, phase1()).is_probe
     assert not documents.parse({"_id": "letter.jpg"}, phase1()).is_probe
