@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+LONGEST_BYTES = 1 << 20
 READ_BYTES = 1 << 18
 _HEADER_BYTES = 8
 _CHUNK_END = b"\r\n"
@@ -68,8 +69,13 @@ def _whole_chunks(data: bytes) -> tuple[list[bytes], int, bool]:
 
 
 def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
-    """Each frame: one byte for the stream, three zeros, four for the size, the text. Raises BrokenOff."""
+    """Each frame: one byte for the stream, three zeros, four for the size, the text. Raises BrokenOff.
+
+    A line of one stream may be in several frames, and a frame of the other one between them: each stream has its own
+    lines, and whole ones come out. A longer line than LONGEST_BYTES is cut.
+    """
     data = b""
+    open_lines: dict[int, bytes] = {}
     for content in contents:
         data += content
         found: list[bytes] = []
@@ -82,10 +88,22 @@ def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
             if data[position] == _SYSTEM_ERROR:
                 said = data[begin:end][:300].decode(errors="replace").strip()
                 raise BrokenOff(f"the engine could not read on: {said}")
-            found.append(data[begin:end])
+            text, stream = data[begin:end], data[position]
+            if stream in open_lines or not text.endswith(b"\n"):
+                text = _whole_lines_of(stream, text, open_lines)
+            found.append(text)
             position = end
         data = data[position:]
         if found:
             yield b"".join(found)
     if data:
         raise BrokenOff("the engine's answer broke off in the middle of a line")
+    yield b"\n".join(open_lines.values())
+
+
+def _whole_lines_of(stream: int, text: bytes, open_lines: dict[int, bytes]) -> bytes:
+    """Those that end with this text; what is left of it waits for its end."""
+    head, end, tail = (open_lines.pop(stream, b"") + text).rpartition(b"\n")
+    if tail:
+        open_lines[stream] = tail[:LONGEST_BYTES]
+    return head + end

@@ -15,7 +15,6 @@ from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.logs import Logs
 
-_LONGEST_BYTES = 1 << 20
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
 _FIRST_TAIL = 100
 _STAMPED = 64  # enough of a line for its timestamp
@@ -34,14 +33,19 @@ def time_of(engine: Engine) -> Instant | Unmeasured:
         return Unmeasured("the engine's time", error.message)
 
 
-def blocks(engine: Engine, replica: Replica, since: Instant | None) -> Generator[bytes, None, None]:
+def blocks(
+    engine: Engine, replica: Replica, since: Instant | None, tail: int | None = None
+) -> Generator[bytes, None, None]:
     """Whole lines with the engine's timestamps, many at a time. Raises Unreachable, for an unreadable driver too.
+
+    `tail`: so many of the last ones.
 
     Whoever does not read to the end has to close it.
     """
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{replica.id}/logs"
-    wanted = {"stdout": "1", "stderr": "1", "timestamps": "1", **({"since": since.seconds_text} if since else {})}
+    part = {"since": since.seconds_text} if since else {"tail": str(tail)} if tail else {}
+    wanted = {"stdout": "1", "stderr": "1", "timestamps": "1", **part}
     what = f"the log of {replica.name}"
     with answering(what), api.get(url, params=wanted, stream=True, timeout=SILENCE_S) as answer:
         if answer.status_code != 200:
@@ -58,7 +62,7 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         head, end, tail = chunk.rpartition(b"\n")
         if not end:
-            pending = (pending + tail)[:_LONGEST_BYTES]
+            pending = (pending + tail)[: log_stream.LONGEST_BYTES]
             continue
         yield pending + head + end
         pending = tail
@@ -108,7 +112,7 @@ class Follower:
 
     def _read_new(self, last: Instant) -> None:
         lines = [
-            (stamped, line) for line in recent(self.engine, self.replica.id, last) if (stamped := split_timestamp(line))
+            (stamped, line) for line in recent(self.engine, self.replica, last) if (stamped := split_timestamp(line))
         ]
         self._shrank = self._shrank or (self._seen and not any(stamped[0] == last for stamped, _ in lines))
         for stamped, line in lines:
@@ -127,15 +131,14 @@ def oldest(engine: Engine, replica: Replica) -> Instant | None:
     return None
 
 
-def recent(engine: Engine, container_id: str, since: Instant) -> list[str]:
+def recent(engine: Engine, replica: Replica, since: Instant) -> list[str]:
     """Lines since a moment that is not long ago, those of that moment included. Raises Unreachable.
 
     From the log's end: given `since`, the engine looks through all of it.
     """
     tail, before = _FIRST_TAIL, -1
     while True:
-        with answering(f"the log of {container_id[:12]}"):
-            text = engine.client.api.logs(container_id, stream=False, follow=False, timestamps=True, tail=tail)
+        text = b"".join(blocks(engine, replica, None, tail))
         found = text.decode(errors="replace").removesuffix("\n").split("\n")
         parts = [(split_timestamp(line), line) for line in found]
         first = next((part[0] for part, _ in parts if part), None)

@@ -135,6 +135,6 @@ def progress(profile: Profile, readings: Iterable[ProbeReading]) -> str:
 def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
     """What the replica logged since it was sent this probe: the evidence for one that did not end well."""
     try:
-        return tuple(logs.recent(engine, replica.id, probe.sent_at))[-most:]
+        return tuple(logs.recent(engine, replica, probe.sent_at))[-most:]
     except Unreachable as error:
         return (f"(the log could not be read: {error.message})",)

@@ -253,7 +253,7 @@ def _not_yet(replica: Replica, context: Context) -> str:
     if replica.log_driver == "none":  # its state is all there is to see; verify judges the rest
         return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     forms = context.situation.profile.logs
-    summary = summarize(logs.recent(context.engine, replica.id, replica.started_at), forms, replica.started_at)
+    summary = summarize(logs.recent(context.engine, replica, replica.started_at), forms, replica.started_at)
     if replica.is_running and summary.consuming_at and summary.connected_at:
         context.consuming_at[replica.id] = summary.consuming_at
         return ""

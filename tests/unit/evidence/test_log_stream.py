@@ -40,6 +40,21 @@ def test_what_went_in_comes_out(texts: list[bytes], chunk: int, read: int) -> No
     assert b"".join(payloads(Reads(plain, read), has_frames=False)) == b"".join(texts)
 
 
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 3), st.booleans()), max_size=30))
+def test_each_stream_has_its_own_lines(pieces: list[tuple[int, int, bool]]) -> None:
+    """16 kB of standard output without a line end, an error line on the other stream, and so on: no line is mixed."""
+    texts = {1: b"", 2: b""}
+    data = b""
+    for stream, length, ends in pieces:
+        text = (b"o" if stream == 1 else b"E") * length + (b"\n" if ends else b"")
+        texts[stream] += text
+        data += bytes([stream]) + b"\0\0\0" + len(text).to_bytes(4) + text
+    lines = b"".join(payloads(Reads(chunked(data, 7), 64), has_frames=True)).split(b"\n")
+    assert not [line for line in lines if b"o" in line and b"E" in line]
+    wanted = [line for text in texts.values() for line in text.split(b"\n") if line]
+    assert sorted(line for line in lines if line) == sorted(wanted)
+
+
 @given(TEXTS.filter(bool), st.integers(1, 50), st.data())
 def test_half_an_answer_is_an_error(texts: list[bytes], chunk: int, data: st.DataObject) -> None:
     """A log that was cut off must not look like a short one."""

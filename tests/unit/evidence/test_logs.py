@@ -34,15 +34,12 @@ class Log:
         return [f"{STARTED.plus(at)} {text}\n".encode() for at, text in self.lines]
 
     def get(self, _: str, params: dict[str, str], **__: Any) -> Answer:
-        since = float(params.get("since", 0))
+        since, tail = float(params.get("since", 0)), int(params.get("tail", 10**6))
         rows = [
             text for text, (at, _) in zip(self._texts(), self.lines, strict=True) if STARTED.plus(at).epoch_s >= since
-        ]
+        ][-tail:]
         frames = [b"\x02\0\0\0" + len(row).to_bytes(4) + row for row in rows]
         return Answer(b"".join(f"{len(f):x}\r\n".encode() + f + b"\r\n" for f in frames) + b"0\r\n\r\n")
-
-    def logs(self, _: str, tail: int, **__: Any) -> bytes:
-        return b"".join(self._texts()[-tail:])
 
 
 def following(log: Log, since: float = 0) -> logs.Follower:

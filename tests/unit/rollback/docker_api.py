@@ -97,9 +97,6 @@ class Api:
             },
         }
 
-    def logs(self, container_id: str, **_: Any) -> bytes:
-        return b"".join(self._lines(container_id, None))
-
     def _lines(self, container_id: str, since: float | None) -> list[bytes]:
         return [
             f"{line}\n".encode()
