@@ -91,13 +91,20 @@ def has(reading: QueueReading, replica: Replica) -> bool:
 
 
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
-    """Consumers of the channel that are none of these replicas; of a name, as many may be those that cannot be told."""
+    """Consumers of the channel that are none of these replicas; of a name, as many may be those that cannot be told.
+
+    A replica has one connection, or none while it is busy: a second one is of another process inside it.
+    """
     known = list(replicas)
+    second = [c for replica in known for c in [c for c in reading.consumers if is_consumer(c, replica)][1:]]
     unknown = _unknown(reading, known)
     for replica in untold(reading, known):
         alike = next((consumer for consumer in unknown if consumer.hostname == replica.hostname), None)
         unknown = [consumer for consumer in unknown if consumer is not alike]
-    return tuple(f"{consumer.hostname or '?'} at {consumer.address}" for consumer in unknown)
+    return tuple(
+        [f"{consumer.hostname or '?'} at {consumer.address}" for consumer in unknown]
+        + [f"a second process in {consumer.hostname or '?'}, at {consumer.address}" for consumer in second]
+    )
 
 
 def _unknown(reading: QueueReading, replicas: Iterable[Replica]) -> list[Consumer]:

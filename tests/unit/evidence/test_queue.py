@@ -47,6 +47,16 @@ def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:
     assert queue.strangers(reading, [by_address]) == ("laptop at 10.1.2.3:50000",)
 
 
+def test_a_second_connection_of_a_replica_is_a_stranger() -> None:
+    """`docker exec` starts a consumer of any code in our own container, under its name and address."""
+    own = replica()
+    one = Consumer(own.hostname, f"{own.addresses[0]}:1", 0)
+    reading = QueueReading(0, 0, (one,), 0)
+    assert queue.strangers(reading, [own]) == ()
+    twice = replace(reading, consumers=(one, replace(one, address=f"{own.addresses[0]}:2")))
+    assert queue.strangers(twice, [own]) == (f"a second process in {own.hostname}, at {own.addresses[0]}:2",)
+
+
 def test_a_replica_without_an_address_of_its_own_is_no_stranger() -> None:
     """In the host's network it has the machine's name: one client of that name may be it, and no other one."""
     reading = queue.parse(STATS, "enrichment", "enrichment_worker")
