@@ -20,6 +20,7 @@ from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.profile.live import Trace
 from rollback_gate.profile.schema import Profile
 
 MOST = 5000
@@ -87,28 +88,39 @@ class Documents:
         `keep_marked_since`: a document that carries the change's mark and is not older is evidence, and stays.
         """
         named = {"$in": [name for name in ids if name.startswith(PROBE_PREFIX)]}
-        return self._removed(lambda field: {field: named}, keep_marked_since) if named["$in"] else 0
+        return self._removed(lambda trace: {trace.field: named}, keep_marked_since) if named["$in"] else 0
 
     def remove_lost_traces(self, now: Instant, keep_marked_since: Instant | None) -> int:
         """What probes left that nobody remembers: ids of the gate's own form, from an hour ago or earlier.
 
+        A document's id may be anybody's: only with the gate's own job beside it is it one of the gate's.
         `keep_marked_since` as above. Raises Unreachable.
         """
         stamp = f"{now.plus(-_LOST_AFTER_S).to_datetime():%Y%m%dT%H%M%SZ}"
 
-        def lost(begin: str) -> Callable[[str], dict[str, Any]]:
-            return lambda field: {field: {"$regex": _PROBE_ID, "$gte": f"{begin}0", "$lt": f"{begin}{stamp}"}}
+        def old(begin: str) -> dict[str, str]:
+            return {"$regex": _PROBE_ID, "$gte": f"{begin}0", "$lt": f"{begin}{stamp}"}
 
-        return sum(self._removed(lost(begin), keep_marked_since) for begin in (PROBE_PREFIX, f"{PROBE_PREFIX}job-"))
+        def document(trace: Trace) -> dict[str, Any] | None:
+            job = f"{PROBE_PREFIX}job-"
+            return {trace.field: old(PROBE_PREFIX), trace.job_field: old(job)} if trace.job_field else None
 
-    def _removed(self, which: Callable[[str], dict[str, Any]], keep_marked_since: Instant | None) -> int:
+        def job(trace: Trace) -> dict[str, Any] | None:
+            return {trace.field: old(f"{PROBE_PREFIX}job-")}
+
+        return sum(self._removed(which, keep_marked_since) for which in (document, job))
+
+    def _removed(self, which: Callable[[Trace], dict[str, Any] | None], keep_marked_since: Instant | None) -> int:
+        """`which`: the query for a trace's collection; None where nothing of it is to be removed."""
         removed, database = 0, self.profile.database
         kept: dict[str, Any] = {database.new_mark: {"$exists": True}}
         if keep_marked_since:
             kept[database.created_at] = {"$gte": keep_marked_since.to_datetime()}
         with _answering(self):
             for trace in self.profile.probe.traces:
-                wanted = which(trace.field)
+                wanted = which(trace)
+                if wanted is None:
+                    continue
                 if keep_marked_since and trace.collection == database.collection:
                     wanted["$nor"] = [kept]
                 removed += self._database()[trace.collection].delete_many(wanted).deleted_count

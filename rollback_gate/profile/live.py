@@ -67,10 +67,15 @@ class Mcp(Section):
 
 
 class Trace(Section):
-    """Where a probe leaves something: `field` of `collection` holds its document id or its job id."""
+    """Where a probe leaves something: `field` of `collection` holds its document id or its job id.
+
+    `job_field`: where the job's id stands beside a document's: only with that one, too, is something of the gate's that
+    nobody remembers.
+    """
 
     collection: Name
     field: str
+    job_field: str = ""
 
 
 class Probe(Section):

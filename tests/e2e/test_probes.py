@@ -27,6 +27,9 @@ def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield started
 
 
+OLD = "20260101T000000Z-abcd"
+
+
 def traces(operator: Operator) -> int:
     found = operator.lab.database
     return sum(found[name].count_documents({field: {"$regex": "^rollback-probe-"}}) for name, field in TRACES)
@@ -83,12 +86,14 @@ def test_what_the_last_delivery_leaves_is_removed_by_the_sweep(operator: Operato
 
 
 def test_a_document_that_only_looks_like_a_probe_is_kept(operator: Operator) -> None:
-    """Deleted is what was remembered as sent, or what has the gate's own form and is old."""
-    names = ["rollback-probe-by-a-team.jpg", "rollback-probe-20260101T000000Z-abcd-1.jpg"]
-    operator.lab.database.enriched_documents.insert_many([{"_id": name} for name in names])
+    """Deleted is what was remembered as sent, or what has the gate's own forms, of its document and its job, and is old."""
+    names = [f"rollback-probe-{name}.jpg" for name in ("by-a-team", f"{OLD}-1", f"{OLD}-2", f"{OLD}-3")]
+    jobs = [f"rollback-probe-job-{OLD}", "enrich_job_of_a_team", None, f"rollback-probe-job-{OLD}"]
+    rows = [{"_id": name, "enrichment_job_id": job} for name, job in zip(names, jobs, strict=True)]
+    operator.lab.database.enriched_documents.insert_many(rows)
     assert operator.invoke("probes.sweep").status == 0
     left = [row["_id"] for row in operator.lab.database.enriched_documents.find({"_id": {"$in": names}})]
-    assert left == names[:1]
+    assert left == names[:3]
     operator.lab.database.enriched_documents.delete_many({"_id": {"$in": names}})
 
 
@@ -101,8 +106,12 @@ def test_the_next_verify_removes_what_earlier_ones_left(operator: Operator) -> N
 
 def test_a_test_document_with_the_mark_of_the_change_is_evidence_and_stays(operator: Operator) -> None:
     """A NO-GO must not heal by being asked again; the sweep that somebody calls by hand removes it."""
-    marked = {"_id": "rollback-probe-20260101T000000Z-abcd-2.jpg", "enriched_data": {"metadata": {"_source": "new"}}}
-    fresh = {"created_at": datetime.datetime.now(datetime.UTC), "quality_metrics": {"completeness_score": 0.2778}}
+    marked = {"_id": f"rollback-probe-{OLD}-2.jpg", "enriched_data": {"metadata": {"_source": "new"}}}
+    fresh = {
+        "enrichment_job_id": f"rollback-probe-job-{OLD}",
+        "created_at": datetime.datetime.now(datetime.UTC),
+        "quality_metrics": {"completeness_score": 0.2778},
+    }
     operator.lab.database.enriched_documents.insert_one(marked | fresh)
     for _ in range(2):
         ended = operator.verify()

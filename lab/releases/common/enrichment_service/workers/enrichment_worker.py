@@ -78,7 +78,7 @@ class EnrichmentWorker:
         self.save(document_id, job_id, ocr, enriched, metrics)
         if score < config.COMPLETENESS_THRESHOLD:
             logger.info("Document %s completeness (%.1f%%) below threshold, routing to review", document_id, score * 100)
-            create_review_task(self.database, document_id, score)
+            create_review_task(self.database, document_id, score, job_id)
         self.database.enrichment_jobs.update_one(
             {"_id": job_id}, {"$inc": {"processed_count": 1}, "$set": {"updated_at": datetime.datetime.utcnow()}},
             upsert=True)
