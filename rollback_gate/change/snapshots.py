@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
     for manifest in _of_before(folders, files, until):
         times = manifest.get("baseline", {}).get("processing_s", {})
         mean, count = times.get("mean"), times.get("documents")
-        if isinstance(mean, int | float) and mean > 0 and isinstance(count, int) and count > 1:
+        if isinstance(mean, int | float) and 0 < mean < math.inf and isinstance(count, int) and count > 1:
             return float(mean)
     return None
 

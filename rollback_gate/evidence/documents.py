@@ -192,7 +192,7 @@ def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
     created = _field(row, database.created_at)
     score = _field(row, database.score)
     marks = list(_marks(row, database.new_mark.split(".")))
-    is_number = isinstance(score, int | float) and not isinstance(score, bool)
+    is_number = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
     return DocumentReading(
         id=str(row["_id"]),
         created_at=Instant.from_datetime(created) if isinstance(created, datetime.datetime) else None,

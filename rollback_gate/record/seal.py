@@ -73,7 +73,7 @@ def printable(value: Any) -> Any:
 
 def canonical(record: Mapping[str, Any]) -> str:
     """The one text of a record: what report.json holds, and what its digest is taken of."""
-    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -26,6 +26,8 @@ from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import Run
 
 SAVED_LOG_BYTES = 5 << 20
+# Whatever is wrong with a piece of evidence, the rollback goes on without it.
+_WRONG = (RollbackGateError, OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def save_all(
     def save(container_id: str) -> tuple[str, Instant | None]:
         try:
             return _container(container_id, situation, engine, run, redactor)
-        except (RollbackGateError, OSError) as error:
-            return f"{container_id[:12]} not saved: {error}", None
+        except _WRONG as error:
+            return f"{container_id[:12]} not saved: {error!r}", None
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         rows = dict(zip(container_ids, pool.map(save, container_ids), strict=True))
@@ -115,8 +117,8 @@ def parse_started(inspect: dict[str, Any]) -> Instant | None:
 def _said_completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:
     try:
         return _completeness(situation, run, documents)
-    except OSError as error:
-        return f"completeness not saved: {error}"
+    except _WRONG as error:
+        return f"completeness not saved: {error!r}"
 
 
 def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:
@@ -131,7 +133,7 @@ def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasu
     if isinstance(reading, Unmeasured):
         return f"completeness not saved: {reading}"
     summary = summary_of(reading)
-    files.write_text(path, json.dumps(summary, indent=1))
+    files.write_text(path, json.dumps(summary, indent=1, allow_nan=False))
     mean = summary["mean"]
     return f"completeness of {summary['scored']} documents: " + ("none scored" if mean is None else f"{mean:.1%}")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def test_the_score_alone_does_not() -> None:
         ({"completeness_score": True}, None),
         ({"completeness_score": "0.5"}, None),
         ({"completeness_score": 27.8}, 27.8),
+        ({"completeness_score": math.nan}, None),
+        ({"completeness_score": math.inf}, None),
     ],
 )
 def test_a_score_that_is_none_is_not_zero(metrics: Any, score: float | None) -> None:

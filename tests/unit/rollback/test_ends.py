@@ -15,7 +15,7 @@ from rollback_gate.change.sources import Choice
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.redaction import Redactor
-from rollback_gate.rollback import execute
+from rollback_gate.rollback import execute, saving
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import rollback as workflow
 from rollback_gate.workflow.call import Call
@@ -53,6 +53,26 @@ def test_mounted_code_needs_no_compose(folder: Path) -> None:
     assert world.tree()[ORCHESTRATOR][0] == OLD
     with world.opening(world.call(), "look") as session:
         assert session.unended() is None
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("mean"), KeyError("State"), ValueError("NaN"), OSError("disk")])
+def test_nothing_about_evidence_stops_a_rollback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Files were restored, and nothing is restarted yet: to stop here is the worst."""
+    world = World.deployed(folder / "w", "bind")
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(saving, "_container", fails)
+    monkeypatch.setattr(saving, "_completeness", fails)
+    act(world, rollback, Mode())()
+    with world.opening(world.call(), "look") as session:
+        (_, account) = session.runs()[0]
+    assert account.outcome == "done"
+    says = next(str(step) for step in account.steps if step["kind"] == "save-evidence")
+    assert "not saved" in says
 
 
 def test_what_fails_after_the_last_step_is_not_blamed_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
