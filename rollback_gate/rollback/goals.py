@@ -76,12 +76,16 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
     return goal, f"as run {run.id} found it"
 
 
-def undo_of(run: Run, account: RunAccount) -> tuple[Goal, str]:
-    """The change as it was before the run: files and modules out of the quarantine, images that were kept."""
+def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
+    """The change as it was before the run: files and modules out of the quarantine, images that were kept.
+
+    Raises Refused where something of it is neither in place nor in the quarantine, or is not what the run moved there.
+    """
     before: Mapping[str, str | None] = account.began["before"]
     moved = [path for targets in account.done(Kind.QUARANTINE) for path in targets]
+    _refuse_lost(run, account, directory, moved)
     sources = tuple(
-        Source.of(path, "quarantine", run.id, _read(run.quarantine / path))
+        Source(path, "quarantine", run.id, _kept(run.quarantine / path, digest), digest)
         for path, digest in before.items()
         if digest is not None and files.is_there(run.quarantine / path)
     )
@@ -96,6 +100,21 @@ def undo_of(run: Run, account: RunAccount) -> tuple[Goal, str]:
         consumes=bool(account.began["consuming"]),
     )
     return goal, f"as it was before run {run.id}"
+
+
+def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable[str]) -> None:
+    """Bytecode is nobody's work: Python makes it again."""
+    files_lost = (
+        path
+        for path, digest in account.began["before"].items()
+        if digest is not None and account.began["strategy"] != Strategy.IMAGE and digest_of(directory / path) != digest
+    )
+    paths_lost = (path for path in moved if not path.endswith(".pyc") and not files.is_there(directory / path))
+    if lost := [path for path in (*files_lost, *paths_lost) if not files.is_there(run.quarantine / path)]:
+        raise Refused(
+            f"{', '.join(lost)} of run {run.id} is neither in place nor in {run.quarantine}; nothing was touched",
+            "put it back there from a copy, or deploy the change again as you would a new one",
+        )
 
 
 def sweep(run: Run, goal: Goal, directory: Path) -> None:

@@ -200,8 +200,8 @@ def _goal_of_run(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:
     return goals.of_run(run, account)
 
 
-def _goal_of_undo(run: Run, account: RunAccount, *_: object) -> tuple[Goal, str]:
-    return goals.undo_of(run, account)
+def _goal_of_undo(run: Run, account: RunAccount, directory: Path, *_: object) -> tuple[Goal, str]:
+    return goals.undo_of(run, account, directory)
 
 
 def _how_of(account: RunAccount) -> How:

@@ -131,6 +131,29 @@ def test_an_undo_of_two_runs_that_stops_half_way_is_a_failure(folder: Path, monk
         act(world, undo, Mode())()
 
 
+@pytest.mark.parametrize(
+    ("path", "is_cut", "says"),
+    [
+        (ORCHESTRATOR, False, "neither in place nor in"),
+        ("enrichment_service/errors", False, "neither in place nor in"),
+        (ORCHESTRATOR, True, "has been changed"),
+    ],
+)
+def test_an_undo_gives_back_what_was_moved_away_or_nothing(folder: Path, path: str, is_cut: bool, says: str) -> None:
+    """A file that is cut short, or gone, is not the change as it was: it would be installed, and "is back"."""
+    world = World.deployed(folder / "w", "bind")
+    act(world, rollback, Mode())()
+    kept = next(world.root.rglob("quarantine")) / path
+    if is_cut:
+        kept.write_text("cut")
+    else:
+        kept.rename(kept.with_name("elsewhere"))
+    before = world.tree()
+    with pytest.raises(Refused, match=says):
+        act(world, undo, Mode())()
+    assert world.tree() == before
+
+
 def test_a_lost_journal_is_an_error_and_its_folder_stays(folder: Path) -> None:
     """What was moved away lies only there."""
     world = World.deployed(folder / "w", "bind")
