@@ -61,6 +61,10 @@ class Unreachable(RollbackGateError):
     """Docker, Compose, the queue or the database did not answer as needed."""
 
 
+class Unreadable(Unreachable):
+    """The engine answers, and does not give this: a log whose driver keeps none, for example."""
+
+
 class TrackerRefused(RollbackGateError):
     """The tracker of tickets will not do it, however often it is asked: no such ticket, no right to it."""
 

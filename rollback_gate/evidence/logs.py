@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from rollback_gate.errors import Unreachable
+import requests
+
+from rollback_gate.errors import Unreachable, Unreadable
 from rollback_gate.evidence import log_stream
 from rollback_gate.evidence.log_lines import LogReader, LogSummary, split_timestamp
 from rollback_gate.instant import Instant
@@ -17,6 +19,7 @@ from rollback_gate.profile.logs import Logs
 
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
 _FIRST_TAIL = 100
+_GONE = 404
 _STAMPED = 64  # enough of a line for its timestamp
 
 
@@ -49,11 +52,21 @@ def blocks(
     what = f"the log of {replica.name}"
     with answering(what), api.get(url, params=wanted, stream=True, timeout=SILENCE_S) as answer:
         if answer.status_code != 200:
-            raise Unreachable(f"{what}: {answer.text.strip()[:300]}")
+            if answer.status_code == _GONE:
+                raise Unreachable(f"{what}: {_said(answer)}")
+            raise Unreadable(f"{what}: its log driver is '{replica.log_driver}', and {_said(answer)}")
         http_answer = answer.raw._original_response
         if http_answer is None or answer.headers.get("Transfer-Encoding") != "chunked":
             raise Unreachable(f"{what}: the engine's answer has no chunks, so its end cannot be told")
         yield from whole_lines(log_stream.payloads(http_answer.fp, has_frames=not replica.tty))
+
+
+def _said(answer: requests.Response) -> str:
+    """The engine's words; it sends them as JSON."""
+    try:
+        return str(answer.json()["message"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return answer.text.strip()[:300]
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -85,8 +98,6 @@ class Follower:
     def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
         """All since the reader's `since`. `now`: the engine's clock, not later than the read; one for many replicas."""
         what = f"the log of {self.replica.name}"
-        if self.replica.log_driver == "none":
-            return Unmeasured(what, "its log driver is 'none', which keeps nothing")
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
         try:

@@ -13,7 +13,7 @@ from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.reading import CodeReading
 from rollback_gate.change.strategy import Strategy, innermost
-from rollback_gate.errors import Unreachable
+from rollback_gate.errors import Unreachable, Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.instant import Instant
@@ -213,12 +213,13 @@ class Look:
     def _consumes(self, replica: Replica) -> bool:
         if not replica.is_running or replica.started_at is None:
             return False
-        if replica.log_driver == "none":
-            return True  # nothing else is to be seen
         # Of a rotated log the first lines are gone: work that it logged proves the same.
         forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
-        with contextlib.closing(logs.blocks(self.engine, replica, replica.started_at)) as blocks:
-            return any(_shows(block, forms, replica.started_at) for block in blocks)
+        try:
+            with contextlib.closing(logs.blocks(self.engine, replica, replica.started_at)) as blocks:
+                return any(_shows(block, forms, replica.started_at) for block in blocks)
+        except Unreadable:
+            return True  # that it runs is all there is to see
 
 
 def _shows(block: bytes, forms: Iterable[re.Pattern[str]], since: Instant) -> bool:

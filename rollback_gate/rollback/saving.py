@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import statistics
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rollback_gate.errors import RollbackGateError
+from rollback_gate.errors import RollbackGateError, Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading
@@ -76,14 +77,15 @@ def _container(
     replica = parse_inspect(attrs)
     last = LastConsumed(situation.profile.logs, replica)
     sha, size, kept_size, kept = hashlib.sha256(), 0, 0, deque[bytes]()
-    for block in [] if replica.log_driver == "none" else logs.blocks(engine, replica, None):
-        last.feed_block(block)
-        sha.update(block)
-        size += len(block)
-        kept.append(block)
-        kept_size += len(block)
-        while kept_size - len(kept[0]) > SAVED_LOG_BYTES:
-            kept_size -= len(kept.popleft())
+    with contextlib.suppress(Unreadable):  # then there is none to save
+        for block in logs.blocks(engine, replica, None):
+            last.feed_block(block)
+            sha.update(block)
+            size += len(block)
+            kept.append(block)
+            kept_size += len(block)
+            while kept_size - len(kept[0]) > SAVED_LOG_BYTES:
+                kept_size -= len(kept.popleft())
     saved = {key: attrs.get(key) for key in ("Id", "Name", "Created", "Image", "RestartCount", "State", "Mounts")}
     summary = {"log_sha256": sha.hexdigest(), "log_size_bytes": size, "inspect": saved}
     name = _free_name(run, replica)

@@ -12,7 +12,7 @@ from pathlib import Path
 from docker.errors import NotFound
 
 from rollback_gate.change.content import Source
-from rollback_gate.errors import RollbackFailed
+from rollback_gate.errors import RollbackFailed, Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import summarize
@@ -250,10 +250,11 @@ def _not_yet(replica: Replica, context: Context) -> str:
     """ "" once it consumes; else what it does instead, with the last error of its start."""
     if replica.started_at is None:
         return f"{replica.name} is {replica.condition}"
-    if replica.log_driver == "none":  # its state is all there is to see; verify judges the rest
-        return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     forms = context.situation.profile.logs
-    summary = summarize(logs.recent(context.engine, replica, replica.started_at), forms, replica.started_at)
+    try:
+        summary = summarize(logs.recent(context.engine, replica, replica.started_at), forms, replica.started_at)
+    except Unreadable:  # its state is all there is to see; verify judges the rest
+        return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     if replica.is_running and summary.consuming_at and summary.connected_at:
         context.consuming_at[replica.id] = summary.consuming_at
         return ""
@@ -287,7 +288,7 @@ def _wait_running(step: Step, context: Context) -> str:
 def note_consuming(replicas: Iterable[Replica], context: Context) -> None:
     """Since when each of these consumes, for those that an earlier attempt started too."""
     for replica in replicas:
-        if replica.id not in context.consuming_at and replica.log_driver != "none":
+        if replica.id not in context.consuming_at:
             _not_yet(replica, context)
 
 

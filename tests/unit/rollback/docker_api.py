@@ -47,6 +47,18 @@ class Answer:
         pass
 
 
+class Refusal(Answer):
+    """As of a log driver that keeps nothing to read."""
+
+    status_code = 501
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+
+    def json(self) -> dict[str, str]:
+        return {"message": "configured logging driver does not support reading"}
+
+
 @dataclass
 class Api:
     """Those calls of docker.APIClient that the product makes; any other one is an AttributeError."""
@@ -116,6 +128,8 @@ class Api:
 
     def get(self, url: str, params: dict[str, str], stream: bool, timeout: float) -> Answer:
         """The log as the engine sends it: a chunk and a frame for each line."""
+        if self._one(url.rpartition("/containers/")[2].partition("/")[0]).get("log_unreadable"):
+            return Refusal()
         since = float(params["since"]) if "since" in params else None
         lines = self._lines(url.rpartition("/containers/")[2].partition("/")[0], since)
         frames = [b"\x02\0\0\0" + len(line).to_bytes(4) + line for line in lines]

@@ -55,6 +55,17 @@ def test_mounted_code_needs_no_compose(folder: Path) -> None:
         assert session.unended() is None
 
 
+@pytest.mark.parametrize("strategy", ["bind", "build"])
+def test_a_log_that_cannot_be_read_stops_no_rollback(folder: Path, strategy: str) -> None:
+    """Whatever the driver is called: that the containers run stands in, and verify judges the rest."""
+    world = World.deployed(folder / "w", strategy)
+    world.odd("enrichment-worker", log_unreadable=True)
+    act(world, rollback, Mode())()
+    assert world.tree()[ORCHESTRATOR][0] == OLD
+    with world.opening(world.call(), "look") as session:
+        assert session.unended() is None
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("mean"), KeyError("State"), ValueError("NaN"), OSError("disk")])
 def test_nothing_about_evidence_stops_a_rollback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
