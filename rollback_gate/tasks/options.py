@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 Option = tuple[Any, str]  # default and help; the default's type is the option's
@@ -24,7 +25,7 @@ def task_with(
 
     def decorate(function: Callable[[Any], None]) -> Task[Any]:
         def body(context: Context, **given: Any) -> None:
-            function(SimpleNamespace(root=root_of(context), **given))
+            function(SimpleNamespace(root=root_of(context), **_dry(context, given)))
 
         first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         rest = [
@@ -41,6 +42,15 @@ def task_with(
         return made
 
     return decorate
+
+
+def _dry(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    """`invoke --dry` means this tool's own dry run; a task that has none does nothing."""
+    if not context.config["run"]["dry"]:
+        return given
+    if "dry_run" not in given:
+        raise Exit("error: this task has no dry run: nothing was done\n  → leave out --dry", code=2)
+    return given | {"dry_run": True}
 
 
 def root_of(context: Context) -> Path:
