@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -18,22 +19,56 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` in place of `path`, which keeps its owner and mode. Raises OSError; then `path` is untouched."""
+def replace_file(path: Path, data: bytes, like: Path | None = None, exactly: bool = False) -> None:
+    """Write `data` in place of `path`. Raises OSError; then `path` is untouched.
+
+    It keeps its owner, mode, access list and extended attributes; where nothing is there it gets those of `like`, else
+    of a file beside it, whatever the umask. `exactly`: it gets those of `like` and its times, as a copy of it.
+    """
     temporary = _temporary(path)
     try:
-        old = path.stat() if path.exists() else None
+        model = like if exactly else _model(path, like)
         with temporary.open("wb") as file:
             file.write(data)
-            if old is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
-                os.fchown(file.fileno(), old.st_uid, old.st_gid)
-            file.flush()
+            file.flush()  # what is written later would set the time anew
+            if model is not None:
+                is_own = exactly or model == path  # a stranger's owner is taken over where that is allowed
+                with contextlib.nullcontext() if is_own else contextlib.suppress(PermissionError):
+                    _dress(file.fileno(), model, exactly)
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _model(path: Path, like: Path | None) -> Path | None:
+    """What is in place, else what the content is from, else a file beside it."""
+    beside = (one for one in sorted(path.parent.glob("*")) if not one.is_symlink())
+    return next((one for one in (path, like, *beside) if one and one.is_file()), None)
+
+
+def _dress(descriptor: int, model: Path, with_times: bool) -> None:
+    """The owner before the mode, which a change of owner may cut, and the access list after it, which it would cut."""
+    was, now = model.stat(), os.fstat(descriptor)
+    if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
+        os.fchown(descriptor, was.st_uid, was.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(was.st_mode))
+    for name in _attributes(model):
+        os.setxattr(descriptor, name, os.getxattr(model, name))
+    if with_times:
+        os.utime(descriptor, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def _attributes(path: Path) -> list[str]:
+    """Those that a file's owner may set, where its file system has any."""
+    try:
+        names = os.listxattr(path)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return []
+        raise
+    return [name for name in names if name.startswith(("user.", "system.posix_acl"))]
 
 
 def move(source: Path, target: Path) -> None:

@@ -334,7 +334,9 @@ class Preflight:
         folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
         bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
         if os.geteuid() != 0:  # only root may give a file back to its owner
-            bad += [str(path) for path in restored if path.exists() and path.stat().st_uid != os.geteuid()]
+            groups = {os.getegid(), *os.getgroups()}
+            there = [path for path in restored if path.exists()]
+            bad += [str(p) for p in there if p.stat().st_uid != os.geteuid() or p.stat().st_gid not in groups]
         if bad:
             raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
         return True, "the files can be replaced, and the run can be kept"

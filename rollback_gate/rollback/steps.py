@@ -78,8 +78,15 @@ def _restore(step: Step, context: Context) -> str:
     files.sweep(path)
     if path.exists():
         _keep_copy(path, source, context)
-    files.replace_file(path, source.data)
+    files.replace_file(path, source.data, _model(source, context), exactly=source.kind == "quarantine")
     return f"{source.path} is now sha256 {source.digest[:16]} ({len(source.data)} bytes)"
+
+
+def _model(source: Source, context: Context) -> Path | None:
+    """The file that this content comes from, where it comes from one."""
+    if source.kind == "quarantine":
+        return context.run.quarantine / source.path
+    return context.situation.directory / source.origin if source.kind == "backup" else None
 
 
 def _keep_copy(path: Path, source: Source, context: Context) -> None:
@@ -89,7 +96,7 @@ def _keep_copy(path: Path, source: Source, context: Context) -> None:
         kept = context.run.spare(source.path)
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.replace_file(kept, path.read_bytes())
+        files.replace_file(kept, path.read_bytes(), path, exactly=True)
 
 
 def _own(context: Context, path: str) -> tuple[str, ...]:

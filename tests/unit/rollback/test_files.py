@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,46 @@ def test_a_replaced_file_keeps_owner_and_mode(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replaced_file_keeps_its_extended_attributes(tmp_path: Path) -> None:
+    """Access lists are such attributes too: without its own, another user's process may not read the file."""
+    path = tmp_path / "f"
+    path.write_text("old")
+    os.setxattr(path, "user.team", b"ocr")
+    files.replace_file(path, b"new")
+    assert os.getxattr(path, "user.team") == b"ocr"
+
+
+def test_a_file_that_was_missing_gets_mode_and_owner_of_its_model(tmp_path: Path) -> None:
+    """Of its backup, else of its neighbours, whatever the umask: a container that is not root must read it."""
+    backup, path = tmp_path / "b/f.backup", tmp_path / "p/f"
+    for one, mode in ((backup, 0o664), (path.with_name("a_neighbour"), 0o644)):
+        one.parent.mkdir(exist_ok=True)
+        one.write_text("x")
+        one.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        for like, mode in ((backup, 0o664), (None, 0o644)):
+            files.replace_file(path, b"new", like)
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            path.unlink()
+    finally:
+        os.umask(before)
+
+
+def test_an_exact_copy_has_all_of_its_model(tmp_path: Path) -> None:
+    """What an undo brings back is as it was, its time too."""
+    kept, path = tmp_path / "kept", tmp_path / "f"
+    for one, mode in ((kept, 0o640), (path, 0o600)):
+        one.write_text("x")
+        one.chmod(mode)
+    os.setxattr(kept, "user.team", b"ocr")
+    os.utime(kept, ns=(1, 1_700_000_000_123_456_789))
+    files.replace_file(path, kept.read_bytes(), kept, exactly=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.stat().st_mtime_ns == 1_700_000_000_123_456_789
+    assert os.getxattr(path, "user.team") == b"ocr"
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
