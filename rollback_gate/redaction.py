@@ -12,16 +12,21 @@ from urllib.parse import quote, quote_plus
 import markupsafe
 
 MASK = "[redacted]"
-# user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
-# The password part may itself hold @ and /: everything up to the last @ before white space or a quote is taken.
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s\"'<>:/@]*:[^\s\"'<>]*@", re.IGNORECASE)
+# Every pattern here has to be linear in the length of a text, whatever the text: a log may hold anything, and a
+# rollback waits for it. So none begins with a repetition, and credentials in a URL are looked for word by word.
+_WORD = re.compile(r"[^\s\"'<>]+")
+_USER = re.compile(r"[^:/@]*")
 # password=..., "token": "...", Authorization: Bearer ...: of a service that logs its own settings.
+_KEY = r"(?:password|passwd|secret|token|api[_-]?key)"
+_VALUE = r"(?!\$[{A-Za-z_])[^\s\"'<>,;&\\]{4,}"
 _NAMED = re.compile(
-    r"(?P<name>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?"
-    r"|\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic)\s+)(?P<value>(?!\$[{A-Za-z_])[^\s\"'<>,;&\\]{4,})",
+    rf"(?P<name>{_KEY}[\"']?\s*[=:]\s*[\"']?|authorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic)\s+){_VALUE}",
     re.IGNORECASE,
 )
+_IS_KEY = re.compile(rf"{_KEY}$", re.IGNORECASE)
+_IS_VALUE = re.compile(_VALUE)
 _SHORTEST = 4
+_CUT = "…"
 
 
 class Redactor:
@@ -35,7 +40,8 @@ class Redactor:
     def text(self, value: str) -> str:
         if self._secrets:
             value = self._secrets.sub(MASK, value)
-        value = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", value)
+        if "://" in value and "@" in value:
+            value = _WORD.sub(_without_credentials, value)
         return _NAMED.sub(rf"\g<name>{MASK}", value)
 
     def value(self, value: Any) -> Any:
@@ -49,8 +55,35 @@ class Redactor:
         return value
 
     def _named(self, key: Any, item: Any) -> Any:
-        is_secret = isinstance(key, str) and isinstance(item, str) and _NAMED.fullmatch(f"{key}={item}")
-        return MASK if is_secret else self.value(item)
+        is_text = isinstance(key, str) and isinstance(item, str)
+        return MASK if is_text and _IS_KEY.search(key) and _IS_VALUE.fullmatch(item) else self.value(item)
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    """user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
+
+    The password part may itself hold @ and /: everything up to the last @ of the word is taken.
+    """
+    text = word[0]
+    begin, end = text.find("://"), text.rfind("@")
+    while 0 <= begin < end:
+        user = _USER.match(text, begin + 3)
+        after = user.end() if user else len(text)
+        is_scheme = begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] in "+.-")
+        if is_scheme and after < end and text[after] == ":":
+            return f"{text[:begin]}://{MASK}@{text[end + 1 :]}"
+        begin = text.find("://", begin + 3)
+    return text
+
+
+def cut(text: str, longest: int) -> str:
+    """At most so many characters, of which no word is cut: part of a secret would not be known for one."""
+    if len(text) <= longest:
+        return text
+    end = longest - len(_CUT)
+    while end > 0 and not (text[end].isspace() or text[end - 1].isspace()):
+        end -= 1
+    return f"{text[:end].rstrip()}{_CUT}"
 
 
 def _forms(secret: str) -> set[str]:

@@ -18,6 +18,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
+from rollback_gate.redaction import cut
 
 LIMIT_S = 20
 _END = "end of reading"
@@ -92,7 +93,7 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
     what, service = f"the code in {replica.name}", replica.service
     lines = answer.stdout.splitlines()
     if answer.status != 0 or not lines or lines[-1] != _END:
-        said = (answer.stderr.strip() or answer.stdout.strip() or "nothing").splitlines()[-1][:200]
+        said = cut((answer.stderr.strip() or answer.stdout.strip() or "nothing").splitlines()[-1], 200)
         return Unmeasured(what, f"the script in the container ended with status {answer.status} and said: {said}")
     rows = [_row(line) for line in lines[:-1]]
     odd = [row for row in rows if row[0] == "file" and (len(row) != 5 or not _DIGEST.fullmatch(row[1]))]

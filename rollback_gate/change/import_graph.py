@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rollback_gate.model import Unmeasured
+from rollback_gate.redaction import cut
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _names(tree: ast.AST, kept: Iterable[str]) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             if any(text == name or text.startswith(f"{name}.") for name in dotted):
-                yield node.lineno, f"names {text[:100]}"
+                yield node.lineno, f"names {cut(text, 100)}"
         elif isinstance(node, ast.Call) and _is_import_call(node.func):
             name = node.args[0] if node.args else None
             is_absolute = isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value[:1] != "."

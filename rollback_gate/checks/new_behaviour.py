@@ -15,6 +15,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.redaction import cut
 
 _FEW = 5
 
@@ -252,7 +253,7 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
     """
     log = replica.log
     if isinstance(log, LogSummary) and log.new:
-        seen = [f"{s.kind}: {s.count} × {s.name}, first {s.first_at.short}: {s.sample[:300]}" for s in log.new]
+        seen = [f"{s.kind}: {s.count} × {s.name}, first {s.first_at.short}: {cut(s.sample, 300)}" for s in log.new]
         names = ", ".join(sorted({s.kind for s in log.new}))
         return failed(replica.label, f"logged {names} since the boundary", Evidence.LOG, *seen)
     gone = cut_off(replica, profile)

@@ -9,6 +9,7 @@ from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.replica import Replica
+from rollback_gate.redaction import cut
 
 _LONGEST = 200
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
@@ -243,6 +244,6 @@ def _configuration_of(readings: Readings, service: str) -> Claim:
         return inconclusive(
             service,
             f"{says} are not known here (deployment.variables); the next `up` would start that",
-            f"now: {now[:_LONGEST]}",
+            f"now: {cut(now, _LONGEST)}",
         )
     return passed(service, "a new container would get the same configuration", Evidence.PROCESS)

@@ -22,6 +22,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.live import Trace
 from rollback_gate.profile.schema import Profile
+from rollback_gate.redaction import cut
 
 MOST = 5000
 MANY = 50_000
@@ -351,4 +352,4 @@ def index_advice(profile: Profile) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).split(", full error")[0].split(", Timeout:")[0][:200]
+    return cut(str(error).split(", full error")[0].split(", Timeout:")[0], 200)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from rollback_gate.profile.logs import Logs, NoiseLine
+from rollback_gate.redaction import cut
 
 _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
@@ -101,7 +102,7 @@ class ErrorLines:
 
     def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
         if self._last is _Record.ERROR and self.count == len(self.samples):  # the last one kept is the last error
-            self.samples[-1] = f"{self.samples[-1]}: {text}"[:_LONGEST_SAMPLE]
+            self.samples[-1] = cut(f"{self.samples[-1]}: {text}", _LONGEST_SAMPLE)
         if self._last is not _Record.PLAIN:
             return
         self._last = _Record.NOISE if noise else _Record.ERROR
@@ -111,7 +112,7 @@ class ErrorLines:
     def _keep(self, text: str, consuming: bool) -> None:
         self.count += 1
         self.tell(text)
-        text = text[:_LONGEST_SAMPLE]
+        text = cut(text, _LONGEST_SAMPLE)
         if len(self.samples) < MOST_SAMPLES:
             self.samples.append(text)
         if not consuming and len(self.at_start) < MOST_SAMPLES:

@@ -13,6 +13,7 @@ from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
 from rollback_gate.evidence.symptoms import Attempt, ErrorCount, LogHistory
 from rollback_gate.instant import Instant
 from rollback_gate.profile.triggers import Triggers
+from rollback_gate.redaction import cut
 
 OTHER = "other"
 _PARTS = 60  # of an hour: how fine the last hour is known
@@ -50,7 +51,7 @@ class HistoryListener:
 
     def line(self, at: Instant, text: str) -> None:
         if self.triggers.import_error.search(text):
-            self._import_error = (text[:_LONGEST], at)
+            self._import_error = (cut(text, _LONGEST), at)
         elif self._open:
             attempt = self._attempts[self._open]
             self._attempts[self._open] = replace(attempt, mcp=attempt.mcp + 1)
@@ -63,7 +64,7 @@ class HistoryListener:
         kind.total += 1
         kind.parts[self._part(at)] += 1
         kind.hours[self._part(at) // _PARTS] += 1
-        kind.last_at, kind.sample = at, text[:_LONGEST]
+        kind.last_at, kind.sample = at, cut(text, _LONGEST)
         _forget(kind.parts, self._part(at) - 2 * _PARTS)
         _forget(kind.hours, self._part(at) // _PARTS - _HOURS)
         if self._open:
@@ -73,7 +74,7 @@ class HistoryListener:
         """An error that the profile names is one tool's, after which a document goes on; any other may be its end."""
         attempt = self._attempts[document]
         failed = attempt.failed or not is_known
-        error, sample = plain_error(text, document), text[:_LONGEST]
+        error, sample = plain_error(text, document), cut(text, _LONGEST)
         self._attempts[document] = replace(attempt, error=error, sample=sample, failed=failed)
 
     def consuming(self, at: Instant) -> None:
@@ -142,13 +143,13 @@ def type_of(text: str, triggers: Triggers) -> tuple[str, bool]:
     for form in triggers.errors:
         if form.pattern.search(text):
             return form.name, form.expected
-    return f"{OTHER}: {plain_error(text, '')[:80]}", False
+    return f"{OTHER}: {cut(plain_error(text, ''), 80)}", False
 
 
 def plain_error(text: str, document: str) -> str:
     """An error's line without what differs from one document to the next: its id, numbers, addresses."""
     named = text.replace(document, "DOCUMENT") if document else text
-    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+", "N", named)[:_LONGEST]
+    return cut(re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+", "N", named), _LONGEST)
 
 
 def _forget(counter: Counter[int], before: int) -> None:

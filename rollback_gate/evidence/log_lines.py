@@ -16,6 +16,7 @@ from rollback_gate.evidence.error_lines import ErrorLines
 from rollback_gate.evidence.log_filter import LEVELS, texts_of
 from rollback_gate.instant import Instant
 from rollback_gate.profile.logs import LinePattern, Logs, NewLine
+from rollback_gate.redaction import cut
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _LONGEST_LINE = 4096
@@ -315,7 +316,7 @@ def _note(seen: dict[str, Sighting], forms: Iterable[LinePattern], at: Instant, 
 
 def _count(seen: dict[str, Sighting], name: str, kind: str, at: Instant, text: str) -> None:
     old = seen.get(name)
-    seen[name] = Sighting(name, kind, 1, at, text[:_LONGEST_LINE]) if old is None else _again(old)
+    seen[name] = Sighting(name, kind, 1, at, cut(text, _LONGEST_LINE)) if old is None else _again(old)
 
 
 def _again(sighting: Sighting) -> Sighting:

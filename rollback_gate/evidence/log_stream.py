@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from rollback_gate.redaction import cut
+
 LONGEST_BYTES = 1 << 20
 READ_BYTES = 1 << 18
 _HEADER_BYTES = 8
@@ -86,7 +88,7 @@ def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
             if end > length:
                 break
             if data[position] == _SYSTEM_ERROR:
-                said = data[begin:end][:300].decode(errors="replace").strip()
+                said = cut(data[begin:end].decode(errors="replace").strip(), 300)
                 raise BrokenOff(f"the engine could not read on: {said}")
             text, stream = data[begin:end], data[position]
             if stream in open_lines or not text.endswith(b"\n"):

@@ -16,6 +16,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.logs import Logs
+from rollback_gate.redaction import cut
 
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
 _FIRST_TAIL = 100
@@ -64,9 +65,9 @@ def blocks(
 def _said(answer: requests.Response) -> str:
     """The engine's words; it sends them as JSON."""
     try:
-        return str(answer.json()["message"])[:300]
+        return cut(str(answer.json()["message"]), 300)
     except (ValueError, KeyError, TypeError):
-        return answer.text.strip()[:300]
+        return cut(answer.text.strip(), 300)
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

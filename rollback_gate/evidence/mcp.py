@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from rollback_gate.evidence.readings import McpReading, Upstream
 from rollback_gate.profile.live import Ask
 from rollback_gate.profile.schema import Profile
+from rollback_gate.redaction import cut
 
 _ID = "rollback-gate"
 _MOST_BYTES = 1 << 20
@@ -78,5 +79,5 @@ def _judge(answer: Mapping[str, Any], ask: Ask, address: str, seconds: float) ->
         return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method} in {seconds:.2f} s")
     says = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else str(error)
     if ask.trouble and ask.trouble.search(says):
-        return McpReading(Upstream.IN_TROUBLE, f"{address} answers a call of {ask.method} with error {says[:200]}")
-    return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method}, with error {says[:200]}")
+        return McpReading(Upstream.IN_TROUBLE, f"{address} answers a call of {ask.method} with error {cut(says, 200)}")
+    return McpReading(Upstream.ANSWERS, f"{address} answers a call of {ask.method}, with error {cut(says, 200)}")

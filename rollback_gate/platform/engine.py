@@ -16,6 +16,7 @@ from rollback_gate.errors import CommandFailed, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.replica import Replica, parse_inspect
+from rollback_gate.redaction import cut
 
 ANSWER_S = 15
 BY_ADDRESS = "at "
@@ -136,12 +137,11 @@ def answering(what: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        says = " ".join(str(error.explanation or error).split())[:300]
+        says = cut(" ".join(str(error.explanation or error).split()), 300)
         raise Unreachable(f"the engine refused {what}: {says}", "mend what it names, then do the same again") from error
     except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"the engine did not answer for {what}: {_cause(error)}", REMEDY) from error
 
 
 def _cause(error: BaseException) -> str:
-    text = str(error)
-    return text if len(text) < 300 else f"{text[:300]}..."
+    return cut(str(error), 300)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollback_gate.instant import Instant
+from rollback_gate.redaction import cut
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -204,7 +205,7 @@ def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
     rows = [row for row in log if Instant.parse(row["Start"]) >= since]
     if not rows or not all(_is_missing(row) for row in rows):
         return ""
-    return " ".join(str(rows[-1].get("Output") or f"exit status {rows[-1].get('ExitCode')}").split())[:300]
+    return cut(" ".join(str(rows[-1].get("Output") or f"exit status {rows[-1].get('ExitCode')}").split()), 300)
 
 
 def _is_missing(result: Mapping[str, Any]) -> bool:

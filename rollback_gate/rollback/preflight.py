@@ -26,6 +26,7 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.redaction import cut
 from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
@@ -285,7 +286,9 @@ class Preflight:
     def _refuse_another_configuration(self, rows: list[Replica], found: str, checklist: Checklist) -> None:
         """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
         names = ", ".join(replica.name for replica in rows)
-        says = f"new containers would get another configuration than {names} ({found[:_LONGEST]}): the Compose files "
+        says = (
+            f"new containers would get another configuration than {names} ({cut(found, _LONGEST)}): the Compose files "
+        )
         says += "have changed, or variables that they use are not known here"
         if not self.how.accept_configuration:
             remedy = "name the variables in deployment.variables, or say --accept-configuration"

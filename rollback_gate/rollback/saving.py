@@ -91,10 +91,15 @@ def _container(
     name = _free_name(run, replica)
     if name is None:
         return f"{replica.name}: saved before", last.since
-    end = b"".join(kept)[-SAVED_LOG_BYTES:].decode(errors="replace")
+    end = _end_of(b"".join(kept)).decode(errors="replace")
     files.write_text(run.saved / f"{name}.log", redactor.text(end))
     files.write_text(run.saved / f"{name}.json", redactor.text(json.dumps(summary, indent=1)))
     return f"{replica.name}: {size} bytes of log", last.since
+
+
+def _end_of(log: bytes) -> bytes:
+    """Whole lines: half of a secret would not be known for one."""
+    return log if len(log) <= SAVED_LOG_BYTES else log[-SAVED_LOG_BYTES:].partition(b"\n")[2]
 
 
 def _free_name(run: Run, replica: Replica) -> str | None:

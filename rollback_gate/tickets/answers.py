@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollback_gate.errors import RollbackGateError, TrackerBusy, TrackerRefused
+from rollback_gate.redaction import cut
 
 BUSY = frozenset({429, 502, 503, 504})
 _DID_NOTHING = frozenset({429, 503})  # a gateway's 502 or 504 may stand before work that is done
@@ -12,7 +13,7 @@ def of_status(
     status: int, what: str, rights: str, token: str, says: str = "", retry_after: str = ""
 ) -> RollbackGateError:
     """`what`: was asked for; `rights`: that the token needs; `token`: the variable that holds it."""
-    heard = f" ({' '.join(says.split())[:200]})" if says else ""
+    heard = f" ({cut(' '.join(says.split()), 200)})" if says else ""
     if status in BUSY:
         busy = TrackerBusy(f"{what}: the tracker is busy, it answered {status}", "try again later")
         busy.retry_after_s = float(retry_after) if retry_after.isdecimal() else 0.0

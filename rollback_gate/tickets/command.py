@@ -7,6 +7,7 @@ from pathlib import Path
 from rollback_gate.errors import CommandFailed, TrackerRefused
 from rollback_gate.platform.commands import Runner
 from rollback_gate.profile.afterwards import Ticket
+from rollback_gate.redaction import cut
 from rollback_gate.tickets.tracker import Files
 
 
@@ -41,7 +42,7 @@ class Command:
         try:
             return self._runner(command, timeout_s=self._settings.limit_s, text=summary).stdout
         except CommandFailed as error:
-            said = " ".join(error.output.split())[:200]
+            said = cut(" ".join(error.output.split()), 200)
             raise TrackerRefused(
                 f"{self._settings.command[0]} {what} {error.status}{': ' if said else ''}{said}",
                 "mend the command of the section [ticket], then ask again",
