@@ -11,21 +11,25 @@ import requests
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Consumer, QueueReading
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import web
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+
+_MOST_BYTES = 16 << 20
+_ERROR = 400
 
 
 def publish(profile: Profile, tasks: Iterable[Mapping[str, Any]]) -> None:
     """All at once, so that each consumer that is ready gets one. Raises Unreachable."""
     body = "\n".join(json.dumps(task) for task in tasks)  # one message a line: JSON holds no line ends of its own
-    _ask(profile, "POST", "/mpub", {"topic": profile.queue.topic}, body.encode())
+    _ask(profile, "/mpub", {"topic": profile.queue.topic}, "POST", body.encode())
 
 
 def read(profile: Profile) -> QueueReading | Unmeasured:
     what = f"the queue's channel {profile.queue.channel}"
     try:
-        answer = _ask(profile, "GET", "/stats", {"format": "json"})
-        return parse(answer.json(), profile.queue.topic, profile.queue.channel)
+        answer = _ask(profile, "/stats", {"format": "json"})
+        return parse(json.loads(answer), profile.queue.topic, profile.queue.channel)
     except Unreachable as error:
         return Unmeasured(what, error.message)
     except (ValueError, KeyError, TypeError) as error:
@@ -113,15 +117,17 @@ def _unknown(reading: QueueReading, replicas: Iterable[Replica]) -> list[Consume
 
 
 def _ask(
-    profile: Profile, method: str, path: str, query: Mapping[str, str], body: bytes | None = None
-) -> requests.Response:
-    url = f"http://{profile.queue.address}{path}"
+    profile: Profile, path: str, query: Mapping[str, str], method: str = "GET", body: bytes | None = None
+) -> bytes:
+    """Never by a proxy: the address is this deployment's own, and a task holds a document."""
+    address, limit_s = profile.queue.address, profile.limits.answer_s
+    question = web.Question(f"http://{address}{path}", limit_s, _MOST_BYTES, False, method, query, body)
+    remedy = "check queue.address and that nsqd runs"
     try:
-        answer = requests.request(method, url, params=query, data=body, timeout=profile.limits.answer_s)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        raise Unreachable(
-            f"the queue at {profile.queue.address} does not answer: {type(error).__name__}",
-            "check queue.address and that nsqd runs",
-        ) from error
-    return answer
+        answer = web.ask(question)
+    except (requests.RequestException, OSError) as error:
+        why = str(error) if isinstance(error, web.NotWhole) else type(error).__name__
+        raise Unreachable(f"the queue at {address} does not answer: {why}", remedy) from error
+    if answer.status >= _ERROR:
+        raise Unreachable(f"the queue at {address} answers {answer.status} {answer.reason}", remedy)
+    return answer.content

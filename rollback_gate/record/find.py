@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import requests
-import urllib3
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import web
 from rollback_gate.record import check
 from rollback_gate.record.check import Examination
 from rollback_gate.record.seal import Key
@@ -19,6 +18,7 @@ from rollback_gate.record.write import HTML_NAME, JSON_NAME, read_text
 
 MOST_BYTES = 20 << 20
 FETCH_S = 60
+_ERROR = 400
 _RECORD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
@@ -96,21 +96,15 @@ def _read(where: str) -> str | Unmeasured:
 
 
 def _fetched(where: str) -> str | Unmeasured:
-    deadline, content = time.monotonic() + FETCH_S, b""
     try:
-        with requests.get(where, timeout=10, stream=True) as answer:
-            answer.raise_for_status()
-            for part in answer.iter_content(1 << 16):
-                content += part
-                if len(content) > MOST_BYTES or time.monotonic() > deadline:
-                    break
-    except requests.HTTPError as error:
-        return Unmeasured(shown(where), f"the server answered {error.response.status_code} {error.response.reason}")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        answer = web.ask(web.Question(where, FETCH_S, MOST_BYTES, by_proxy=True))
+    except web.NotWhole as error:
+        return Unmeasured(shown(where), str(error))
+    except (requests.RequestException, OSError) as error:
         return Unmeasured(shown(where), type(error).__name__)
-    if time.monotonic() > deadline:
-        return Unmeasured(shown(where), f"it did not come within {FETCH_S} s")
-    return _text(shown(where), content)
+    if answer.status >= _ERROR:
+        return Unmeasured(shown(where), f"the server answered {answer.status} {answer.reason}")
+    return _text(shown(where), answer.content)
 
 
 def _text(name: str, content: bytes) -> str | Unmeasured:
