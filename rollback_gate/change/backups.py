@@ -11,6 +11,7 @@ from pathlib import Path
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.errors import Refused
 from rollback_gate.profile.deployment import FileItem
+from rollback_gate.regular import content_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def in_snapshots(folder: Path, restored: FileItem) -> tuple[Candidate, ...]:
     for path in sorted(folder.glob(f"[0-9]*/files/{restored.path}")):
         snapshot = path.relative_to(folder).parts[0]
         taken = datetime.datetime.strptime(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S").replace(tzinfo=datetime.UTC)
-        data = path.read_bytes()
+        data = content_of(path)
         found.append(Candidate(path, taken.astimezone().replace(tzinfo=None), data, *classify(data, restored)))
     return tuple(found)
 
@@ -91,7 +92,7 @@ def _candidate(path: Path, restored: FileItem) -> Candidate:
     if path.is_symlink() or not path.is_file():
         return Candidate(path, stamp, None, Content.UNKNOWN, "is no plain file")
     try:
-        data = path.read_bytes()
+        data = content_of(path)
     except OSError as error:
         return Candidate(path, stamp, None, Content.UNKNOWN, f"cannot be read: {error.strerror}")
     content, why = classify(data, restored)

@@ -12,6 +12,7 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Baseline
 from rollback_gate.instant import Instant
 from rollback_gate.profile.deployment import FileItem
+from rollback_gate.regular import text_of
 
 FORMAT = 1
 MANIFEST = "snapshot.json"
@@ -29,7 +30,7 @@ def baseline(
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = json.loads(text_of(path))
             why = _why_not(path.parent, manifest, files, minimum_sample, until)
             made = None if why else _made(manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -69,7 +70,7 @@ def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instan
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = json.loads(text_of(path))
             if not _of_old_code(path.parent, manifest, files, until):
                 yield manifest
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

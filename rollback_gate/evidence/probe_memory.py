@@ -17,6 +17,7 @@ from typing import Any
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import Known
 from rollback_gate.instant import Instant
+from rollback_gate.regular import content_of
 
 FILE = "probes.jsonl"
 KEPT_S = 7 * 86_400
@@ -86,7 +87,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     rows = []
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in content_of(file).decode(errors="replace").splitlines():
         try:
             row = json.loads(line) if line else None
         except ValueError:

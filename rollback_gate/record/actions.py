@@ -18,6 +18,7 @@ from rollback_gate.profile.afterwards import Action, Due
 from rollback_gate.record import seal
 from rollback_gate.record.seal import Key
 from rollback_gate.record.validity import Obstacle
+from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 
 NAME = "actions.json"
@@ -84,7 +85,7 @@ def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | 
     found: dict[str, Done] = {}
     for path in sorted(reports.glob(f"[!.]*/{NAME}")):  # a prune that was killed leaves .ID.going
         try:
-            entry = parse(path.read_text(encoding="utf-8"), key)
+            entry = parse(text_of(path), key)
         except (OSError, UnicodeDecodeError) as error:
             return Unmeasured("the actions", f"{path}: {error}")
         if isinstance(entry, Unmeasured):
@@ -99,7 +100,7 @@ def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | 
 def is_signed(folder: Path) -> bool:
     """Whether what is noted beside a record has a signature, whosever. False where nothing is, or nothing readable."""
     try:
-        return bool(json.loads((folder / NAME).read_text(encoding="utf-8"))["signature"])
+        return bool(json.loads(text_of(folder / NAME))["signature"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 

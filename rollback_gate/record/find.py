@@ -15,6 +15,7 @@ from rollback_gate.record import check
 from rollback_gate.record.check import Examination
 from rollback_gate.record.seal import Key
 from rollback_gate.record.write import HTML_NAME, JSON_NAME, read_text
+from rollback_gate.regular import content_of
 
 MOST_BYTES = 20 << 20
 FETCH_S = 60
@@ -89,8 +90,7 @@ def beside(where: str, name: str) -> str:
 
 def _read(where: str) -> str | Unmeasured:
     try:
-        with Path(where).open("rb") as file:
-            return _text(where, file.read(MOST_BYTES + 1))
+        return _text(where, content_of(Path(where), MOST_BYTES))
     except OSError as error:
         return Unmeasured(where, error.strerror or str(error))
 

@@ -10,6 +10,7 @@ from typing import Any
 from rollback_gate.record import html, seal, suite_page
 from rollback_gate.record.seal import Key
 from rollback_gate.redaction import Redactor
+from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 
 JSON_NAME, HTML_NAME, JUNIT_NAME = "report.json", "report.html", "junit.xml"
@@ -30,7 +31,7 @@ def digest(folder: Path) -> str:
 
 def read_text(path: Path) -> str:
     """As it is, line ends too. Raises OSError, UnicodeDecodeError."""
-    return path.read_bytes().decode("utf-8")
+    return text_of(path)
 
 
 def write_page(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> None:

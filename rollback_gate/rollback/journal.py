@@ -11,6 +11,7 @@ from typing import Any
 
 from rollback_gate.errors import RollbackGateError
 from rollback_gate.instant import Instant
+from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import sync_folder
 
 FORMAT = 1
@@ -51,7 +52,7 @@ class Journal:
 
     def entries(self) -> tuple[Entry, ...]:
         """All of it. A torn last line (killed while writing) is left out. Raises RollbackGateError for other damage."""
-        return parse(self.path.read_text(encoding="utf-8") if self.path.exists() else "", str(self.path))
+        return parse(text_of(self.path) if self.path.exists() else "", str(self.path))
 
 
 def parse(text: str, name: str) -> tuple[Entry, ...]:

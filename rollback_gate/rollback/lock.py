@@ -20,6 +20,7 @@ from typing import Any
 
 from rollback_gate.errors import Locked, Refused
 from rollback_gate.instant import Instant
+from rollback_gate.regular import text_of
 
 _FLOCK = re.compile(r"^lock:.*\bFLOCK\b\s+\S+\s+\S+\s+(\d+)", re.MULTILINE)
 _UNKNOWN = "its holder has not left a name that this user can read"
@@ -86,13 +87,13 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
 
 def boot_id() -> str:
     path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else ""
+    return text_of(path).strip() if path.exists() else ""
 
 
 def holder(note: Path) -> dict[str, Any]:
     """What the holder left; empty where it left nothing that this user can read. Decides nothing."""
     try:
-        left = json.loads(note.read_text())
+        left = json.loads(text_of(note))
         return left if isinstance(left, dict) else {}
     except (OSError, ValueError):
         return {}

@@ -35,6 +35,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
 from rollback_gate.redaction import Redactor
+from rollback_gate.regular import text_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class GateRequest:
 
     @classmethod
     def read(cls, path: Path) -> GateRequest:
-        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = json.loads(text_of(path))
         return cls(
             profile_path=Path(table["profile_path"]),
             settings_given=tuple(table["settings_given"]),

@@ -8,6 +8,7 @@ from rollback_gate.errors import CommandFailed, TrackerRefused
 from rollback_gate.platform.commands import Runner
 from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.redaction import cut
+from rollback_gate.regular import text_of
 from rollback_gate.tickets.tracker import Files
 
 
@@ -20,7 +21,7 @@ class Command:
         self._settings, self._runner, self._page, self._kept = settings, runner, page, kept
 
     def comments(self, ticket: str) -> list[str]:
-        lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
+        lines = text_of(self._kept).splitlines() if self._kept.exists() else []
         return [line.removeprefix(f"{ticket} ") for line in lines if line.startswith(f"{ticket} ")]
 
     def comment(self, ticket: str, summary: str) -> None:

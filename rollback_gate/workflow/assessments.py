@@ -14,6 +14,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import picture
 from rollback_gate.record.build import plain
 from rollback_gate.redaction import Redactor
+from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 from rollback_gate.rollback.store import Store
 from rollback_gate.triggers.completeness import level_of, trend_of
@@ -103,7 +104,7 @@ def last(stores: Iterable[Store], now: Instant, valid_s: float) -> dict[str, Any
 def read(folder: Path) -> dict[str, Any] | None:
     """The assessment kept in this folder; None where there is none that can be read."""
     try:
-        table = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        table = json.loads(text_of(folder / NAME))
         Instant.parse(table["at"])
         Decision(table["decision"])
     except (OSError, ValueError, KeyError, TypeError):

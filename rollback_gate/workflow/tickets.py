@@ -16,6 +16,7 @@ from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.profile.afterwards import Tracker as Kind
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import seal, write
+from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 from rollback_gate.tickets import summary
 from rollback_gate.tickets.command import Command
@@ -91,7 +92,7 @@ def open_ticket(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sl
         return _shown(job)
     tracker, kept = _tracker(job), job.folder / f"opened-{KEPT}"
     if kept.exists():
-        ticket = kept.read_text(encoding="utf-8").strip()
+        ticket = text_of(kept).strip()
         call.terminal.item("ok", "ticket", f"{ticket} was opened for this record already")
     else:
         title = call.terminal.redactor.text(str(seal.printable(summary.title(job.record))))

@@ -1,0 +1,30 @@
+"""Reading a file that others may have put there: a regular one, opened without waiting, of a bounded size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST_BYTES = 64 << 20
+_PART_BYTES = 1 << 20
+
+
+def content_of(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Raises OSError; also for a pipe, which would be waited for, a device, which has no end, and a larger file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        content = b""
+        while len(content) <= most_bytes and (part := file.read(min(_PART_BYTES, most_bytes + 1 - len(content)))):
+            content += part
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"is larger than {most_bytes >> 20} MB", str(path))
+    return content
+
+
+def text_of(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """The same as UTF-8, as it is: no line end is changed. Raises OSError, UnicodeDecodeError."""
+    return content_of(path, most_bytes).decode("utf-8")
