@@ -36,6 +36,8 @@ _STYLES = {
 _WIDTH = 160
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
+_PLAIN = str.maketrans({"✔": "+", "✘": "x", "→": ">", "…": "...", "·": "-", "×": "x", "–": "-", "—": "-"})
+
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
@@ -48,6 +50,7 @@ class Terminal:
     def __init__(self, file: TextIO, redactor: Redactor) -> None:
         width = None if file.isatty() else _WIDTH  # of tables; lines are never wrapped
         self._console = _Console(file=file, highlight=False, soft_wrap=True, width=width)
+        self._encoding = file.encoding or "utf-8"
         self.redactor = redactor
 
     def stage(self, text: str) -> None:
@@ -91,12 +94,15 @@ class Terminal:
     def data(self, text: str) -> None:
         """For machines: as it is, but redacted."""
         with suppress(OSError):
-            self._console.out(self.redactor.text(text), highlight=False)
+            self._console.out(self._as_it_is(text), highlight=False)
+
+    def _as_it_is(self, text: str) -> str:
+        return self.redactor.text(text).encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def _table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
         table = Table(*headings, box=box.SIMPLE, pad_edge=False)
         for row in rows:
-            cells = [Text(printable(self.redactor.text(cell))) for cell in row]
+            cells = [Text(self._shown(cell)) for cell in row]
             table.add_row(*cells, style=_STYLES.get(row[0], ""))
         return table
 
@@ -121,4 +127,13 @@ class Terminal:
 
     def _print(self, text: str, style: str) -> None:
         with suppress(OSError):
-            self._console.print(Text(printable(self.redactor.text(text)), style=style))
+            self._console.print(Text(self._shown(text), style=style))
+
+    def _shown(self, text: str) -> str:
+        """Without secrets, and with what this terminal can show: an older locale has no ✔."""
+        text = printable(self.redactor.text(text))
+        try:
+            text.encode(self._encoding)
+        except UnicodeEncodeError:
+            return text.translate(_PLAIN).encode(self._encoding, "replace").decode(self._encoding)
+        return text
