@@ -1,0 +1,50 @@
+"""The launcher: what it makes sure of before a command runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.builders import ROOT
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A copy of the tool whose environment is complete, and whose docker command has no engine to talk to."""
+    shutil.copy(ROOT / "bootstrap", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    for name in ("requirements/operator.txt", "pyproject.toml"):
+        (tmp_path / name).write_text(f"# {name}\n")
+    script = {".venv/bin/invoke": 'echo "ran $*"', "bin/docker": "exit 1", "bin/mmdebstrap": ""}
+    for path, body in script.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / path).chmod(0o755)
+    stamped = "# requirements/operator.txt\n# pyproject.toml\n" + f"{tmp_path}\n"
+    (tmp_path / ".venv/.installed").write_text(f"dev {hashlib.sha256(stamped.encode()).hexdigest()}\n")
+    return tmp_path
+
+
+def called(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{root}/bin:{os.environ['PATH']}", "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    command = [str(root / "bootstrap"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("task", ["gate", "record.show", "actions", "ticket.attach", "--list", "verify", "rollback"])
+def test_a_command_that_starts_no_lab_asks_for_no_engine(installed: Path, task: str) -> None:
+    """The gate runs on CI machines that have none; a rollback says by itself whom it cannot reach, and starts nobody."""
+    ended = called(installed, "invoke", task)
+    assert (ended.returncode, ended.stdout) == (0, f"ran --search-root {installed} {task}\n"), ended.stderr
+
+
+@pytest.mark.parametrize("task", ["demo", "test", "lab.up"])
+def test_what_starts_a_lab_needs_an_engine(installed: Path, task: str) -> None:
+    ended = called(installed, "invoke", task)
+    assert ended.returncode == 50
+    assert "no Docker Engine answers at tcp://127.0.0.1:1" in ended.stderr
