@@ -6,9 +6,11 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 from pathlib import Path
+from typing import IO
 
 _SUFFIX = ".rollback-gate.tmp"
 
@@ -28,7 +30,7 @@ def replace_file(path: Path, data: bytes, like: Path | None = None, exactly: boo
     temporary = _temporary(path)
     try:
         model = like if exactly else _model(path, like)
-        with temporary.open("wb") as file:
+        with _made(temporary, 0o666) as file:  # less the umask, where there is no model
             file.write(data)
             file.flush()  # what is written later would set the time anew
             if model is not None:
@@ -109,8 +111,11 @@ def is_contained(source: Path, target: Path) -> bool:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a killed `replace_file` or `move` left beside `path`. Raises OSError."""
-    _remove(_temporary(path))
+    """Remove what a killed `replace_file`, `write_text` or `move` left beside `path`. Raises OSError."""
+    if path.parent.is_dir():
+        for left in path.parent.iterdir():
+            if left.name.startswith(f".{path.name}.") and left.name.endswith(_SUFFIX):
+                _remove(left)
 
 
 def sweep_below(folder: Path) -> None:
@@ -120,18 +125,27 @@ def sweep_below(folder: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_SUFFIX}")
+    """A name that nobody can know before, and have put a link there."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
+
+
+def _made(path: Path, mode: int = 0o600) -> IO[bytes]:
+    """A new file, whatever is there. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb")
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file of our own, atomically and durably. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    sweep(path)
+    temporary = _temporary(path)
+    try:
+        with _made(temporary, mode) as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -150,8 +164,8 @@ def _is_cross_device(error: OSError) -> bool:
 
 def _copy_then_remove(source: Path, target: Path) -> None:
     """The source goes only when the copy is whole and on disk, under its final name."""
+    sweep(target)
     copy = _temporary(target)
-    _remove(copy)
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, copy, symlinks=True)
     else:

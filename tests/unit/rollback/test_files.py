@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -66,6 +67,23 @@ def test_an_exact_copy_has_all_of_its_model(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert path.stat().st_mtime_ns == 1_700_000_000_123_456_789
     assert os.getxattr(path, "user.team") == b"ocr"
+
+
+def test_nothing_is_written_through_a_link_that_somebody_has_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that others may write, root's file would be overwritten, and given away."""
+    victim, path = tmp_path / "victim", tmp_path / "p/f"
+    path.parent.mkdir()
+    victim.write_text("root's own")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "known")
+    path.with_name(".f.known.rollback-gate.tmp").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        files.replace_file(path, b"new")
+    assert victim.read_text() == "root's own"
+    path.with_name(".f.known.rollback-gate.tmp").symlink_to(victim)
+    files.write_text(path, "new")
+    assert (victim.read_text(), path.read_text(), path.is_symlink()) == ("root's own", "new", False)
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
