@@ -14,6 +14,7 @@ from rollback_gate.platform.commands import Completed, Runner
 from rollback_gate.profile.deployment import FileItem
 
 MOST_COMMITS = 500
+_NO_REMOTE = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class History:
         return self._run(*arguments).stdout
 
     def _run(self, *arguments: str) -> Completed:
-        # The operator is often not the repository's owner, which git refuses without this; nothing is written.
-        command = ("git", "-c", "safe.directory=*", *arguments)
+        # The operator is often not the repository's owner, which git refuses without this; nothing is written. What the
+        # repository's own configuration says of remotes is not followed: it could name a command to run.
+        command = ("env", *_NO_REMOTE, "git", "-c", "safe.directory=*", *arguments)
         try:
             return self.runner(command, cwd=self.directory)
         except CommandFailed as error:

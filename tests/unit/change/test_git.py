@@ -61,6 +61,29 @@ def test_a_revision_by_hand_must_be_old_code(history: History, rev: str, says: s
         history.at(ITEM, rev)
 
 
+def test_a_repository_starts_no_command(history: History, tmp_path: Path) -> None:
+    """A promised object that is missing would be fetched, by whatever command the repository names, as this user."""
+    history.directory.mkdir(parents=True, exist_ok=True)
+    for path in (tmp_path / ".git/objects").glob("??/*"):
+        if git(tmp_path, "cat-file", "-t", f"{path.parent.name}{path.name}") == "blob":
+            path.unlink()
+    settings = {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": f"ext::sh -c touch% {tmp_path / 'ran'}",
+        "protocol.ext.allow": "always",
+    }
+    for name, value in settings.items():
+        git(tmp_path, "config", name, value)
+    with pytest.raises(Refused, match="git cannot tell"):
+        history.newest_old(ITEM)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(subprocess.CalledProcessError):
+        git(history.directory, "cat-file", "blob", f"HEAD~3:./{ORCHESTRATOR}")
+    assert (tmp_path / "ran").exists(), "git by itself runs it: this test can fail"
+
+
 def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Both are refused in git's own terms, and are no empty file."""
     history.directory.mkdir(parents=True, exist_ok=True)

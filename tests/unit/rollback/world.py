@@ -282,7 +282,7 @@ class World:
         """Docker's and Compose's command lines, as far as the product uses them; anything else is refused."""
         if argv[:2] == ("docker", "info"):
             return Completed(argv, "engine\n", "")
-        if argv[:2] == ("docker", "compose") or argv[0] == "git":
+        if argv[:2] == ("docker", "compose") or argv[0] == "env":
             raise CommandFailed(argv, "could not be started (No such file or directory)", "")
         if argv[1:] == ("version", "--short"):
             return Completed(argv, "5.6.1\n", "")
