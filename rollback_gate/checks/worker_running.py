@@ -185,6 +185,12 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
         return failed(
             replica.label, f"restarted by itself since the rollback ({after.restart_count} times)", Evidence.PROCESS
         )
+    if after.restart_count and not replica.by_run:
+        says = f"has been restarted {after.restart_count} times by the engine since somebody started it: before the"
+        return inconclusive(
+            replica.label,
+            f"{says} rollback or after it, nothing tells. Restart it once by hand, and verify again",
+        )
     if readings.ended_early:
         return inconclusive(replica.label, f"was watched {window} only: {readings.ended_early}")
     return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)
