@@ -86,6 +86,9 @@ class HistoryListener:
         """One document at a time: the one before it will not be completed, or by a thread that goes on."""
         self._give_up(at)
         before = self._attempts.pop(document, None)
+        if before and before.finished:  # it took longer than the queue waits: its time is known
+            self._attempts[document] = before
+            return
         again = Attempt(document, at, 0, finished=False, failed=False, after=self._finished)
         if before and before.failed:  # delivered again: it has failed until it is completed
             again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
@@ -97,7 +100,7 @@ class HistoryListener:
     def completed(self, at: Instant, document: str) -> None:
         attempt = self._attempts.get(document)
         self._finished += 1
-        if attempt:
+        if attempt and not attempt.finished:
             seconds = at.seconds_since(attempt.at)
             self._attempts[document] = replace(attempt, seconds=seconds, finished=True, failed=False)
         if document == self._open:

@@ -110,6 +110,14 @@ def test_a_thread_that_goes_on_may_still_complete_it() -> None:
     ]
 
 
+def test_one_that_is_delivered_again_has_taken_its_time_all_the_same() -> None:
+    """It took longer than the queue waits, and comes back: what is known of it is not forgotten for that."""
+    slow = [started("a.jpg"), "INFO:x:working", completed("a.jpg")]
+    for again in ([], [started("a.jpg")], [started("a.jpg"), completed("a.jpg")], [started("a.jpg"), started("b.jpg")]):
+        found = {a.document: a for a in history(*slow, *again).attempts}["a.jpg"]
+        assert (found.finished, found.failed, found.seconds) == (True, False, 2)
+
+
 def test_one_that_is_delivered_again_has_failed_until_it_is_complete() -> None:
     again = [started("a.jpg"), "ERROR:x:boom", started("a.jpg")]
     assert [a.failed for a in history(*again).attempts] == [True]
