@@ -134,8 +134,9 @@ def _came_beside(folder: str, rows: list[tuple[str, ...]], on_the_way: Container
     inside = [
         r for r in rows if r[0] == "child" and str(PurePosixPath(r[3]).parent) == folder and r[3] not in on_the_way
     ]
-    times = (_time(row[1]) or _time(row[2]) for row in inside)
-    return {at.ns // 10**9 for at in times if at is not None}
+    times = ((_time(row[1]), _time(row[2])) for row in inside)
+    found = (born if born is not None and born.ns else changed for born, changed in times)  # 0: it keeps no births
+    return {at.ns // 10**9 for at in found if at is not None}
 
 
 def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | None:
@@ -148,9 +149,9 @@ def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | Non
 
 
 def _time(text: str) -> Instant | None:
-    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say (or said 0)."""
+    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say."""
     seconds, _, fraction = text.replace(",", ".").partition(".")
-    if not seconds.isdigit() or not (fraction or "0").isdigit() or not int(seconds):
+    if not seconds.isdigit() or not (fraction or "0").isdigit():
         return None
     return Instant(int(seconds) * 10**9 + int(fraction.ljust(9, "0")[:9]))
 

@@ -145,7 +145,8 @@ def _none_hangs(readings: Readings) -> Claim:
         if isinstance(replica.log, Unmeasured):
             return inconclusive(replica.label, replica.log)
     if _stands_still(readings, after):
-        says = f"{after.depth} tasks wait, and nothing was delivered or finished while the checks ran: verify again"
+        says = f"{after.depth} tasks wait, nobody has one in hand at either look, and none was finished in between"
+        says += ": verify again"
         return inconclusive("queue", says)
     now = f"{after.depth} tasks wait in the queue, {len(processed.in_work(readings))} documents are in work"
     return passed(SUBJECT, f"none hangs ({now})", Evidence.PROCESS)

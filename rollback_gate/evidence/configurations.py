@@ -74,8 +74,9 @@ class Configurations:
             return {}
         others = composes.reads_others_by_itself(compose, directory)
         plain = self._wanted(compose.plain, directory) if others else wanted
-        says = f"another one by an `up` that names no files, which reads {', '.join(others)} (deployment.files tells)"
-        return {service: says for service in wanted if plain.get(service) != wanted[service]}
+        says = f"another one by an `up` that names no files, which reads {', '.join(others)}: move that away, or name "
+        says += "the right ones in deployment.files"
+        return {service: says for service in wanted if not wanted[service].is_made_as(plain.get(service))}
 
     def _of_service(self, rows: list[Replica], wanted: Wanted | None, by_hash: str | None) -> str | Unmeasured:
         service = rows[0].service

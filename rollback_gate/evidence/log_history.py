@@ -86,10 +86,8 @@ class HistoryListener:
         """One document at a time: the one before it will not be completed, or by a thread that goes on."""
         self._give_up(at)
         before = self._attempts.pop(document, None)
-        if before and before.finished:  # it took longer than the queue waits: its time is known
-            self._attempts[document] = before
-            return
-        again = Attempt(document, at, 0, finished=False, failed=False, after=self._finished)
+        known_s = before.seconds if before and before.finished else 0.0  # longer than the queue waits, perhaps
+        again = Attempt(document, at, known_s, finished=False, failed=False, after=self._finished)
         if before and before.failed:  # delivered again: it has failed until it is completed
             again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
         self._attempts[document] = again
@@ -100,7 +98,7 @@ class HistoryListener:
     def completed(self, at: Instant, document: str) -> None:
         attempt = self._attempts.get(document)
         self._finished += 1
-        if attempt and not attempt.finished:
+        if attempt:
             seconds = at.seconds_since(attempt.at)
             self._attempts[document] = replace(attempt, seconds=seconds, finished=True, failed=False)
         if document == self._open:
@@ -128,7 +126,7 @@ class HistoryListener:
     def _as_of(self, attempt: Attempt, now: Instant) -> Attempt:
         if attempt.document != self._open:
             return attempt
-        return replace(attempt, seconds=max(0.0, now.seconds_since(attempt.at)))  # begun while the log was read
+        return replace(attempt, seconds=max(attempt.seconds, now.seconds_since(attempt.at)))
 
     def _part(self, at: Instant) -> int:
         return int(at.epoch_s / (self.triggers.hour_s / _PARTS))

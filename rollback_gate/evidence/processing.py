@@ -161,7 +161,7 @@ class Processing:
         if isinstance(self.documents, Unmeasured):
             self._not_sent = str(self.documents)
             return
-        self._told = self.clock()
+        self._told, self._not_sent = self.clock(), ""  # what stood in the way before does so no more
         self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
         try:
             # A worker whose database takes no writes hangs through no fault of its own: ours, of nothing, tells first.

@@ -178,7 +178,8 @@ def reads_others_by_itself(compose: Compose, directory: Path) -> tuple[str, ...]
     there = {name for name in _FOUND_BY_ITSELF if (directory / name).exists()}
     settings = directory / ".env"
     by_variable = settings.is_file() and any(
-        line.strip().removeprefix("export ").startswith("COMPOSE_FILE") for line in settings.read_text().splitlines()
+        line.strip().removeprefix("export ").startswith("COMPOSE_FILE")
+        for line in settings.read_text(errors="replace").splitlines()
     )
     if not made_from <= _FOUND_BY_ITSELF or (there == made_from and not by_variable):
         return ()

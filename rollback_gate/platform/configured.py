@@ -36,6 +36,12 @@ class Wanted:
         policy = str(self.entry.get("pull_policy") or "")
         return policy if policy.startswith(ANEW) else ""
 
+    def is_made_as(self, other: Wanted | None) -> bool:
+        """From the same entry, with the same volumes; what else there is in the files does not matter to it."""
+        if other is None or self.entry != other.entry:
+            return False
+        return all(other.volumes.get(key, name) == name for key, name in self.volumes.items())
+
     def differences(self, container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
         """Names of the parts in which it and `container` differ. Both as the engine inspects them: `image` is the
         configuration of what the container was made from, which decides whatever the file does not say.

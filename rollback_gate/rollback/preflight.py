@@ -126,7 +126,8 @@ class Preflight:
             there = "correct deployment.project, or the names under [services]; `docker ps -a --format "
             there += "'{{.Names}} {{.Labels}}'` shows what there is"
             command = f"docker compose -p {deployment.project} up --no-start --no-deps --no-build {consumer}"
-            removed = f"if it was removed: `{command}` makes it without starting it; else {there}"
+            where = deployment.project_directory
+            removed = f"if it was removed: `{command}`, in {where}, makes it without starting it; else {there}"
             raise Refused(
                 f"project {deployment.project} has no container of service {consumer}",
                 removed if self._deployed.everyone() else there,
@@ -278,7 +279,9 @@ class Preflight:
         for service, found in now.items():
             rows = [replica for replica in replicas if replica.service == service]
             if isinstance(found, Unmeasured):
-                checklist.warn("configuration", f"whether a new container of {service} would be as now: {found.reason}")
+                checklist.warn(
+                    "configuration", f"nobody can tell whether a new {service} would be as now: {found.reason}"
+                )
             elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
                 self._refuse_another_configuration(rows, found, checklist)
         return True, f"from {', '.join(ours)}, as the project"

@@ -152,6 +152,7 @@ def _recreate(step: Step, context: Context) -> str:
 
 
 def _clear_half_made(step: Step, context: Context) -> None:
+    """What an interrupted recreate left."""
     for service in step.targets:
         for replica in left_by_an_interrupted_recreate(context.deployed.replicas(service)):
             with answering(f"removal of {replica.name}"):

@@ -132,7 +132,7 @@ ROWS: tuple[Row, ...] = (
         "queue-stands-still",
         INCONCLUSIVE,
         PROCESSING,
-        "500 tasks wait, and nothing was delivered",
+        "500 tasks wait, nobody has one in hand",
         BY_RUN,
         chain(
             queue("queue_before", depth=500, in_flight=0, finished=7),

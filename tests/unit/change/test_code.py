@@ -188,6 +188,13 @@ def test_what_was_moved_away_does_not_explain_what_came_in_its_place(profile: Pr
     assert changed_at(f"child {swap} {swap} {root}/backup.tar") == Instant(old * 10**9), "a backup was made then"
 
 
+def test_the_epoch_is_a_time(profile: Profile) -> None:
+    """Of files in images that are built the same each time; only a birth at 0 is one that nobody kept."""
+    orchestrator(profile).write_text(OLD)
+    os.utime(orchestrator(profile), (0, 0))
+    assert read(profile).files[0].modified_at == Instant(0)
+
+
 def test_folders_of_an_image_are_not_asked(profile: Profile) -> None:
     """The engine copies one, with a new time, as soon as something is written into it."""
     orchestrator(profile).write_text(OLD)

@@ -177,6 +177,14 @@ def test_an_up_that_names_no_files_may_read_others(tmp_path: Path, found: str) -
     assert by_name == "abc", "it was made from a file that has to be named each time"
 
 
+def test_what_else_the_other_files_say_does_not_matter() -> None:
+    """A developer's override has a volume for a service of its own."""
+    one = Wanted(ENTRY, VOLUMES)
+    assert one.is_made_as(Wanted(dict(ENTRY), {**VOLUMES, "of_another": "p_other"}))
+    assert not one.is_made_as(Wanted(ENTRY, {**VOLUMES, "models": "p_phase1"}))
+    assert not one.is_made_as(None)
+
+
 def test_a_service_that_the_files_do_not_have(tmp_path: Path) -> None:
     profile = phase1(f"deployment.project_directory={tmp_path}")
     engine: Any = SimpleNamespace(environment={"PATH": str(tmp_path)}, raw=lambda _: CONTAINER)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rollback_gate.evidence import queue
 from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.probe import Probes
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, known_as
 from rollback_gate.evidence.readings import DocumentReading, Known, ProbeReading, QueueReading
@@ -124,6 +126,16 @@ def test_into_a_paused_queue_nothing_is_sent_and_nothing_is_awaited(monkeypatch:
     assert made.awaits_proof(20)
     assert made.wants_probes(20) == 0
     assert not made.awaits_proof(20)
+
+
+def test_what_stood_in_the_way_before_is_not_said_of_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has unpaused the queue while the checks ran."""
+    made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
+    made.leave_out("the queue is paused")
+    made.documents = SimpleNamespace(remove_traces=lambda *_: 0)  # type: ignore[assignment]
+    monkeypatch.setattr(Probes, "send", lambda *_: None)
+    made.send(2)
+    assert made._not_sent == ""
 
 
 def test_a_document_that_another_replica_has_finished_is_not_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
