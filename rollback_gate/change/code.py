@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from rollback_gate.change import past
 from rollback_gate.change.reading import CodeReading, FileReading
-from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
@@ -37,7 +36,11 @@ file() { text=
 holds() { case $text in *"$3"*) echo "holds $1 $2" ;; esac; }
 folders() { f=$(stat -c 'folder %.9Y %.9Z %n' "$@")
   case $f in *%.9Y*|'') stat -c 'folder %Y %Z %n' "$@" ;; *) echo "$f" ;; esac; }
-children() { stat -c 'child %W %Z %n' "$@" | head -n 3000; }
+children() { c=$(stat -c 'child %.9W %.9Z %n' "$@" | head -n 3000)
+  case $c in *%.9W*|'') stat -c 'child %W %Z %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
+compiled() { [ -f "$1" ] && [ -z "$PYTHONDONTWRITEBYTECODE" ] && [ -w "${1%/*}/__pycache__" ] || return 0
+  b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
+  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "compiled" $(wc -c < "$1") $h "$1"; done; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -63,6 +66,8 @@ def script(profile: Profile, replica: Replica) -> str:
     for number, restored in enumerate(profile.files):
         path = profile.inside(service, restored.path)
         lines.append(f"file {shlex.quote(path)}")
+        if path.endswith(".py"):
+            lines.append(f"compiled {shlex.quote(path)} 2>/dev/null")
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)}")
@@ -104,76 +109,46 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
     hidden = [row[1] for row in rows if row[0] == "hidden"]
     if hidden:
         return Unmeasured(what, f"no permission to read {', '.join(hidden)}")
-    paths = {row[-1]: row for row in rows if row[0] in ("file", "link", "gone")}
-    held = {row[1:] for row in rows if row[0] == "holds"}
     files = tuple(
-        _file(restored, number, paths.get(profile.inside(service, restored.path)), held)
+        _file(restored, number, profile.inside(service, restored.path), rows)
         for number, restored in enumerate(profile.files)
     )
     still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
     items = {profile.inside(service, item.path) for item in profile.change}
     on_the_way = items | {row[3] for row in rows if row[0] == "folder"}
-    return CodeReading(files, still_there, folders_changed_at=_newest_change(rows, on_the_way))
-
-
-def _newest_change(rows: list[tuple[str, ...]], on_the_way: Container[str]) -> Instant | None:
-    """When a folder on the way was last moved, or something in it came or went; None where none can tell.
-
-    What came at that time beside the way says nothing: bytecode that Python keeps, a backup that somebody made, a log.
-    `on_the_way`: paths of folders and items, whose coming is what is looked for.
-    """
-    times = [_changed_at(row, _came_beside(row[3], rows, on_the_way)) for row in rows if row[0] == "folder"]
-    return max((at for at in times if at is not None), default=None)
-
-
-def _came_beside(folder: str, rows: list[tuple[str, ...]], on_the_way: Container[str]) -> set[int]:
-    """Seconds at which something in a folder was made.
-
-    Where a file system does not keep that, its last change stands in: what was moved away from here has one too.
-    """
-    inside = [
-        r for r in rows if r[0] == "child" and str(PurePosixPath(r[3]).parent) == folder and r[3] not in on_the_way
-    ]
-    times = ((_time(row[1]), _time(row[2])) for row in inside)
-    found = (born if born is not None and born.ns else changed for born, changed in times)  # 0: it keeps no births
-    return {at.ns // 10**9 for at in found if at is not None}
-
-
-def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | None:
-    content_at, at = _time(folder[1]), _time(folder[2])
-    if at is None or content_at is None:
-        return None
-    second = at.ns // 10**9
-    is_by_content = content_at.ns // 10**9 == second
-    return None if is_by_content and came_beside & {second, second - 1} else at
-
-
-def _time(text: str) -> Instant | None:
-    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say."""
-    seconds, _, fraction = text.replace(",", ".").partition(".")
-    if not seconds.isdigit() or not (fraction or "0").isdigit():
-        return None
-    return Instant(int(seconds) * 10**9 + int(fraction.ljust(9, "0")[:9]))
+    parents = {str(PurePosixPath(profile.inside(service, removed)).parent) for removed in profile.removed()}
+    return CodeReading(
+        files,
+        still_there,
+        folders_changed_at=past.newest_change(rows, on_the_way),
+        removed_at=past.last_removal(rows, parents),
+    )
 
 
 def _row(line: str) -> tuple[str, ...]:
     """A path stands last, and may hold spaces."""
-    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2}.get(line.partition(" ")[0], 1)
+    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2, "compiled": 6}.get(line.partition(" ")[0], 1)
     return tuple(line.split(" ", fields_before_path))
 
 
-def _file(item: FileItem, number: int, row: tuple[str, ...] | None, held: set[tuple[str, ...]]) -> FileReading:
+def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileReading:
+    """`inside`: its path there; `number`: its place in the profile."""
     path = item.path
+    row = next((row for row in rows if row[0] in ("file", "link", "gone") and row[-1] == inside), None)
     if row is None or row[0] == "gone":
         return FileReading(path, exists=False)
     if row[0] == "link":
         return FileReading(path, exists=True, is_link=True)
+    held = {row[1:] for row in rows if row[0] == "holds"}
+    size, compiled_sizes = past.compiled(rows, inside)
     return FileReading(
         path=path,
         exists=True,
         digest=row[1],
-        modified_at=_time(row[2]),
-        changed_at=_time(row[3]),
+        modified_at=past.time(row[2]),
+        changed_at=past.time(row[3]),
         new=tuple(t for i, t in enumerate(item.new) if (f"new.{number}", str(i)) in held),
         old=tuple(t for i, t in enumerate(item.old) if (f"old.{number}", str(i)) in held),
+        size=size,
+        compiled_sizes=compiled_sizes,
     )

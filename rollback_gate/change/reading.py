@@ -13,7 +13,8 @@ from rollback_gate.model import Unmeasured
 class FileReading:
     """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
 
-    `new`, `old`: which of the profile's texts it holds. Times are the container's.
+    `new`, `old`: which of the profile's texts it holds. Times are the container's. `size`: bytes. `compiled_sizes`: of
+    the source, when Python compiled it last, by the headers of its bytecode; empty where Python keeps none up to date.
     """
 
     path: str
@@ -24,6 +25,13 @@ class FileReading:
     changed_at: Instant | None = None
     new: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
+    size: int | None = None
+    compiled_sizes: tuple[int, ...] = ()
+
+    @property
+    def was_compiled_otherwise(self) -> bool:
+        """What Python compiled last, under any of its versions, was another content than there is now."""
+        return bool(self.compiled_sizes) and self.size is not None and self.size not in self.compiled_sizes
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class CodeReading:
     """Restored files and those removed ones that are still there, by asking inside one container.
 
     `folders_changed_at`: when a folder on the way to an item last changed, Python's own bytecode left out.
+    `removed_at`: when something last went out of the folders that removed items were in; None where none can tell.
     `from_outside`: read through the engine, where the image has no shell to ask; times are then the files' only.
     `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
     """
@@ -40,6 +49,7 @@ class CodeReading:
     kept: KeptModules | Unmeasured | None = None
     folders_changed_at: Instant | None = None
     from_outside: bool = False
+    removed_at: Instant | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollback_gate.checks import new_behaviour
+from rollback_gate.checks import new_behaviour, start
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.model import Claim, Outcome
 from rollback_gate.profile.schema import Profile
@@ -20,5 +20,5 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
     for replica in readings.replicas:
         yield new_behaviour.restored_files(readings, replica, profile)
         yield new_behaviour.removed_modules(replica, profile)
-        yield new_behaviour.process_start(replica)
+        yield start.process_start(replica)
     yield new_behaviour.fresh_documents(readings, profile)

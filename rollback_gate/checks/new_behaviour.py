@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.checks import start
 from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
-from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
-from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
@@ -25,7 +24,7 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
     sources = readings.source_digests
-    files = carried(replica, replica.code)
+    files = start.carried(replica, replica.code)
     if not files and replica.code.still_there:
         return passed(replica.label, "has none of the restored files; see what is removed", Evidence.CODE)
     if not files:
@@ -51,11 +50,6 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
             replica.label, "holds old code by its content (no source to compare with)", Evidence.CODE, *details
         )
     return passed(replica.label, "holds the source's files, byte for byte", Evidence.CODE, *details)
-
-
-def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
-    """Restored files that a replica has to have: all where documents are processed; elsewhere those that it has."""
-    return [file for file in code.files if replica.consumes or file.exists]
 
 
 def _is_another_old(file: FileReading, sources: dict[str, str] | Unmeasured, profile: Profile) -> bool:
@@ -118,54 +112,6 @@ def _uses_removed(code: CodeReading) -> bool:
     if code.kept is None:
         return bool(code.still_there)
     return isinstance(code.kept, Unmeasured) or bool(code.kept.imported or code.kept.named)
-
-
-def process_start(replica: ReplicaReading) -> Claim:
-    """The process started after its files were restored: Python keeps old modules in memory."""
-    if isinstance(replica.code, Unmeasured):
-        return inconclusive(replica.label, replica.code)
-    if not isinstance(replica.before, Replica) or replica.before.started_at is None:
-        return inconclusive(replica.label, "no process is running whose start could be compared")
-    started = replica.before.started_at
-    files = [file for file in replica.code.files if file.exists]
-    newest = max((file.modified_at for file in files if file.modified_at), default=None)
-    changed = max((file.changed_at for file in files if file.changed_at), default=None)
-    timed = [file for file in files if file.modified_at and file.changed_at]
-    if newest and _older(started, newest) and replica.by_run and started >= replica.by_run.started_at:
-        return inconclusive(
-            replica.label,
-            f"a restored file was written again at {newest.short}, after the process that the rollback started: "
-            "restart it to be sure",
-        )
-    if newest and _older(started, newest):
-        return failed(
-            replica.label,
-            f"process of {started.short} is older than the restored file of {newest.short}",
-            Evidence.PROCESS,
-            "the process still has the code in memory that was there at its start",
-        )
-    if replica.by_run and started < replica.by_run.started_at:
-        return failed(replica.label, "process is older than the run that restored the files", Evidence.PROCESS)
-    if changed and _older(started, changed):
-        return inconclusive(
-            replica.label,
-            f"a restored file was touched at {changed.short}, after the process started"
-            f" at {started.short}: restart it to be sure",
-        )
-    if (moved := replica.code.folders_changed_at) and _older(started, moved):
-        return inconclusive(
-            replica.label,
-            f"a folder on the way to the restored files was changed at {moved.short}, after the process started"
-            f" at {started.short}: restart it to be sure",
-        )
-    if (
-        len(timed) < len(carried(replica, replica.code)) and not replica.by_run
-    ):  # the run restarts what it has restored before
-        return inconclusive(
-            replica.label,
-            "the container cannot tell when its files were changed, so the process's start cannot be compared with it",
-        )
-    return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
 
 def code_stays(replica: ReplicaReading) -> Claim:
@@ -239,12 +185,6 @@ def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
     return passed("services", f"{says}{roots} or in its own working directory", Evidence.CODE, *waived)
 
 
-def _older(started: Instant, file_time: Instant) -> bool:
-    """Some containers' `stat` cuts file times to whole seconds: those are compared as such."""
-    cut_to_seconds = file_time.ns % 10**9 == 0
-    return started.ns // 10**9 < file_time.ns // 10**9 if cut_to_seconds else started < file_time
-
-
 def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
     """Since the boundary the log shows none of the new code's lines, and could have shown them.
 
@@ -283,7 +223,7 @@ def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -
     """The strongest evidence: the files in the container and the start of the process."""
     if not isinstance(replica.code, CodeReading) or _uses_removed(replica.code):
         return False
-    return restored_files(readings, replica, profile).passed and process_start(replica).passed
+    return restored_files(readings, replica, profile).passed and start.process_start(replica).passed
 
 
 def fresh_documents(readings: Readings, profile: Profile) -> Claim:
@@ -356,5 +296,5 @@ def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
     for replica in readings.replicas:
         yield restored_files(readings, replica, profile).outcome
         yield removed_modules(replica, profile).outcome
-        yield process_start(replica).outcome
+        yield start.process_start(replica).outcome
         yield log_lines(readings, replica, profile).outcome

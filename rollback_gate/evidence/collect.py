@@ -246,6 +246,7 @@ class Collector:
             in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
+            reverted_at=self.judged.reverted_at,
         )
 
     def _probes(

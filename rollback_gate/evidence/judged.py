@@ -17,6 +17,7 @@ class Judged:
 
     `partial`: the rollback keeps the new modules; what counts is that nobody uses them. `baseline`: what was normal.
     `invasive` False: a look at what misbehaves, before it is rolled back: nothing is sent, nobody is waited for.
+    `reverted_at`: when the run began that restored files behind mounts, by the engine's clock, while they are in place.
     `deployed_at`: when the change came, where that is known: what was normal before it. `ill_before`: Readings has it.
     """
 
@@ -29,3 +30,4 @@ class Judged:
     invasive: bool = True
     deployed_at: Instant | None = None
     ill_before: Mapping[str, str] = field(default_factory=dict)
+    reverted_at: Instant | None = None

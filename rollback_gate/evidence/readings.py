@@ -32,7 +32,7 @@ class ReplicaReading:
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
     `restarted`, `recreated`: its code as the engine shows it at the end, which is what it would find if it were started
     again; and if it were made anew. `finished_in_queue`: messages that the queue says it has finished during the
-    checks; None where the queue cannot tell.
+    checks; None where the queue cannot tell. `reverted_at`: when the run began that put other files behind its mounts.
     """
 
     slot: str
@@ -50,6 +50,7 @@ class ReplicaReading:
     recreated: CodeReading | Unmeasured | None = None
     finished_in_queue: int | None = None
     in_queue_before: bool | Unmeasured | None = None
+    reverted_at: Instant | None = None
 
     @property
     def label(self) -> str:

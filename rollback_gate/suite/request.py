@@ -163,6 +163,7 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         invasive=table["invasive"],
         deployed_at=Instant.parse(table["deployed_at"]) if table["deployed_at"] else None,
         ill_before=dict(table["ill_before"]),
+        reverted_at=Instant.parse(table["reverted_at"]) if table["reverted_at"] else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollback_gate.checks import completeness, consuming, new_behaviour, processing, worker_running
+from rollback_gate.checks import completeness, consuming, new_behaviour, processing, start, worker_running
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim
 from rollback_gate.profile.schema import Profile
@@ -44,7 +44,7 @@ class Replica(Subject):
 
     @property
     def started_after_the_restore(self) -> bool:
-        return self._holds(new_behaviour.process_start(self.reading))
+        return self._holds(start.process_start(self.reading))
 
     @property
     def keeps_its_code(self) -> bool:

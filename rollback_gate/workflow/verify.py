@@ -11,6 +11,7 @@ from typing import Any
 from rollback_gate.change import backups, snapshots
 from rollback_gate.change.goal import Direction, ModeName
 from rollback_gate.change.reading import Baseline
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.deployed import by_backups
@@ -26,6 +27,7 @@ from rollback_gate.profile.load import Settings
 from rollback_gate.record import actions, build, next_steps, write
 from rollback_gate.record.build import Heading
 from rollback_gate.rollback.look import digest_of
+from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
 from rollback_gate.suite.request import GateRequest, slots_of
 from rollback_gate.suite.run import run_suite
@@ -97,6 +99,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
         baseline=_baseline(call, settings, engine, began),
         deployed_at=_deployed_at(settings, began),
         ill_before=_ill_before(call, settings, engine, account, began),
+        reverted_at=_reverted_at(settings, account),
     )
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)
     heading = replace(heading, unended_run=unended)
@@ -215,6 +218,16 @@ def _ill_before(
     by_run = dict.fromkeys(account.began.get("ill", ()) if account else (), "the rollback")
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
     return by_run | dict.fromkeys(snapshots.ill_services(folders, settings.profile.files, until), "the change")
+
+
+def _reverted_at(settings: Settings, account: RunAccount | None) -> Instant | None:
+    """When the run began whose files are in place: what started before it had others behind its mounts."""
+    if account is None or account.direction is not Direction.ROLLBACK or account.began["strategy"] != Strategy.BIND:
+        return None
+    before = account.began["before"]
+    others = any(before.get(path) != digest for path, digest in account.source_digests.items())
+    is_reverted = others or bool(account.done(Kind.QUARANTINE))
+    return Instant.parse(account.began["engine_time"]) if is_reverted and _is_in_place(settings, account) else None
 
 
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:

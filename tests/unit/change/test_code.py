@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import py_compile
 import shlex
 import shutil
 import subprocess
@@ -33,7 +34,8 @@ def profile(tmp_path: Path) -> Profile:
 
 
 def ask(script: str) -> Answer:
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    environ = {"PATH": os.environ["PATH"]}  # not this process's word on bytecode
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False, env=environ)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -208,3 +210,88 @@ def test_an_image_without_a_shell_is_told_apart(status: int, stdout: str) -> Non
     assert Answer(status, stdout, "exec failed").has_no_shell
     assert not Answer(1, "", "No such container").has_no_shell
     assert not Answer(127, "file ...", "sh: stat: not found").has_no_shell
+
+
+# --- what Python's bytecode and the folders tell of the past
+
+
+def compiled(path: Path) -> None:
+    """As Python does when it imports it."""
+    py_compile.compile(str(path), doraise=True)
+
+
+def test_bytecode_tells_what_was_compiled_last(profile: Profile) -> None:
+    path = orchestrator(profile)
+    path.write_text(NEW)
+    compiled(path)
+    path.write_text("AGENT_TIMEOUT_SECONDS = 60\n")
+    file = read(profile).files[0]
+    assert (file.size, file.was_compiled_otherwise) == (path.stat().st_size, True)
+    compiled(path)
+    assert not read(profile).files[0].was_compiled_otherwise
+
+
+def test_bytecode_that_nobody_keeps_up_to_date_tells_nothing(profile: Profile) -> None:
+    path = orchestrator(profile)
+    path.write_text("a = 1\n")
+    compiled(path)
+    path.write_text("a = 10\n")
+    reading = code.parse(
+        profile, ask(f"export PYTHONDONTWRITEBYTECODE=1; {code.script(profile, replica())}"), replica()
+    )
+    assert isinstance(reading, CodeReading)
+    assert reading.files[0].compiled_sizes == ()
+
+
+def test_bytecode_by_hash_has_no_size(profile: Profile) -> None:
+    path = orchestrator(profile)
+    path.write_text("a = 1\n")
+    py_compile.compile(str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    path.write_text("a = 10\n")
+    assert read(profile).files[0].compiled_sizes == ()
+
+
+def went(profile: Profile) -> Instant | None:
+    """With the code behind a mount, as it is where folders can be moved."""
+    mounted = replica(mounts=(Mount("bind", str(root_of(profile)), str(root_of(profile))),))
+    reading = code.parse(profile, ask(code.script(profile, mounted)), mounted)
+    assert isinstance(reading, CodeReading)
+    return reading.removed_at
+
+
+def test_what_went_out_of_a_folder_leaves_its_time(profile: Profile) -> None:
+    """Where nothing was made there at that time, and Python's bytecode is older."""
+    folder = root_of(profile) / "enrichment_service"
+    (folder / "__init__.py").write_text("")
+    compiled(folder / "__init__.py")
+    assert went(profile) is None, "the bytecode came last"
+    (folder / "errors").mkdir()
+    later(folder)
+    (folder / "errors").rmdir()
+    gone_at = went(profile)
+    assert gone_at is not None
+    assert gone_at.ns == folder.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("change", ["made", "bytecode-thrown-away", "bytecode-made-anew"])
+def test_what_was_made_there_or_compiled_anew_explains_a_folders_time(profile: Profile, change: str) -> None:
+    folder = root_of(profile) / "enrichment_service"
+    (folder / "__init__.py").write_text("")
+    compiled(folder / "__init__.py")
+    later(folder)
+    if change == "made":
+        (folder / "notes.txt").write_text("")
+    else:
+        shutil.rmtree(folder / "__pycache__")
+    if change == "bytecode-made-anew":
+        compiled(folder / "__init__.py")
+    assert went(profile) is None
+
+
+def later(folder: Path) -> None:
+    """Until the clock of files has gone on by more than it can tell apart."""
+    before = folder.stat().st_mtime_ns
+    probe = folder.parent / "clock"
+    probe.touch()
+    while probe.stat().st_mtime_ns < before + 200_000_000:
+        probe.touch()

@@ -23,7 +23,7 @@ from tests.unit.builders import (
 OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator", started_at=STARTED.plus(-60))
 
 
-LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9))
+LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, compiled_sizes=(2,))
 
 
 def with_code(**changes: Any) -> Any:
@@ -46,7 +46,7 @@ def by_hand(replicas: tuple[ReplicaReading, ...]) -> tuple[ReplicaReading, ...]:
             "older than",
         ),
         ({"documents": documents(0.3, marked=True)}, "carry the new code's mark"),
-        ({"others": (coordinator(before=OLDER),)}, "older than the restored file"),
+        ({"others": (coordinator(before=OLDER),)}, "older than the run"),
     ],
 )
 def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], words: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_gate.change.reading import CodeReading
-from rollback_gate.checks import new_behaviour
+from rollback_gate.checks import new_behaviour, start
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.model import Evidence, Outcome, Unmeasured
 from tests.unit.builders import (
@@ -18,7 +18,6 @@ from tests.unit.builders import (
     new_line,
     phase1,
     readings,
-    replica,
     replica_reading,
 )
 
@@ -73,48 +72,10 @@ def test_removed_modules() -> None:
     assert claim.details == ("enrichment_service/errors",)
 
 
-def test_process_older_than_its_file_is_red() -> None:
-    """Files restored, worker not restarted: the new code goes on in memory."""
-    assert new_behaviour.process_start(replica_reading()).passed
-    late = with_file(modified_at=STARTED.plus(0.001), changed_at=STARTED.plus(0.001))
-    assert new_behaviour.process_start(replica_reading(code=late, by_run=None)).outcome is Outcome.FAILED
-
-
-def test_a_file_written_again_after_the_rollback_is_a_reason_to_doubt() -> None:
-    """`touch`, or a copy of the same: the process that the rollback started has old code in memory."""
-    late = with_file(modified_at=STARTED.plus(60), changed_at=STARTED.plus(60))
-    claim = new_behaviour.process_start(replica_reading(code=late))
-    assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "written again" in claim.says
-
-
-def test_whole_second_file_times_are_compared_as_such() -> None:
-    """A `stat` that cuts to seconds must not make the same second look older; the second after is."""
-    same = STARTED.ns // 10**9 * 10**9
-    cut = replica_reading(code=with_file(modified_at=replace(STARTED, ns=same), changed_at=replace(STARTED, ns=same)))
-    assert new_behaviour.process_start(cut).passed
-    later = replace(STARTED, ns=same + 10**9)
-    late = replica_reading(code=with_file(modified_at=later), by_run=None)
-    assert new_behaviour.process_start(late).outcome is Outcome.FAILED
-
-
-def test_unknown_file_times_prove_nothing() -> None:
-    """A container whose `stat` cannot say when: the process's start cannot be compared."""
-    code = with_file(modified_at=None, changed_at=None)
-    assert new_behaviour.process_start(replica_reading(code=code, by_run=None)).outcome is Outcome.INCONCLUSIVE
-    assert new_behaviour.process_start(replica_reading(code=code)).passed, "the run restored before it restarted"
-
-
 def test_more_documents_than_were_read_prove_nothing() -> None:
     """Marked ones may be among those that were not."""
     many = replace(documents(0.3), truncated=True)
     assert new_behaviour.fresh_documents(readings(documents=many), phase1()).outcome is Outcome.INCONCLUSIVE
-
-
-def test_file_touched_after_the_start_is_inconclusive() -> None:
-    """Only the change time is later: content may be the same, but that cannot be told."""
-    touched = replica_reading(code=with_file(changed_at=STARTED.plus(60)))
-    assert new_behaviour.process_start(touched).outcome is Outcome.INCONCLUSIVE
 
 
 def test_new_lines_in_the_log_are_red() -> None:
@@ -166,7 +127,7 @@ def test_unmeasured_code_is_never_a_pass() -> None:
     for claim in (
         new_behaviour.restored_files(readings(), blind, phase1()),
         new_behaviour.removed_modules(blind, phase1()),
-        new_behaviour.process_start(blind),
+        start.process_start(blind),
     ):
         assert claim.outcome is Outcome.INCONCLUSIVE
         assert "planted" in claim.says
@@ -179,12 +140,6 @@ def test_old_code_is_proven_only_by_every_replica() -> None:
         readings(replicas=(replica_reading(1), replica_reading(2, code=UNMEASURED))), phase1()
     )
     assert not new_behaviour.is_proven_old(readings(replicas=()), phase1())
-
-
-def test_a_process_older_than_the_run_is_red() -> None:
-    """The run journaled a later start than the process has: it cannot be the run's process."""
-    old = replica_reading(before=replica(id="1" * 64, started_at=STARTED.plus(-0.5)))
-    assert new_behaviour.process_start(old).outcome is Outcome.FAILED
 
 
 OTHER = CodeReading((file_reading(digest="e" * 64),), ())
@@ -242,14 +197,6 @@ def test_a_service_that_carries_the_change_is_listed_or_waived(left_out: Any, ou
 def test_waived_services_are_named_with_their_reasons() -> None:
     claim = new_behaviour.nobody_left_out(readings(), phase1())
     assert any(detail.startswith("backend is waived: ") for detail in claim.details)
-
-
-def test_a_folder_that_was_moved_under_the_process_is_a_reason_to_doubt() -> None:
-    """And never more than that: its time says nothing of what was there."""
-    moved = replace(with_file(), folders_changed_at=STARTED.plus(9))
-    assert new_behaviour.process_start(replica_reading(code=moved)).outcome is Outcome.INCONCLUSIVE
-    before = replace(with_file(), folders_changed_at=STARTED.plus(-9))
-    assert new_behaviour.process_start(replica_reading(code=before)).passed
 
 
 def test_a_service_that_has_none_of_the_files_is_no_proof() -> None:

@@ -1,0 +1,79 @@
+"""Whether a process can have other code in memory than its files hold now: Python keeps what it has imported. Pure."""
+
+from __future__ import annotations
+
+from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.evidence.readings import ReplicaReading
+from rollback_gate.instant import Instant
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
+from rollback_gate.platform.replica import Replica
+
+_IN_MEMORY = "the process still has the code in memory that was there at its start"
+
+
+def process_start(replica: ReplicaReading) -> Claim:
+    """The process started after its files were restored.
+
+    Where something else was there at its start, by the journal, by Python's bytecode or by what was removed since, it
+    failed. Where only times say so (`touch`, a copy of the same), nobody can tell without a restart.
+    """
+    code = replica.code
+    if isinstance(code, Unmeasured):
+        return inconclusive(replica.label, code)
+    if not isinstance(replica.before, Replica) or replica.before.started_at is None:
+        return inconclusive(replica.label, "no process is running whose start could be compared")
+    started = replica.before.started_at
+    if was_otherwise := _was_otherwise(replica, code, started):
+        return failed(replica.label, was_otherwise, Evidence.PROCESS, _IN_MEMORY)
+    if doubt := _doubt(replica, code, started):
+        return inconclusive(replica.label, doubt)
+    return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
+
+
+def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
+    """What shows that at the start of the process something else was there than now; "" for nothing."""
+    if replica.by_run:  # which started it from restored files
+        is_older = started < replica.by_run.started_at
+        return f"process of {started.short} is older than the run that restored the files" if is_older else ""
+    if (run_at := replica.reverted_at) and started < run_at:
+        return f"process of {started.short} is older than the run of {run_at.short} that restored its files"
+    written = [file for file in code.files if file.modified_at and _older(started, file.modified_at)]
+    if otherwise := [file for file in written if file.was_compiled_otherwise]:
+        return _older_than(started, otherwise[0], "before that, Python had compiled another content of it")
+    if written and (removed_at := code.removed_at) and _older(started, removed_at):
+        return _older_than(started, written[0], f"what the change had brought beside it went at {removed_at.short}")
+    return ""
+
+
+def _older_than(started: Instant, file: FileReading, why: str) -> str:
+    restored = file.modified_at.short if file.modified_at else ""
+    return f"process of {started.short} is older than the restored file of {restored}, and {why}"
+
+
+def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
+    files = [file for file in code.files if file.exists]
+    written = max((file.modified_at for file in files if file.modified_at), default=None)
+    changed = max((file.changed_at for file in files if file.changed_at), default=None)
+    folder = code.folders_changed_at
+    after = f"after the process started at {started.short}: restart it to be sure"
+    if written and _older(started, written):
+        return f"a restored file was written at {written.short}, {after}"
+    if changed and _older(started, changed):
+        return f"a restored file was touched at {changed.short}, {after}"
+    if folder and _older(started, folder):
+        return f"a folder on the way to the restored files was changed at {folder.short}, {after}"
+    timed = [file for file in files if file.modified_at and file.changed_at]
+    if len(timed) < len(carried(replica, code)) and not replica.by_run:  # the run restarts what it has restored before
+        return "the container cannot tell when its files were changed, so the process's start cannot be compared"
+    return ""
+
+
+def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
+    """Restored files that a replica has to have: all where documents are processed; elsewhere those that it has."""
+    return [file for file in code.files if replica.consumes or file.exists]
+
+
+def _older(started: Instant, file_time: Instant) -> bool:
+    """Some containers' `stat` cuts file times to whole seconds: those are compared as such."""
+    cut_to_seconds = file_time.ns % 10**9 == 0
+    return started.ns // 10**9 < file_time.ns // 10**9 if cut_to_seconds else started < file_time
