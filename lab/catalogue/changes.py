@@ -17,6 +17,7 @@ from rollback_gate.evidence.readings import (
     Readings,
     ReplicaReading,
 )
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
@@ -281,6 +282,27 @@ def file_touched(seconds: float, which: str) -> Change:
         return file(**{which: now.started_at.plus(seconds)})(readings)
 
     return change
+
+
+def gone_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
+    """So long after the start of its process, something went out of a folder of the change."""
+
+    def change(one: ReplicaReading) -> ReplicaReading:
+        assert isinstance(one.code, CodeReading)
+        return having(one, code=having(one.code, removed_at=_start_of(one).plus(seconds)))
+
+    return change
+
+
+def reverted_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
+    """So long after the start of its process, a run began to restore files."""
+    return lambda one: having(one, reverted_at=_start_of(one).plus(seconds))
+
+
+def _start_of(one: ReplicaReading) -> Instant:
+    assert isinstance(one.before, Replica)
+    assert one.before.started_at is not None
+    return one.before.started_at
 
 
 def coordinator_older(readings: Readings) -> Readings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from typing import Any
 
 from lab.catalogue import plant
@@ -19,6 +20,20 @@ def not_rebuilt(lab: Lab) -> None:
     plant.old_files(lab)
     lab.recreate(WORKER)
     lab.wait_consuming()
+
+
+def touched(lab: Lab) -> None:
+    """Rolled back by hand as it should be done; then somebody writes the same again."""
+    plant.old_files(lab)
+    plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
+    (lab.directory / ORCHESTRATOR).touch()
+
+
+def bytecode_thrown_away(lab: Lab) -> None:
+    """And clears what Python has compiled, which moves the folders' times too."""
+    touched(lab)
+    for folder in lab.directory.glob("enrichment_service/**/__pycache__"):
+        shutil.rmtree(folder)
 
 
 def one_replica_new(lab: Lab) -> None:
@@ -163,6 +178,26 @@ ENTRIES = (
         CODE,
         "older than the restored",
         not_restarted,
+        start=Start.PHASE1,
+    ),
+    Entry(
+        "touched",
+        "code",
+        "rolled back by hand, then the restored file was touched",
+        INCONCLUSIVE,
+        CODE,
+        "restart it to be sure",
+        touched,
+        start=Start.PHASE1,
+    ),
+    Entry(
+        "touched-and-bytecode-thrown-away",
+        "code",
+        "rolled back by hand, then the restored file was touched and Python's bytecode was removed",
+        INCONCLUSIVE,
+        CODE,
+        "restart it to be sure",
+        bytecode_thrown_away,
         start=Start.PHASE1,
     ),
     Entry(

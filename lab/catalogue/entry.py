@@ -135,7 +135,7 @@ def killed(whom: str) -> Judge:
 
 
 def _child(parent: int) -> int:
-    command = ["pgrep", "-P", str(parent), "-f", "gate-request"]
+    command = ["pgrep", "-P", str(parent), "-f", "gate-result"]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
 
 

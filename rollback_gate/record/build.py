@@ -67,6 +67,22 @@ def judged(
     return record | {"ended": str(ended), "readings": _shortened(plain(readings)), "notes": notes, **explained}
 
 
+def of_suite(heading: Heading, slots: Mapping[str, bool], left: Mapping[str, Any]) -> dict[str, Any]:
+    """The record that the suite's process left, under the heading that its caller made.
+
+    Raises ValueError, KeyError, TypeError where it does not follow from its own evidence, or tells of fewer replicas.
+    """
+    record = {**left, "format": FORMAT, **plain(heading)}
+    judgement = verdict_of(record)
+    if not slots.items() <= record["slots"].items():
+        raise ValueError("it has not judged all replicas that it was asked for")
+    if (judgement.verdict.value, judgement.reason) != (record["verdict"], record["reason"]):
+        raise ValueError(f"it says {record['verdict']}, and its evidence comes to {judgement.verdict}")
+    if plain(judgement.findings) != record["findings"] or "ended" not in record:
+        raise ValueError("its findings do not follow from its tests")
+    return record
+
+
 def _shortened(readings: Any) -> Any:
     """With the newest documents only, which come first: claims stand on all of them; the page has to stay a page."""
     documents = readings.get("documents") or {}

@@ -17,16 +17,12 @@ JSON_NAME, HTML_NAME, JUNIT_NAME = "report.json", "report.html", "junit.xml"
 _MODE = 0o644
 
 
-def write_json(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
+def write_json(path: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
     """The canonical form; returns what was written: redacted, and signed where there is a key. Raises OSError."""
     cleaned: dict[str, Any] = redactor.value(seal.printable(redactor.value(dict(record))))
     written = seal.signed(cleaned, key)
-    write_text(folder / JSON_NAME, seal.canonical(written), _MODE)
+    write_text(path, seal.canonical(written), _MODE)
     return written
-
-
-def digest(folder: Path) -> str:
-    return seal.digest(read_text(folder / JSON_NAME))
 
 
 def read_text(path: Path) -> str:
@@ -34,31 +30,29 @@ def read_text(path: Path) -> str:
     return text_of(path)
 
 
-def write_page(folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> None:
-    """A page without pytest-html's part: for a record that no test session made. Raises OSError."""
-    written = write_json(folder, record, redactor, key)
-    write_text(folder / HTML_NAME, seal.filled(html.page(written, digest(folder)), key), _MODE)
+def write_page(
+    folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None, around: str = ""
+) -> dict[str, Any]:
+    """Both forms of a record; returns it as it was written. Raises OSError.
 
-
-def publish(source: Path, target: Path, redactor: Redactor) -> None:
-    """A file that pytest wrote under a temporary name: cleaned once more, then put in place. Raises OSError."""
-    write_text(target, redactor.text(source.read_text(encoding="utf-8")), _MODE)
-    if source != target:
-        source.unlink()
-
-
-def publish_page(source: Path, target: Path, redactor: Redactor, key: Key | None) -> None:
-    """As `publish`, and sealed. Raises OSError; ValueError for a page that is no record.
-
-    Our own part was made of cleaned data, and has to stay what that data makes of it: pytest's part is cleaned here.
+    `around`: a page that pytest-html made, with a place for ours; without it ours is a page of its own. Our own part is
+    made of cleaned data, and has to stay what that data makes of it: pytest's part is cleaned here. Raises ValueError
+    for one that has no place.
     """
-    head, ours, tail = html.parts(read_text(source))
-    write_text(
-        target,
-        seal.filled(suite_page.head(redactor.text(head)) + ours + suite_page.tail(redactor.text(tail)), key),
-        _MODE,
-    )
-    source.unlink()
+    head, _, tail = html.parts(around) if around else ("", "", "")
+    written = write_json(folder / JSON_NAME, record, redactor, key)
+    digest = seal.digest(seal.canonical(written))
+    page = html.page(written, digest)
+    if around:
+        ours = html.fragment(written, digest)
+        page = suite_page.head(redactor.text(head)) + ours + suite_page.tail(redactor.text(tail))
+    write_text(folder / HTML_NAME, seal.filled(page, key), _MODE)
+    return written
+
+
+def write_beside(path: Path, text: str, redactor: Redactor) -> None:
+    """What else the suite has left, cleaned. Raises OSError."""
+    write_text(path, redactor.text(text), _MODE)
 
 
 def read_json(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The gate's pytest plugin: readings as fixtures, outcomes into claims, the record at the end.
 
-Given with -p and a request file by `invoke verify`; without a request it does nothing but refuse tests/gate.
+Given with -p and a result file by `invoke verify`, which sends its request through standard input; without them it
+does nothing but refuse tests/gate.
 """
 
 from __future__ import annotations
@@ -20,24 +21,30 @@ from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
 from rollback_gate.profile.schema import Profile
-from rollback_gate.record import build, html, seal, write
+from rollback_gate.record import build, html, write
 from rollback_gate.record.context import context
-from rollback_gate.suite.request import GateRequest, collect
+from rollback_gate.suite.request import GateRequest, collect, redactor
 from rollback_gate.suite.subjects import Consumer, Documents, Queue, Replica, Services
 
 Keep = Callable[[Claim], None]
 _CLAIM = pytest.StashKey[Claim]()
 _NAME = "rollback-gate"
+RESULT_OPTION = "--gate-result"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--gate-request", metavar="FILE", help="what to judge; written by `invoke verify`")
+    parser.addoption(RESULT_OPTION, metavar="FILE", help="where to leave what was judged; given by `invoke verify`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    path = config.getoption("--gate-request")
+    """All that a judge needs is loaded by now: the caller may have looked around meanwhile."""
+    path = config.getoption(RESULT_OPTION)
     if path:
-        config.pluginmanager.register(Gate(GateRequest.read(Path(path)), _terminal), _NAME)
+        with open(0, encoding="utf-8", closefd=False) as standard_input:
+            text = standard_input.read()
+        if not text:
+            pytest.exit("nobody asked for anything", returncode=0)
+        config.pluginmanager.register(Gate(GateRequest.parse(text), Path(path), _terminal), _NAME)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,7 +73,7 @@ def readings(gate: Gate) -> Readings:
 
 @pytest.fixture(scope="session")
 def profile(gate: Gate) -> Profile:
-    return gate.request.settings().profile
+    return gate.request.profile
 
 
 @pytest.fixture
@@ -116,11 +123,12 @@ def _terminal(text: str) -> None:
 
 
 class Gate:
-    """One verify. Keeps what every test came to, and writes the record when the session ends."""
+    """One verify. Keeps what every test came to, and leaves what was judged for its caller when the session ends."""
 
-    def __init__(self, request: GateRequest, tell: Callable[[str], None]) -> None:
+    def __init__(self, request: GateRequest, result: Path, tell: Callable[[str], None]) -> None:
         self.request = request
-        self.redactor = request.redactor()
+        self.redactor = redactor(request.profile, os.environ)
+        self._result = result
         self._tell = tell
         self._readings: Readings | Unmeasured = Unmeasured("the deployment", "no test asked for the readings")
         self._ran: dict[str, Ran] = {}
@@ -171,7 +179,7 @@ class Gate:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """The exit status follows from the record, before and after every other plugin had its say."""
-        self._record = self._write_json()
+        self._record = self._judged()
         code = EXIT_OF_VERDICT[judge(self._slots(), self._ran).verdict]
         if self._report is not None:
             self._report.title = html.title(self._record)
@@ -185,7 +193,7 @@ class Gate:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        prefix.append(html.fragment(self._record, write.digest(self.request.folder)))
+        prefix.append(html.PLACE)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(self, report: Any, data: list[str]) -> None:
@@ -200,14 +208,14 @@ class Gate:
         found = self._readings.replicas if isinstance(self._readings, Readings) else ()
         return {**self.request.slots, **{replica.slot: replica.consumes for replica in found}}
 
-    def _write_json(self) -> dict[str, Any]:
+    def _judged(self) -> dict[str, Any]:
         slots = self._slots()
         ended = Instant.from_epoch_s(time.time())
         judgement = judge(slots, self._ran)
-        profile, heading = self.request.settings().profile, self.request.heading
-        explained = context(self._readings, profile, heading.assessment, heading.before)
+        heading = self.request.heading
+        explained = context(self._readings, self.request.profile, heading.assessment, heading.before)
         record = build.judged(heading, judgement, slots, self._ran, self._readings, ended, explained)
-        return write.write_json(self.request.folder, record, self.redactor, seal.key_of(os.environ))
+        return write.write_json(self._result, record, self.redactor, None)
 
     def _trouble(self, call: pytest.CallInfo[None]) -> str:
         return self.redactor.text(str(call.excinfo.value))[:500] if call.excinfo else ""

@@ -1,4 +1,4 @@
-"""What verify hands to the process that runs the checks: one JSON file, no secrets; and how that process collects."""
+"""What verify hands to the process that runs the checks, through a pipe, without secrets; and how that one collects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +30,21 @@ from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.load import Settings, database_password, load
+from rollback_gate.profile.load import database_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
 from rollback_gate.redaction import Redactor
-from rollback_gate.regular import text_of
 
 
 @dataclass(frozen=True)
 class GateRequest:
     """`slots`: one per expected or found replica, and whether it reads the queue.
 
-    `settings_given`: from the command line, as given. `memories`: files of remembered probes, this caller's own first.
-    `keep_going`: measure all, whatever is decided.
+    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
     """
 
-    profile_path: Path
-    settings_given: tuple[str, ...]
-    folder: Path
+    profile: Profile
     slots: Mapping[str, bool]
     judged: Judged
     with_database: bool
@@ -56,16 +52,16 @@ class GateRequest:
     memories: tuple[Path, ...]
     keep_going: bool = False
 
-    def write(self, path: Path) -> None:
-        path.write_text(json.dumps(plain(self)), encoding="utf-8")
+    def as_text(self) -> str:
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "profile"}
+        return json.dumps({**plain(own), "profile": self.profile.model_dump(mode="json")})
 
     @classmethod
-    def read(cls, path: Path) -> GateRequest:
-        table: dict[str, Any] = json.loads(text_of(path))
+    def parse(cls, text: str) -> GateRequest:
+        """What `as_text` has made. Raises ValueError, KeyError for anything else."""
+        table: dict[str, Any] = json.loads(text)
         return cls(
-            profile_path=Path(table["profile_path"]),
-            settings_given=tuple(table["settings_given"]),
-            folder=Path(table["folder"]),
+            profile=Profile.model_validate(table["profile"]),
             slots=table["slots"],
             judged=_judged(table["judged"]),
             with_database=table["with_database"],
@@ -74,17 +70,12 @@ class GateRequest:
                     **table["heading"],
                     "began": Instant.parse(table["heading"]["began"]),
                     "settings": tuple(table["heading"]["settings"]),
+                    "rolled_back_by": tuple(table["heading"]["rolled_back_by"]),
                 }
             ),
             memories=tuple(Path(path) for path in table["memories"]),
             keep_going=table["keep_going"],
         )
-
-    def settings(self) -> Settings:
-        return load(self.profile_path, os.environ, self.settings_given)
-
-    def redactor(self) -> Redactor:
-        return redactor(self.settings(), os.environ)
 
 
 def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
@@ -93,10 +84,10 @@ def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
     return {slot: profile.services[service].consumes for slot, (service, _) in replicas.items()}
 
 
-def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
+def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
     """Knows every secret that this process knows."""
     try:
-        password = [database_password(settings.profile, environ).get_secret_value()]
+        password = [database_password(profile, environ).get_secret_value()]
     except WrongSetting:
         password = []
     return Redactor(
@@ -104,14 +95,14 @@ def redactor(settings: Settings, environ: Mapping[str, str]) -> Redactor:
             *password,
             environ.get(seal.KEY_VARIABLE, ""),
             *notify.secrets_in(environ),
-            environ.get(settings.profile.ticket.token_env, "").strip(),  # as it is used
+            environ.get(profile.ticket.token_env, "").strip(),  # as it is used
         ]
     )
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
-    """All readings. Raises Unreachable when there is no engine, WrongSetting for a profile that changed meanwhile."""
-    profile = request.settings().profile
+    """All readings. Raises Unreachable when there is no engine."""
+    profile = request.profile
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
         found = _documents(request)
@@ -136,7 +127,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
 
 
 def _documents(request: GateRequest) -> Documents | Unmeasured:
-    profile = request.settings().profile
+    profile = request.profile
     if not request.with_database:
         return Unmeasured("the database", "it was left out (--without-database)")
     try:

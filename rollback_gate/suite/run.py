@@ -1,4 +1,8 @@
-"""Running the gate's suite in a process of its own: nothing of the caller's environment can deselect a check."""
+"""Running the gate's suite in a process of its own: nothing of the caller's environment can deselect a check.
+
+What it is asked goes through a pipe, what it answers into a folder that nobody else may enter: whoever may write the
+records' folder cannot change what is judged, and the caller publishes what it has looked at itself.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rollback_gate.errors import RollbackGateError
-from rollback_gate.record import seal
+from rollback_gate.platform.commands import allowed
+from rollback_gate.profile.schema import Profile
 from rollback_gate.record.html import css
-from rollback_gate.record.seal import Key
-from rollback_gate.record.write import HTML_NAME, JUNIT_NAME, publish, publish_page
-from rollback_gate.redaction import Redactor
+from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, read_json
+from rollback_gate.regular import text_of
 from rollback_gate.suite.request import GateRequest
 
 PLUGINS = (
@@ -26,11 +32,12 @@ PLUGINS = (
     "rollback_gate.suite.pytest_plugin",
 )
 LOG_NAME = "pytest.log"
-_PARTIAL = ".partial"
+_STYLE_NAME = "record.css"
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
-def command(request_file: Path, root: Path, folder: Path) -> tuple[str, ...]:
-    """-I: the environment's PYTHON* variables do not reach it. Reports get their names only when they are whole."""
+def command(root: Path, folder: Path) -> tuple[str, ...]:
+    """-I: the environment's PYTHON* variables do not reach it. `folder`: the private one."""
     plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
     return (
         sys.executable,
@@ -46,70 +53,86 @@ def command(request_file: Path, root: Path, folder: Path) -> tuple[str, ...]:
         "-q",
         "--capture=sys",
         "--tb=short",
-        "--gate-request",
-        str(request_file),
+        "--gate-result",
+        str(folder / JSON_NAME),
         "--self-contained-html",
         "--css",
-        str(folder / "record.css"),
+        str(folder / _STYLE_NAME),
         "--html",
-        str(folder / f"{HTML_NAME}{_PARTIAL}"),
-        f"--junitxml={folder / f'{JUNIT_NAME}{_PARTIAL}'}",
+        str(folder / HTML_NAME),
+        f"--junitxml={folder / JUNIT_NAME}",
         str(root / "tests/gate"),
     )
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without what could change which tests run; with only the plugins named here."""
-    kept = {key: value for key, value in environ.items() if not key.startswith("PYTEST_")}
-    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+def environment(environ: Mapping[str, str], more: Iterable[str]) -> dict[str, str]:
+    """What children may know, and `more`: nothing that could change which tests run, and no key to sign with."""
+    return {**allowed(environ, (*_CERTIFICATES, *more)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def run_suite(request: GateRequest, root: Path, environ: Mapping[str, str], limit_s: float) -> str:
-    """Run all checks; "" when the suite ended by itself and left its record, else what happened instead.
+@dataclass(frozen=True)
+class Left:
+    """What the process has left. `trouble`: why it has judged nothing, "" where it has.
 
-    Whatever interrupts this process (Ctrl-C, a signal) ends the suite, and goes on.
+    `judged`: its record, as a table; `page` and `junit`: what pytest wrote. `log`: its output, in either case.
     """
-    folder, redactor = request.folder, request.redactor()
-    request_file, style, log_file = folder / "request.json", folder / "record.css", folder / LOG_NAME
-    request.write(request_file)
-    style.write_text(css(), encoding="utf-8")
-    try:
-        with log_file.open("wb") as log:
-            trouble = _run(command(request_file, root, folder), environment(environ), log.fileno(), limit_s)
-        return trouble or _publish(request, redactor, seal.key_of(environ))
-    finally:
-        for path in (request_file, style, *folder.glob(f"*{_PARTIAL}")):
-            path.unlink(missing_ok=True)
-        if log_file.exists():
-            publish(log_file, log_file, redactor)
+
+    trouble: str
+    judged: Mapping[str, Any]
+    page: str
+    junit: str
+    log: str
 
 
-def _run(argv: tuple[str, ...], environ: Mapping[str, str], log: int, limit_s: float) -> str:
-    with subprocess.Popen(
-        argv, env=dict(environ), stdin=subprocess.DEVNULL, stdout=log, start_new_session=True
-    ) as process:
+@dataclass(frozen=True)
+class Suite:
+    """A process that loads what it needs, and then waits for its request."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def judge(self, request: GateRequest, limit_s: float) -> Left:
+        """Run all checks. `limit_s`: 0 for none. Whatever interrupts this process (Ctrl-C, a signal) goes on."""
+        trouble = self._ran(request.as_text(), limit_s)
+        log = (self.folder / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+        if trouble:
+            return Left(trouble, {}, "", "", log)
         try:
-            status = process.wait(timeout=limit_s or None)
+            page, junit = text_of(self.folder / HTML_NAME), text_of(self.folder / JUNIT_NAME)
+            return Left("", read_json(self.folder), page, junit, log)
+        except (OSError, ValueError) as error:
+            return Left(f"it has left no report ({error}); {LOG_NAME} may say why", {}, "", "", log)
+
+    def _ran(self, text: str, limit_s: float) -> str:
+        """Raises what interrupts it."""
+        try:
+            self.process.communicate(text.encode(), timeout=limit_s or None)
         except subprocess.TimeoutExpired:
-            _kill(process.pid)
             return f"it was stopped after {limit_s:g} s, its time limit"
-        except BaseException:
-            _kill(process.pid)
-            raise
-    return "" if status >= 0 else f"it was killed by signal {-status}"
+        status = self.process.returncode
+        return "" if status >= 0 else f"it was killed by signal {-status}"
 
 
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it ended by itself at this moment
-        os.killpg(group, signal.SIGKILL)
+@contextlib.contextmanager
+def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterator[Suite]:
+    """A suite that gets itself ready. It ends with this, whatever it does then. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix="rollback-gate-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / _STYLE_NAME).write_text(css(), encoding="utf-8")
+        environ = environment(environ, (*profile.deployment.variables, profile.database.password_env))
+        with (folder / LOG_NAME).open("wb") as log:
+            process = subprocess.Popen(
+                command(root, folder), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True
+            )
+        try:
+            yield Suite(process, folder)
+        finally:
+            _kill(process)
 
 
-def _publish(request: GateRequest, redactor: Redactor, key: Key | None) -> str:
-    """The pages that pytest wrote, cleaned and under their own names."""
-    folder = request.folder
-    try:
-        publish(folder / f"{JUNIT_NAME}{_PARTIAL}", folder / JUNIT_NAME, redactor)
-        publish_page(folder / f"{HTML_NAME}{_PARTIAL}", folder / HTML_NAME, redactor, key)
-    except (OSError, ValueError, RollbackGateError) as error:
-        return f"its report was not written ({error}); {folder / LOG_NAME} may say why"
-    return ""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """And whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+        os.killpg(process.pid, signal.SIGKILL)
+    with process:
+        pass  # closes its standard input, and waits

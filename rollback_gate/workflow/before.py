@@ -19,8 +19,8 @@ from rollback_gate.record import build, write
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import Run
+from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
-from rollback_gate.suite.run import run_suite
 from rollback_gate.workflow.call import heading_of, probe_memories
 from rollback_gate.workflow.session import Session
 
@@ -47,20 +47,23 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
 
 
 def _asked(session: Session, situation: Situation, folder: Path, limit_s: float) -> str:
-    request = _request(session, situation, folder)
-    trouble = run_suite(request, session.call.root, session.engine.environment, limit_s)
-    return trouble or _in_words(_checks(write.read_json(folder)))
+    with suite.started(session.call.root, session.profile, session.engine.environment) as running:
+        left = running.judge(_request(session, situation), limit_s)
+    clean = session.call.terminal.redactor
+    write.write_beside(folder / suite.LOG_NAME, left.log, clean)
+    if left.trouble:
+        return left.trouble
+    return _in_words(_checks(write.write_json(folder / write.JSON_NAME, left.judged, clean, None)))
 
 
-def _request(session: Session, situation: Situation, folder: Path) -> GateRequest:
+def _request(session: Session, situation: Situation) -> GateRequest:
     heading = heading_of(session.call, session.settings, "before", session.engine, None)
     digests = {source.path: source.digest for source in situation.goal.sources}
     judged = Judged(None, digests, {}, partial=situation.goal.mode.name is ModeName.PARTIAL, invasive=False)
     with_database = not isinstance(session.documents, Unmeasured)
     slots = slots_of(session.profile, situation.everyone)
-    call = session.call
-    memories = probe_memories(call, session.settings, session.engine)
-    return GateRequest(call.profile_path, call.settings_given, folder, slots, judged, with_database, heading, memories)
+    memories = probe_memories(session.call, session.settings, session.engine)
+    return GateRequest(session.profile, slots, judged, with_database, heading, memories)
 
 
 def before_of(folder: Path) -> dict[str, Any] | None:

@@ -64,7 +64,7 @@ class Call:
         """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""
         seal.key_of(self.environ)
         settings = load(self.profile_path, self.environ, self.settings_given)
-        self.terminal.redactor = redactor(settings, self.environ)
+        self.terminal.redactor = redactor(settings.profile, self.environ)
         return settings
 
     @property

@@ -24,13 +24,14 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
-from rollback_gate.record import actions, build, next_steps, write
+from rollback_gate.record import actions, build, next_steps, seal, write
 from rollback_gate.record.build import Heading
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
+from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
-from rollback_gate.suite.run import run_suite
+from rollback_gate.suite.run import Left, Suite
 from rollback_gate.workflow import assessments
 from rollback_gate.workflow.before import before_of
 from rollback_gate.workflow.call import (
@@ -73,14 +74,16 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
     settings = call.load()
     call.terminal.stage(f"Verify: {settings.profile.title}")
     engine = _try_connect(call)
-    if isinstance(engine, Unmeasured):
-        return _verify(call, settings, engine, wish)
-    with contextlib.closing(engine), lock_of(call, settings, engine, "verify"):
-        with contextlib.suppress(
-            Unreachable
-        ):  # what a killed look has left; the checks themselves say who does not answer
-            images.sweep(engine, settings.profile.deployment.project)
-        return _verify(call, settings, engine, wish)
+    environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
+    with contextlib.ExitStack() as stack:
+        if isinstance(engine, Engine):
+            stack.enter_context(contextlib.closing(engine))
+            stack.enter_context(lock_of(call, settings, engine, "verify"))
+        running = stack.enter_context(suite.started(call.root, settings.profile, environ))
+        if isinstance(engine, Engine):
+            with contextlib.suppress(Unreachable):  # the checks themselves say who does not answer
+                images.sweep(engine, settings.profile.deployment.project)  # what a killed look has left
+        return _verify(call, settings, engine, wish, running)
 
 
 def _try_connect(call: Call) -> Engine | Unmeasured:
@@ -90,7 +93,7 @@ def _try_connect(call: Call) -> Engine | Unmeasured:
         return Unmeasured("the deployment", str(error))
 
 
-def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: Wish) -> Verified:
+def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: Wish, running: Suite) -> Verified:
     account, unended, replicas = _runs(call, settings, engine)
     judged = _judged(settings, account, replicas, wish.since, wish.partial)
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
@@ -113,31 +116,32 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     write.write_page(folder, begun, call.terminal.redactor, call.key)
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)
-    request = GateRequest(
-        call.profile_path,
-        call.settings_given,
-        folder,
-        slots,
-        judged,
-        call.with_database,
-        heading,
-        memories,
-        wish.keep_going,
-    )
-    environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
+    request = GateRequest(settings.profile, slots, judged, call.with_database, heading, memories, wish.keep_going)
     try:
-        trouble = run_suite(request, call.root, environ, settings.profile.limits.verify_s)
+        left = running.judge(request, settings.profile.limits.verify_s)
     except KeyboardInterrupt:
-        trouble = "it was interrupted from the keyboard"
-    return _conclude(call, folder, heading, trouble)
+        left = suite.Left("it was interrupted from the keyboard", {}, "", "", "")
+    return _told(call, folder, heading, *_written(call, folder, request, left))
 
 
-def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verified:
-    """What the record on disk says. A suite that was killed or broke down has left none of its own."""
-    if trouble:
-        record = build.unfinished(heading, f"verify did not end: {trouble}")
-        write.write_page(folder, record, call.terminal.redactor, call.key)
-    record = write.read_json(folder)
+def _written(call: Call, folder: Path, request: GateRequest, left: Left) -> tuple[Mapping[str, Any], str]:
+    """The record as it was published, and why it has no verdict of its own, "" where it has."""
+    clean = call.terminal.redactor
+    write.write_beside(folder / suite.LOG_NAME, left.log, clean)
+    trouble = left.trouble
+    if not trouble:
+        try:
+            record = build.of_suite(request.heading, request.slots, left.judged)
+            write.write_beside(folder / write.JUNIT_NAME, left.junit, clean)
+            return write.write_page(folder, record, clean, call.key, left.page), ""
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            trouble = f"its report was not written ({error}); {folder / suite.LOG_NAME} may say why"
+    record = build.unfinished(request.heading, f"verify did not end: {trouble}")
+    return write.write_page(folder, record, clean, call.key), trouble
+
+
+def _told(call: Call, folder: Path, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
+    """The record in the terminal."""
     judgement = build.verdict_of(record)
     for finding in judgement.findings:
         title = heading.titles.get(finding.check, finding.check)
@@ -148,7 +152,7 @@ def _conclude(call: Call, folder: Path, heading: Heading, trouble: str) -> Verif
         call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
     call.terminal.line(f"record: {folder / write.HTML_NAME}")
     signed = f", signed with key {call.key.name}" if call.key else ", not signed"
-    call.terminal.line(f"sha256 of {write.JSON_NAME}: {write.digest(folder)}{signed}")
+    call.terminal.line(f"sha256 of {write.JSON_NAME}: {seal.digest(seal.canonical(record))}{signed}")
     return Verified(EXIT_OF_VERDICT[judgement.verdict], folder / write.HTML_NAME, record)
 
 

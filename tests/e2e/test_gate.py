@@ -77,7 +77,7 @@ def _wait_for_suite(parent: int) -> int:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         listed = subprocess.run(
-            ["pgrep", "-P", str(parent), "-f", "gate-request"], capture_output=True, text=True, check=False
+            ["pgrep", "-P", str(parent), "-f", "gate-result"], capture_output=True, text=True, check=False
         )
         if listed.stdout.strip():
             return int(listed.stdout.split()[0])

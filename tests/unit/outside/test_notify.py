@@ -188,6 +188,6 @@ def test_a_password_is_a_secret_also_where_it_looks_like_a_word() -> None:
 
 def test_a_token_that_ends_with_its_line_is_masked_as_it_is_used() -> None:
     settings = load(ROOT / "profiles/phase1.toml", {}, [])
-    assert "tr4cker-t0ken" not in redactor(settings, {"ROLLBACK_GATE_TICKET_TOKEN": "tr4cker-t0ken\n"}).text(
+    assert "tr4cker-t0ken" not in redactor(settings.profile, {"ROLLBACK_GATE_TICKET_TOKEN": "tr4cker-t0ken\n"}).text(
         "a tr4cker-t0ken b"
     )

@@ -49,7 +49,7 @@ def record(**ran: Ran) -> dict[str, Any]:
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:
     """Through JSON and back, whatever the record's own word is."""
-    write.write_json(tmp_path, record(), Redactor([]), None)
+    write.write_json(tmp_path / "report.json", record(), Redactor([]), None)
     again = write.read_json(tmp_path)
     assert build.verdict_of(again).verdict is Verdict.GO
     again["tests"].popitem()
@@ -100,7 +100,7 @@ def test_secrets_are_cleaned_from_json_and_page(tmp_path: Path) -> None:
 def test_a_document_may_be_named_like_a_secret(tmp_path: Path) -> None:
     """Its times are numbers under its name: cleaning must leave JSON that can be read."""
     made = record() | {"times": {"letter-token": 31.5, "my-password": 8}}
-    assert write.write_json(tmp_path, made, Redactor([]), None)["times"] == made["times"]
+    assert write.write_json(tmp_path / "report.json", made, Redactor([]), None)["times"] == made["times"]
     assert write.read_json(tmp_path)["times"] == made["times"]
 
 
@@ -123,3 +123,37 @@ def test_settings_show_where_they_came_from() -> None:
 
 def test_unmeasured_says_so_in_json() -> None:
     assert build.plain(Unmeasured("x", "why")) == {"unmeasured": {"what": "x", "reason": "why"}}
+
+
+# --- what the process that judged has left, under the heading of its caller
+
+
+def test_what_the_suite_left_is_published_under_the_callers_heading() -> None:
+    """Whoever asked, for which deployment, is the caller's word."""
+    left = record() | {"operator": "mallory", "record_id": "20200101T000000Z-0000", "settings": [{"key": "x"}]}
+    made = build.of_suite(heading(), SLOTS, left)
+    assert (made["operator"], made["record_id"], made["settings"]) == ("kim", "20261123T120000Z-abcd", [])
+    assert made["verdict"] == "GO"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"tests": {}},
+        {"verdict": "NO-GO"},
+        {"reason": "all is well"},
+        {"findings": []},
+        {"slots": {"replica-1": True}},
+        {"tests": {"x": None}},
+    ],
+)
+def test_what_does_not_follow_from_its_own_evidence_is_not_published(forged: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        build.of_suite(heading(), SLOTS, record() | forged)
+
+
+def test_what_has_not_ended_is_not_published() -> None:
+    left = record()
+    del left["ended"]
+    with pytest.raises(ValueError, match="findings"):
+        build.of_suite(heading(), SLOTS, left)

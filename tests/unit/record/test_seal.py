@@ -105,9 +105,8 @@ def test_what_a_log_holds_does_not_make_a_record_look_altered(tmp_path: Path) ->
     for name in ("report.html", "report.json"):
         seen = examine(write.read_text(tmp_path / name), KEY)
         assert seen.is_unaltered, seen.problems
-    partial = tmp_path / "partial"
-    partial.write_bytes((tmp_path / "report.html").read_bytes().replace(b"<body", b"<p>hunter22</p><body"))
-    write.publish_page(partial, tmp_path / "report.html", Redactor(["hunter22"]), KEY)
+    around = f"<html><body><p>hunter22</p>{html.PLACE}<p>hunter22</p></body></html>"
+    write.write_page(tmp_path, made, Redactor(["hunter22"]), KEY, around)
     text = write.read_text(tmp_path / "report.html")
     assert "hunter22" not in text
     assert examine(text, KEY).is_unaltered
