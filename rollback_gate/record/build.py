@@ -28,6 +28,8 @@ class Heading:
     rolled back, None where nobody had assessed it. `rolled_back_by`: operators of the last run of this deployment, also
     where it is not the judged one: a replica made anew since does not make somebody else of them.
     `unended_run`: id of the newest run, where it has not gone to its end; else "".
+    `previous`: `record_id` and `digest` of the record before this one, None for the first. `lost`: records before it
+    that were taken away or changed, in words.
     """
 
     kind: str
@@ -45,6 +47,8 @@ class Heading:
     assessment: Mapping[str, Any] | None = None
     rolled_back_by: tuple[str, ...] = ()
     unended_run: str = ""
+    previous: Mapping[str, str] | None = None
+    lost: tuple[str, ...] = ()
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def of_record(seen: Examination, project: str, profile: str, now: Instant, max_a
         return [Obstacle(f"the record does not hold up: {says}", f"{VERIFY_AGAIN}, and keep both records")]
     record = seen.record
     found = [*_of_another(record, project, profile), *_not_go(record)]
-    return found or _too_old(record, now, max_age_s)
+    remedy = f"{VERIFY_AGAIN}, or allow more with --max-age"
+    return found or too_old("the record", Instant.parse(record["ended"]), now, max_age_s, remedy)
 
 
 def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[Obstacle]:
@@ -58,15 +59,22 @@ def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
     return [Obstacle(f"the record says {verdict}: {record['reason']}", f"mend that, then {VERIFY_AGAIN}", code)]
 
 
-def _too_old(record: Mapping[str, Any], now: Instant, max_age_s: float) -> list[Obstacle]:
-    age_s = now.seconds_since(Instant.parse(record["ended"]))
+def of_chain(not_newest: str, missing: Iterable[str]) -> list[Obstacle]:
+    """Of records that were taken away, or changed."""
+    found = [f"it is not the newest record: {not_newest}"] if not_newest else []
+    found += [f"a record of this deployment was taken away or changed: {text}" for text in missing]
+    return [Obstacle(text, VERIFY_AGAIN) for text in found]
+
+
+def too_old(what: str, at: Instant, now: Instant, max_age_s: float, remedy: str) -> list[Obstacle]:
+    """`what` was written at `at`; `remedy`: how to get a younger one."""
+    age_s = now.seconds_since(at)
     if age_s > max_age_s:
-        says = f"the record is {in_words(age_s)} old, more than {in_words(max_age_s)}"
-        return [Obstacle(says, f"{VERIFY_AGAIN}, or allow more with --max-age")]
+        return [Obstacle(f"{what} is {in_words(age_s)} old, more than {in_words(max_age_s)}", remedy)]
     if age_s < -_AHEAD_S:
         return [
             Obstacle(
-                f"the record was written {in_words(-age_s)} in the future by this machine's clock",
+                f"{what} was written {in_words(-age_s)} in the future by this machine's clock",
                 "set the clocks right",
             )
         ]

@@ -36,6 +36,12 @@ class DeploymentId:
     def __str__(self) -> str:
         return f"{self.engine_id}/{self.project}/{self.profile}"
 
+    @classmethod
+    def parse(cls, text: str) -> DeploymentId:
+        """An engine's id may hold slashes, where it is an address. Raises ValueError."""
+        engine_id, project, profile = text.rsplit("/", 2)
+        return cls(engine_id, project, profile)
+
     def may_be(self, other: str) -> bool:
         """Whether an id is this one's, or could be: that of a verify which found no engine."""
         return other in (str(self), str(replace(self, engine_id=UNKNOWN_ENGINE)))

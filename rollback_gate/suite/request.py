@@ -71,6 +71,7 @@ class GateRequest:
                     "began": Instant.parse(table["heading"]["began"]),
                     "settings": tuple(table["heading"]["settings"]),
                     "rolled_back_by": tuple(table["heading"]["rolled_back_by"]),
+                    "lost": tuple(table["heading"]["lost"]),
                 }
             ),
             memories=tuple(Path(path) for path in table["memories"]),

@@ -63,6 +63,7 @@ def verify(given: Any) -> None:
     COMMON,
     {
         "max_age": ("7d", "how old the record may be: a number and s, m, h or d"),
+        "max_chain_age": ("1d", "how old the signed chain.json beside a record from another machine may be"),
         "record": (
             "newest",
             "a record from another machine, by file or URL (report.html or .json); must be signed",
@@ -77,7 +78,9 @@ def gate(given: Any) -> None:
     from rollback_gate.workflow.gate import Wish
     from rollback_gate.workflow.gate import gate as ask
 
-    wish = Wish(given.max_age, given.record, given.allow_unbound, given.require_actions, given.format)
+    wish = Wish(
+        given.max_age, given.record, given.allow_unbound, given.require_actions, given.format, given.max_chain_age
+    )
 
     with calling(given) as call:
         code = ask(call, wish)

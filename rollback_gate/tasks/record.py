@@ -49,6 +49,15 @@ def open_page(given: Any) -> None:
         leave(open_record(call, given.record, webbrowser.open))
 
 
+@task_with(name="chain")
+def sign_chain(given: Any) -> None:
+    """Sign anew which records there are, beside the newest one: for a gate on another machine."""
+    from rollback_gate.workflow import records
+
+    with calling(given) as call:
+        leave(records.sign_chain(call))
+
+
 @task_with(
     {
         "keep": (REQUIRED, "how many of each deployment stay; its newest GO stays besides"),

@@ -125,8 +125,9 @@ def holder_note(settings: Settings, engine: Engine) -> Path:
     return Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
 
 
-def deployment_id(settings: Settings, engine: Engine) -> DeploymentId:
-    return DeploymentId(engine.id, settings.profile.deployment.project, settings.profile.name)
+def deployment_id(settings: Settings, engine: Engine | Unmeasured) -> DeploymentId:
+    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
+    return DeploymentId(engine_id, settings.profile.deployment.project, settings.profile.name)
 
 
 def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
@@ -142,35 +143,21 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
 
 def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
     """Files of remembered test documents: this caller's own first, then those of others."""
-    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
-    deployment = DeploymentId(engine_id, settings.profile.deployment.project, settings.profile.name)
+    deployment = deployment_id(settings, engine)
     return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
-
-
-def record_folder(call: Call, heading: Heading) -> Path:
-    folder = call.reports / heading.record_id
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise WrongSetting(
-            f"no record can be written in {call.reports}: {error.strerror}",
-            "name a folder that you may write in ROLLBACK_GATE_REPORTS",
-        ) from error
-    return folder
 
 
 def heading_of(
     call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
 ) -> Heading:
-    profile = settings.profile
-    engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
-    deployment = DeploymentId(engine_id, profile.deployment.project, profile.name)
+    profile, deployment = settings.profile, deployment_id(settings, engine)
+    directory = str(profile.deployment.project_directory)
     return Heading(
         kind=kind,
         record_id=store.new_id(local_now()),
         began=local_now(),
         operator=call.operator,
-        deployment={"id": str(deployment), "engine": engine_id, "directory": str(profile.deployment.project_directory)},
+        deployment={"id": str(deployment), "engine": deployment.engine_id, "directory": directory},
         settings=build.settings_of(settings),
         run=build.run_of(account) if account else None,
         titles=profile.titles.model_dump(),

@@ -11,8 +11,8 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.store import Run, RunAccount
-from rollback_gate.workflow import assessments
-from rollback_gate.workflow.call import heading_of, local_now, record_folder
+from rollback_gate.workflow import assessments, published
+from rollback_gate.workflow.call import heading_of, local_now
 from rollback_gate.workflow.session import Session
 
 
@@ -32,10 +32,10 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
     state = [*state_of_service(session.profile, session.engine), *_lost(session, account)]
-    folder = record_folder(call, heading)
+    heading, folder = published.begin(call, heading)
     error.run_id, error.state = run.id, tuple(state)
     page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
-    write.write_page(folder, page, call.terminal.redactor, call.key)
+    published.publish(call, folder, page)
     error.record = str(folder / write.HTML_NAME)
     call.terminal.line(f"the record of this failure: {folder / write.HTML_NAME}")
     call.terminal.line(f"what the run has done so far is in {run.folder}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.redaction import Redactor
+from rollback_gate.workflow import chained, published
 from rollback_gate.workflow.call import Call, deployment_id, local_now
 from rollback_gate.workflow.records import NEWEST
 
@@ -48,6 +49,7 @@ class Wish:
     allow_unbound: bool = False
     with_actions: bool = False
     form: str = Form.TEXT
+    max_chain_age: str = "1d"
 
 
 def gate(call: Call, wish: Wish) -> ExitCode:
@@ -66,6 +68,8 @@ def gate(call: Call, wish: Wish) -> ExitCode:
         name, seen, obstacles = _record(call, settings, where, engine)
         if seen is not None and not obstacles:
             obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s)
+        if seen is not None and not obstacles:
+            obstacles = chained.obstacles(call, where, name, seen.record, seconds(wish.max_chain_age))
         if seen is not None and not obstacles:
             obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
         if seen is not None and not obstacles:
@@ -96,15 +100,11 @@ def _record(
     """Named, or the newest of this deployment: of this engine, where it answers."""
     if where != NEWEST:
         return _named(call, where)
-    deployment = settings.profile.deployment.project
-    suffix = f"/{deployment}/{settings.profile.name}"
-    is_mine: Callable[[str], bool] = lambda theirs: theirs.endswith(suffix)  # noqa: E731
-    where_from = "of whatever engine: none answers"
-    if isinstance(engine, Engine):
-        is_mine, where_from = deployment_id(settings, engine).may_be, "on this engine"
-    found = find.newest(call.reports, is_mine, call.key)
+    where_from = "on this engine" if isinstance(engine, Engine) else "of whatever engine: none answers"
+    mine = deployment_id(settings, engine)
+    found = find.newest(call.reports, published.of_deployment(mine), call.key)
     if found is None:
-        says = f"there is no record of project {deployment}, {where_from}, in {call.reports}"
+        says = f"there is no record of project {mine.project}, {where_from}, in {call.reports}"
         return "", None, [Obstacle(says, VERIFY_AGAIN)]
     folder, seen = found
     return str(folder), seen, [] if seen.is_signed or not call.key else [_unsigned(seen)]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode
-from rollback_gate.record import actions, find, next_steps
+from rollback_gate.record import actions, chain, find, next_steps, seal
 from rollback_gate.record.check import Examination
 from rollback_gate.record.write import HTML_NAME
-from rollback_gate.rollback.store import UNKNOWN_ENGINE
+from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
+from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call
 
 NEWEST = "newest"
@@ -122,10 +123,31 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
     going = left_over(records(call), keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
     for one in going:
         if not is_dry_run:
+            published.note_gone(call, one.folder.name, one.deployment, "pruned")
             _remove(one.folder)
         call.terminal.item("ok", one.folder.name, f"{one.word}, {'would be ' if is_dry_run else ''}removed")
     call.terminal.line(f"{len(going)} records {'would be ' if is_dry_run else ''}removed from {call.reports}")
+    if not is_dry_run and call.key:
+        _publish_chains(call, {one.deployment for one in going})
     return ExitCode.GO
+
+
+def sign_chain(call: Call) -> ExitCode:
+    """The chain of each deployment, signed as of now, beside its newest record. Raises WrongSetting, Unreachable."""
+    if call.key is None:
+        raise WrongSetting(
+            f"without {seal.KEY_VARIABLE} nothing can be signed", "set it as it is set where the gate asks"
+        )
+    _publish_chains(call, {one.deployment for one in records(call)} - {""})
+    return ExitCode.GO
+
+
+def _publish_chains(call: Call, deployments: Iterable[str]) -> None:
+    kept = records(call)
+    for name in sorted(deployments):
+        newest = next(one for one in kept if one.deployment == name)
+        published.publish_chain(call, DeploymentId.parse(name), newest.folder)
+        call.terminal.item("ok", "chain", str(newest.folder / chain.NAME))
 
 
 def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[Kept]:

@@ -32,7 +32,7 @@ from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
 from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
 from rollback_gate.suite.run import Left, Suite
-from rollback_gate.workflow import assessments
+from rollback_gate.workflow import assessments, published
 from rollback_gate.workflow.before import before_of
 from rollback_gate.workflow.call import (
     Call,
@@ -40,7 +40,6 @@ from rollback_gate.workflow.call import (
     lock_of,
     moment_given,
     probe_memories,
-    record_folder,
     stores_of,
 )
 
@@ -111,9 +110,8 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     if account and judged.run_id:
         kept = Path(account.began["folder"])
         heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))
-    folder = record_folder(call, heading)
-    begun = build.unfinished(heading, "verify has begun and has not ended")
-    write.write_page(folder, begun, call.terminal.redactor, call.key)
+    heading, folder = published.begin(call, heading)
+    published.publish(call, folder, build.unfinished(heading, "verify has begun and has not ended"))
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)
     request = GateRequest(settings.profile, slots, judged, call.with_database, heading, memories, wish.keep_going)
@@ -133,11 +131,11 @@ def _written(call: Call, folder: Path, request: GateRequest, left: Left) -> tupl
         try:
             record = build.of_suite(request.heading, request.slots, left.judged)
             write.write_beside(folder / write.JUNIT_NAME, left.junit, clean)
-            return write.write_page(folder, record, clean, call.key, left.page), ""
+            return published.publish(call, folder, record, left.page), ""
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             trouble = f"its report was not written ({error}); {folder / suite.LOG_NAME} may say why"
     record = build.unfinished(request.heading, f"verify did not end: {trouble}")
-    return write.write_page(folder, record, clean, call.key), trouble
+    return published.publish(call, folder, record), trouble
 
 
 def _told(call: Call, folder: Path, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:

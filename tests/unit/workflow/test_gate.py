@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollback_gate.model import ExitCode
+from rollback_gate.errors import WrongSetting
+from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.profile.afterwards import Due
 from rollback_gate.record import build, find, write
+from rollback_gate.record.build import Heading
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
-from rollback_gate.workflow import gate, records
-from rollback_gate.workflow.call import Call, local_now
+from rollback_gate.workflow import gate, published, records
+from rollback_gate.workflow.call import Call, heading_of, local_now
 from rollback_gate.workflow.gate import Wish
 from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ROOT
@@ -32,17 +37,22 @@ def out() -> io.StringIO:
 
 @pytest.fixture
 def call(tmp_path: Path, out: io.StringIO) -> Call:
-    environ = {"ROLLBACK_GATE_REPORTS": str(tmp_path), "PATH": os.environ["PATH"], "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    environ = {
+        "ROLLBACK_GATE_REPORTS": str(tmp_path / "reports"),
+        "ROLLBACK_GATE_STATE_DIRECTORY": str(tmp_path / "state"),
+        "PATH": os.environ["PATH"],
+        "DOCKER_HOST": "tcp://127.0.0.1:1",
+    }
     return Call.make(ROOT, "", [], environ, Terminal(out, Redactor([])))
 
 
 def keep(call: Call, name: str, engine: str = "e", **changes: Any) -> Path:
     folder = call.reports / name
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     deployment = {"id": f"{engine}/{MINE}", "engine": engine, "directory": "/srv/p"}
     settings = build.plain(build.settings_of(call.load()))
     made = record() | {"record_id": name, "deployment": deployment, "settings": settings, "ended": str(local_now())}
-    write.write_page(folder, made | changes, Redactor([]), None)
+    published.publish(call, folder, made | changes)
     return folder
 
 
@@ -107,3 +117,140 @@ def test_prune_leaves_what_could_be_anybodys(call: Call) -> None:
     keep(call, NEW)
     assert records.prune(call, 1, is_dry_run=False) is ExitCode.GO
     assert len(list(call.reports.iterdir())) == 3
+
+
+# --- the chain: a record that was taken away closes the gate
+
+
+KEY = "k" * 32
+
+
+def signing(call: Call, **environ: str) -> Call:
+    return dataclasses.replace(call, environ={**call.environ, "ROLLBACK_GATE_SIGNING_KEY": KEY, **environ})
+
+
+def elsewhere(call: Call, tmp_path: Path) -> Call:
+    """The same records on a machine that has none of this one's state."""
+    return signing(call, ROLLBACK_GATE_STATE_DIRECTORY=str(tmp_path / "another"))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_newer_record_that_was_taken_away_closes_it(call: Call, out: io.StringIO, signed: bool) -> None:
+    call = signing(call) if signed else call
+    keep(call, OLD)
+    keep(call, NEW, verdict="NO-GO").rename(call.reports / "hidden")
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert f"the newest one is {NEW}" in out.getvalue()
+    assert f"{NEW}, written" in out.getvalue()
+
+
+def test_an_older_record_that_was_taken_away_closes_it(call: Call, out: io.StringIO) -> None:
+    shutil.rmtree(keep(call, OLD))
+    keep(call, NEW)
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert f"{OLD}, written" in out.getvalue()
+
+
+def test_an_older_record_that_was_written_again_closes_it(call: Call, out: io.StringIO) -> None:
+    old = keep(call, OLD)
+    keep(call, NEW)
+    write.write_page(old, record() | {"record_id": OLD}, Redactor([]), None)
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "is not what was written" in out.getvalue()
+
+
+def test_a_record_that_this_machine_has_not_written_closes_it(call: Call, out: io.StringIO) -> None:
+    """A forged one, or one of another user whose chain is not read here."""
+    keep(call, OLD)
+    folder = call.reports / NEW
+    shutil.copytree(call.reports / OLD, folder)
+    made = write.read_json(folder) | {"record_id": NEW}
+    write.write_page(folder, made, Redactor([]), None)
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert f"the newest one is {OLD}" in out.getvalue()
+
+
+def test_without_a_chain_nobody_can_tell(call: Call, out: io.StringIO, tmp_path: Path) -> None:
+    keep(call, OLD)
+    shutil.rmtree(tmp_path / "state")
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "cannot be told" in out.getvalue()
+
+
+def test_prune_leaves_a_mark_of_what_it_removed(call: Call, out: io.StringIO) -> None:
+    keep(call, "20261123T110000Z-0000", verdict="INCONCLUSIVE")
+    keep(call, OLD)
+    keep(call, NEW)
+    assert records.prune(call, 1, is_dry_run=False) is ExitCode.GO
+    assert not (call.reports / OLD).exists()
+    assert ask(call) is ExitCode.GO, out.getvalue()
+
+
+def test_another_verify_says_what_was_lost_and_opens_it_again(call: Call, out: io.StringIO) -> None:
+    """Gone is gone; what is judged now does not depend on it, and the new record names it."""
+    shutil.rmtree(keep(call, OLD))
+    heading, _ = published.begin(call, build_heading(call, NEW))
+    assert len(heading.lost) == 1
+    assert OLD in heading.lost[0]
+    keep(call, NEW)
+    assert ask(call) is ExitCode.GO, out.getvalue()
+
+
+def test_each_record_names_the_one_before(call: Call) -> None:
+    old = keep(call, OLD)
+    heading, _ = published.begin(call, build_heading(call, NEW))
+    digest = hashlib.sha256((old / "report.json").read_bytes()).hexdigest()
+    assert heading.previous == {"record_id": OLD, "digest": digest}
+    assert heading.lost == ()
+
+
+def test_a_damaged_chain_stops_nobody_from_judging(call: Call, tmp_path: Path, out: io.StringIO) -> None:
+    keep(call, OLD)
+    (chain_file,) = (tmp_path / "state").glob("*/records.jsonl")
+    chain_file.write_text("{}\n" + chain_file.read_text())
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    heading, _ = published.begin(call, build_heading(call, NEW))
+    assert "the chain was damaged" in heading.lost[0]
+    keep(call, NEW)
+    assert ask(call) is ExitCode.GO, out.getvalue()
+
+
+def test_elsewhere_a_signed_and_fresh_chain_tells(call: Call, tmp_path: Path, out: io.StringIO) -> None:
+    """Of all records, and of one that is named; without it, unsigned, or old, it stays closed."""
+    folder = keep(signing(call), OLD)
+    there = elsewhere(call, tmp_path)
+    page = str(folder / "report.json")
+    for wish in ({}, {"where": page}):
+        assert ask(there, **wish) is ExitCode.GO, out.getvalue()
+        assert ask(there, max_chain_age="0s", **wish) is ExitCode.INCONCLUSIVE
+        assert "record.chain" in out.getvalue()
+    kept = (folder / "chain.json").read_text()
+    (folder / "chain.json").write_text(kept.replace(OLD, NEW))
+    assert ask(there, where=page) is ExitCode.INCONCLUSIVE
+    assert "chain.json is not signed" in out.getvalue()
+    (folder / "chain.json").unlink()
+    assert ask(there) is ExitCode.INCONCLUSIVE
+    assert records.sign_chain(signing(call)) is ExitCode.GO
+    assert ask(there, where=page) is ExitCode.GO, out.getvalue()
+
+
+def test_elsewhere_an_older_record_with_the_chain_of_now_is_not_the_newest(
+    call: Call, tmp_path: Path, out: io.StringIO
+) -> None:
+    folder = keep(signing(call), OLD)
+    newer = keep(signing(call), NEW, verdict="NO-GO")
+    shutil.copy(newer / "chain.json", folder / "chain.json")
+    assert ask(elsewhere(call, tmp_path), where=str(folder / "report.json")) is ExitCode.INCONCLUSIVE
+    assert f"the newest one is {NEW}" in out.getvalue()
+
+
+def test_a_chain_is_not_signed_without_a_key(call: Call) -> None:
+    folder = keep(call, OLD)
+    assert not (folder / "chain.json").exists()
+    with pytest.raises(WrongSetting):
+        records.sign_chain(call)
+
+
+def build_heading(call: Call, name: str) -> Heading:
+    made = heading_of(call, call.load(), "verify", Unmeasured("the engine", "none"), None)
+    return dataclasses.replace(made, record_id=name)

@@ -1,0 +1,165 @@
+"""The chain of a deployment's records: which one is the newest, and whether one was taken away.
+
+Whoever may write the folder of records can take a NO-GO away, and an older GO would stand. So what was written is kept
+outside that folder too, in the state directory; and beside each record as a signed copy, for a gate on another machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.record import seal
+from rollback_gate.record.seal import Key
+from rollback_gate.record.write import JSON_NAME, read_text
+from rollback_gate.rollback.files import write_text
+from rollback_gate.rollback.journal import Entry, Journal
+from rollback_gate.rollback.store import make_private
+
+STATE_NAME, NAME = "records.jsonl", "chain.json"
+FORMAT = 1
+_WRITTEN, _GONE = "record", "gone"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One record as it was written last. `at`: when. `gone`: why it is not there any more, "" while it has to be."""
+
+    record_id: str
+    digest: str
+    deployment: str
+    folder: str
+    at: str
+    gone: str = ""
+
+
+def note(state: Path, link: Link, now: Callable[[], Instant]) -> None:
+    """Adds to a deployment's chain in its state folder. Durable when this returns. Raises OSError."""
+    make_private(state, state)
+    journal = Journal(state / STATE_NAME, now)
+    if link.gone:
+        journal.write(_GONE, record_id=link.record_id, why=link.gone)
+    else:
+        journal.write(_WRITTEN, **{key: value for key, value in asdict(link).items() if key not in ("at", "gone")})
+
+
+def set_damaged_aside(place: Path, name: str) -> list[Path]:
+    """Those that are damaged, for whoever wants to know what was in them. Raises OSError."""
+    aside = []
+    for path in sorted(place.glob(f"*/{STATE_NAME}")):
+        try:
+            Journal(path, _no_clock).entries()
+        except RollbackGateError:
+            aside.append(path.rename(path.with_name(f"{STATE_NAME}.{name}.damaged")))
+    return aside
+
+
+def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool]) -> tuple[Link, ...]:
+    """The chain of a deployment, oldest first, from all places where state can be.
+
+    Raises RollbackGateError for a damaged file, Unreachable for one that this user may not read.
+    """
+    entries: list[list[Entry]] = []
+    for place in places:
+        try:
+            paths = sorted(place.glob(f"*/{STATE_NAME}")) if place.is_dir() else []
+            entries += [list(Journal(path, _no_clock).entries()) for path in paths]
+        except OSError as error:
+            raise Unreachable(
+                f"the chain of records in {place} cannot be read: {error.strerror}", "run as the user who verified"
+            ) from error
+    in_order = heapq.merge(*entries, key=lambda entry: entry.at)  # of one file, the order in which it was written
+    return tuple(link for link in _links(in_order) if is_mine(link.deployment))
+
+
+def _links(entries: Iterable[Entry]) -> list[Link]:
+    by_id: dict[str, Link] = {}
+    for entry in entries:
+        name = str(entry.data["record_id"])
+        if entry.event == _WRITTEN:
+            by_id.pop(name, None)  # written again: it is the newest now
+            by_id[name] = Link(**{key: str(value) for key, value in entry.data.items()}, at=str(entry.at))
+        elif name in by_id:
+            by_id[name] = replace(by_id[name], gone=str(entry.data["why"]))
+    return list(by_id.values())
+
+
+def _no_clock() -> Instant:
+    raise AssertionError("a chain that is read is not written")
+
+
+# --- the signed copy beside a record
+
+
+class Signed(NamedTuple):
+    """When it was signed, and what it lists."""
+
+    at: Instant
+    links: tuple[Link, ...]
+
+
+def as_text(links: Iterable[Link], now: Instant, key: Key) -> str:
+    table: dict[str, Any] = {"format": FORMAT, "at": str(now), "links": [asdict(link) for link in links]}
+    return seal.canonical({**table, "signature": key.sign("chain", seal.canonical(table))})
+
+
+def parse(text: str, key: Key) -> Signed | Unmeasured:
+    """Only what is signed with the key that is set here counts."""
+    what = "the chain of records"
+    try:
+        table = json.loads(text)
+        signature = str(table.pop("signature"))
+        if not hmac.compare_digest(signature.encode(), key.sign("chain", seal.canonical(table)).encode()):
+            return Unmeasured(what, f"{NAME} is not signed with the key that is set here")
+        links = tuple(Link(**{name: str(value) for name, value in row.items()}) for row in table["links"])
+        return Signed(Instant.parse(table["at"]), links)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return Unmeasured(what, f"{NAME} cannot be read: {error!r}")
+
+
+def publish(folder: Path, links: Iterable[Link], now: Instant, key: Key) -> None:
+    """Beside a record. Raises OSError."""
+    write_text(folder / NAME, as_text(links, now, key), 0o644)
+
+
+# --- what it tells
+
+
+def missing(links: Iterable[Link], reports: Path) -> list[str]:
+    """Records that have to be there and are not, or not as they were written, in words."""
+    return [f"{link.record_id}, {why}" for link in links if not link.gone and (why := _why_missing(link, reports))]
+
+
+def _why_missing(link: Link, reports: Path) -> str:
+    """Looked for where it was written, then where the records are now."""
+    folders = (Path(link.folder), reports / link.record_id)
+    digests = [seal.digest(text) for folder in folders if (text := _text_in(folder))]
+    if not digests:
+        return f"written {Instant.parse(link.at).short} in {link.folder}, is not there any more"
+    return "" if link.digest in digests else f"written {Instant.parse(link.at).short}, is not what was written"
+
+
+def _text_in(folder: Path) -> str:
+    try:
+        return read_text(folder / JSON_NAME)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def is_head(links: Iterable[Link], record: Mapping[str, Any]) -> str:
+    """Why a record is not the newest of its deployment, "" where it is."""
+    standing = [link for link in links if not link.gone]
+    if not standing:
+        return "no record is in the chain"
+    head = standing[-1]
+    if head.record_id != record["record_id"]:
+        return f"the newest one is {head.record_id}, written {Instant.parse(head.at).short} in {head.folder}"
+    return "" if head.digest == seal.digest(seal.canonical(record)) else f"{head.record_id} is not what was written"

@@ -1,0 +1,63 @@
+"""Whether a record is the newest of its deployment, and none was taken away: by a chain of our own, or a signed one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.model import Unmeasured
+from rollback_gate.record import chain, find, validity
+from rollback_gate.record.chain import Link
+from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
+from rollback_gate.rollback.store import DeploymentId
+from rollback_gate.workflow import published
+from rollback_gate.workflow.call import Call, local_now
+from rollback_gate.workflow.records import NEWEST
+
+_UNTOLD = "whether a newer record was taken away cannot be told"
+
+
+def obstacles(call: Call, where: str, name: str, record: Mapping[str, Any], max_age_s: float) -> list[Obstacle]:
+    """`where`: as the gate was asked; `name`: folder of the record that it found; `max_age_s`: of a signed chain."""
+    if where != NEWEST:
+        return _signed(call, find.beside(where, chain.NAME), record, max_age_s)
+    links = _kept(call, record)
+    if isinstance(links, RollbackGateError):
+        if call.key:
+            return _signed(call, str(Path(name) / chain.NAME), record, max_age_s)
+        return [Obstacle(f"{_UNTOLD}: {links.message}", links.remedy)]
+    return validity.of_chain(chain.is_head(links, record), chain.missing(links, call.reports))
+
+
+def _kept(call: Call, record: Mapping[str, Any]) -> tuple[Link, ...] | RollbackGateError:
+    mine = published.of_deployment(DeploymentId.parse(record["deployment"]["id"]))
+    try:
+        links = chain.kept_in(call.all_elsewhere, mine)
+    except RollbackGateError as error:
+        return error
+    places = ", ".join(map(str, call.all_elsewhere))
+    remedy = f"run as the user who verified, or {VERIFY_AGAIN}"
+    return links or Unreachable(f"which records there are is not kept in {places}", remedy)
+
+
+def _signed(call: Call, where: str, record: Mapping[str, Any], max_age_s: float) -> list[Obstacle]:
+    """Of another machine. An old one proves little: it may be what somebody has kept from before."""
+    remedy = f"publish {chain.NAME}, which verify and invoke record.chain write, beside the record"
+    found = _read(call, where)
+    if isinstance(found, Unmeasured):
+        return [Obstacle(f"{_UNTOLD}: {found.reason}", remedy)]
+    at, links = found
+    again = "invoke record.chain where verify ran, and publish it; or allow more with --max-chain-age"
+    old = validity.too_old(f"the signed {chain.NAME}", at, local_now(), max_age_s, again)
+    return old or validity.of_chain(chain.is_head(links, record), [])
+
+
+def _read(call: Call, where: str) -> chain.Signed | Unmeasured:
+    if call.key is None:
+        return Unmeasured("the chain of records", "no key is set here")
+    try:
+        return chain.parse(find.named(where), call.key)
+    except Unreachable as error:
+        return Unmeasured("the chain of records", error.message)
