@@ -21,7 +21,8 @@ class Content(enum.StrEnum):
 class Source:
     """What `path` (relative to the project directory) is to hold, and where that comes from.
 
-    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind.
+    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`: as git
+    keeps it, for a file that is not in place; None where the source does not tell.
     """
 
     path: str
@@ -29,10 +30,11 @@ class Source:
     origin: str
     data: bytes
     digest: str
+    is_executable: bool | None = None
 
     @classmethod
-    def of(cls, path: str, kind: str, origin: str, data: bytes) -> Source:
-        return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest())
+    def of(cls, path: str, kind: str, origin: str, data: bytes, is_executable: bool | None = None) -> Source:
+        return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest(), is_executable)
 
 
 def classify(data: bytes, item: FileItem) -> tuple[Content, str]:

@@ -5,6 +5,7 @@ Never just HEAD, as the runbook has it: HEAD is the change. The last commit whos
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,22 @@ from rollback_gate.platform.commands import Completed, Runner
 from rollback_gate.profile.deployment import FileItem
 
 MOST_COMMITS = 500
-_NO_REMOTE = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
+_OWN_SETTINGS = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "GIT_CONFIG_GLOBAL=/dev/null")
+_EXECUTABLE = "100755"
+
+
+@dataclass(frozen=True)
+class _Blob:
+    data: bytes
+    is_executable: bool
 
 
 @dataclass(frozen=True)
 class History:
-    """The repository that holds `directory`. Only reads: no checkout, no index, no hooks."""
+    """The repository that holds `directory`. Only reads: no checkout, no index, no hooks.
+
+    `runner`: of root's, one that runs as the repository's owner (`owner`).
+    """
 
     directory: Path
     runner: Runner
@@ -31,9 +42,9 @@ class History:
         if not commits:
             raise Refused(f"git knows no commit of {path}", "look with git log whether it is tracked there")
         for commit in commits:
-            data = self._blob(commit, path)
-            if data is not None and classify(data, item)[0] is Content.OLD:
-                return Source.of(path, "git", commit[:12], data)
+            blob = self._blob(commit, path)
+            if blob is not None and classify(blob.data, item)[0] is Content.OLD:
+                return Source.of(path, "git", commit[:12], blob.data, blob.is_executable)
         raise Refused(
             f"in none of the last {len(commits)} commits of {path} it is old code",
             "name another revision with --rev, for example one of another branch",
@@ -43,19 +54,21 @@ class History:
         """From one revision, chosen by hand. Raises Refused when that is not old code."""
         path = item.path
         commit = self._git("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").strip()
-        data = self._blob(commit, path)
-        if data is None:
+        blob = self._blob(commit, path)
+        if blob is None:
             raise Refused(f"revision {rev} has no {path}", "choose another one: git log -- " + path)
-        content, why = classify(data, item)
+        content, why = classify(blob.data, item)
         if content is not Content.OLD:
             raise Refused(f"{path} in revision {rev} is {content} ({why})", "choose another one: git log -- " + path)
-        return Source.of(path, "git", commit[:12], data)
+        return Source.of(path, "git", commit[:12], blob.data, blob.is_executable)
 
-    def _blob(self, commit: str, path: str) -> bytes | None:
-        """Bytes as committed; None where that commit removed the file."""
-        if not self._git("ls-tree", commit, "--", path).strip():
+    def _blob(self, commit: str, path: str) -> _Blob | None:
+        """As committed; None where that commit removed the file."""
+        listed = self._git("ls-tree", commit, "--", path).strip()
+        if not listed:
             return None
-        return self._run("cat-file", "blob", f"{commit}:./{path}").raw
+        data = self._run("cat-file", "blob", f"{commit}:./{path}").raw
+        return _Blob(data, listed.startswith(_EXECUTABLE))
 
     def _git(self, *arguments: str) -> str:
         return self._run(*arguments).stdout
@@ -63,10 +76,25 @@ class History:
     def _run(self, *arguments: str) -> Completed:
         # The operator is often not the repository's owner, which git refuses without this; nothing is written. What the
         # repository's own configuration says of remotes is not followed: it could name a command to run.
-        command = ("env", *_NO_REMOTE, "git", "-c", "safe.directory=*", *arguments)
+        command = ("env", *_OWN_SETTINGS, "git", "-c", "safe.directory=*", *arguments)
         try:
             return self.runner(command, cwd=self.directory)
         except CommandFailed as error:
             raise Refused(
                 f"git cannot tell: {error.message}", "is the project directory in a git repository, and git installed?"
             ) from error
+
+
+def owner(directory: Path) -> tuple[int, int] | None:
+    """Uid and gid of whoever owns the repository that holds a folder, where this process is root and they are not.
+
+    What a repository says of itself can name commands: root does not run them. None: git runs as this process.
+    """
+    if os.geteuid() != 0:
+        return None
+    found = next((place for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
+    try:
+        status = found.stat()
+    except OSError:
+        return None  # not there: git says so
+    return (status.st_uid, status.st_gid) if status.st_uid else None

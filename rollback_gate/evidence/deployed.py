@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 from rollback_gate.change.backups import candidates
 from rollback_gate.instant import Instant
 from rollback_gate.profile.schema import Profile
 
+_QUARTER_S, _MOST_ZONES_S, _APART_S = 900, 14 * 3600, 5
 
-def by_backups(profile: Profile) -> list[tuple[Instant, str]]:
-    """The time in each backup's name, with that name. Names hold this machine's local time."""
+
+class Made(NamedTuple):
+    """When a backup was made, and its name. `doubt`: why its name's own time was not taken, "" where it was."""
+
+    at: Instant
+    name: str
+    doubt: str = ""
+
+
+def by_backups(profile: Profile) -> list[Made]:
+    """Of each backup that has a time in its name, which is this machine's local time.
+
+    One that was made where another time zone was set is off by whole quarters of an hour from when its file came: that
+    time is taken.
+    """
     directory = profile.deployment.project_directory
     try:
         found = [c for restored in profile.files for c in candidates(directory, restored)]
+        return [_made(c.path, Instant.from_datetime(c.stamp.astimezone())) for c in found if c.stamp]
     except OSError:
         return []  # the files cannot be seen from here
-    return [(Instant.from_datetime(c.stamp.astimezone()), c.path.name) for c in found if c.stamp]
+
+
+def _made(path: Path, stamped: Instant) -> Made:
+    came = Instant(path.lstat().st_ctime_ns)
+    off_s = stamped.seconds_since(came)
+    quarters = round(off_s / _QUARTER_S)
+    if not quarters or abs(off_s) > _MOST_ZONES_S or abs(off_s - quarters * _QUARTER_S) > _APART_S:
+        return Made(stamped, path.name)
+    hours = f"{abs(quarters) * _QUARTER_S / 3600:g} h {'before' if quarters > 0 else 'after'}"
+    return Made(came, path.name, f"the file came {hours} the time in its name, which is another time zone's")

@@ -119,10 +119,10 @@ class Survey:
         """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""
         if self.since is not None:
             return self.since, "by --since"
-        stamps = [(found, name) for found, name in by_backups(self.profile) if found <= now]
-        if stamps:
-            moment, name = max(stamps)
-            return moment, f"by the backup {name}"
+        backups = [backup for backup in by_backups(self.profile) if backup.at <= now]
+        if backups:
+            newest = max(backups)
+            return newest.at, f"by the backup {newest.name}" + (f" ({newest.doubt})" if newest.doubt else "")
         starts = [r.created_at if r.restart_count else r.started_at or r.created_at for r in replicas]
         if starts:
             return min(starts), "by the worker's oldest container, as no backup has a time in its name"

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rollback_gate.errors import CommandFailed
 
@@ -63,11 +63,14 @@ class SubprocessRunner:
     """The real one. `environment` replaces the inherited one.
 
     `held`: a descriptor that the command keeps open too. With a lock's, the deployment stays locked while a command
-    runs on whose caller was killed: a build or a recreate that nobody watches any more.
+    runs on whose caller was killed: a build or a recreate that nobody watches any more. `run_as`: uid and gid.
     """
 
-    def __init__(self, environment: Mapping[str, str], held: int | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], held: int | None = None, run_as: tuple[int, int] | None = None
+    ) -> None:
         self._environment = dict(environment)
+        self._as: dict[str, Any] = {"user": run_as[0], "group": run_as[1], "extra_groups": []} if run_as else {}
         self._held = () if held is None else (held,)
 
     def __call__(
@@ -83,6 +86,7 @@ class SubprocessRunner:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 pass_fds=self._held,
+                **self._as,
             )
         except OSError as error:
             raise CommandFailed(argv, f"could not be started ({error.strerror})", "") from error

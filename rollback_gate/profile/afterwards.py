@@ -47,9 +47,13 @@ class Message(Section):
 
 
 class Messages(Section):
-    """`command` gets a message on its standard input, subject first. `failure`: where it broke off; None: `end`'s."""
+    """`command` gets a message on its standard input, subject first. `failure`: where it broke off; None: `end`'s.
+
+    `variables`: names of environment variables that the command needs, beyond where programs are.
+    """
 
     command: tuple[str, ...] = ()
+    variables: tuple[Name, ...] = ()
     limit_s: Seconds = 10
     eta_minutes: int = Field(default=10, ge=1, le=1440)
     begin: Message
@@ -68,6 +72,7 @@ class Ticket(Section):
     """Where incidents are. `project`: owner/name at GitHub, a key at Jira. `user`: of Jira's cloud, else empty.
 
     `address`: of the API; empty for GitHub's own. `task_type`: Jira's name for a sub-task; empty: none are made.
+    `variables`: names of environment variables that `command` needs, beyond where programs are, and `token_env`.
     """
 
     tracker: Tracker = Tracker.NONE
@@ -78,6 +83,7 @@ class Ticket(Section):
     issue_type: str = "Task"
     task_type: str = "Sub-task"
     command: tuple[str, ...] = ()
+    variables: tuple[Name, ...] = ()
     limit_s: Seconds = 10
     attempts: int = Field(default=5, ge=1, le=20)
 

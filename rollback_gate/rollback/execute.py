@@ -152,6 +152,7 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "folder": str(context.run.folder),
         "source_digests": {source.path: source.digest for source in goal.sources},
         "kinds": {source.path: source.kind for source in goal.sources},
+        "executable": [source.path for source in goal.sources if source.is_executable],
         "origins": {source.path: source.origin for source in goal.sources},
         "sources": {source.path: f"{source.kind} {source.origin}" for source in situation.restore},
         "remove": list(goal.remove),

@@ -21,27 +21,33 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def replace_file(path: Path, data: bytes, like: Path | None = None, exactly: bool = False) -> None:
+def replace_file(
+    path: Path, data: bytes, like: Path | None = None, exactly: bool = False, is_executable: bool | None = None
+) -> None:
     """Write `data` in place of `path`. Raises OSError; then `path` is untouched.
 
     It keeps its owner, mode, access list and extended attributes; where nothing is there it gets those of `like`, else
     of a file beside it, whatever the umask. `exactly`: it gets those of `like` and its times, as a copy of it.
+    `is_executable`: of a file that is not there yet, whoever may read it; None: as its model.
     """
-    temporary = _temporary(path)
+    made = temporary(path)
     try:
         model = like if exactly else _model(path, like)
-        with _made(temporary, 0o666) as file:  # less the umask, where there is no model
+        with _new(made, 0o666) as file:  # less the umask, where there is no model
             file.write(data)
             file.flush()  # what is written later would set the time anew
             if model is not None:
                 is_own = exactly or model == path  # a stranger's owner is taken over where that is allowed
                 with contextlib.nullcontext() if is_own else contextlib.suppress(PermissionError):
                     _dress(file.fileno(), model, exactly)
+            if is_executable is not None and model != path:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~0o111
+                os.fchmod(file.fileno(), mode | ((mode & 0o444) >> 2 if is_executable else 0))
             os.fsync(file.fileno())
-        temporary.replace(path)
+        made.replace(path)
         sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
 
 
 def _model(path: Path, like: Path | None) -> Path | None:
@@ -73,63 +79,26 @@ def _attributes(path: Path) -> list[str]:
     return [name for name in names if name.startswith(("user.", "system.posix_acl"))]
 
 
-def move(source: Path, target: Path) -> None:
-    """Move a file or folder, across devices by copy and fsync. Raises OSError.
-
-    May be called again after it was killed anywhere: a source whose all is in the target already is only removed.
-    Raises FileExistsError when the target holds something else.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if is_there(target):
-        if not is_contained(source, target):
-            raise FileExistsError(errno.EEXIST, "holds something else", str(target))
-        _remove(source)
-        sync_folder(source.parent)
-        return
-    try:
-        source.rename(target)
-    except OSError as error:
-        if not _is_cross_device(error):
-            raise
-        _copy_then_remove(source, target)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
-
-
-def is_there(path: Path) -> bool:
-    """A link that leads nowhere is there too."""
-    return path.exists() or path.is_symlink()
-
-
-def is_contained(source: Path, target: Path) -> bool:
-    """Whether everything in `source` is in `target` too, byte for byte. Raises OSError."""
-    if source.is_symlink() or target.is_symlink():
-        return source.is_symlink() and target.is_symlink() and source.readlink() == target.readlink()
-    if source.is_dir():
-        return target.is_dir() and all(is_contained(child, target / child.name) for child in source.iterdir())
-    return source.is_file() and target.is_file() and digest(source) == digest(target)
-
-
 def sweep(path: Path) -> None:
     """Remove what a killed `replace_file`, `write_text` or `move` left beside `path`. Raises OSError."""
     if path.parent.is_dir():
         for left in path.parent.iterdir():
             if left.name.startswith(f".{path.name}.") and left.name.endswith(_SUFFIX):
-                _remove(left)
+                remove(left)
 
 
 def sweep_below(folder: Path) -> None:
     """The same for everything below a folder that is ours. Raises OSError."""
     for left in sorted(folder.rglob(f".*{_SUFFIX}")):
-        _remove(left)
+        remove(left)
 
 
-def _temporary(path: Path) -> Path:
+def temporary(path: Path) -> Path:
     """A name that nobody can know before, and have put a link there."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
 
 
-def _made(path: Path, mode: int = 0o600) -> IO[bytes]:
+def _new(path: Path, mode: int = 0o600) -> IO[bytes]:
     """A new file, whatever is there. Raises OSError."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb")
 
@@ -137,15 +106,15 @@ def _made(path: Path, mode: int = 0o600) -> IO[bytes]:
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file of our own, atomically and durably. Raises OSError."""
     sweep(path)
-    temporary = _temporary(path)
+    made = temporary(path)
     try:
-        with _made(temporary, mode) as file:
+        with _new(made, mode) as file:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        made.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -158,33 +127,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_cross_device(error: OSError) -> bool:
-    return error.errno == errno.EXDEV
-
-
-def _copy_then_remove(source: Path, target: Path) -> None:
-    """The source goes only when the copy is whole and on disk, under its final name."""
-    sweep(target)
-    copy = _temporary(target)
-    if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, copy, symlinks=True)
-    else:
-        shutil.copy2(source, copy, follow_symlinks=False)
-    for path in [copy, *copy.rglob("*")] if copy.is_dir() else [copy]:
-        original = source / path.relative_to(copy) if path != copy else source
-        status = original.lstat()
-        os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
-        if path.is_dir():
-            sync_folder(path)
-        elif not path.is_symlink():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    copy.rename(target)
-    sync_folder(target.parent)
-    _remove(source)
-
-
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

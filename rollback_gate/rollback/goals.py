@@ -13,7 +13,7 @@ from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import files
+from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.store import Run, RunAccount
@@ -61,7 +61,14 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
     """The goal that a run had, from what it kept: the backup may be gone by now. Raises Refused."""
     began = account.began
     sources = tuple(
-        Source(path, began["kinds"][path], began["origins"][path], _kept(run.sources / path, digest), digest)
+        Source(
+            path,
+            began["kinds"][path],
+            began["origins"][path],
+            _kept(run.sources / path, digest),
+            digest,
+            path in began["executable"] if began["kinds"][path] == "git" else None,
+        )
         for path, digest in account.source_digests.items()
     )
     goal = Goal(
@@ -87,7 +94,7 @@ def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
     sources = tuple(
         Source(path, "quarantine", run.id, _kept(run.quarantine / path, digest), digest)
         for path, digest in before.items()
-        if digest is not None and files.is_there(run.quarantine / path)
+        if digest is not None and moving.is_there(run.quarantine / path)
     )
     in_image = account.began["strategy"] != Strategy.BIND
     goal = Goal(
@@ -109,8 +116,8 @@ def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable
         for path, digest in account.began["before"].items()
         if digest is not None and account.began["strategy"] != Strategy.IMAGE and digest_of(directory / path) != digest
     )
-    paths_lost = (path for path in moved if not path.endswith(".pyc") and not files.is_there(directory / path))
-    if lost := [path for path in (*files_lost, *paths_lost) if not files.is_there(run.quarantine / path)]:
+    paths_lost = (path for path in moved if not path.endswith(".pyc") and not moving.is_there(directory / path))
+    if lost := [path for path in (*files_lost, *paths_lost) if not moving.is_there(run.quarantine / path)]:
         raise Refused(
             f"{', '.join(lost)} of run {run.id} is neither in place nor in {run.quarantine}; nothing was touched",
             "put it back there from a copy, or deploy the change again as you would a new one",
@@ -126,6 +133,8 @@ def sweep(run: Run, goal: Goal, directory: Path) -> None:
         *run.account().source_digests,
     ):
         files.sweep(directory / path)
+        moving.settle(directory / path, run.quarantine / path)
+        moving.settle(run.quarantine / path, directory / path)
     files.sweep_below(run.folder)
 
 
@@ -142,7 +151,7 @@ def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[s
             changed.append(path)
     for (path,) in account.done(Kind.QUARANTINE):
         place, kept = directory / path, run.quarantine / path
-        both = files.is_there(place) and files.is_there(kept)
+        both = moving.is_there(place) and moving.is_there(kept)
         if both and _holds_code(place) and not _are_of_one_move(place, kept):
             changed.append(path)
     return changed + _changed_images(account, now)
@@ -150,7 +159,7 @@ def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[s
 
 def _are_of_one_move(place: Path, kept: Path) -> bool:
     """One holds all of the other: a move across devices was killed while it removed what it had copied."""
-    return files.is_contained(kept, place) or files.is_contained(place, kept)
+    return moving.is_contained(kept, place) or moving.is_contained(place, kept)
 
 
 def _changed_images(account: RunAccount, now: Mapping[str, str | None]) -> list[str]:

@@ -23,7 +23,7 @@ from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback import files
+from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.places import Place, Reach
 from rollback_gate.rollback.situation import Situation
 
@@ -93,7 +93,7 @@ class Look:
     def _to_put_back(self) -> tuple[str, ...]:
         if self.quarantine is None:
             return ()
-        return tuple(path for path in self.goal.put_back if files.is_there(self.quarantine / path))
+        return tuple(path for path in self.goal.put_back if moving.is_there(self.quarantine / path))
 
     # --- images
 
@@ -164,7 +164,7 @@ class Look:
 
     def _has_touched(self) -> bool:
         read = (*(source.path for source in self.goal.sources), *self.profile.removed())
-        return self.quarantine is not None and any(files.is_there(self.quarantine / path) for path in read)
+        return self.quarantine is not None and any(moving.is_there(self.quarantine / path) for path in read)
 
     def out_of_reach(self, situation: Situation) -> list[Place]:
         """Where a replica holds the change, and no step would mend it."""
@@ -205,7 +205,7 @@ class Look:
     def _is_older(self, replica: Replica, relative: str) -> bool:
         """Than the last touch of the path, or than the last move of a folder on the way to it."""
         path = self.directory / relative
-        if replica.started_at is None or not files.is_there(path):
+        if replica.started_at is None or not moving.is_there(path):
             return False
         folders = (folder for folder in path.parents if folder.is_relative_to(self.directory))
         return replica.started_at < max(touched_at(path), *(moved_at(folder) for folder in folders))
@@ -247,7 +247,7 @@ def with_bytecode(directory: Path, relative: str) -> list[str]:
     """What exists of a removed path: itself, and the bytecode that Python keeps beside a module."""
     path = directory / relative
     bytecode = sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
-    return [str(p.relative_to(directory)) for p in (path, *bytecode) if files.is_there(p)]
+    return [str(p.relative_to(directory)) for p in (path, *bytecode) if moving.is_there(p)]
 
 
 def _images(replicas: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:

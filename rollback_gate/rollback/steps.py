@@ -24,7 +24,7 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
 from rollback_gate.redaction import Redactor
-from rollback_gate.rollback import files
+from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.situation import Situation
@@ -78,7 +78,8 @@ def _restore(step: Step, context: Context) -> str:
     files.sweep(path)
     if path.exists():
         _keep_copy(path, source, context)
-    files.replace_file(path, source.data, _model(source, context), exactly=source.kind == "quarantine")
+    is_exact = source.kind == "quarantine"
+    files.replace_file(path, source.data, _model(source, context), is_exact, source.is_executable)
     return f"{source.path} is now sha256 {source.digest[:16]} ({len(source.data)} bytes)"
 
 
@@ -110,11 +111,11 @@ def _quarantine(step: Step, context: Context) -> str:
     path = context.situation.directory / step.targets[0]
     target = context.run.quarantine / step.targets[0]
     files.sweep(target)
-    if not files.is_there(path):
+    if not moving.is_there(path):
         return f"{step.targets[0]} is already gone"
-    if files.is_there(target) and not files.is_contained(path, target):
+    if moving.is_there(target) and not moving.is_contained(path, target):
         target = context.run.spare(step.targets[0])
-    files.move(path, target)
+    moving.move(path, target)
     return f"moved to {target.relative_to(context.run.folder)} in the run's folder"
 
 
@@ -123,11 +124,11 @@ def _put_back(step: Step, context: Context) -> str:
     path = context.situation.directory / step.targets[0]
     kept = context.run.quarantine / step.targets[0]
     files.sweep(path)
-    if not files.is_there(kept):
+    if not moving.is_there(kept):
         return f"{step.targets[0]} is out of the quarantine already"
-    if files.is_there(path) and not files.is_contained(kept, path):
-        files.move(path, context.run.spare(step.targets[0]))
-    files.move(kept, path)
+    if moving.is_there(path) and not moving.is_contained(kept, path):
+        moving.move(path, context.run.spare(step.targets[0]))
+    moving.move(kept, path)
     return f"{step.targets[0]} is back"
 
 

@@ -25,10 +25,10 @@ from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.outside import messages, notify
 from rollback_gate.outside.messages import Rendered
 from rollback_gate.outside.notify import Sending
-from rollback_gate.platform.commands import SubprocessRunner
+from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.afterwards import Message
 from rollback_gate.profile.schema import Profile
-from rollback_gate.record import next_steps, seal
+from rollback_gate.record import next_steps
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import actions
 from rollback_gate.workflow.call import Call, local_now
@@ -67,9 +67,8 @@ class _Procedure:
     def tell(self, name: str, message: Message) -> None:
         rendered = messages.render(message, self.facts)
         redacted = Rendered(*(self.call.terminal.redactor.text(text) for text in (rendered.subject, rendered.body)))
-        secret = {self.profile.database.password_env, seal.KEY_VARIABLE}
-        environ = {k: v for k, v in self.call.environ.items() if k not in secret}
-        channels = notify.channels(self.profile.messages, environ, SubprocessRunner(environ))
+        settings, environ = self.profile.messages, self.call.environ
+        channels = notify.channels(settings, environ, SubprocessRunner(allowed(environ, settings.variables)))
         page = Path(self.facts["record"])
         files = (page,) if page.is_file() else ()
         self.under_way.append((name, Sending(channels, redacted, files, self.profile.messages.limit_s)))

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.change import git
 from rollback_gate.change.content import Content, classify
 from rollback_gate.change.goal import Direction, Goal, How, Mode
 from rollback_gate.change.sources import Choice, Sources
@@ -170,8 +171,9 @@ def _fresh_goal(
     kept = _as_restored(session, order, directory, strategy)
     if kept is not None:
         return kept
+    git_runner = session.runner_as(git.owner(directory))
     sources = Sources(
-        session.profile, directory, session.engine, session.runner, session.snapshots, session.keeps, order.choice
+        session.profile, directory, session.engine, git_runner, session.snapshots, session.keeps, order.choice
     )
     return goals.fresh(sources, order.mode, strategy, containers)
 

@@ -54,6 +54,10 @@ class Session:
         """Repository under which images of this deployment are kept."""
         return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
 
+    def runner_as(self, user: tuple[int, int] | None) -> Runner:
+        """For commands that run as somebody else (uid and gid); None: as this process."""
+        return SubprocessRunner(allowed(self.engine.environment), run_as=user) if user else self.runner
+
     @property
     def stores(self) -> tuple[Store, ...]:
         return stores_of(self.call, self.settings, self.engine)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rollback_gate.errors import WrongSetting
 from rollback_gate.model import ExitCode
-from rollback_gate.platform.commands import SubprocessRunner
+from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.profile.afterwards import Tracker as Kind
 from rollback_gate.profile.load import Settings
@@ -162,8 +162,7 @@ def link_of(environ: Mapping[str, str]) -> str:
 def _tracker(job: _Job) -> Tracker:
     settings, environ = job.ticket, job.call.environ
     if settings.tracker is Kind.COMMAND:
-        secret = {job.settings.profile.database.password_env, seal.KEY_VARIABLE}
-        runner = SubprocessRunner({key: value for key, value in environ.items() if key not in secret})
+        runner = SubprocessRunner(allowed(environ, (*settings.variables, settings.token_env)))
         return Command(settings, runner, job.folder / write.HTML_NAME, job.folder / KEPT)
     token = environ.get(settings.token_env, "").strip()
     if not token:

@@ -99,7 +99,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     judged = replace(
         judged,
         baseline=_baseline(call, settings, engine, began),
-        deployed_at=_deployed_at(settings, began),
+        deployed_at=_deployed_at(call, settings, began),
         ill_before=_ill_before(call, settings, engine, account, began),
         reverted_at=_reverted_at(settings, account),
     )
@@ -205,10 +205,12 @@ def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until
     return found
 
 
-def _deployed_at(settings: Settings, until: Instant | None) -> Instant | None:
+def _deployed_at(call: Call, settings: Settings, until: Instant | None) -> Instant | None:
     """When the change came, by the newest backup that is older than what is judged; None where no backup tells."""
-    stamps = [at for at, _ in by_backups(settings.profile) if until is None or at < until]
-    return max(stamps, default=None)
+    newest = max((made for made in by_backups(settings.profile) if until is None or made.at < until), default=None)
+    if newest and newest.doubt:
+        call.terminal.item("warning", newest.name, newest.doubt)
+    return newest.at if newest else None
 
 
 def _ill_before(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.change.git import History
+from rollback_gate.change.git import History, owner
 from rollback_gate.errors import Refused
 from rollback_gate.platform.commands import SubprocessRunner
 from tests.unit.builders import ORCHESTRATOR, phase1
@@ -92,3 +92,33 @@ def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: p
     alone = History(tmp_path_factory.mktemp("alone"), history.runner)
     with pytest.raises(Refused, match="git cannot tell"):
         alone.newest_old(ITEM)
+
+
+def test_what_git_knows_of_a_files_mode_comes_along(history: History) -> None:
+    """Two of the history's commits have it as a plain file; the newest old one is made a program."""
+    path = history.directory / ORCHESTRATOR
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert history.at(ITEM, "HEAD~3").is_executable is False
+    path.write_bytes(OLD)
+    path.chmod(0o755)
+    git(history.directory, "add", "-A")
+    git(history.directory, "commit", "-qm", "a program")
+    assert history.newest_old(ITEM).is_executable is True
+
+
+def test_root_reads_a_repository_as_its_owner(history: History, tmp_path: Path) -> None:
+    """Whatever it could be made to run, it does not run as root."""
+    nobody = 65534
+    assert owner(history.directory) is None, "it is this process's own"
+    if os.geteuid() != 0:
+        return  # nobody else than root can be somebody else
+    history.directory.mkdir(parents=True, exist_ok=True)
+    for place in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(place, nobody, nobody, follow_symlinks=False)
+    assert owner(history.directory) == (nobody, nobody)
+    for place in tmp_path.parents:
+        if place.stat().st_uid == 0 and place.name.startswith("pytest"):
+            place.chmod(0o755)
+    runner = SubprocessRunner({"PATH": os.environ["PATH"], "HOME": "/root"}, run_as=owner(history.directory))
+    assert runner(("id", "-u")).stdout.strip() == str(nobody)
+    assert History(history.directory, runner).newest_old(ITEM).data == OLD + b"# second\r\n\xff\n"

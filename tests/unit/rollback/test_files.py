@@ -101,32 +101,6 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("cross_device", [False, True])
-def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cross_device: bool) -> None:
-    """Folders with their content and links, also across devices, also after an earlier try was killed."""
-    source, target = tmp_path / "a/errors", tmp_path / "q/errors"
-    source.mkdir(parents=True)
-    (source / "x.py").write_text("x")
-    (source / "link").symlink_to("x.py")
-    if cross_device:
-        half = target.with_name(".errors.rollback-gate.tmp")
-        half.mkdir(parents=True)
-        (half / "half").write_text("of an earlier try")
-
-        rename = Path.rename
-
-        def elsewhere(self: Path, other: Path) -> Path:
-            if self == source:
-                raise OSError(errno.EXDEV, "Invalid cross-device link")
-            return rename(self, other)
-
-        monkeypatch.setattr(Path, "rename", elsewhere)
-    files.move(source, target)
-    assert not source.exists()
-    assert sorted(p.name for p in target.iterdir()) == ["link", "x.py"]
-    assert (target / "link").is_symlink()
-
-
 def test_the_lock_excludes_and_names_its_holder(tmp_path: Path) -> None:
     note = tmp_path / "holder"
     with (
