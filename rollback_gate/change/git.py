@@ -81,7 +81,8 @@ class History:
             return self.runner(command, cwd=self.directory)
         except CommandFailed as error:
             raise Refused(
-                f"git cannot tell: {error.message}", "is the project directory in a git repository, and git installed?"
+                f"git cannot tell: {error.message}",
+                "is git installed, and is the project directory in a repository that its owner can reach?",
             ) from error
 
 

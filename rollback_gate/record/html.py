@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -101,6 +102,7 @@ def _by_check(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[str, 
     return found
 
 
+@functools.cache  # compiling the template takes longer than filling it
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True

@@ -27,7 +27,7 @@ from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
-from rollback_gate.rollback import surroundings
+from rollback_gate.rollback import ownership, surroundings
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.situation import Situation
@@ -360,7 +360,8 @@ def state_of(
     contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
     mounts = [mount for replica in containers for mount in replica.mounts]
     deployment_id = DeploymentId(engine.id, profile.deployment.project, profile.name)
-    return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere)
+    is_shared = ownership.others_may_write(directory)
+    return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere, is_shared)
 
 
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:

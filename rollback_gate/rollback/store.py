@@ -65,10 +65,20 @@ def new_id(now: Instant) -> str:
 
 
 def state_folder(
-    deployment: DeploymentId, directory: Path, mounts: Iterable[Mount], build_contexts: Iterable[Path], elsewhere: Path
+    deployment: DeploymentId,
+    directory: Path,
+    mounts: Iterable[Mount],
+    build_contexts: Iterable[Path],
+    elsewhere: Path,
+    is_shared: bool = False,
 ) -> Path:
-    """Where state lives: in the project directory, unless a container or a build would see it there."""
+    """Where state lives: in the project directory, unless a container or a build would see it there.
+
+    `is_shared`: others may write the project directory, and could put something else in the place of what is kept.
+    """
     inside = directory / FOLDER
+    if is_shared:
+        return elsewhere / deployment.folder_name
     bound = [Path(mount.source) for mount in mounts if mount.kind == "bind"]
     if any(inside.is_relative_to(place) for place in [*bound, *build_contexts]):
         return elsewhere / deployment.folder_name

@@ -21,7 +21,7 @@ from rollback_gate.profile.load import Settings, load
 from rollback_gate.record import build, html, seal
 from rollback_gate.record.build import Heading
 from rollback_gate.record.seal import Key
-from rollback_gate.rollback import lock, store
+from rollback_gate.rollback import lock, ownership, store
 from rollback_gate.rollback.lock import Held
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccount, Store
 from rollback_gate.suite.request import redactor
@@ -82,6 +82,12 @@ class Call:
             return f"uid {os.getuid()}"
 
     @property
+    def trusted(self) -> frozenset[int]:
+        """Uids whose state is believed: root's, this user's, and of root that of whoever called it with sudo."""
+        sudoer = self.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+        return frozenset({0, os.geteuid(), *([int(sudoer)] if sudoer.isdecimal() else [])})
+
+    @property
     def elsewhere(self) -> Path:
         """State that cannot be in the project directory."""
         return self.all_elsewhere[0]
@@ -133,12 +139,17 @@ def deployment_id(settings: Settings, engine: Engine | Unmeasured) -> Deployment
 def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
     """All places where runs and snapshots of a deployment can be.
 
-    Its strategy may have changed in between; and what is not kept in the project lies by user.
+    Its strategy may have changed in between; and what is not kept in the project lies by user. Raises Refused for what
+    is neither this caller's nor root's.
     """
     deployment = deployment_id(settings, engine)
     inside = settings.profile.deployment.project_directory / store.FOLDER
     clean = call.terminal.redactor.value
-    return tuple(Store(place / deployment.folder_name, local_now, clean) for place in (inside, *call.all_elsewhere))
+    folders = [place / deployment.folder_name for place in (inside, *call.all_elsewhere)]
+    for folder in (inside, *folders):
+        with contextlib.suppress(OSError):  # who may not look there is told by whoever reads it
+            ownership.refuse_foreign(folder, call.trusted)
+    return tuple(Store(folder, local_now, clean) for folder in folders)
 
 
 def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:

@@ -48,3 +48,18 @@ def test_what_starts_a_lab_needs_an_engine(installed: Path, task: str) -> None:
     ended = called(installed, "invoke", task)
     assert ended.returncode == 50
     assert "no Docker Engine answers at tcp://127.0.0.1:1" in ended.stderr
+
+
+def test_a_folder_that_was_moved_or_copied_makes_its_environment_anew(installed: Path, tmp_path: Path) -> None:
+    """Its programs name the interpreter of where it came from: they would run that one's code."""
+    copy = tmp_path.with_name(f"{tmp_path.name}-copy")
+    shutil.copytree(installed, copy)
+    (copy / "bin/python3.11").write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "made anew: $*" >&2\nexit 1\n')
+    (copy / "bin/python3.11").chmod(0o755)
+    (copy / "bin/grep").write_text('#!/bin/sh\n[ "$1" = -qE ] && exit 1\nexec /usr/bin/grep "$@"\n')
+    (copy / "bin/grep").chmod(0o755)
+    ended = called(copy, "invoke", "gate")
+    assert ended.returncode == 50
+    assert "Python cannot make a virtual environment" in ended.stderr
+    assert not (copy / ".venv").exists()
+    assert called(installed, "invoke", "gate").returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ ITEM = phase1().file(ORCHESTRATOR)
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
+    return made(tmp_path)
+
+
+def made(tmp_path: Path) -> History:
     """The project is a folder of the repository; contents are not text as people like it."""
     project = tmp_path / "packages/ocr"
     path = project / ORCHESTRATOR
@@ -106,19 +111,18 @@ def test_what_git_knows_of_a_files_mode_comes_along(history: History) -> None:
     assert history.newest_old(ITEM).is_executable is True
 
 
-def test_root_reads_a_repository_as_its_owner(history: History, tmp_path: Path) -> None:
+def test_root_reads_a_repository_as_its_owner() -> None:
     """Whatever it could be made to run, it does not run as root."""
     nobody = 65534
-    assert owner(history.directory) is None, "it is this process's own"
-    if os.geteuid() != 0:
-        return  # nobody else than root can be somebody else
-    history.directory.mkdir(parents=True, exist_ok=True)
-    for place in (tmp_path, *tmp_path.rglob("*")):
-        os.chown(place, nobody, nobody, follow_symlinks=False)
-    assert owner(history.directory) == (nobody, nobody)
-    for place in tmp_path.parents:
-        if place.stat().st_uid == 0 and place.name.startswith("pytest"):
-            place.chmod(0o755)
-    runner = SubprocessRunner({"PATH": os.environ["PATH"], "HOME": "/root"}, run_as=owner(history.directory))
-    assert runner(("id", "-u")).stdout.strip() == str(nobody)
-    assert History(history.directory, runner).newest_old(ITEM).data == OLD + b"# second\r\n\xff\n"
+    with tempfile.TemporaryDirectory() as name:
+        history = made(Path(name))
+        history.directory.mkdir(parents=True, exist_ok=True)
+        assert owner(history.directory) is None, "it is this process's own"
+        if os.geteuid() != 0:
+            return  # nobody else than root can be somebody else
+        for place in (Path(name), *Path(name).rglob("*")):
+            os.chown(place, nobody, nobody, follow_symlinks=False)
+        assert owner(history.directory) == (nobody, nobody)
+        runner = SubprocessRunner({"PATH": os.environ["PATH"], "HOME": "/root"}, run_as=owner(history.directory))
+        assert runner(("id", "-u")).stdout.strip() == str(nobody)
+        assert History(history.directory, runner).newest_old(ITEM).data == OLD + b"# second\r\n\xff\n"

@@ -183,3 +183,14 @@ def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_pa
     replaced = next(form for form in after if form.name == "invalid task")
     assert replaced.pattern.pattern == "^ERROR:ours"
     assert load(path, {}).profile.removed(Only.FULL) == (*phase1().removed(Only.FULL), "x")
+
+
+@pytest.mark.parametrize("address", ["[::1]:3003", "localhost:3003", "10.0.0.1:3003", "[fe80::1%25eth0]:3003"])
+def test_an_address_of_either_kind(address: str) -> None:
+    assert phase1(f'mcp.address="{address}"').mcp.address == address
+
+
+@pytest.mark.parametrize("address", ["::1:3003", "fe80::1:3003", "[::1]", "::1"])
+def test_an_address_without_its_brackets_would_be_another_one(address: str) -> None:
+    with pytest.raises(WrongSetting, match=r"host:port|stands in brackets"):
+        phase1(f'mcp.address="{address}"')

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.change.goal import Mode, ModeName
+from rollback_gate.record import build, find, write
+from rollback_gate.redaction import Redactor
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from tests.marks import thorough
 from tests.unit.builders import ORCHESTRATOR
+from tests.unit.record.test_record import heading
 from tests.unit.rollback.docker_api import NAME
 from tests.unit.rollback.effects import killed_at
 from tests.unit.rollback.world import CHANGE, COORDINATOR, NEW, OLD, OTHER, WORKER, World
@@ -142,6 +145,19 @@ def move_profile(world: World, start: World) -> None:
         path.write_text(path.read_text().replace(str(start.root), str(world.root)))
 
 
+def assert_can_be_told(world: World) -> None:
+    """Verify's page and the gate's look at it, whatever a kill has left in the journal."""
+    with world.opening(world.call(), "look") as session:
+        account = session.runs()[-1][1]
+    reports = world.root / "reports"
+    told = heading(run=build.run_of(account))
+    (reports / told.record_id).mkdir(parents=True)
+    write.write_page(reports / told.record_id, build.unfinished(told, "under test"), Redactor([]), None)
+    found = find.newest(reports, lambda _: True, None)
+    assert found
+    assert found[1].is_unaltered, found[1].problems
+
+
 @pytest.mark.parametrize(("strategy", "mode"), CASES)
 def test_killed_then_resumed(folder: Path, strategy: str, mode: Mode) -> None:
     """A rollback that is killed anywhere: `resume` ends with the change rolled back; before its beginning there is no run."""
@@ -157,6 +173,7 @@ def test_killed_then_resumed(folder: Path, strategy: str, mode: Mode) -> None:
             assert world.tree() == start.tree()
             act(world, rollback, mode)()
         assert_rolled_back(world, start, mode)
+        assert_can_be_told(world)
 
     assert every_moment(folder, start, lambda world: act(world, rollback, mode), mend, 0) > 10
 
@@ -171,6 +188,7 @@ def test_killed_then_undone(folder: Path, strategy: str, mode: Mode) -> None:
             began = bool(session.runs())
         if began:
             act(world, undo, mode)()
+            assert_can_be_told(world)
         assert_phase1(world, start)
 
     assert every_moment(folder, start, lambda world: act(world, rollback, mode), mend, 1) > 10
@@ -194,6 +212,7 @@ def test_an_undo_killed_then_resumed_and_rolled_back_again(folder: Path, strateg
         elif not undone:
             act(world, undo, mode)()
         assert_phase1(world, start)
+        assert_can_be_told(world)
 
     assert every_moment(folder, rolled, lambda world: act(world, undo, mode), mend, 0) > 10
     act(rolled, undo, mode)()

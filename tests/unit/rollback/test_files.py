@@ -148,3 +148,20 @@ def test_no_directory_no_lock(tmp_path: Path) -> None:
         lock.held(tmp_path / "none", tmp_path / "n", "kim", "rollback", NOW),
     ):
         raise AssertionError("held")
+
+
+@pytest.mark.parametrize(
+    ("is_executable", "like", "mode"),
+    [(True, 0o644, 0o755), (True, 0o640, 0o750), (False, 0o755, 0o644), (None, 0o640, 0o640)],
+)
+def test_a_file_that_is_missing_is_a_program_where_its_source_says_so(
+    tmp_path: Path, is_executable: bool | None, like: int, mode: int
+) -> None:
+    """Whoever may read it may run it; one that is in place keeps its own mode."""
+    (tmp_path / "neighbour").write_text("x")
+    (tmp_path / "neighbour").chmod(like)
+    files.replace_file(tmp_path / "f", b"x", None, is_executable=is_executable)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
+    (tmp_path / "f").chmod(0o600)
+    files.replace_file(tmp_path / "f", b"y", None, is_executable=is_executable)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600

@@ -1,0 +1,50 @@
+"""Whose a folder is: what others may write is neither believed nor used to keep what a run must find again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from rollback_gate.errors import Refused
+
+ROOT = 0
+
+
+def refuse_foreign(folder: Path, trusted: Collection[int]) -> None:
+    """Of a folder of state that is there. `trusted`: uids. Raises Refused, OSError where it may not be looked at."""
+    if not folder.is_symlink() and not folder.exists():
+        return
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        why = "is no folder, but may lead to another one"
+    elif status.st_uid not in trusted:
+        why = f"belongs to {_name(status.st_uid)}"
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        why = "may be written by others"
+    else:
+        return
+    raise Refused(
+        f"{folder} {why}: what it says of earlier runs is not believed",
+        f"look what it is, and move it away: mv {folder} {folder}.not-ours",
+    )
+
+
+def others_may_write(folder: Path) -> bool:
+    """Somebody else than root and this process's user: they could put another folder in its place at any time."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return True
+    group_is_ours = status.st_gid in (ROOT, os.getegid())
+    by_group = bool(status.st_mode & stat.S_IWGRP) and not group_is_ours
+    return status.st_uid not in (ROOT, os.geteuid()) or by_group or bool(status.st_mode & stat.S_IWOTH)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

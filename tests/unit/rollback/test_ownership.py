@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rollback_gate.errors import Refused
+from rollback_gate.rollback import ownership
+from rollback_gate.rollback.store import DeploymentId, state_folder
+
+ME = frozenset({0, os.geteuid()})
+
+
+def test_what_is_ours_or_not_there_is_read(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    ownership.refuse_foreign(tmp_path / "state", ME)
+    ownership.refuse_foreign(tmp_path / "none", ME)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "file", "writable", "group"])
+def test_what_others_could_have_made_is_not_believed(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / ".rollback"
+    if kind in ("link", "dangling"):
+        folder.symlink_to(tmp_path if kind == "link" else "/nowhere")
+    elif kind == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777 if kind == "writable" else 0o770)
+    with pytest.raises(Refused, match="is not believed") as caught:
+        ownership.refuse_foreign(folder, ME)
+    assert caught.value.remedy.endswith(f"mv {folder} {folder}.not-ours")
+
+
+def test_what_belongs_to_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    with pytest.raises(Refused, match="belongs to "):
+        ownership.refuse_foreign(tmp_path / "state", {4321})
+
+
+@pytest.mark.parametrize(("mode", "shared"), [(0o755, False), (0o700, False), (0o775, False), (0o777, True)])
+def test_where_others_may_write_no_state_is_kept(tmp_path: Path, mode: int, shared: bool) -> None:
+    """A group of this process's own is nobody else; a folder that is not there is nobody's."""
+    tmp_path.chmod(mode)
+    assert ownership.others_may_write(tmp_path) is shared
+    assert ownership.others_may_write(tmp_path / "none")
+    elsewhere = Path("/var/lib/rollback-gate")
+    state = state_folder(DeploymentId("e", "p", "phase1"), tmp_path, [], [], elsewhere, shared)
+    assert state.is_relative_to(elsewhere) is shared
