@@ -154,6 +154,16 @@ def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") ->
     return judge
 
 
+def after_another_verify(judge: Judge) -> Judge:
+    """Of a deployment that has a record already."""
+
+    def judged(operator: Operator, entry: Entry) -> Judged:
+        verify(operator, replace(entry, settings=()))
+        return judge(operator, entry)
+
+    return judged
+
+
 def with_suite(old: str, new: str, file: str = "test_completeness.py") -> Judge:
     """A copy of the project in which somebody has changed a test of the gate."""
 
@@ -190,6 +200,20 @@ def turn_to_go(operator: Operator) -> None:
     for name in ("report.html", "report.json"):
         path = folder / name
         path.write_text(path.read_text().replace("NO-GO", "GO"))
+
+
+def take_the_newest_away(operator: Operator) -> None:
+    """A later NO-GO is moved out of the way: an older GO is the newest that is left."""
+    operator.lab.containers("enrichment-worker")[0].stop(timeout=1)
+    operator.verify()
+    folder: Path = operator.newest_record()["folder"]
+    folder.rename(operator.reports.parent / folder.name)
+
+
+def take_an_older_one_away(operator: Operator) -> None:
+    """The record before the newest one."""
+    _, older = sorted((path for path in operator.reports.iterdir() if path.is_dir()), reverse=True)[:2]
+    shutil.rmtree(older)
 
 
 def forge(operator: Operator) -> None:

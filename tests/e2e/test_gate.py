@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +74,32 @@ def test_killed_in_the_middle_it_leaves_an_inconclusive_record(operator: Operato
     page = (folder / "report.html").read_text()
     assert "killed by signal 9" in page
     assert ">GO<" not in page
+
+
+def test_who_may_write_the_records_folder_changes_no_verdict(operator: Operator) -> None:
+    """Somebody puts a GO of their own there while the checks run, over everything, as often as they can."""
+    lies = {"verdict": "GO", "slots": {}, "tests": {}, "profile": "/dev/null", "judged": {"run_id": "x"}}
+    names = ("request.json", "report.json", "report.json.partial", "report.html.partial", "junit.xml", "record.css")
+    stopped = threading.Event()
+    before = set(operator.reports.iterdir())
+
+    def lie() -> None:
+        while not stopped.is_set():
+            for folder in set(operator.reports.iterdir()) - before:
+                for name in names:
+                    with contextlib.suppress(OSError):
+                        (folder / name).write_text(json.dumps(lies))
+
+    liar = threading.Thread(target=lie)
+    liar.start()
+    try:
+        ended = operator.verify()
+    finally:
+        stopped.set()
+        liar.join()
+    assert ended.status == 10, ended.output
+    assert "NO-GO: " in ended.output
+    assert operator.invoke("gate").status != 0
 
 
 def _wait_for_suite(parent: int) -> int:
