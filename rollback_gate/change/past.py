@@ -50,22 +50,22 @@ def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | Non
 def last_removal(rows: Rows, parents: Collection[str]) -> Instant | None:
     """When something last went out of these folders: the first of their times. None where none of them can tell.
 
-    What was made at that time explains it; and bytecode that is not older was thrown away and made anew.
+    What was made at that time explains it; and of Python, bytecode that is not there, or is not older: somebody has
+    thrown it away.
     """
     folders = [row for row in rows if row[0] == "folder" and row[3] in parents]
-    return min((at for folder in folders if (at := _went(folder, rows))), default=None)
+    is_python = any(row[0] == "child" and row[3].endswith(".py") for row in rows)
+    return min((at for folder in folders if (at := _went(folder, rows, is_python))), default=None)
 
 
-def _went(folder: tuple[str, ...], rows: Rows) -> Instant | None:
+def _went(folder: tuple[str, ...], rows: Rows, is_python: bool) -> Instant | None:
     at = time(folder[1])
     inside = [row for row in rows if row[0] == "child" and str(PurePosixPath(row[3]).parent) == folder[3]]
     born = {PurePosixPath(row[3]).name: time(row[1]) for row in inside}
     if at is None or any(one is None or one.ns == 0 or _at_once(one, at) for one in born.values()):
         return None
-    if not any(name.endswith(".py") for name in born):
-        return at
     bytecode = born.get("__pycache__")
-    return at if bytecode and bytecode < at else None
+    return at if not is_python or (bytecode and bytecode < at) else None
 
 
 def _at_once(one: Instant, other: Instant) -> bool:
