@@ -245,7 +245,7 @@ ENTRIES = (
         "the restored file was copied over by the same content, after the rollback",
         INCONCLUSIVE,
         CODE,
-        "was written again",
+        "was written at",
         lambda lab: plant.put(lab, ORCHESTRATOR, (lab.directory / ORCHESTRATOR).read_bytes()),
         start=Start.RUN,
     ),

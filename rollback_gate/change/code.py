@@ -40,7 +40,8 @@ children() { c=$(stat -c 'child %.9W %.9Z %n' "$@" | head -n 3000)
   case $c in *%.9W*|'') stat -c 'child %W %Z %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
 compiled() { [ -f "$1" ] && [ -z "$PYTHONDONTWRITEBYTECODE" ] && [ -w "${1%/*}/__pycache__" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
-  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "compiled" $(wc -c < "$1") $h "$1"; done; }
+  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && t=$(stat -c %.9Y "$c") && case $t in *%*) t=$(stat -c %Y "$c") ;; esac &&
+    echo "compiled" $(wc -c < "$1") $t $h "$1"; done; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -127,7 +128,7 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
 
 def _row(line: str) -> tuple[str, ...]:
     """A path stands last, and may hold spaces."""
-    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2, "compiled": 6}.get(line.partition(" ")[0], 1)
+    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2, "compiled": 7}.get(line.partition(" ")[0], 1)
     return tuple(line.split(" ", fields_before_path))
 
 
@@ -140,7 +141,7 @@ def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileRead
     if row[0] == "link":
         return FileReading(path, exists=True, is_link=True)
     held = {row[1:] for row in rows if row[0] == "holds"}
-    size, compiled_sizes = past.compiled(rows, inside)
+    size, bytecode = past.compiled(rows, inside)
     return FileReading(
         path=path,
         exists=True,
@@ -150,5 +151,5 @@ def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileRead
         new=tuple(t for i, t in enumerate(item.new) if (f"new.{number}", str(i)) in held),
         old=tuple(t for i, t in enumerate(item.old) if (f"old.{number}", str(i)) in held),
         size=size,
-        compiled_sizes=compiled_sizes,
+        bytecode=bytecode,
     )

@@ -1,6 +1,6 @@
 """What the answer of the script in a container tells of the past: times of folders, and Python's bytecode. Pure.
 
-Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED PATH`, `compiled SIZE HEADER… PATH`; times in seconds.
+Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED PATH`, `compiled SIZE WHEN HEADER… PATH`; times in seconds.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from pathlib import PurePosixPath
 
+from rollback_gate.change.reading import Bytecode
 from rollback_gate.instant import Instant
 
 Rows = list[tuple[str, ...]]
@@ -82,11 +83,13 @@ def time(text: str) -> Instant | None:
     return Instant(int(seconds) * 10**9 + int(fraction.ljust(9, "0")[:9]))
 
 
-def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[int, ...]]:
-    """Size of a file now; and of what was compiled, by the headers of its .pyc (PEP 552) that name size and time."""
-    found = [[int(n) for n in r[1:6]] for r in rows if r[0] == "compiled" and r[6:] == (path,) and _are_numbers(r[1:6])]
-    sizes = tuple(size for _, magic, flags, _, size in found if magic >> 16 == _MARK_OF_BYTECODE and flags == 0)
-    return (found[0][0] if found else None), sizes
+def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
+    """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552) that name size and time."""
+    found = [row[1:7] for row in rows if row[0] == "compiled" and row[7:] == (path,)]
+    whole = [row for row in found if _are_numbers((row[0], *row[2:]))]
+    kept = (row for row in whole if int(row[2]) >> 16 == _MARK_OF_BYTECODE and int(row[3]) == 0)
+    bytecode = tuple(Bytecode(int(size), time(at)) for _, at, _, _, _, size in kept)
+    return (int(whole[0][0]) if whole else None), bytecode
 
 
 def _are_numbers(texts: tuple[str, ...]) -> bool:

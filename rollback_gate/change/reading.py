@@ -10,11 +10,19 @@ from rollback_gate.model import Unmeasured
 
 
 @dataclass(frozen=True)
+class Bytecode:
+    """What Python has compiled: the size of its source, and when."""
+
+    size: int
+    at: Instant | None
+
+
+@dataclass(frozen=True)
 class FileReading:
     """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
 
-    `new`, `old`: which of the profile's texts it holds. Times are the container's. `size`: bytes. `compiled_sizes`: of
-    the source, when Python compiled it last, by the headers of its bytecode; empty where Python keeps none up to date.
+    `new`, `old`: which of the profile's texts it holds. Times are the container's. `size`: bytes. `bytecode`: by
+    version of Python; empty where it keeps none up to date.
     """
 
     path: str
@@ -26,12 +34,16 @@ class FileReading:
     new: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
     size: int | None = None
-    compiled_sizes: tuple[int, ...] = ()
+    bytecode: tuple[Bytecode, ...] = ()
 
     @property
     def was_compiled_otherwise(self) -> bool:
         """What Python compiled last, under any of its versions, was another content than there is now."""
-        return bool(self.compiled_sizes) and self.size is not None and self.size not in self.compiled_sizes
+        return bool(self.bytecode) and self.size is not None and all(one.size != self.size for one in self.bytecode)
+
+    def was_compiled_alike_before(self, at: Instant) -> bool:
+        """What Python had compiled by then may well have been this content: nobody has compiled another one since."""
+        return any(one.size == self.size and one.at is not None and one.at < at for one in self.bytecode)
 
 
 @dataclass(frozen=True)

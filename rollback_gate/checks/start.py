@@ -40,6 +40,7 @@ def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant)
     written = [file for file in code.files if file.modified_at and _older(started, file.modified_at)]
     if otherwise := [file for file in written if file.was_compiled_otherwise]:
         return _older_than(started, otherwise[0], "before that, Python had compiled another content of it")
+    written = [file for file in written if not (file.modified_at and file.was_compiled_alike_before(file.modified_at))]
     if written and (removed_at := code.removed_at) and _older(started, removed_at):
         return _older_than(started, written[0], f"what the change had brought beside it went at {removed_at.short}")
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,16 +44,18 @@ class Documents:
     def since(self, boundary: Instant) -> DocumentsReading | Unmeasured:
         """Documents created at or after the boundary, newest first."""
         column = self.profile.database.created_at
+        window = {column: {"$gte": boundary.to_datetime()}}
         try:
             with _answering(self):
-                found = self._collection().find({column: {"$gte": boundary.to_datetime()}}, self._projection())
+                found = self._collection().find(window, self._projection())
                 rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
                 untimed = self._collection().find(untimed_of_the_change(self.profile), {"_id": 1}).limit(_SOME)
                 ids = tuple(str(row["_id"]) for row in untimed)
+                shapeless = self._shapeless(window)
                 advice = self._advice()
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
-        readings = tuple(parse(row, self.profile) for row in rows[:MOST])
+        readings = tuple(parse(row, self.profile, shapeless) for row in rows[:MOST])
         return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice, untimed=ids)
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
@@ -80,8 +82,14 @@ class Documents:
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
         """Those of these documents that are stored. Raises Unreachable."""
         with _answering(self):
-            rows = list(self._collection().find({"_id": {"$in": list(ids)}}, self._projection()))
-        return {row["_id"]: parse(row, self.profile) for row in rows}
+            named = {"_id": {"$in": list(ids)}}
+            rows, shapeless = list(self._collection().find(named, self._projection())), self._shapeless(named)
+        return {row["_id"]: parse(row, self.profile, shapeless) for row in rows}
+
+    def _shapeless(self, which: Mapping[str, Any]) -> frozenset[str]:
+        """Ids of those that have no fields where the mark would be: the server leaves out of an answer what is none."""
+        rows = self._collection().find({**which, "$or": _no_fields(self.profile)}, {"_id": 1})
+        return frozenset(str(row["_id"]) for row in rows)
 
     def remove_traces(self, ids: Iterable[str], keep_marked_since: Instant | None) -> int:
         """What probes left, by the ids of their documents and jobs; how many were removed. Raises Unreachable.
@@ -187,8 +195,8 @@ def connect(profile: Profile, password: SecretStr) -> Documents:
     return Documents(client, profile)
 
 
-def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
-    """One document as stored."""
+def parse(row: Mapping[str, Any], profile: Profile, shapeless: Container[str] = ()) -> DocumentReading:
+    """One document as stored. `shapeless`: ids of those that have no fields where the mark would be."""
     database = profile.database
     created = _field(row, database.created_at)
     score = _field(row, database.score)
@@ -200,7 +208,7 @@ def parse(row: Mapping[str, Any], profile: Profile) -> DocumentReading:
         score=float(score) if is_number else None,
         marked=True in marks,
         is_probe=str(row["_id"]).startswith(PROBE_PREFIX),
-        could_be_marked=None in marks,
+        could_be_marked=None in marks or str(row["_id"]) in shapeless,
     )
 
 
@@ -218,12 +226,18 @@ def _marks(row: Any, parts: Sequence[str]) -> Iterator[bool | None]:
         yield False if row is None else None
 
 
+def _no_fields(profile: Profile) -> list[dict[str, Any]]:
+    """One query for each place on the way to the mark: what is there has no fields."""
+    parts = profile.database.new_mark.split(".")
+    return [{".".join(parts[:number]): {"$type": _NO_FIELDS}} for number in range(1, len(parts))] or [
+        {"_id": None}
+    ]  # $or wants one
+
+
 def untimed_of_the_change(profile: Profile) -> dict[str, Any]:
     """Documents without a time of creation that carry the mark, or have no fields where it would be."""
     database = profile.database
-    parts = database.new_mark.split(".")
-    on_the_way = [".".join(parts[:number]) for number in range(1, len(parts))]
-    marks = [{database.new_mark: {"$exists": True}}, *({path: {"$type": _NO_FIELDS}} for path in on_the_way)]
+    marks = [{database.new_mark: {"$exists": True}}, *_no_fields(profile)]
     return {"$and": [{database.created_at: {"$not": {"$type": "date"}}}, {"$or": marks}]}
 
 

@@ -29,6 +29,7 @@ from lab.catalogue.changes import (
     state,
 )
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO
+from rollback_gate.change.reading import Bytecode
 
 ROWS: tuple[Row, ...] = (
     (
@@ -81,7 +82,7 @@ ROWS: tuple[Row, ...] = (
         CODE,
         "compiled another content",
         BY_HAND,
-        chain(file_touched(3, "modified_at"), file(size=1, compiled_sizes=(2,))),
+        chain(file_touched(3, "modified_at"), file(size=1, bytecode=(Bytecode(2, None),))),
     ),
     (
         "gone-since-the-start",

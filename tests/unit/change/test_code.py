@@ -240,7 +240,7 @@ def test_bytecode_that_nobody_keeps_up_to_date_tells_nothing(profile: Profile) -
         profile, ask(f"export PYTHONDONTWRITEBYTECODE=1; {code.script(profile, replica())}"), replica()
     )
     assert isinstance(reading, CodeReading)
-    assert reading.files[0].compiled_sizes == ()
+    assert reading.files[0].bytecode == ()
 
 
 def test_bytecode_by_hash_has_no_size(profile: Profile) -> None:
@@ -248,7 +248,7 @@ def test_bytecode_by_hash_has_no_size(profile: Profile) -> None:
     path.write_text("a = 1\n")
     py_compile.compile(str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     path.write_text("a = 10\n")
-    assert read(profile).files[0].compiled_sizes == ()
+    assert read(profile).files[0].bytecode == ()
 
 
 def went(profile: Profile) -> Instant | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.change.reading import Bytecode
 from rollback_gate.checks import early
 from rollback_gate.evidence.readings import ReplicaReading
 from tests.unit.builders import (
@@ -23,7 +24,7 @@ from tests.unit.builders import (
 OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator", started_at=STARTED.plus(-60))
 
 
-LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, compiled_sizes=(2,))
+LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, bytecode=(Bytecode(2, STARTED),))
 
 
 def with_code(**changes: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.reading import Bytecode, CodeReading
 from rollback_gate.checks import start
 from rollback_gate.model import Claim, Outcome
 from tests.unit.builders import STARTED, file_reading, replica, replica_reading
@@ -18,7 +18,7 @@ def with_file(**changes: Any) -> CodeReading:
 
 
 LATE = {"modified_at": STARTED.plus(0.001), "changed_at": STARTED.plus(0.001)}
-OTHERWISE = {"size": 19_153, "compiled_sizes": (24_000,)}
+OTHERWISE = {"size": 19_153, "bytecode": (Bytecode(24_000, STARTED),)}
 
 
 def by_hand(code: CodeReading, **changes: Any) -> Claim:
@@ -29,12 +29,23 @@ def by_hand(code: CodeReading, **changes: Any) -> Claim:
     ("code", "changes"),
     [
         (with_file(**LATE, **OTHERWISE), {}),
-        (with_file(**LATE, size=19_153, compiled_sizes=(24_000, 24_001)), {}),
+        (
+            with_file(
+                **LATE,
+                size=19_153,
+                bytecode=(
+                    Bytecode(24_000, STARTED),
+                    Bytecode(24_001, STARTED),
+                ),
+            ),
+            {},
+        ),
         (replace(with_file(**LATE), removed_at=STARTED.plus(1)), {}),
+        (replace(with_file(**LATE, size=1, bytecode=(Bytecode(1, STARTED.plus(1)),)), removed_at=STARTED.plus(1)), {}),
         (with_file(**LATE), {"reverted_at": STARTED.plus(1)}),
         (with_file(), {"reverted_at": STARTED.plus(1)}),
     ],
-    ids=["bytecode", "bytecode-of-two-versions", "removed-since", "journal", "journal-alone"],
+    ids=["bytecode", "bytecode-of-two-versions", "removed-since", "compiled-anew-since", "journal", "journal-alone"],
 )
 def test_a_process_that_had_other_code_at_its_start_is_red(code: CodeReading, changes: Any) -> None:
     """Files restored, worker not restarted: the new code goes on in memory."""
@@ -46,13 +57,29 @@ def test_a_process_that_had_other_code_at_its_start_is_red(code: CodeReading, ch
     "code",
     [
         with_file(**LATE),
-        with_file(**LATE, size=19_153, compiled_sizes=(19_153,)),
-        with_file(**LATE, size=19_153, compiled_sizes=(24_000, 19_153)),
+        with_file(**LATE, size=19_153, bytecode=(Bytecode(19_153, STARTED),)),
+        with_file(
+            **LATE,
+            size=19_153,
+            bytecode=(
+                Bytecode(24_000, STARTED),
+                Bytecode(19_153, STARTED),
+            ),
+        ),
         with_file(changed_at=STARTED.plus(1), **OTHERWISE),
         replace(with_file(**LATE), removed_at=STARTED.plus(-1)),
+        replace(with_file(**LATE, size=1, bytecode=(Bytecode(1, STARTED),)), removed_at=STARTED.plus(1)),
         replace(with_file(), removed_at=STARTED.plus(1), folders_changed_at=STARTED.plus(1)),
     ],
-    ids=["time", "same-size", "one-version-same-size", "owner-or-mode", "removed-before", "folder-alone"],
+    ids=[
+        "time",
+        "same-size",
+        "one-version-same-size",
+        "owner-or-mode",
+        "removed-before",
+        "never-compiled-otherwise",
+        "folder-alone",
+    ],
 )
 def test_times_alone_are_a_reason_to_doubt(code: CodeReading) -> None:
     """`touch`, or a copy of the same: nothing tells what was there at the start."""
