@@ -1,4 +1,4 @@
-"""A small stand-in for nsqd 1.3: its HTTP interface (/ping, /pub, /mpub, /stats) and what a consumer needs of its protocol.
+"""A small stand-in for nsqd 1.3: its HTTP interface (/ping, /pub, /mpub, /stats, pausing) and what a consumer needs of it.
 
 As the real one: a client that sends nothing for two heartbeats is dropped; a message that is not answered within the
 message timeout is delivered again, with one more attempt, to any client that is ready, and an answer that comes later
@@ -36,6 +36,7 @@ class Channel:
     def __init__(self):
         self.ready, self.in_flight, self.deferred, self.clients = deque(), {}, [], set()
         self.requeued = self.timed_out = self.count = 0
+        self.paused = False
 
     def pump(self):
         now = time.monotonic()
@@ -45,7 +46,7 @@ class Channel:
         for message in [m for m in self.deferred if m.deadline <= now]:
             self.deferred.remove(message)
             self.ready.append(message)
-        while self.ready and (ready := [c for c in self.clients if c.rdy > c.in_flight()]):
+        while self.ready and not self.paused and (ready := [c for c in self.clients if c.rdy > c.in_flight()]):
             client = random.choice(ready)
             message = self.ready.popleft()
             message.attempts += 1
@@ -235,6 +236,11 @@ class Nsqd:
                 return "400 Bad Request", b'{"message":"MISSING_ARG_TOPIC"}'
             self.topic(query["topic"]).publish([body] if url.path == "/pub" else [b for b in body.split(b"\n") if b])
             return "200 OK", b"OK"
+        if url.path in ("/channel/pause", "/channel/unpause") and method == "POST":
+            channel = self.topic(query["topic"]).channel(query["channel"])
+            channel.paused = url.path == "/channel/pause"
+            channel.pump()
+            return "200 OK", b""
         return "404 Not Found", b'{"message":"NOT_FOUND"}'
 
     def stats(self):
@@ -259,6 +265,7 @@ class Nsqd:
                             "requeue_count": channel.requeued,
                             "timeout_count": channel.timed_out,
                             "client_count": len(channel.clients),
+                            "paused": channel.paused,
                             "clients": [client.stats() for client in channel.clients],
                         }
                         for channel_name, channel in topic.channels.items()

@@ -83,14 +83,29 @@ def test(context: Context, only: str = "", all: bool = False) -> None:
         "full": "every entry in every variant, not only in its most telling one",
         "only": "names of entries, with commas",
         "readings": "keep what was measured in this folder, for `invoke mutate`",
+        "fuzz": "instead of the catalogue, so many rounds of random sabotage against a truth of their own",
+        "seed": "a word that the rounds' seeds begin with: the same word, the same rounds",
     }
 )
-def selftest(_: Context, core: bool = False, full: bool = False, only: str = "", readings: str = "") -> None:
+def selftest(
+    _: Context,
+    core: bool = False,
+    full: bool = False,
+    only: str = "",
+    readings: str = "",
+    fuzz: int = 0,
+    seed: str = "rollback-gate",
+) -> None:
     """Judge a catalogue of sabotaged and of healthy rollbacks on real deployments; prints the table and the score."""
+    from lab.fuzz import rounds
     from lab.selftest import of_the_core, run
     from lab.tasks import lab_errors
 
     with lab_errors():
+        if fuzz:
+            if rounds.run(fuzz, seed):
+                raise Exit("error: the gate and the truth do not agree", code=1)
+            return
         names = of_the_core() if core else [name for name in only.split(",") if name]
         wrong = run(full, names, Path(readings) if readings else None)
     if wrong:

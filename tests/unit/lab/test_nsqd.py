@@ -192,6 +192,22 @@ def test_a_requeued_message_is_deferred_for_as_long_as_asked(nsqd: Nsqd) -> None
     assert client.message()[0] == 2
 
 
+def test_a_paused_channel_delivers_nothing_until_it_is_not(nsqd: Nsqd) -> None:
+    client = Client(nsqd, "client")
+    client.send(b"RDY 1\n")
+    nsqd.publish("a")
+    _, message_id, _ = client.message()
+    nsqd.get(f"/channel/pause?topic={nsqd.topic}&channel={CHANNEL}", b"")
+    nsqd.publish("b")
+    client.send(b"FIN " + message_id + b"\n")
+    waiting = nsqd.until(lambda channel: channel["in_flight_count"] == 0)
+    assert (waiting["depth"], waiting["paused"]) == (1, True)
+    assert queue.parse(json.loads(nsqd.get("/stats?format=json")), nsqd.topic, CHANNEL).paused
+    nsqd.get(f"/channel/unpause?topic={nsqd.topic}&channel={CHANNEL}", b"")
+    assert client.message()[0] == 1
+    assert not nsqd.channel()["paused"]
+
+
 def test_statistics_have_the_fields_of_a_real_one(nsqd: Nsqd) -> None:
     """What the gate reads is in the captured answer and here, by the same names."""
     client = Client(nsqd, "client")
