@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,19 @@ def test_any_other_tracker_by_a_command(tmp_path: Path) -> None:
     assert calls[1].startswith("open GO: rollback of ")
     assert len(calls) == 2
     assert (tmp_path / "texts").read_text().count(f"sha256:{DIGEST}") == 2
+
+
+def test_a_command_gets_the_variables_that_are_named_and_no_others(tmp_path: Path) -> None:
+    """Neither the key that signs nor what Compose or git would read; the tracker's token it needs."""
+    for settings in ((), ("variables=['OF_THE_TEAM']",)):
+        desk = Desk(tmp_path, "tracker=command", f"command=['sh','-c','env > {tmp_path}/env']", *settings)
+        more = {"OF_THE_TEAM": "x", "GIT_DIR": "/y", "ROLLBACK_GATE_SIGNING_KEY": "k" * 32}
+        desk.call = replace(desk.call, environ={**desk.call.environ, **more})
+        desk.attach(f"INC-{len(settings)}")
+        names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
+        assert "ROLLBACK_GATE_TICKET_TOKEN" in names
+        assert ("OF_THE_TEAM" in names) is bool(settings)
+        assert not names & {"GIT_DIR", "ROLLBACK_GATE_SIGNING_KEY"}
 
 
 def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
