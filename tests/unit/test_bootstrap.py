@@ -63,3 +63,21 @@ def test_a_folder_that_was_moved_or_copied_makes_its_environment_anew(installed:
     assert "Python cannot make a virtual environment" in ended.stderr
     assert not (copy / ".venv").exists()
     assert called(installed, "invoke", "gate").returncode == 0
+
+
+def test_an_environment_that_is_active_is_not_what_makes_itself_anew(installed: Path) -> None:
+    """Its own interpreter comes first in PATH, and goes before it is asked."""
+    (installed / ".venv/.place").write_text("/elsewhere\n")
+    (installed / ".venv/bin/python3.11").write_text("#!/bin/sh\nexit 0\n")
+    (installed / ".venv/bin/python3.11").chmod(0o755)
+    (installed / "bin/python3.11").write_text(
+        f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "$*" >> {installed}/asked\nexit 1\n'
+    )
+    (installed / "bin/python3.11").chmod(0o755)
+    (installed / "bin/grep").write_text('#!/bin/sh\n[ "$1" = -qE ] && exit 1\nexec /usr/bin/grep "$@"\n')
+    (installed / "bin/grep").chmod(0o755)
+    environment = {"PATH": f"{installed}/.venv/bin:{installed}/bin:{os.environ['PATH']}"}
+    command = [str(installed / "bootstrap"), "invoke", "gate"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 50
+    assert (installed / "asked").read_text() == f"-m venv {installed}/.venv\n"
