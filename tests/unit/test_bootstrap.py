@@ -68,6 +68,7 @@ def test_a_folder_that_was_moved_or_copied_makes_its_environment_anew(installed:
 def test_an_environment_that_is_active_is_not_what_makes_itself_anew(installed: Path) -> None:
     """Its own interpreter comes first in PATH, and goes before it is asked."""
     (installed / ".venv/.place").write_text("/elsewhere\n")
+    (installed / ".venv/.installed").write_text("dev of-another-place\n")
     (installed / ".venv/bin/python3.11").write_text("#!/bin/sh\nexit 0\n")
     (installed / ".venv/bin/python3.11").chmod(0o755)
     (installed / "bin/python3.11").write_text(
