@@ -62,7 +62,7 @@ ROWS: tuple[Row, ...] = (
         "exited",
         NO_GO,
         RUNNING,
-        "worker-1, ",
+        "is exited with status",
         BY_RUN,
         chain(state("before", status="exited"), state("after", status="exited")),
     ),
