@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,18 +21,18 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.record import seal
 from rollback_gate.record.seal import Key
 from rollback_gate.record.write import JSON_NAME, read_text
+from rollback_gate.rollback import ownership
 from rollback_gate.rollback.files import write_text
 from rollback_gate.rollback.journal import Entry, Journal
-from rollback_gate.rollback.store import make_private
 
-STATE_NAME, NAME = "records.jsonl", "chain.json"
+FOLDER, NAME = "records", "chain.json"
 FORMAT = 1
 _WRITTEN, _GONE = "record", "gone"
 
 
 @dataclass(frozen=True)
 class Link:
-    """One record as it was written last. `at`: when. `gone`: why it is not there any more, "" while it has to be."""
+    """One record as it was written last. `digest`: "" until it was. `gone`: why it need not be there."""
 
     record_id: str
     digest: str
@@ -41,37 +42,48 @@ class Link:
     gone: str = ""
 
 
-def note(state: Path, link: Link, now: Callable[[], Instant]) -> None:
-    """Adds to a deployment's chain in its state folder. Durable when this returns. Raises OSError."""
-    make_private(state, state)
-    journal = Journal(state / STATE_NAME, now)
+def note(place: Path, name: str, link: Link, now: Callable[[], Instant]) -> None:
+    """Adds to a deployment's chain below a state directory. Durable when this returns. Raises OSError.
+
+    Everybody may read it: there are only names, digests and paths in it, and whoever asks the gate needs it.
+    """
+    folder = place / FOLDER
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in (place, folder):
+            made.chmod(0o755)
+    path = folder / f"{name}.jsonl"
+    journal = Journal(path, now)
     if link.gone:
         journal.write(_GONE, record_id=link.record_id, why=link.gone)
     else:
         journal.write(_WRITTEN, **{key: value for key, value in asdict(link).items() if key not in ("at", "gone")})
+    path.chmod(0o644)
 
 
 def set_damaged_aside(place: Path, name: str) -> list[Path]:
     """Those that are damaged, for whoever wants to know what was in them. Raises OSError."""
     aside = []
-    for path in sorted(place.glob(f"*/{STATE_NAME}")):
+    for path in _files(place):
         try:
-            Journal(path, _no_clock).entries()
+            _links(Journal(path, _no_clock).entries())
         except RollbackGateError:
-            aside.append(path.rename(path.with_name(f"{STATE_NAME}.{name}.damaged")))
+            aside.append(path.rename(path.with_name(f"{path.name}.{name}.damaged")))
     return aside
 
 
-def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool]) -> tuple[Link, ...]:
-    """The chain of a deployment, oldest first, from all places where state can be.
+def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool], trusted: Collection[int]) -> tuple[Link, ...]:
+    """The chain of a deployment, in the order in which its records were begun, from all places where state can be.
 
-    Raises RollbackGateError for a damaged file, Unreachable for one that this user may not read.
+    Raises RollbackGateError for a damaged file and for one that others could have written, Unreachable for one that
+    this user may not read. `trusted`: uids.
     """
     entries: list[list[Entry]] = []
     for place in places:
         try:
-            paths = sorted(place.glob(f"*/{STATE_NAME}")) if place.is_dir() else []
-            entries += [list(Journal(path, _no_clock).entries()) for path in paths]
+            for path in _files(place):
+                ownership.refuse_foreign_file(path, trusted)
+                entries.append(list(Journal(path, _no_clock).entries()))
         except OSError as error:
             raise Unreachable(
                 f"the chain of records in {place} cannot be read: {error.strerror}", "run as the user who verified"
@@ -80,15 +92,31 @@ def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool]) -> tuple[Lin
     return tuple(link for link in _links(in_order) if is_mine(link.deployment))
 
 
+def _files(place: Path) -> list[Path]:
+    """Raises OSError where nobody but others may look: what cannot be seen is not nothing."""
+    try:
+        with os.scandir(place / FOLDER) as found:
+            return sorted(Path(entry.path) for entry in found if entry.name.endswith(".jsonl"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _links(entries: Iterable[Entry]) -> list[Link]:
+    """Raises RollbackGateError for entries of another version."""
     by_id: dict[str, Link] = {}
-    for entry in entries:
-        name = str(entry.data["record_id"])
-        if entry.event == _WRITTEN:
-            by_id.pop(name, None)  # written again: it is the newest now
-            by_id[name] = Link(**{key: str(value) for key, value in entry.data.items()}, at=str(entry.at))
-        elif name in by_id:
-            by_id[name] = replace(by_id[name], gone=str(entry.data["why"]))
+    try:
+        for entry in entries:
+            data, name = entry.data, str(entry.data["record_id"])
+            if entry.event == _WRITTEN:  # written again it keeps its place
+                by_id[name] = Link(
+                    name, str(data["digest"]), str(data["deployment"]), str(data["folder"]), str(entry.at)
+                )
+            elif name in by_id:
+                by_id[name] = replace(by_id[name], gone=str(data["why"]))
+    except KeyError as error:
+        raise RollbackGateError(
+            f"the chain of records was written by another version: {error!r}", "use the version that wrote it"
+        ) from error
     return list(by_id.values())
 
 
@@ -142,9 +170,12 @@ def _why_missing(link: Link, reports: Path) -> str:
     """Looked for where it was written, then where the records are now."""
     folders = (Path(link.folder), reports / link.record_id)
     digests = [seal.digest(text) for folder in folders if (text := _text_in(folder))]
+    at = Instant.parse(link.at).short
+    if not link.digest:
+        return f"begun {at} in {link.folder}, was never written there, or was taken away"
     if not digests:
-        return f"written {Instant.parse(link.at).short} in {link.folder}, is not there any more"
-    return "" if link.digest in digests else f"written {Instant.parse(link.at).short}, is not what was written"
+        return f"written {at} in {link.folder}, is not there any more"
+    return "" if link.digest in digests else f"written {at}, is not what was written, or verify was killed meanwhile"
 
 
 def _text_in(folder: Path) -> str:
@@ -156,10 +187,12 @@ def _text_in(folder: Path) -> str:
 
 def is_head(links: Iterable[Link], record: Mapping[str, Any]) -> str:
     """Why a record is not the newest of its deployment, "" where it is."""
-    standing = [link for link in links if not link.gone]
-    if not standing:
+    every = list(links)
+    if not every:
         return "no record is in the chain"
-    head = standing[-1]
+    head = every[-1]
+    if head.gone:
+        return f"the newest one, {head.record_id}, is not there any more: {head.gone}"
     if head.record_id != record["record_id"]:
         return f"the newest one is {head.record_id}, written {Instant.parse(head.at).short} in {head.folder}"
     return "" if head.digest == seal.digest(seal.canonical(record)) else f"{head.record_id} is not what was written"

@@ -32,6 +32,14 @@ def refuse_foreign(folder: Path, trusted: Collection[int]) -> None:
     )
 
 
+def refuse_foreign_file(path: Path, trusted: Collection[int]) -> None:
+    """Of a file that is there. Raises Refused, OSError."""
+    status = path.lstat()
+    is_ours = stat.S_ISREG(status.st_mode) and status.st_uid in trusted
+    if not is_ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Refused(f"{path} could be anybody's: it is not believed", f"look whose it is: ls -l {path}")
+
+
 def others_may_write(folder: Path) -> bool:
     """Somebody else than root and this process's user: they could put another folder in its place at any time."""
     try:

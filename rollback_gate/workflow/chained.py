@@ -9,6 +9,7 @@ from typing import Any
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import chain, find, validity
+from rollback_gate.record.answer import Note
 from rollback_gate.record.chain import Link
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.rollback.store import DeploymentId
@@ -19,27 +20,35 @@ from rollback_gate.workflow.records import NEWEST
 _UNTOLD = "whether a newer record was taken away cannot be told"
 
 
-def obstacles(call: Call, where: str, name: str, record: Mapping[str, Any], max_age_s: float) -> list[Obstacle]:
+def obstacles(
+    notes: list[Note], call: Call, where: str, name: str, record: Mapping[str, Any], max_age_s: float
+) -> list[Obstacle]:
     """`where`: as the gate was asked; `name`: folder of the record that it found; `max_age_s`: of a signed chain."""
     if where != NEWEST:
         return _signed(call, find.beside(where, chain.NAME), record, max_age_s)
     links = _kept(call, record)
-    if isinstance(links, RollbackGateError):
-        if call.key:
-            return _signed(call, str(Path(name) / chain.NAME), record, max_age_s)
+    if not isinstance(links, RollbackGateError):
+        return validity.of_chain(chain.is_head(links, record), chain.missing(links, call.reports))
+    if call.key is None:
         return [Obstacle(f"{_UNTOLD}: {links.message}", links.remedy)]
-    return validity.of_chain(chain.is_head(links, record), chain.missing(links, call.reports))
+    signed = _signed(call, str(Path(name) / chain.NAME), record, max_age_s)
+    if not signed:
+        says = f"is told by {chain.NAME} beside it alone, which may be as old as --max-chain-age allows"
+        notes.append(Note("warning", "newest record", f"{says}: {links.message}"))
+    return signed
 
 
 def _kept(call: Call, record: Mapping[str, Any]) -> tuple[Link, ...] | RollbackGateError:
-    mine = published.of_deployment(DeploymentId.parse(record["deployment"]["id"]))
+    """This user's and root's; another user's record is in another chain."""
     try:
-        links = chain.kept_in(call.all_elsewhere, mine)
+        links = published.links_of(call, DeploymentId.parse(record["deployment"]["id"]))
     except RollbackGateError as error:
         return error
+    if any(link.record_id == record["record_id"] for link in links):
+        return links
     places = ", ".join(map(str, call.all_elsewhere))
     remedy = f"run as the user who verified, or {VERIFY_AGAIN}"
-    return links or Unreachable(f"which records there are is not kept in {places}", remedy)
+    return Unreachable(f"record {record['record_id']} is not in the chain that is kept in {places}", remedy)
 
 
 def _signed(call: Call, where: str, record: Mapping[str, Any], max_age_s: float) -> list[Obstacle]:

@@ -69,7 +69,7 @@ def gate(call: Call, wish: Wish) -> ExitCode:
         if seen is not None and not obstacles:
             obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s)
         if seen is not None and not obstacles:
-            obstacles = chained.obstacles(call, where, name, seen.record, seconds(wish.max_chain_age))
+            obstacles = chained.obstacles(notes, call, where, name, seen.record, seconds(wish.max_chain_age))
         if seen is not None and not obstacles:
             obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
         if seen is not None and not obstacles:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
+from rollback_gate.errors import RollbackGateError, WrongSetting
 from rollback_gate.record import chain, write
 from rollback_gate.record.build import Heading
 from rollback_gate.record.chain import Link
 from rollback_gate.record.seal import canonical, digest
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
 from rollback_gate.workflow.call import Call, local_now
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Of one record. `identity`: device and inode; whoever may write beside it can put something else in its place."""
+
+    path: Path
+    identity: tuple[int, int]
+
+    @classmethod
+    def of(cls, path: Path) -> Folder:
+        status = path.stat(follow_symlinks=False)
+        return cls(path, (status.st_dev, status.st_ino))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Path]:
+        """A path that leads into this very folder, wherever its name leads. Raises OSError where it was replaced."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_dev, status.st_ino) != self.identity:
+                raise NotADirectoryError(0, "somebody has put another folder in its place", str(self.path))
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
 
 
 def of_deployment(deployment: DeploymentId) -> Callable[[str], bool]:
@@ -24,80 +51,99 @@ def of_deployment(deployment: DeploymentId) -> Callable[[str], bool]:
     return lambda other: other.endswith(suffix)
 
 
-def begin(call: Call, heading: Heading) -> tuple[Heading, Path]:
+def links_of(call: Call, deployment: DeploymentId) -> tuple[Link, ...]:
+    """Raises RollbackGateError."""
+    return chain.kept_in(call.all_elsewhere, of_deployment(deployment), call.trusted)
+
+
+def begin(call: Call, heading: Heading) -> tuple[Heading, Folder]:
     """The folder of a record, and its heading with the record before it, and those that have been lost.
 
-    Raises WrongSetting where nothing can be written, Unreachable where the chain may not be read, RollbackGateError
-    where another user's is damaged.
+    It is in the chain before anything of it can be seen: whoever takes it away at once is found out. Raises
+    WrongSetting where nothing can be written.
     """
     deployment = DeploymentId.parse(heading.deployment["id"])
-    links, damaged = _links(call, deployment, heading.record_id)
-    lost = [*damaged, *chain.missing(links, call.reports)]
+    links, unread = _links(call, deployment, heading.record_id)
+    lost = [*unread, *chain.missing(links, call.reports)]
     standing = [link for link in links if not link.gone]
     previous = {"record_id": standing[-1].record_id, "digest": standing[-1].digest} if standing else None
+    path = call.reports / heading.record_id
+    _note(call, deployment, Link(heading.record_id, "", str(deployment), str(path), ""))
     for link in standing:
         if any(text.startswith(f"{link.record_id},") for text in lost):
             _note(call, deployment, replace(link, gone=f"missed by {heading.record_id}"))
-    return replace(heading, previous=previous, lost=tuple(lost)), _folder(call, heading)
+    return replace(heading, previous=previous, lost=tuple(lost)), _made(call, path)
 
 
 def _links(call: Call, deployment: DeploymentId, name: str) -> tuple[tuple[Link, ...], list[str]]:
-    """A damaged chain stops nobody from judging: it is set aside, and the record says so."""
+    """A chain that is damaged, or that is not to be read, stops nobody from judging: the record says so."""
     try:
-        return chain.kept_in(call.all_elsewhere, of_deployment(deployment)), []
-    except Unreachable:
-        raise
+        return links_of(call, deployment), []
     except RollbackGateError as error:
-        aside = chain.set_damaged_aside(call.elsewhere, name)
-        links = chain.kept_in(call.all_elsewhere, of_deployment(deployment))
-        where = ", ".join(map(str, aside))
-        return links, [f"which ones is not known: the chain was damaged ({error.message}); it is kept as {where}"]
-
-
-def _folder(call: Call, heading: Heading) -> Path:
-    folder = call.reports / heading.record_id
+        why = error.message
     try:
-        folder.mkdir(parents=True)
+        aside = chain.set_damaged_aside(call.elsewhere, name)
+        links = chain.kept_in((call.elsewhere,), of_deployment(deployment), call.trusted)
+    except (OSError, RollbackGateError):
+        aside, links = [], ()
+    kept = f"; it is kept as {', '.join(map(str, aside))}" if aside else ""
+    return links, [f"which ones is not known: {why}{kept}"]
+
+
+def _made(call: Call, path: Path) -> Folder:
+    try:
+        path.mkdir(parents=True)
+        return Folder.of(path)
     except OSError as error:
         raise WrongSetting(
             f"no record can be written in {call.reports}: {error.strerror}",
             "name a folder that you may write in ROLLBACK_GATE_REPORTS",
         ) from error
-    return folder
 
 
-def publish(call: Call, folder: Path, record: Mapping[str, Any], around: str = "") -> dict[str, Any]:
+def publish(call: Call, folder: Folder, record: Mapping[str, Any], around: str = "") -> dict[str, Any]:
     """Both forms, and the chain; returns the record as it was written. `around`: pytest-html's page.
 
     Raises OSError, ValueError; WrongSetting where the chain cannot be kept.
     """
-    written = write.write_page(folder, record, call.terminal.redactor, call.key, around)
-    name = str(written["deployment"]["id"])
-    deployment = DeploymentId.parse(name)
-    made = digest(canonical(written))
-    _note(call, deployment, Link(str(written["record_id"]), made, name, str(folder), str(local_now())))
-    publish_chain(call, deployment, folder)
+    with folder.opened() as inside:
+        written = write.write_page(inside, record, call.terminal.redactor, call.key, around)
+        name = str(written["deployment"]["id"])
+        deployment = DeploymentId.parse(name)
+        made = digest(canonical(written))
+        _note(call, deployment, Link(str(written["record_id"]), made, name, str(folder.path), ""))
+        publish_chain(call, deployment, inside, str(written["record_id"]))
     return written
 
 
-def publish_chain(call: Call, deployment: DeploymentId, folder: Path) -> None:
-    """Signed, beside a record: without a key nobody elsewhere could tell whose it is. Raises OSError."""
-    if call.key:
-        links = chain.kept_in(call.all_elsewhere, of_deployment(deployment))
+def publish_chain(call: Call, deployment: DeploymentId, folder: Path, record_id: str) -> bool:
+    """Signed, beside a record: without a key nobody elsewhere could tell whose it is. Whether it was.
+
+    One that does not list the record would shut the gate elsewhere: what is there stays.
+    """
+    if call.key is None:
+        return False
+    try:
+        links = links_of(call, deployment)
+        if not any(link.record_id == record_id for link in links):
+            return False
         chain.publish(folder, links, local_now(), call.key)
+    except (OSError, RollbackGateError) as error:
+        call.terminal.item("warning", chain.NAME, f"was not written beside the record: {error}")
+        return False
+    return True
 
 
-def note_gone(call: Call, record_id: str, deployment: str, why: str) -> None:
+def note_gone(call: Call, record_id: str, deployment: DeploymentId, why: str) -> None:
     """In the chain, before a record goes. Raises WrongSetting."""
-    _note(call, DeploymentId.parse(deployment), Link(record_id, "", deployment, "", "", why))
+    _note(call, deployment, Link(record_id, "", str(deployment), "", "", why))
 
 
 def _note(call: Call, deployment: DeploymentId, link: Link) -> None:
-    state = call.elsewhere / deployment.folder_name
     try:
-        chain.note(state, link, local_now)
+        chain.note(call.elsewhere, deployment.folder_name, link, local_now)
     except OSError as error:
         raise WrongSetting(
-            f"which records there are cannot be kept in {state}: {error.strerror}",
+            f"which records there are cannot be kept in {call.elsewhere}: {error.strerror}",
             "name a folder that you may write in ROLLBACK_GATE_STATE_DIRECTORY",
         ) from error

@@ -18,6 +18,7 @@ from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call
 
 NEWEST = "newest"
+_SLASHES = 2  # of a deployment's id
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Kept:
         if not self.seen.record or self.seen.was_altered:
             return ""
         named = str(self.seen.record.get("deployment", {}).get("id", ""))
-        return "" if named.startswith(f"{UNKNOWN_ENGINE}/") else named
+        return "" if named.startswith(f"{UNKNOWN_ENGINE}/") or named.count("/") < _SLASHES else named
 
     @property
     def word(self) -> str:
@@ -120,10 +121,11 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
     """Removes what `left_over` names. Raises WrongSetting, Unreachable."""
     if keep < 1:
         raise WrongSetting(f"--keep {keep}: must be 1 at least", "for example --keep 20")
-    going = left_over(records(call), keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
+    listed = [one for one in records(call) if one.deployment and _is_listed(call, one)]
+    going = left_over(listed, keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
     for one in going:
         if not is_dry_run:
-            published.note_gone(call, one.folder.name, one.deployment, "pruned")
+            published.note_gone(call, one.folder.name, DeploymentId.parse(one.deployment), "pruned")
             _remove(one.folder)
         call.terminal.item("ok", one.folder.name, f"{one.word}, {'would be ' if is_dry_run else ''}removed")
     call.terminal.line(f"{len(going)} records {'would be ' if is_dry_run else ''}removed from {call.reports}")
@@ -142,12 +144,24 @@ def sign_chain(call: Call) -> ExitCode:
     return ExitCode.GO
 
 
+def _is_listed(call: Call, one: Kept) -> bool:
+    """As the chain has it, and not its newest: what somebody else has put there counts for nothing, and stays."""
+    links = published.links_of(call, DeploymentId.parse(one.deployment))
+    made = seal.digest(seal.canonical(one.seen.record))
+    return any((link.record_id, link.digest) == (one.folder.name, made) for link in links if not link.gone)
+
+
 def _publish_chains(call: Call, deployments: Iterable[str]) -> None:
-    kept = records(call)
     for name in sorted(deployments):
-        newest = next(one for one in kept if one.deployment == name)
-        published.publish_chain(call, DeploymentId.parse(name), newest.folder)
-        call.terminal.item("ok", "chain", str(newest.folder / chain.NAME))
+        deployment = DeploymentId.parse(name)
+        links = [link for link in published.links_of(call, deployment) if not link.gone]
+        folder = call.reports / links[-1].record_id if links else None
+        if folder is None or not folder.is_dir():
+            call.terminal.item(
+                "warning", name, "its newest record is not in the chain that is kept here, or is not here"
+            )
+        elif published.publish_chain(call, deployment, folder, folder.name):
+            call.terminal.item("ok", "chain", str(folder / chain.NAME))
 
 
 def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[Kept]:
@@ -191,7 +205,7 @@ def _remove(folder: Path) -> None:
         folder.rename(going)
         shutil.rmtree(going)
     except OSError as error:
-        raise Unreachable(f"{folder} cannot be removed: {error.strerror}", "run as its owner") from error
+        raise Unreachable(f"{folder} cannot be removed: {error.strerror or error}", "run as its owner") from error
 
 
 def _one_line(record: Mapping[str, Any]) -> str:

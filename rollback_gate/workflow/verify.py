@@ -28,6 +28,7 @@ from rollback_gate.record import actions, build, next_steps, seal, write
 from rollback_gate.record.build import Heading
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
+from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
 from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
@@ -42,6 +43,7 @@ from rollback_gate.workflow.call import (
     probe_memories,
     stores_of,
 )
+from rollback_gate.workflow.published import Folder
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
     engine = _try_connect(call)
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     with contextlib.ExitStack() as stack:
+        stack.enter_context(ending_as_an_error())
         if isinstance(engine, Engine):
             stack.enter_context(contextlib.closing(engine))
             stack.enter_context(lock_of(call, settings, engine, "verify"))
@@ -111,7 +114,13 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
         kept = Path(account.began["folder"])
         heading = replace(heading, before=before_of(kept), assessment=assessments.read(kept))
     heading, folder = published.begin(call, heading)
-    published.publish(call, folder, build.unfinished(heading, "verify has begun and has not ended"))
+    try:
+        published.publish(call, folder, build.unfinished(heading, "verify has begun and has not ended"))
+    except OSError as error:
+        raise Unreachable(
+            f"{folder.path} cannot be written: {error.strerror or error}",
+            "look who else writes there, and verify again",
+        ) from error
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)
     request = GateRequest(settings.profile, slots, judged, call.with_database, heading, memories, wish.keep_going)
@@ -119,26 +128,44 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
         left = running.judge(request, settings.profile.limits.verify_s)
     except KeyboardInterrupt:
         left = suite.Left("it was interrupted from the keyboard", {}, "", "", "")
-    return _told(call, folder, heading, *_written(call, folder, request, left))
+    record, trouble = _judged_record(request, left, folder.path)
+    _beside(call, folder, left)
+    try:
+        written = published.publish(call, folder, record, "" if trouble else left.page)
+    except (OSError, ValueError, RollbackGateError) as error:
+        return _unpublished(call, folder, heading, record, trouble, str(error))
+    return _told(call, folder, heading, written, trouble)
 
 
-def _written(call: Call, folder: Path, request: GateRequest, left: Left) -> tuple[Mapping[str, Any], str]:
-    """The record as it was published, and why it has no verdict of its own, "" where it has."""
-    clean = call.terminal.redactor
-    write.write_beside(folder / suite.LOG_NAME, left.log, clean)
+def _judged_record(request: GateRequest, left: Left, folder: Path) -> tuple[Mapping[str, Any], str]:
+    """The record that follows from what the suite has left; and why it has no verdict of its own, "" where it has."""
     trouble = left.trouble
     if not trouble:
         try:
-            record = build.of_suite(request.heading, request.slots, left.judged)
-            write.write_beside(folder / write.JUNIT_NAME, left.junit, clean)
-            return published.publish(call, folder, record, left.page), ""
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            trouble = f"its report was not written ({error}); {folder / suite.LOG_NAME} may say why"
-    record = build.unfinished(request.heading, f"verify did not end: {trouble}")
-    return published.publish(call, folder, record), trouble
+            return build.of_suite(request.heading, request.slots, left.judged), ""
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            trouble = f"what it has left is no record ({error}); {folder / suite.LOG_NAME} may say why"
+    return build.unfinished(request.heading, f"verify did not end: {trouble}"), trouble
 
 
-def _told(call: Call, folder: Path, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
+def _beside(call: Call, folder: Folder, left: Left) -> None:
+    """Output and JUnit file: nice to have. What keeps them from being written keeps nobody from the verdict."""
+    with contextlib.suppress(OSError), folder.opened() as inside:
+        write.write_beside(inside / suite.LOG_NAME, left.log, call.terminal.redactor)
+        if left.junit:
+            write.write_beside(inside / write.JUNIT_NAME, left.junit, call.terminal.redactor)
+
+
+def _unpublished(
+    call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any], trouble: str, why: str
+) -> Verified:
+    """What was measured is told all the same; a GO that nobody can look up is none."""
+    told = _told(call, folder, heading, call.terminal.redactor.value(dict(record)), trouble)
+    call.terminal.error(f"the record could not be written: {why}")
+    return replace(told, code=ExitCode.INCONCLUSIVE if told.code is ExitCode.GO else told.code)
+
+
+def _told(call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
     """The record in the terminal."""
     judgement = build.verdict_of(record)
     for finding in judgement.findings:
@@ -148,10 +175,10 @@ def _told(call: Call, folder: Path, heading: Heading, record: Mapping[str, Any],
     call.terminal.verdict(judgement.verdict, reason, judgement.notes)
     if heading.unended_run:
         call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
-    call.terminal.line(f"record: {folder / write.HTML_NAME}")
+    call.terminal.line(f"record: {folder.path / write.HTML_NAME}")
     signed = f", signed with key {call.key.name}" if call.key else ", not signed"
     call.terminal.line(f"sha256 of {write.JSON_NAME}: {seal.digest(seal.canonical(record))}{signed}")
-    return Verified(EXIT_OF_VERDICT[judgement.verdict], folder / write.HTML_NAME, record)
+    return Verified(EXIT_OF_VERDICT[judgement.verdict], folder.path / write.HTML_NAME, record)
 
 
 def _runs(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollback_gate.errors import WrongSetting
+from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.profile.afterwards import Due
 from rollback_gate.record import build, find, write
@@ -52,7 +54,7 @@ def keep(call: Call, name: str, engine: str = "e", **changes: Any) -> Path:
     deployment = {"id": f"{engine}/{MINE}", "engine": engine, "directory": "/srv/p"}
     settings = build.plain(build.settings_of(call.load()))
     made = record() | {"record_id": name, "deployment": deployment, "settings": settings, "ended": str(local_now())}
-    published.publish(call, folder, made | changes)
+    published.publish(call, published.Folder.of(folder), made | changes)
     return folder
 
 
@@ -167,7 +169,7 @@ def test_a_record_that_this_machine_has_not_written_closes_it(call: Call, out: i
     made = write.read_json(folder) | {"record_id": NEW}
     write.write_page(folder, made, Redactor([]), None)
     assert ask(call) is ExitCode.INCONCLUSIVE
-    assert f"the newest one is {OLD}" in out.getvalue()
+    assert f"record {NEW} is not in the chain" in out.getvalue()
 
 
 def test_without_a_chain_nobody_can_tell(call: Call, out: io.StringIO, tmp_path: Path) -> None:
@@ -206,11 +208,12 @@ def test_each_record_names_the_one_before(call: Call) -> None:
 
 def test_a_damaged_chain_stops_nobody_from_judging(call: Call, tmp_path: Path, out: io.StringIO) -> None:
     keep(call, OLD)
-    (chain_file,) = (tmp_path / "state").glob("*/records.jsonl")
+    (chain_file,) = (tmp_path / "state").glob("records/*.jsonl")
     chain_file.write_text("{}\n" + chain_file.read_text())
     assert ask(call) is ExitCode.INCONCLUSIVE
     heading, _ = published.begin(call, build_heading(call, NEW))
-    assert "the chain was damaged" in heading.lost[0]
+    assert "which ones is not known" in heading.lost[0]
+    assert heading.lost[0].endswith(f"{NEW}.damaged")
     keep(call, NEW)
     assert ask(call) is ExitCode.GO, out.getvalue()
 
@@ -254,3 +257,124 @@ def test_a_chain_is_not_signed_without_a_key(call: Call) -> None:
 def build_heading(call: Call, name: str) -> Heading:
     made = heading_of(call, call.load(), "verify", Unmeasured("the engine", "none"), None)
     return dataclasses.replace(made, record_id=name)
+
+
+# --- what a hostile reviewer tried
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_prune_does_not_count_what_others_have_put_there(call: Call, out: io.StringIO, signed: bool) -> None:
+    """Later ids of the same deployment, by whoever may write the folder: the newest real one is not the oldest then."""
+    call = signing(call) if signed else call
+    keep(call, OLD)
+    newer = keep(call, NEW, verdict="NO-GO")
+    for number in range(5):
+        name = f"20261124T{number:06}Z-ffff"
+        (call.reports / name).mkdir()
+        write.write_page(call.reports / name, write.read_json(newer) | {"record_id": name}, Redactor([]), None)
+    assert records.prune(call, 2, is_dry_run=False) is ExitCode.GO
+    assert newer.exists()
+    for path in call.reports.glob("20261124*"):
+        shutil.rmtree(path)
+    assert ask(call) is not ExitCode.GO, out.getvalue()
+
+
+def test_a_verify_that_cannot_begin_opens_nothing(call: Call, out: io.StringIO) -> None:
+    """What was lost is written off only where something newer stands."""
+    keep(call, OLD)
+    shutil.rmtree(keep(call, NEW, verdict="NO-GO"))
+    last = "20261123T140000Z-cccc"
+    (call.reports / last).mkdir()
+    with pytest.raises(WrongSetting):
+        published.begin(call, build_heading(call, last))
+    (call.reports / last).rmdir()
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert f"the newest one is {last}" in out.getvalue()
+
+
+def test_a_folder_that_is_taken_away_at_once_is_found_out(call: Call, out: io.StringIO) -> None:
+    keep(call, OLD)
+    _, folder = published.begin(call, build_heading(call, NEW))
+    folder.path.rename(call.reports / "hidden")
+    with pytest.raises(OSError, match="No such file"):
+        published.publish(call, folder, record() | {"record_id": NEW})
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert f"the newest one is {NEW}" in out.getvalue()
+
+
+def test_a_link_in_the_place_of_a_record_leads_nowhere(call: Call, tmp_path: Path) -> None:
+    """A verify of root's would write where it leads."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/report.json").write_text("theirs")
+    _, folder = published.begin(call, build_heading(call, NEW))
+    folder.path.rename(call.reports / "hidden")
+    folder.path.symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        published.publish(call, folder, record() | {"record_id": NEW})
+    folder.path.unlink()
+    folder.path.mkdir()
+    with pytest.raises(OSError, match="another folder"):
+        published.publish(call, folder, record() | {"record_id": NEW})
+    assert (tmp_path / "victim/report.json").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("how", ["owner", "mode", "link"])
+def test_a_chain_that_others_could_have_written_is_not_believed(
+    call: Call, out: io.StringIO, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(call, OLD)
+    (chain_file,) = (tmp_path / "state").glob("records/*.jsonl")
+    if how == "owner":
+        monkeypatch.setattr(Call, "trusted", frozenset({4321}))
+    elif how == "mode":
+        chain_file.chmod(0o666)
+    else:
+        chain_file.rename(tmp_path / "theirs")
+        chain_file.symlink_to(tmp_path / "theirs")
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "could be anybody's" in out.getvalue()
+
+
+def test_a_chain_that_may_not_be_read_is_not_none(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's, of a user: root may have said NO-GO since."""
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    keep(call, OLD)
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(Unreachable, match="cannot be read"):
+        published.links_of(call, DeploymentId("e", *MINE.split("/")))
+
+
+def test_everybody_may_read_which_records_there_are(call: Call, tmp_path: Path) -> None:
+    keep(call, OLD)
+    (chain_file,) = (tmp_path / "state").glob("records/*.jsonl")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (chain_file, chain_file.parent, tmp_path / "state")]
+    assert modes == [0o644, 0o755, 0o755]
+
+
+def test_a_record_of_nobody_knows_which_deployment_breaks_nothing(call: Call) -> None:
+    keep(call, OLD)
+    for name in ("20261124T000000Z-0000", "20261124T000001Z-0000"):
+        (call.reports / name).mkdir()
+        odd = record() | {"record_id": name, "deployment": {"id": "x", "engine": "", "directory": ""}}
+        write.write_page(call.reports / name, odd, Redactor([]), None)
+    assert records.prune(call, 1, is_dry_run=False) is ExitCode.GO
+    assert records.sign_chain(signing(call)) is ExitCode.GO
+
+
+def test_a_chain_of_another_version_is_told_as_that(call: Call, out: io.StringIO, tmp_path: Path) -> None:
+    keep(call, OLD)
+    (chain_file,) = (tmp_path / "state").glob("records/*.jsonl")
+    with chain_file.open("a") as file:
+        file.write(json.dumps({"format": 1, "at": str(local_now()), "event": "record", "record_id": NEW}) + "\n")
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "another version" in out.getvalue()
+
+
+def test_signing_without_a_chain_of_ones_own_leaves_what_is_there(call: Call, tmp_path: Path) -> None:
+    folder = keep(signing(call), OLD)
+    before = (folder / "chain.json").read_text()
+    records.sign_chain(elsewhere(call, tmp_path))
+    assert (folder / "chain.json").read_text() == before

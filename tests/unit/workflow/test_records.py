@@ -17,14 +17,16 @@ rows = st.lists(st.tuples(st.sampled_from("ab"), verdicts), max_size=12)
 def kept(found: list[tuple[str, str]]) -> list[Kept]:
     """`found`: deployment and verdict, oldest first; "" for one that cannot be read."""
     return [
-        Kept(Path(f"{n:04}"), Examination({"deployment": {"id": where}, "verdict": verdict} if verdict else {}))
+        Kept(
+            Path(f"{n:04}"), Examination({"deployment": {"id": f"e/{where}/p"}, "verdict": verdict} if verdict else {})
+        )
         for n, (where, verdict) in enumerate(found)
     ]
 
 
 def newest(records: list[Kept], where: str) -> Kept | None:
     """As the gate: one that cannot be read could be anybody's."""
-    mine = [one for one in records if one.deployment in (where, "")]
+    mine = [one for one in records if one.deployment in (f"e/{where}/p", "")]
     return max(mine, key=lambda one: one.folder.name, default=None)
 
 
@@ -35,8 +37,8 @@ def test_the_gate_says_the_same_after_it(found: list[tuple[str, str]], keep: int
     after = [one for one in before if one not in going]
     for where in "ab":
         assert newest(before, where) is newest(after, where)
-        mine = [one for one in after if one.deployment == where]
-        go_before = [one for one in before if one.deployment == where and one.is_go]
+        mine = [one for one in after if one.deployment == f"e/{where}/p"]
+        go_before = [one for one in before if one.deployment == f"e/{where}/p" and one.is_go]
         assert not go_before or go_before[-1] in mine
         assert len(mine) <= keep + 1
     assert [one for one in before if not one.seen.record] == [one for one in after if not one.seen.record]
