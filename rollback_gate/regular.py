@@ -11,12 +11,17 @@ MOST_BYTES = 64 << 20
 _PART_BYTES = 1 << 20
 
 
-def content_of(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Raises OSError; also for a pipe, which would be waited for, a device, which has no end, and a larger file."""
+def content_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] | None = None) -> bytes:
+    """Raises OSError; also for a pipe, which would be waited for, a device, which has no end, and a larger file.
+
+    `owners`: uids; a file of anybody else is none, whatever its name led to when it was looked at before.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if owners is not None and os.fstat(descriptor).st_uid not in owners:
+            raise PermissionError(errno.EPERM, "belongs to somebody else", str(path))
         content = b""
         while len(content) <= most_bytes and (part := file.read(min(_PART_BYTES, most_bytes + 1 - len(content)))):
             content += part
@@ -25,6 +30,6 @@ def content_of(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     return content
 
 
-def text_of(path: Path, most_bytes: int = MOST_BYTES) -> str:
+def text_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] | None = None) -> str:
     """The same as UTF-8, as it is: no line end is changed. Raises OSError, UnicodeDecodeError."""
-    return content_of(path, most_bytes).decode("utf-8")
+    return content_of(path, most_bytes, owners).decode("utf-8")

@@ -124,7 +124,6 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
             how=asdict(context.situation.how),
             **others,
         )
-        goals.sweep(context.run, goal, context.situation.directory)
         if turned:
             return context.engine.now(), context.situation.consuming
         began = request.earlier.began

@@ -51,8 +51,9 @@ def replace_file(
 
 
 def _model(path: Path, like: Path | None) -> Path | None:
-    """What is in place, else what the content is from, else a file beside it."""
-    beside = (one for one in sorted(path.parent.glob("*")) if not one.is_symlink())
+    """What is in place, else what the content is from, else a file beside it: of its kind, and none that is hidden."""
+    found = sorted(path.parent.glob("[!.]*"), key=lambda one: (one.suffix != path.suffix, one.name))
+    beside = (one for one in found if not one.is_symlink())
     return next((one for one in (path, like, *beside) if one and one.is_file()), None)
 
 
@@ -63,7 +64,11 @@ def _dress(descriptor: int, model: Path, with_times: bool) -> None:
         os.fchown(descriptor, was.st_uid, was.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(was.st_mode))
     for name in _attributes(model):
-        os.setxattr(descriptor, name, os.getxattr(model, name))
+        try:
+            os.setxattr(descriptor, name, os.getxattr(model, name))
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:  # a file system that has none: the content counts
+                raise
     if with_times:
         os.utime(descriptor, ns=(was.st_atime_ns, was.st_mtime_ns))
 
@@ -83,7 +88,7 @@ def sweep(path: Path) -> None:
     """Remove what a killed `replace_file`, `write_text` or `move` left beside `path`. Raises OSError."""
     if path.parent.is_dir():
         for left in path.parent.iterdir():
-            if left.name.startswith(f".{path.name}.") and left.name.endswith(_SUFFIX):
+            if left.name.startswith(f".{mark(path)}.") and left.name.endswith(_SUFFIX):
                 remove(left)
 
 
@@ -94,8 +99,13 @@ def sweep_below(folder: Path) -> None:
 
 
 def temporary(path: Path) -> Path:
-    """A name that nobody can know before, and have put a link there."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
+    """A name that nobody can know before, and have put a link there; as short for a long name as for any other."""
+    return path.with_name(f".{mark(path)}.{secrets.token_hex(8)}{_SUFFIX}")
+
+
+def mark(path: Path) -> str:
+    """Stands for the name of a path in names beside it."""
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
 
 
 def _new(path: Path, mode: int = 0o600) -> IO[bytes]:

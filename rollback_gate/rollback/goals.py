@@ -67,7 +67,7 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
             began["origins"][path],
             _kept(run.sources / path, digest),
             digest,
-            path in began["executable"] if began["kinds"][path] == "git" else None,
+            path in began["executable"] if "executable" in began and began["kinds"][path] == "git" else None,
         )
         for path, digest in account.source_digests.items()
     )
@@ -124,14 +124,24 @@ def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable
         )
 
 
-def sweep(run: Run, goal: Goal, directory: Path) -> None:
-    """Temporary files that a killed attempt left, in the project and with the run. Raises OSError."""
-    for path in (
-        *(source.path for source in goal.sources),
-        *goal.remove,
-        *goal.put_back,
-        *run.account().source_digests,
-    ):
+def tidy(run: Run, account: RunAccount, directory: Path) -> None:
+    """Before anybody looks what is to do: what a killed attempt left half made goes, what it left aside comes back.
+
+    Raises Refused where that cannot be done.
+    """
+    try:
+        _tidied(run, account, directory)
+    except OSError as error:
+        raise Refused(
+            f"what run {run.id} left half moved cannot be put right: {error}; nothing else was touched",
+            "mend that (who may write there? is the disk full? is a file immutable?), then ask again",
+        ) from error
+
+
+def _tidied(run: Run, account: RunAccount, directory: Path) -> None:
+    began = account.began
+    moved = (path for targets in account.done(Kind.QUARANTINE) for path in targets)
+    for path in dict.fromkeys((*account.source_digests, *began["before"], *began["remove"], *moved)):
         files.sweep(directory / path)
         moving.settle(directory / path, run.quarantine / path)
         moving.settle(run.quarantine / path, directory / path)

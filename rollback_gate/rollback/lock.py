@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ def _leave_name(note: Path, left: dict[str, object]) -> None:
     The folder is everybody's: a link that somebody put there is not followed.
     """
     with suppress(OSError):
-        descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps(left))
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe that somebody put there would be waited for
+                file.write(json.dumps(left))

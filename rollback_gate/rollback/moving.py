@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from rollback_gate.rollback import files
 
 _ASIDE = ".rollback-gate.moving"
 _ATTEMPTS = 3
+_IN_WORK = "copy"
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file or folder, across devices by copy and fsync. Raises OSError; then the source is what it was.
+    """Move a file or folder, across devices by copy and fsync. Raises OSError.
 
     May be called again after it was killed anywhere: a source whose all is in the target already is only removed.
-    Raises FileExistsError when the target holds something else.
+    Raises FileExistsError when the target holds something else. Pipes and sockets have no content, and are left out.
     """
     settle(source, target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,69 +47,116 @@ def _by_copy(source: Path, target: Path) -> None:
     source.rename(aside)
     files.sync_folder(source.parent)
     try:
-        _finish(aside, target)
+        _copy_whole(aside, target)
     except OSError:
         settle(source, target)
         raise
-
-
-def _finish(aside: Path, target: Path) -> None:
-    _whole_copy(aside, target).rename(target)
-    files.sync_folder(target.parent)
     files.remove(aside)
 
 
-def _whole_copy(source: Path, target: Path) -> Path:
-    """On disk, under another name beside the target. Raises OSError where somebody goes on writing to the source."""
+def _copy_whole(source: Path, target: Path) -> None:
+    """On disk, compared, and then under its name. Raises OSError where somebody goes on writing to the source."""
     files.sweep(target)
     for _ in range(_ATTEMPTS):
-        copy = files.temporary(target)
-        _copy(source, copy)
-        if is_contained(source, copy) and is_contained(copy, source):
-            return copy
-        files.remove(copy)
+        with _workplace(target) as (descriptor, copy):
+            _copy(source, copy)
+            if is_contained(source, copy) and is_contained(copy, source):
+                _put(descriptor, target)
+                return
     raise OSError(errno.EBUSY, "somebody is writing to it, stop that first", str(source))
+
+
+@contextlib.contextmanager
+def _workplace(target: Path) -> Iterator[tuple[int, Path]]:
+    """A new folder beside the target that nobody else may enter; by its descriptor, so that nobody can replace it.
+
+    Raises OSError.
+    """
+    place = files.temporary(target)
+    place.mkdir(mode=0o700)
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "somebody has put another folder in its place", str(place))
+        yield descriptor, Path(f"/proc/self/fd/{descriptor}/{_IN_WORK}")
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):  # somebody has taken it away: it holds nothing that is missed
+            files.remove(place)
+
+
+def _put(descriptor: int, target: Path) -> None:
+    parent = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.rename(_IN_WORK, target.name, src_dir_fd=descriptor, dst_dir_fd=parent)
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 def _copy(source: Path, copy: Path) -> None:
     if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, copy, symlinks=True)
+        shutil.copytree(source, copy, symlinks=True, ignore=_without_content)
     else:
         shutil.copy2(source, copy, follow_symlinks=False)
-    for path in [copy, *copy.rglob("*")] if copy.is_dir() else [copy]:
-        original = source / path.relative_to(copy) if path != copy else source
-        status = original.lstat()
-        os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
-        if path.is_dir():
+    for path in [copy, *copy.rglob("*")] if copy.is_dir() and not copy.is_symlink() else [copy]:
+        _dress(path, (source / path.relative_to(copy) if path != copy else source).lstat())
+        if path.is_dir() and not path.is_symlink():
             files.sync_folder(path)
         elif not path.is_symlink():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
 
+def _dress(path: Path, status: os.stat_result) -> None:
+    """Owner before mode, which a change of owner may cut. Who is not root owns what they copy."""
+    with contextlib.suppress(PermissionError) if os.geteuid() else contextlib.nullcontext():
+        os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+    if not stat.S_ISLNK(status.st_mode):
+        path.chmod(stat.S_IMODE(status.st_mode))
+
+
+def _without_content(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if _has_no_content(Path(folder, name))]
+
+
+def _has_no_content(path: Path) -> bool:
+    """A pipe, a socket, a device."""
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
 def settle(source: Path, target: Path) -> None:
     """What a `move` that was killed, or failed, has left aside comes back under its name.
 
-    Where somebody has made that anew meanwhile, it goes on to the target instead.
-
-    Raises FileExistsError where the target holds something else, OSError.
+    Where somebody has made that anew meanwhile, it goes on to the target, or beside it; where the target has it all, it
+    is only removed. Raises OSError.
     """
     aside = _aside(source)
     if not _exists(aside):
         return
-    if not _exists(source):
+    if _exists(target) and is_contained(aside, target):
+        files.remove(aside)
+    elif not _exists(source):
         aside.rename(source)
         files.sync_folder(source.parent)
-    elif not _exists(target):
-        _finish(aside, target)
-    elif is_contained(aside, target):
-        files.remove(aside)
     else:
-        raise FileExistsError(errno.EEXIST, f"holds something else than {aside}", str(target))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_whole(aside, _free(target))
+        files.remove(aside)
+
+
+def _free(target: Path) -> Path:
+    """The target, or the first name like it that nothing has."""
+    number = 2
+    found = target
+    while _exists(found):
+        found, number = target.with_name(f"{target.name}.{number}"), number + 1
+    return found
 
 
 def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_ASIDE}")
+    return path.with_name(f".{files.mark(path)}{_ASIDE}")
 
 
 def is_there(path: Path) -> bool:
@@ -123,4 +174,6 @@ def is_contained(source: Path, target: Path) -> bool:
         return source.is_symlink() and target.is_symlink() and source.readlink() == target.readlink()
     if source.is_dir():
         return target.is_dir() and all(is_contained(child, target / child.name) for child in source.iterdir())
+    if _exists(source) and _has_no_content(source):
+        return True
     return source.is_file() and target.is_file() and files.digest(source) == files.digest(target)

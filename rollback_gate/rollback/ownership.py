@@ -18,18 +18,17 @@ def refuse_foreign(folder: Path, trusted: Collection[int]) -> None:
     if not folder.is_symlink() and not folder.exists():
         return
     status = folder.lstat()
+    remedy = f"look what it is: ls -la {folder}; move it away only if no run in it is to be resumed or undone"
     if not stat.S_ISDIR(status.st_mode):
         why = "is no folder, but may lead to another one"
     elif status.st_uid not in trusted:
         why = f"belongs to {_name(status.st_uid)}"
+        remedy = f"run as {_name(status.st_uid)}; {remedy}"
     elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         why = "may be written by others"
     else:
         return
-    raise Refused(
-        f"{folder} {why}: what it says of earlier runs is not believed",
-        f"look what it is, and move it away: mv {folder} {folder}.not-ours",
-    )
+    raise Refused(f"{folder} {why}: what it says of earlier runs is not believed", remedy)
 
 
 def refuse_foreign_file(path: Path, trusted: Collection[int]) -> None:
@@ -38,6 +37,14 @@ def refuse_foreign_file(path: Path, trusted: Collection[int]) -> None:
     is_ours = stat.S_ISREG(status.st_mode) and status.st_uid in trusted
     if not is_ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Refused(f"{path} could be anybody's: it is not believed", f"look whose it is: ls -l {path}")
+
+
+def owner_of(project: Path) -> frozenset[int]:
+    """Of root, whoever owns the project is trusted with its state: its Compose files, too, are theirs to write."""
+    try:
+        return frozenset({project.stat().st_uid}) if os.geteuid() == ROOT else frozenset()
+    except OSError:
+        return frozenset()
 
 
 def others_may_write(folder: Path) -> bool:

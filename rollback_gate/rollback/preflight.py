@@ -398,3 +398,5 @@ def _inside(directory: Path, relative: str) -> None:
         raise Refused(
             f"{path} is, or is reached by, a symbolic link that leads elsewhere", "replace the link by the real file"
         )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise Refused(f"{path} is neither a file nor a folder", "look what it is, and move it away")

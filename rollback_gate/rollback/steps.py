@@ -24,6 +24,7 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
 from rollback_gate.redaction import Redactor
+from rollback_gate.regular import content_of
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
@@ -97,7 +98,7 @@ def _keep_copy(path: Path, source: Source, context: Context) -> None:
         kept = context.run.spare(source.path)
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.replace_file(kept, path.read_bytes(), path, exactly=True)
+        files.replace_file(kept, content_of(path), path, exactly=True)
 
 
 def _own(context: Context, path: str) -> tuple[str, ...]:

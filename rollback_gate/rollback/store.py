@@ -126,11 +126,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Store:
-    """All runs of one deployment. `now` is this machine's clock."""
+    """All runs of one deployment. `now`: this machine's clock. `trusted`: uids whose journals are believed, or None."""
 
     folder: Path
     now: Callable[[], Instant]
     clean: Callable[[Any], Any] = lambda value: value
+    trusted: frozenset[int] | None = None
 
     def begin(self, run_id: str) -> Run:
         """Folders of runs that were killed before they began go: they touched nothing.
@@ -156,7 +157,7 @@ class Store:
 
     def _run(self, run_id: str) -> Run:
         folder = self.folder / "runs" / run_id
-        return Run(run_id, folder, Journal(folder / "journal.jsonl", self.now, self.clean))
+        return Run(run_id, folder, Journal(folder / "journal.jsonl", self.now, self.clean, self.trusted))
 
 
 def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:

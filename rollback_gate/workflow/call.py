@@ -143,13 +143,14 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
     is neither this caller's nor root's.
     """
     deployment = deployment_id(settings, engine)
-    inside = settings.profile.deployment.project_directory / store.FOLDER
-    clean = call.terminal.redactor.value
+    project = settings.profile.deployment.project_directory
+    inside, clean = project / store.FOLDER, call.terminal.redactor.value
+    trusted = call.trusted | ownership.owner_of(project)
     folders = [place / deployment.folder_name for place in (inside, *call.all_elsewhere)]
     for folder in (inside, *folders):
         with contextlib.suppress(OSError):  # who may not look there is told by whoever reads it
-            ownership.refuse_foreign(folder, call.trusted)
-    return tuple(Store(folder, local_now, clean) for folder in folders)
+            ownership.refuse_foreign(folder, trusted)
+    return tuple(Store(folder, local_now, clean, trusted) for folder in folders)
 
 
 def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:

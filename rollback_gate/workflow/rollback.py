@@ -240,6 +240,8 @@ def _act(
     call = session.call
     if earlier:
         _refuse_other_files(session.profile, *earlier)
+    if earlier and not order.dry_run:
+        goals.tidy(*earlier, session.profile.deployment.project_directory)
     situation, state = checked(session, find_goal, how, earlier[0] if earlier else None)
     run_id = earlier[0].id if earlier else store.new_id(local_now())
     keeping = keeping_of(session, run_id, earlier[1] if earlier else None)

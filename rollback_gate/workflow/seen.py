@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from rollback_gate.change.content import difference, outside_of_change
 from rollback_gate.change.goal import Direction
+from rollback_gate.regular import content_of
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.plan import Plan, Step
 from rollback_gate.rollback.situation import Situation
@@ -48,7 +49,7 @@ def show_difference(terminal: Terminal, situation: Situation) -> int:
     dropped = 0
     for source in situation.restore:
         path = situation.directory / source.path
-        diff = difference(source, path.read_bytes() if path.exists() else b"")
+        diff = difference(source, content_of(path) if path.exists() else b"")
         outside = outside_of_change(diff, situation.profile.file(source.path))
         dropped += outside
         says = f"; it drops {outside} lines that hold none of the change's own marks"

@@ -77,11 +77,11 @@ def test_nothing_is_written_through_a_link_that_somebody_has_put_there(
     path.parent.mkdir()
     victim.write_text("root's own")
     monkeypatch.setattr(secrets, "token_hex", lambda _: "known")
-    path.with_name(".f.known.rollback-gate.tmp").symlink_to(victim)
+    path.with_name(f".{files.mark(path)}.known.rollback-gate.tmp").symlink_to(victim)
     with pytest.raises(FileExistsError):
         files.replace_file(path, b"new")
     assert victim.read_text() == "root's own"
-    path.with_name(".f.known.rollback-gate.tmp").symlink_to(victim)
+    path.with_name(f".{files.mark(path)}.known.rollback-gate.tmp").symlink_to(victim)
     files.write_text(path, "new")
     assert (victim.read_text(), path.read_text(), path.is_symlink()) == ("root's own", "new", False)
 

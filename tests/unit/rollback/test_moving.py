@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.rollback import moving
+from rollback_gate.rollback import files, moving
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def holds_all(target: Path) -> bool:
 def test_a_folder_with_its_content_and_links(source: Path, tmp_path: Path, elsewhere: Path, crosses: bool) -> None:
     """Also after an earlier try was killed."""
     target = (elsewhere if crosses else tmp_path) / "q/errors"
-    half = target.with_name(".errors.0123.rollback-gate.tmp")
+    half = files.temporary(target)
     half.mkdir(parents=True)
     (half / "half").write_text("of an earlier try")
     moving.move(source, target)
@@ -160,3 +162,80 @@ def test_killed_anywhere_and_called_again(
         return
     assert holds_all(target)
     assert list(elsewhere.iterdir()) == [target]
+
+
+def test_pipes_and_sockets_have_nothing_to_lose(source: Path, elsewhere: Path) -> None:
+    os.mkfifo(source / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(source / "socket"))
+        moving.move(source, elsewhere / "errors")
+    assert holds_all(elsewhere / "errors")
+    assert not moving.is_there(source)
+
+
+def test_modes_come_along(source: Path, elsewhere: Path) -> None:
+    """A change of owner cuts some of them: they are set after it."""
+    (source / "x.py").chmod(0o6755)
+    source.chmod(0o2750)
+    moving.move(source, elsewhere / "errors")
+    target = elsewhere / "errors"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (target, target / "x.py")] == [0o2750, 0o6755]
+
+
+@pytest.mark.parametrize("length", [200, 255])
+def test_a_long_name_is_a_name(tmp_path: Path, elsewhere: Path, length: int) -> None:
+    path = tmp_path / ("n" * length)
+    path.write_text("x")
+    assert not moving.is_there(tmp_path / ("m" * length))
+    moving.move(path, elsewhere / path.name)
+    assert (elsewhere / path.name).read_text() == "x"
+    files.replace_file(elsewhere / path.name, b"y")
+    assert (elsewhere / path.name).read_text() == "y"
+
+
+def test_what_lies_aside_is_never_in_the_way_for_ever(source: Path, tmp_path: Path, elsewhere: Path) -> None:
+    """Planted, or left by two kills: the source was made anew, and the target holds something else."""
+    target = elsewhere / "errors"
+    target.mkdir()
+    (target / "other").write_text("other")
+    aside = source.with_name(f".{files.mark(source)}.rollback-gate.moving")
+    aside.write_text("planted")
+    moving.settle(source, target)
+    assert not aside.exists()
+    assert (elsewhere / "errors.2").read_text() == "planted"
+    assert holds_all(source)
+
+
+def test_a_copy_that_breaks_off_leaves_nothing_half_made(
+    source: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that is full, what was copied would be in the way of everything that follows."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        moving.move(source, elsewhere / "errors")
+    monkeypatch.undo()
+    moving.settle(source, elsewhere / "errors")
+    assert holds_all(source)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_nobody_can_enter_where_a_copy_is_made(source: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who owns the folder around it could put a link in its place, and root would give away what it leads to."""
+    seen: list[int] = []
+    real = moving._copy
+
+    def looked(one: Path, copy: Path) -> None:
+        (work,) = elsewhere.iterdir()
+        seen.append(stat.S_IMODE(work.stat().st_mode))
+        work.rename(elsewhere / "moved away")
+        real(one, copy)
+        (elsewhere / "moved away").rename(work)
+
+    monkeypatch.setattr(moving, "_copy", looked)
+    moving.move(source, elsewhere / "errors")
+    assert seen == [0o700]
+    assert holds_all(elsewhere / "errors")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rollback_gate.errors import Refused
+from rollback_gate.instant import Instant
 from rollback_gate.rollback import ownership
+from rollback_gate.rollback.journal import Journal
 from rollback_gate.rollback.store import DeploymentId, state_folder
 
 ME = frozenset({0, os.geteuid()})
@@ -30,7 +33,7 @@ def test_what_others_could_have_made_is_not_believed(tmp_path: Path, kind: str) 
         folder.chmod(0o777 if kind == "writable" else 0o770)
     with pytest.raises(Refused, match="is not believed") as caught:
         ownership.refuse_foreign(folder, ME)
-    assert caught.value.remedy.endswith(f"mv {folder} {folder}.not-ours")
+    assert f"ls -la {folder}" in caught.value.remedy
 
 
 def test_what_belongs_to_somebody_else_is_not_believed(tmp_path: Path) -> None:
@@ -48,3 +51,19 @@ def test_where_others_may_write_no_state_is_kept(tmp_path: Path, mode: int, shar
     elsewhere = Path("/var/lib/rollback-gate")
     state = state_folder(DeploymentId("e", "p", "phase1"), tmp_path, [], [], elsewhere, shared)
     assert state.is_relative_to(elsewhere) is shared
+
+
+def test_of_root_the_owner_of_a_project_is_trusted_with_its_state(tmp_path: Path) -> None:
+    """They could write what root's Compose reads; nobody else is trusted more by being asked."""
+    owned = {tmp_path.stat().st_uid} if os.geteuid() == 0 else set()
+    assert ownership.owner_of(tmp_path) == owned
+    assert ownership.owner_of(tmp_path / "none") == frozenset()
+
+
+def test_a_journal_of_somebody_else_is_not_read_whatever_it_was_before(tmp_path: Path) -> None:
+    """Between the look at the folder and the reading of the file somebody can have put another one there."""
+    journal = Journal(tmp_path / "journal.jsonl", lambda: Instant(0), trusted=ME)
+    journal.write("run.begin", x=1)
+    assert len(journal.entries()) == 1
+    with pytest.raises(PermissionError, match="somebody else"):
+        replace(journal, trusted=frozenset({4321})).entries()
