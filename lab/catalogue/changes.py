@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from rollback_gate.change.import_graph import KeptModules
-from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.reading import Bytecode, CodeReading
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import (
     DocumentsReading,
@@ -284,12 +284,25 @@ def file_touched(seconds: float, which: str) -> Change:
     return change
 
 
-def gone_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
-    """So long after the start of its process, something went out of a folder of the change."""
+def compiled_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
+    """So long after the start of its process, Python compiled a module that is gone now."""
 
     def change(one: ReplicaReading) -> ReplicaReading:
         assert isinstance(one.code, CodeReading)
-        return having(one, code=having(one.code, removed_at=_start_of(one).plus(seconds)))
+        rows = (("enrichment_service/config/timeouts.py", _start_of(one).plus(seconds)),)
+        return having(one, code=having(one.code, compiled_before_removal=rows))
+
+    return change
+
+
+def compiled_otherwise(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
+    """So long after the start of its process, Python compiled another content of the restored file."""
+
+    def change(one: ReplicaReading) -> ReplicaReading:
+        assert isinstance(one.code, CodeReading)
+        bytecode = (Bytecode(2, _start_of(one).plus(seconds)),)
+        first = having(one.code.files[0], size=1, bytecode=bytecode)
+        return having(one, code=having(one.code, files=(first, *one.code.files[1:])))
 
     return change
 

@@ -21,6 +21,7 @@ from rollback_gate.redaction import cut
 
 LIMIT_S = 20
 _END = "end of reading"
+_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 8, "orphan": 2}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
@@ -36,12 +37,19 @@ file() { text=
 holds() { case $text in *"$3"*) echo "holds $1 $2" ;; esac; }
 folders() { f=$(stat -c 'folder %.9Y %.9Z %n' "$@")
   case $f in *%.9Y*|'') stat -c 'folder %Y %Z %n' "$@" ;; *) echo "$f" ;; esac; }
-children() { c=$(stat -c 'child %.9W %.9Z %n' "$@" | head -n 3000)
-  case $c in *%.9W*|'') stat -c 'child %W %Z %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
-compiled() { [ -f "$1" ] && [ -z "$PYTHONDONTWRITEBYTECODE" ] && [ -w "${1%/*}/__pycache__" ] || return 0
+children() { c=$(stat -c 'child %.9W %.9Z %.9Y %f %n' "$@" | head -n 3000)
+  case $c in *%.9W*|'') stat -c 'child %W %Z %Y %f %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
+kept() { [ -z "$PYTHONDONTWRITEBYTECODE$PYTHONPYCACHEPREFIX" ] && [ -w "${1%/*}/__pycache__" ] && echo 1 || echo 0; }
+made() { t=$(stat -c %.9Y "$1"); case $t in *%*) t=$(stat -c %Y "$1") ;; esac; echo "$t"; }
+orphans() { [ -e "$1" ] && return 0; [ "$(kept "$1")" = 1 ] || return 0
+  b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do [ -f "$c" ] && echo "orphan $(made "$c") $1"; done; }
+resolved() { p=$(cd -P "${1%/*}" 2>/dev/null && pwd -P) || return 0; [ "$p" = "${1%/*}" ] && return 0
+  r=$(stat -c %d /); while [ "$p" ] && d=$(stat -c %d "$p") && [ "$d" != "$r" ]; do
+  folders "$p"; children "$p"/* ; p=${p%/*}; done; }
+compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
-  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && t=$(stat -c %.9Y "$c") && case $t in *%*) t=$(stat -c %Y "$c") ;; esac &&
-    echo "compiled" $(wc -c < "$1") $t $h "$1"; done; }
+  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
+    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $h "$1"; done; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
 """
 
@@ -69,10 +77,13 @@ def script(profile: Profile, replica: Replica) -> str:
         lines.append(f"file {shlex.quote(path)}")
         if path.endswith(".py"):
             lines.append(f"compiled {shlex.quote(path)} 2>/dev/null")
+        lines.append(f"resolved {shlex.quote(path)} 2>/dev/null")
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)}")
-    lines += [f"there {shlex.quote(profile.inside(service, removed))}" for removed in profile.removed()]
+    removed = [profile.inside(service, path) for path in profile.removed()]
+    lines += [f"there {shlex.quote(path)}" for path in removed]
+    lines += [f"orphans {shlex.quote(path)} 2>/dev/null" for path in removed if path.endswith(".py")]
     if folders := [shlex.quote(folder) for folder in folders_of(profile, replica)]:
         lines.append(f"folders {' '.join(folders)} 2>/dev/null")
         lines.append(f"children {' '.join(f'{one}/* {one}/.[!.]*' for one in folders)} 2>/dev/null")
@@ -117,19 +128,18 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
     still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
     items = {profile.inside(service, item.path) for item in profile.change}
     on_the_way = items | {row[3] for row in rows if row[0] == "folder"}
-    parents = {str(PurePosixPath(profile.inside(service, removed)).parent) for removed in profile.removed()}
+    removed = {profile.inside(service, path): path for path in profile.removed()}
     return CodeReading(
         files,
         still_there,
         folders_changed_at=past.newest_change(rows, on_the_way),
-        removed_at=past.last_removal(rows, parents),
+        compiled_before_removal=past.orphans(rows, removed),
     )
 
 
 def _row(line: str) -> tuple[str, ...]:
     """A path stands last, and may hold spaces."""
-    fields_before_path = {"file": 4, "folder": 3, "child": 3, "holds": 2, "compiled": 7}.get(line.partition(" ")[0], 1)
-    return tuple(line.split(" ", fields_before_path))
+    return tuple(line.split(" ", _BEFORE_PATH.get(line.partition(" ")[0], 1)))
 
 
 def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileReading:

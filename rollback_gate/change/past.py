@@ -1,11 +1,12 @@
 """What the answer of the script in a container tells of the past: times of folders, and Python's bytecode. Pure.
 
-Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED PATH`, `compiled SIZE WHEN HEADER… PATH`; times in seconds.
+Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN PATH`, and
+`compiled KEPT SIZE WHEN HEADER… PATH`; times in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Container, Mapping
 from pathlib import PurePosixPath
 
 from rollback_gate.change.reading import Bytecode
@@ -13,7 +14,8 @@ from rollback_gate.instant import Instant
 
 Rows = list[tuple[str, ...]]
 _MARK_OF_BYTECODE = 0x0A0D  # second half of the header's first number, where a machine reads it the right way round
-_AT_ONCE_NS = 50_000_000  # the kernel's clock of files goes in steps of some milliseconds
+_UNCHECKED = 1  # flag of bytecode that Python never compares with its source
+_FOLDER = "4"  # first digit of a folder's mode, in hexadecimal
 
 
 def newest_change(rows: Rows, on_the_way: Container[str]) -> Instant | None:
@@ -23,7 +25,17 @@ def newest_change(rows: Rows, on_the_way: Container[str]) -> Instant | None:
     `on_the_way`: paths of folders and items, whose coming is what is looked for.
     """
     times = [_changed_at(row, _came_beside(row[3], rows, on_the_way)) for row in rows if row[0] == "folder"]
-    return max((at for at in times if at is not None), default=None)
+    moved = [_moved_at(row) for row in rows if row[0] == "child" and row[5] not in on_the_way]
+    return max((at for at in (*times, *moved) if at is not None), default=None)
+
+
+def _moved_at(child: tuple[str, ...]) -> Instant | None:
+    """When a folder beside the way got another name, or owner: it may be what stood on the way before."""
+    born, at, content_at = time(child[1]), time(child[2]), time(child[3])
+    if at is None or content_at is None or not child[4].startswith(_FOLDER):
+        return None
+    was_there = born is not None and at.ns - born.ns > 10**9
+    return at if was_there and at.ns - content_at.ns > 10**9 else None
 
 
 def _came_beside(folder: str, rows: Rows, on_the_way: Container[str]) -> set[int]:
@@ -32,7 +44,7 @@ def _came_beside(folder: str, rows: Rows, on_the_way: Container[str]) -> set[int
     Where a file system does not keep that, its last change stands in: what was moved away from here has one too.
     """
     inside = [
-        r for r in rows if r[0] == "child" and str(PurePosixPath(r[3]).parent) == folder and r[3] not in on_the_way
+        r for r in rows if r[0] == "child" and str(PurePosixPath(r[5]).parent) == folder and r[5] not in on_the_way
     ]
     times = ((time(row[1]), time(row[2])) for row in inside)
     found = (born if born is not None and born.ns else changed for born, changed in times)  # 0: it keeps no births
@@ -48,33 +60,6 @@ def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | Non
     return None if is_by_content and came_beside & {second, second - 1} else at
 
 
-def last_removal(rows: Rows, parents: Collection[str]) -> Instant | None:
-    """When something last went out of these folders: the first of their times. None where none of them can tell.
-
-    What was made at that time explains it; and of Python, bytecode that is not there, or is not older: somebody has
-    thrown it away.
-    """
-    folders = [row for row in rows if row[0] == "folder" and row[3] in parents]
-    is_python = any(row[0] == "child" and row[3].endswith(".py") for row in rows)
-    return min((at for folder in folders if (at := _went(folder, rows, is_python))), default=None)
-
-
-def _went(folder: tuple[str, ...], rows: Rows, is_python: bool) -> Instant | None:
-    at = time(folder[1])
-    inside = [row for row in rows if row[0] == "child" and str(PurePosixPath(row[3]).parent) == folder[3]]
-    born = {PurePosixPath(row[3]).name: time(row[1]) for row in inside}
-    if at is None or any(one is None or one.ns == 0 or _at_once(one, at) for one in born.values()):
-        return None
-    bytecode = born.get("__pycache__")
-    return at if not is_python or (bytecode and bytecode < at) else None
-
-
-def _at_once(one: Instant, other: Instant) -> bool:
-    """The same change, as far as these clocks can tell; some cut to whole seconds."""
-    is_fine = one.ns % 10**9 and other.ns % 10**9
-    return abs(one.ns - other.ns) < (_AT_ONCE_NS if is_fine else 10**9)
-
-
 def time(text: str) -> Instant | None:
     """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say."""
     seconds, _, fraction = text.replace(",", ".").partition(".")
@@ -84,12 +69,38 @@ def time(text: str) -> Instant | None:
 
 
 def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
-    """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552) that name size and time."""
-    found = [row[1:7] for row in rows if row[0] == "compiled" and row[7:] == (path,)]
-    whole = [row for row in found if _are_numbers((row[0], *row[2:]))]
-    kept = (row for row in whole if int(row[2]) >> 16 == _MARK_OF_BYTECODE and int(row[3]) == 0)
-    bytecode = tuple(Bytecode(int(size), time(at)) for _, at, _, _, _, size in kept)
-    return (int(whole[0][0]) if whole else None), bytecode
+    """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552)."""
+    found = [row[1:8] for row in rows if row[0] == "compiled" and row[8:] == (path,)]
+    numbers = [row for row in found if _are_numbers((row[0], row[1], *row[3:]))]
+    whole = [row for row in numbers if int(row[3]) >> 16 == _MARK_OF_BYTECODE]
+    file = next((row for row in rows if row[0] == "file" and row[-1] == path), None)
+    times = [] if file is None else _times(file, rows)
+    bytecode = tuple(_bytecode(row, times) for row in whole)
+    return (int(whole[0][1]) if whole else None), bytecode
+
+
+def _times(file: tuple[str, ...], rows: Rows) -> list[Instant]:
+    """When a file was written; in a mount, when it was put there too (else that is when a layer was unpacked)."""
+    is_mounted = any(row[0] == "folder" and row[3] == str(PurePosixPath(file[-1]).parent) for row in rows)
+    found = [time(file[2]), time(file[3]) if is_mounted else None]
+    return [at for at in found if at is not None]
+
+
+def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
+    kept, size, at, _, flags, source_seconds, source_size = row
+    is_by_time, compiled_at = int(flags) == 0, time(at)
+    seconds = times[0].ns // 10**9 if times else None
+    fits = (int(source_seconds), int(source_size)) == (seconds, int(size))
+    is_taken = fits if is_by_time else int(flags) == _UNCHECKED
+    is_older = compiled_at is not None and bool(times) and compiled_at < max(times)
+    own_size = int(source_size) if is_by_time else -1
+    return Bytecode(own_size, compiled_at, kept == "1" and is_by_time, is_taken and is_older)
+
+
+def orphans(rows: Rows, paths: Mapping[str, str]) -> tuple[tuple[str, Instant], ...]:
+    """Bytecode of modules that are gone: by path, when it was made. `paths`: by path inside, the profile's."""
+    found = [(paths[row[2]], time(row[1])) for row in rows if row[0] == "orphan" and row[2] in paths]
+    return tuple((path, at) for path, at in found if at is not None)
 
 
 def _are_numbers(texts: tuple[str, ...]) -> bool:

@@ -11,10 +11,16 @@ from rollback_gate.model import Unmeasured
 
 @dataclass(frozen=True)
 class Bytecode:
-    """What Python has compiled: the size of its source, and when."""
+    """What Python has compiled of a file: the size of its source then, and when it did.
+
+    `is_kept`: as far as one can see, the processes in the container keep it up to date. `is_blind`: Python would take
+    it for the file that is there now without a look at its content, and it is older.
+    """
 
     size: int
     at: Instant | None
+    is_kept: bool = True
+    is_blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,10 @@ class FileReading:
     size: int | None = None
     bytecode: tuple[Bytecode, ...] = ()
 
-    @property
-    def was_compiled_otherwise(self) -> bool:
-        """What Python compiled last, under any of its versions, was another content than there is now."""
-        return bool(self.bytecode) and self.size is not None and all(one.size != self.size for one in self.bytecode)
-
-    def was_compiled_alike_before(self, at: Instant) -> bool:
-        """What Python had compiled by then may well have been this content: nobody has compiled another one since."""
-        return any(one.size == self.size and one.at is not None and one.at < at for one in self.bytecode)
+    def was_compiled_otherwise(self, since: Instant, until: Instant) -> bool:
+        """What was compiled in that time was another content than there is now, under every version of Python."""
+        then = [one for one in self.bytecode if one.is_kept and one.at is not None and since <= one.at <= until]
+        return bool(then) and self.size is not None and all(one.size != self.size for one in then)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class CodeReading:
     """Restored files and those removed ones that are still there, by asking inside one container.
 
     `folders_changed_at`: when a folder on the way to an item last changed, Python's own bytecode left out.
-    `removed_at`: when something last went out of the folders that removed items were in; None where none can tell.
+    `compiled_before_removal`: by path, when Python compiled a removed module last whose bytecode is still there.
     `from_outside`: read through the engine, where the image has no shell to ask; times are then the files' only.
     `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
     """
@@ -61,7 +63,7 @@ class CodeReading:
     kept: KeptModules | Unmeasured | None = None
     folders_changed_at: Instant | None = None
     from_outside: bool = False
-    removed_at: Instant | None = None
+    compiled_before_removal: tuple[tuple[str, Instant], ...] = ()
 
 
 @dataclass(frozen=True)

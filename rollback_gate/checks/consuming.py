@@ -127,8 +127,8 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
         return failed(replica.label, says, Evidence.LOG, *log.error_samples, *noise)
     if gone := cut_off(replica, profile):
         return inconclusive(replica.label, f"{gone}, so its errors cannot be counted", *log.error_samples, *noise)
-    if log.without_level:
-        says = f"{log.without_level} lines have no level: only errors with a traceback show, they cannot be counted"
+    if count + log.without_level > limit and log.without_level:
+        says = f"{log.without_level} lines have no level, or one that does not show: errors cannot be counted"
         return inconclusive(replica.label, says, *log.error_samples, *noise)
     return passed(
         replica.label,

@@ -249,8 +249,10 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
         says = f"{len(unread)} of {count} since the boundary have no fields where the new code's mark would be"
         return inconclusive("documents", f"{says}: {', '.join(unread[:_FEW])}")
     if documents.untimed:
-        says = "documents that carry the new code's mark, or could, have no time of creation: when they were written"
-        return inconclusive("documents", f"{says}, nothing tells: {', '.join(documents.untimed)}")
+        says = "documents that carry the new code's mark, or could, have no time of creation, or one to come"
+        return inconclusive(
+            "documents", f"{says}: when they were written, nothing tells: {', '.join(documents.untimed)}"
+        )
     if documents.truncated:
         return inconclusive(
             "documents",

@@ -93,6 +93,8 @@ def metrics(readings: Readings, profile: Profile) -> Claim:
     if isinstance(probes, Unmeasured):
         return inconclusive("metrics", probes)
     saved, without = [p for p in probes.probes if p.document is not None], processed.without_metrics(probes)
+    if odd := [f"{p.document_id}: {p.document.odd_score}" for p in saved if p.document and p.document.odd_score]:
+        return inconclusive("metrics", f"{len(odd)} of {len(saved)} scores are no finite number", *odd)
     if without:
         return processed.blame(
             readings,

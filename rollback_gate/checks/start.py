@@ -8,14 +8,15 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
 
+_COMPILES_WITHIN_S = 60  # of its start: what was compiled later may be another process's doing
 _IN_MEMORY = "the process still has the code in memory that was there at its start"
 
 
 def process_start(replica: ReplicaReading) -> Claim:
     """The process started after its files were restored.
 
-    Where something else was there at its start, by the journal, by Python's bytecode or by what was removed since, it
-    failed. Where only times say so (`touch`, a copy of the same), nobody can tell without a restart.
+    Where something else was there at its start, by the journal or by Python's bytecode, it failed. Where only times say
+    so (`touch`, a copy of the same), nobody can tell without a restart.
     """
     code = replica.code
     if isinstance(code, Unmeasured):
@@ -37,12 +38,12 @@ def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant)
         return f"process of {started.short} is older than the run that restored the files" if is_older else ""
     if (run_at := replica.reverted_at) and started < run_at:
         return f"process of {started.short} is older than the run of {run_at.short} that restored its files"
+    until = started.plus(_COMPILES_WITHIN_S)
     written = [file for file in code.files if file.modified_at and _older(started, file.modified_at)]
-    if otherwise := [file for file in written if file.was_compiled_otherwise]:
-        return _older_than(started, otherwise[0], "before that, Python had compiled another content of it")
-    written = [file for file in written if not (file.modified_at and file.was_compiled_alike_before(file.modified_at))]
-    if written and (removed_at := code.removed_at) and _older(started, removed_at):
-        return _older_than(started, written[0], f"what the change had brought beside it went at {removed_at.short}")
+    if otherwise := [file for file in written if file.was_compiled_otherwise(started, until)]:
+        return _older_than(started, otherwise[0], "when it began, Python compiled another content of it")
+    if gone := [path for path, at in code.compiled_before_removal if started <= at <= until]:
+        return f"process of {started.short} is older than the removal of {gone[0]}, which Python compiled when it began"
     return ""
 
 
@@ -61,6 +62,8 @@ def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
         return f"a restored file was written at {written.short}, {after}"
     if changed and _older(started, changed):
         return f"a restored file was touched at {changed.short}, {after}"
+    if blind := next((file.path for file in files if any(one.is_blind for one in file.bytecode)), ""):
+        return f"Python takes older bytecode for {blind} unseen: remove __pycache__ beside it, and restart"
     if folder and _older(started, folder):
         return f"a folder on the way to the restored files was changed at {folder.short}, {after}"
     timed = [file for file in files if file.modified_at and file.changed_at]

@@ -14,6 +14,7 @@ from rollback_gate.evidence import boundary, mcp, queue
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.log_lines import LogSummary
+from rollback_gate.evidence.logs import time_of
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
 from rollback_gate.evidence.readings import (
@@ -155,9 +156,14 @@ class Collector:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
         return why
 
+    def _latest(self) -> Instant | None:
+        """When a document can have been created at the latest; None where the engine does not say its time."""
+        now = time_of(self.engine)
+        return None if isinstance(now, Unmeasured) else now.plus(self.profile.limits.clock_skew_s)
+
     def _watch(self, taken: _Taken) -> Watch:
         def is_marked() -> bool:
-            found = since_of(self.documents, self.services.since(taken.slots))
+            found = since_of(self.documents, self.services.since(taken.slots), self._latest())
             return not isinstance(found, Unmeasured) and any(document.marked for document in found.documents)
 
         return Watch(
@@ -201,7 +207,7 @@ class Collector:
         logs = services.logs(slots, processing.summaries)
         since = services.since(slots)
         stored = processing.stored()
-        documents = since_of(self.documents, since)
+        documents = since_of(self.documents, since, self._latest())
         return Readings(
             expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=self.judged.source_digests,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymongo
+from bson.errors import BSONError
 from pydantic import SecretStr
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
@@ -31,6 +32,7 @@ _LOST_AFTER_S = 3600
 _PROBE_ID = rf"^{PROBE_PREFIX}(?:job-)?\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}(?:-\d+\.jpg)?$"
 _ABSENT = object()
 _SOME = 5
+_NO_DATES = ["string", "number", "object", "bool", "timestamp", "objectId", "binData"]
 _NO_FIELDS = ["array", "string", "number", "bool", "binData", "date", "objectId"]
 
 
@@ -41,22 +43,27 @@ class Documents:
     client: pymongo.MongoClient[dict[str, Any]]
     profile: Profile
 
-    def since(self, boundary: Instant) -> DocumentsReading | Unmeasured:
-        """Documents created at or after the boundary, newest first."""
+    def since(self, boundary: Instant, until: Instant | None = None) -> DocumentsReading | Unmeasured:
+        """Documents created at or after the boundary, newest first.
+
+        `until`: what is said to be created later cannot be: its time tells nothing.
+        """
         column = self.profile.database.created_at
         window = {column: {"$gte": boundary.to_datetime()}}
         try:
             with _answering(self):
-                found = self._collection().find(window, self._projection())
-                rows = list(found.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
+                cursor = self._collection().find(window, self._projection())
+                rows = list(cursor.sort(column, pymongo.DESCENDING).limit(MOST + 1).batch_size(MOST + 1))
                 untimed = self._collection().find(untimed_of_the_change(self.profile), {"_id": 1}).limit(_SOME)
                 ids = tuple(str(row["_id"]) for row in untimed)
                 shapeless = self._shapeless(window)
                 advice = self._advice()
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
-        readings = tuple(parse(row, self.profile, shapeless) for row in rows[:MOST])
-        return DocumentsReading(boundary, readings, truncated=len(rows) > MOST, advice=advice, untimed=ids)
+        found = [parse(row, self.profile, shapeless) for row in rows[:MOST]]
+        known, ahead = dated(found, until)
+        ids = tuple(dict.fromkeys((*ids, *ahead)))[:_SOME]
+        return DocumentsReading(boundary, known, truncated=len(rows) > MOST, advice=advice, untimed=ids)
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         """Completeness over time, probes left out; counted by the server, however many documents there are."""
@@ -150,7 +157,8 @@ class Documents:
                     {column: 1},
                     sort=[(column, pymongo.ASCENDING)],
                 )
-                end = min(until, Instant.from_datetime(_field(marked, column))) if marked else until
+                first = _field(marked, column) if marked else None
+                end = min(until, Instant.from_datetime(first)) if isinstance(first, datetime.datetime) else until
                 pipeline = baseline_pipeline(self.profile, end.plus(-span_s).to_datetime(), end.to_datetime())
                 rows = list(self._collection().aggregate(pipeline))
         except Unreachable as error:
@@ -188,11 +196,21 @@ def connect(profile: Profile, password: SecretStr) -> Documents:
         authSource=profile.database.auth_source,
         appname="rollback-gate",
         directConnection=True,
+        datetime_conversion="DATETIME_AUTO",  # one with a year that no datetime has must not hide all the others
         timeoutMS=limit_ms,
         serverSelectionTimeoutMS=limit_ms,
         connectTimeoutMS=limit_ms,
     )
     return Documents(client, profile)
+
+
+def dated(
+    found: Iterable[DocumentReading], until: Instant | None
+) -> tuple[tuple[DocumentReading, ...], tuple[str, ...]]:
+    """Those whose time can be, and ids of the others that carry the mark, or could."""
+    rows = list(found)
+    known = tuple(one for one in rows if one.created_at is None or until is None or one.created_at <= until)
+    return known, tuple(one.id for one in rows if one not in known and (one.marked or one.could_be_marked))
 
 
 def parse(row: Mapping[str, Any], profile: Profile, shapeless: Container[str] = ()) -> DocumentReading:
@@ -206,6 +224,7 @@ def parse(row: Mapping[str, Any], profile: Profile, shapeless: Container[str] = 
         id=str(row["_id"]),
         created_at=Instant.from_datetime(created) if isinstance(created, datetime.datetime) else None,
         score=float(score) if is_number else None,
+        odd_score="" if is_number or score is None or score is _ABSENT else cut(repr(score), 60),
         marked=True in marks,
         is_probe=str(row["_id"]).startswith(PROBE_PREFIX),
         could_be_marked=None in marks or str(row["_id"]) in shapeless,
@@ -238,7 +257,9 @@ def untimed_of_the_change(profile: Profile) -> dict[str, Any]:
     """Documents without a time of creation that carry the mark, or have no fields where it would be."""
     database = profile.database
     marks = [{database.new_mark: {"$exists": True}}, *_no_fields(profile)]
-    return {"$and": [{database.created_at: {"$not": {"$type": "date"}}}, {"$or": marks}]}
+    # By types that an index can be asked for, where there is one: what is not a date would be looked for everywhere.
+    no_date = [{database.created_at: None}, {database.created_at: {"$type": _NO_DATES}}]
+    return {"$and": [{"$or": no_date}, {"$or": marks}]}
 
 
 def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[dict[str, Any]]:
@@ -333,7 +354,7 @@ def _answering(documents: Documents) -> Iterator[None]:
     address = profile.database.address
     try:
         yield
-    except (PyMongoError, ConfigurationError, OSError, ValueError) as error:
+    except (PyMongoError, BSONError, ConfigurationError, OSError, ValueError) as error:
         refusal = error if isinstance(error, OperationFailure) else _refusal(documents.client)
         if isinstance(error, PyMongoError) and _is_out_of_time(error) and (refusal is None or refusal is error):
             says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"

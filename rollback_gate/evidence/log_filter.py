@@ -18,6 +18,7 @@ from rollback_gate.evidence.error_lines import MARKS
 from rollback_gate.profile.logs import Logs
 
 LEVELS = ("level", "levelname", "severity", "log.level")  # keys by which a JSON record says its level
+_ERRORS = ("ERROR", "CRITICAL", "FATAL", "level=")  # of whatever form
 _SHORTEST = 4
 # Texts that look the same inside a JSON record, in which quotes, slashes and other alphabets may be escaped.
 _PLAIN = frozenset(string.ascii_letters + string.digits + " .,:;()[]{}_-+*=!?'#@%")
@@ -38,7 +39,7 @@ def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, 
         *(form.pattern for form in (*forms.noise, *forms.new, *forms.upstream)),
         *also,
     ]
-    return texts_for(patterns, (*MARKS, *(f'"{level}"' for level in LEVELS)))
+    return texts_for(patterns, (*MARKS, *_ERRORS, *(f'"{level}"' for level in LEVELS)))
 
 
 def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tuple[bytes, ...]:

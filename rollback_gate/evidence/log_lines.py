@@ -23,7 +23,11 @@ _LONGEST_LINE = 4096
 MOST_DOCUMENTS = 1000
 STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # what the engine puts before each line
 _STAMPED = re.compile(rb"^.{29}Z ", re.MULTILINE)
-_RECORD = re.compile(rb'^.{29}Z \{.*"message"\s*:', re.MULTILINE)
+_OPENS_RECORD = b"Z {"
+_TEXTS = ("message", "msg", "event", "text")
+_SAME_AS_ERROR = frozenset({"ERR", "FATAL", "EMERG", "EMERGENCY", "ALERT", "PANIC", "SEVERE", "EXCEPTION"})
+_LEVEL = re.compile(r"\b(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|(ERROR|CRITICAL|FATAL))\b|\blevel=(error|critical|fatal)\b")
+_LEVEL_STANDS_IN = 60  # of a line's first characters, after a time and a name
 _NOT_INDENTED = re.compile(rb"^.{29}Z \S", re.MULTILINE)
 
 
@@ -101,7 +105,12 @@ def record_of(text: str) -> dict[str, Any] | None:
         record = json.loads(text)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("message"), str) else None
+    return record if isinstance(record, dict) else None
+
+
+def _said_by(record: Mapping[str, Any]) -> str:
+    """By one of the usual names; else all of it."""
+    return next((record[key] for key in _TEXTS if isinstance(record.get(key), str)), json.dumps(record))
 
 
 def messages_of(text: str, record: Mapping[str, Any] | None) -> list[str]:
@@ -109,15 +118,16 @@ def messages_of(text: str, record: Mapping[str, Any] | None) -> list[str]:
     if record is None:
         return [text]
     level = level_of(record)
-    said = f"{level}:{record.get('name') or record.get('logger') or ''}:{record['message']}"
-    parts = (said if level else record["message"], *str(record.get("exc_info") or "").splitlines())
+    message = _said_by(record)
+    said = f"{level}:{record.get('name') or record.get('logger') or ''}:{message}"
+    parts = (said if level else message, *str(record.get("exc_info") or "").splitlines())
     return [_ANSI.sub("", part) for part in parts]
 
 
 def level_of(record: Mapping[str, Any]) -> str:
-    """By one of the usual names, "" where it has none."""
-    found = next((record[key] for key in LEVELS if isinstance(record.get(key), str)), "")
-    return found.strip().upper()
+    """By one of the usual names, "" where it has none; what stands for an error by another word is one."""
+    found = next((record[key] for key in LEVELS if isinstance(record.get(key), str)), "").strip().upper()
+    return "ERROR" if found in _SAME_AS_ERROR else found
 
 
 class Listener(Protocol):
@@ -175,12 +185,11 @@ class LogReader:
     def feed_block(self, block: bytes) -> None:
         """Whole lines, each with its line end. Those that can matter are fed; the others are counted."""
         texts = [text for text in self._texts if text in block]
-        if self._texts and not texts and not self._errors.is_open and self._lines:
+        if self._texts and not texts and not self._errors.is_open and self._lines and _OPENS_RECORD not in block:
             count = block.count(b"\n")
             if count == len(_STAMPED.findall(block)):
                 self._lines += count
                 self._size += len(block)
-                self._without_level += len(_RECORD.findall(block))
                 self._plain = self._plain or _NOT_INDENTED.search(block) is not None
                 return
         for line in block.removesuffix(b"\n").split(b"\n"):
@@ -188,6 +197,7 @@ class LogReader:
 
     def _feed_bytes(self, line: bytes, texts: list[bytes]) -> None:
         matters = not self._texts or not self._lines or self._errors.is_open or line[29:31] != b"Z "
+        matters = matters or line[STAMP_BYTES : STAMP_BYTES + 1] == b"{"
         if matters or any(text in line for text in texts):
             if self._plain:
                 self._errors.plain()
@@ -198,7 +208,6 @@ class LogReader:
         self._size += len(line) + 1
         first = line[STAMP_BYTES : STAMP_BYTES + 1]
         self._plain = self._plain or not (first.isspace() or not first)
-        self._without_level += _RECORD.match(line) is not None  # a level would have made it matter
 
     def feed(self, line: str) -> None:
         parts = split_timestamp(line)
@@ -213,7 +222,7 @@ class LogReader:
         self._size += len(line) + 1
         record = record_of(text)
         message, *trace = messages_of(text, record)
-        self._without_level += record is not None and not level_of(record)
+        self._without_level += self._hides_its_level(text, record)
         self._note_progress(at, message)
         _note(self._new, self.forms.new, at, message)
         for part in (message, *trace):
@@ -223,6 +232,14 @@ class LogReader:
             for form in self._errors.feed(part, self._consuming_at is not None):
                 _count(self._noise, form.name, "", at, part)
                 self._told_at = at
+
+    def _hides_its_level(self, text: str, record: Mapping[str, Any] | None) -> bool:
+        """A record without one, or cut; or an error in a form in which the profile does not know errors."""
+        if text.startswith("{"):
+            return record is None or not level_of(record)
+        level = _LEVEL.search(text, 0, _LEVEL_STANDS_IN)
+        is_error = level is not None and bool(level[1] or level[2])
+        return is_error and not self.forms.error.search(text)
 
     def _note_progress(self, at: Instant, text: str) -> None:
         if self.forms.consuming.search(text):

@@ -113,7 +113,9 @@ class Follower:
     def _read_whole(self) -> None:
         self._begins_at = oldest(self.engine, self.replica)
         last = self.reader.since
-        for block in blocks(self.engine, self.replica, self.reader.since):
+        # Of files that are rotated, some engines leave out newer ones too where they are asked since a time.
+        is_rotated = self.replica.log_is_limited and self.replica.log_driver in ("local", "json-file")
+        for block in blocks(self.engine, self.replica, None if is_rotated else self.reader.since):
             self.reader.feed_block(block)
             stamped = split_timestamp(
                 block.removesuffix(b"\n").rpartition(b"\n")[2][:_STAMPED].decode(errors="replace")
@@ -126,11 +128,18 @@ class Follower:
         lines = [
             (stamped, line) for line in recent(self.engine, self.replica, last) if (stamped := split_timestamp(line))
         ]
-        self._shrank = self._shrank or (self._seen and not any(stamped[0] == last for stamped, _ in lines))
+        self._shrank = self._shrank or self._lost_some(last, [stamped[0] for stamped, _ in lines])
         for stamped, line in lines:
             if stamped[0] > last:
                 self.reader.feed(line)
                 self._last, self._seen = stamped[0], True
+
+    def _lost_some(self, last: Instant, now: Iterable[Instant]) -> bool:
+        """The last line that was read is not there any more; of one that had none to read, its oldest is not."""
+        if self._seen:
+            return last not in now
+        begins_at = oldest(self.engine, self.replica)
+        return self._begins_at is not None and (begins_at is None or begins_at > self._begins_at)
 
 
 def oldest(engine: Engine, replica: Replica) -> Instant | None:

@@ -294,10 +294,12 @@ def known_as(document: DocumentReading, replica: Replica, finished_at: Instant, 
     return Known(document.score, replica.id, replica.started_at) if is_timely and 0 <= document.score <= 1 else None
 
 
-def since_of(documents: Documents | Unmeasured, since: Instant | None) -> DocumentsReading | Unmeasured:
-    """Documents created since the boundary. Never raises."""
+def since_of(
+    documents: Documents | Unmeasured, since: Instant | None, until: Instant | None
+) -> DocumentsReading | Unmeasured:
+    """Documents created since the boundary, and not later than `until`, where that is known. Never raises."""
     if isinstance(documents, Unmeasured):
         return documents
     if since is None:
         return Unmeasured("documents since the boundary", "no replica has ever been started, so there is no boundary")
-    return documents.since(since)
+    return documents.since(since, until)

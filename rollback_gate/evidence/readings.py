@@ -64,6 +64,7 @@ class DocumentReading:
     """One stored document. `score`: as stored, None where the field is missing or null. `marked`: has the new mark.
 
     `could_be_marked`: where the mark would be is something else than fields, in which it cannot be looked for.
+    `odd_score`: what is stored as one and is no finite number, "" for none.
     """
 
     id: str
@@ -72,6 +73,7 @@ class DocumentReading:
     marked: bool
     is_probe: bool
     could_be_marked: bool = False
+    odd_score: str = ""
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
 
 
 def _is_limited(log: Mapping[str, Any]) -> bool:
-    """Whether the engine throws the oldest lines away: of `local` always, else where it was told a size."""
-    return log.get("Type") == "local" or "max-size" in (log.get("Config") or {})
+    """Whether lines can be thrown away: by any driver but json-file without a size, which keeps them all."""
+    return log.get("Type") != "json-file" or "max-size" in (log.get("Config") or {})
 
 
 def _mount(row: Mapping[str, Any]) -> Mount:

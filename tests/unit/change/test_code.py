@@ -8,6 +8,7 @@ import py_compile
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,6 @@ def test_what_was_moved_away_does_not_explain_what_came_in_its_place(profile: Pr
     lines = [
         f"file {'a' * 64} {old} {old} {profile.inside(whole.service, profile.files[0].path)}",
         f"folder {swap} {swap} {root}",
-        f"child {old} {swap} {root}/enrichment_service.phase1",
         f"folder {old} {old} {root}/enrichment_service",
     ]
 
@@ -186,8 +186,11 @@ def test_what_was_moved_away_does_not_explain_what_came_in_its_place(profile: Pr
         assert isinstance(reading, CodeReading), reading
         return reading.folders_changed_at
 
-    assert changed_at() == Instant(swap * 10**9)
-    assert changed_at(f"child {swap} {swap} {root}/backup.tar") == Instant(old * 10**9), "a backup was made then"
+    went = f"child {old} {swap} {old} 41ed {root}/enrichment_service.phase1"
+    backup = f"child {swap} {swap} {swap} 81a4 {root}/backup.tar"
+    assert changed_at(went) == Instant(swap * 10**9)
+    assert changed_at(backup) == Instant(old * 10**9), "a backup was made then"
+    assert changed_at(went, backup) == Instant(swap * 10**9), "what went still has the time of its move"
 
 
 def test_the_epoch_is_a_time(profile: Profile) -> None:
@@ -226,9 +229,11 @@ def test_bytecode_tells_what_was_compiled_last(profile: Profile) -> None:
     compiled(path)
     path.write_text("AGENT_TIMEOUT_SECONDS = 60\n")
     file = read(profile).files[0]
-    assert (file.size, file.was_compiled_otherwise) == (path.stat().st_size, True)
+    began, ended = Instant(0), Instant(2**62)
+    assert (file.size, file.was_compiled_otherwise(began, ended)) == (path.stat().st_size, True)
+    assert not file.was_compiled_otherwise(began, Instant(1)), "it was not compiled then"
     compiled(path)
-    assert not read(profile).files[0].was_compiled_otherwise
+    assert not read(profile).files[0].was_compiled_otherwise(began, ended)
 
 
 def test_bytecode_that_nobody_keeps_up_to_date_tells_nothing(profile: Profile) -> None:
@@ -240,7 +245,7 @@ def test_bytecode_that_nobody_keeps_up_to_date_tells_nothing(profile: Profile) -
         profile, ask(f"export PYTHONDONTWRITEBYTECODE=1; {code.script(profile, replica())}"), replica()
     )
     assert isinstance(reading, CodeReading)
-    assert reading.files[0].bytecode == ()
+    assert not any(one.is_kept for one in reading.files[0].bytecode)
 
 
 def test_bytecode_by_hash_has_no_size(profile: Profile) -> None:
@@ -248,50 +253,88 @@ def test_bytecode_by_hash_has_no_size(profile: Profile) -> None:
     path.write_text("a = 1\n")
     py_compile.compile(str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     path.write_text("a = 10\n")
-    assert read(profile).files[0].bytecode == ()
+    assert not any(one.is_kept for one in read(profile).files[0].bytecode)
 
 
-def went(profile: Profile) -> Instant | None:
-    """With the code behind a mount, as it is where folders can be moved."""
-    mounted = replica(mounts=(Mount("bind", str(root_of(profile)), str(root_of(profile))),))
-    reading = code.parse(profile, ask(code.script(profile, mounted)), mounted)
-    assert isinstance(reading, CodeReading)
-    return reading.removed_at
+def test_bytecode_of_a_module_that_is_gone_stays(profile: Profile) -> None:
+    """A package's goes with its folder; a module's own does not."""
+    module = root_of(profile) / "enrichment_service/config/timeouts.py"
+    module.parent.mkdir()
+    module.write_text("x = 1\n")
+    compiled(module)
+    assert read(profile).compiled_before_removal == ()
+    module.unlink()
+    ((path, at),) = read(profile).compiled_before_removal
+    (made,) = module.parent.glob("__pycache__/timeouts.*.pyc")
+    assert (path, at.ns) == ("enrichment_service/config/timeouts.py", made.stat().st_mtime_ns)
 
 
-def test_what_went_out_of_a_folder_leaves_its_time(profile: Profile) -> None:
-    """Where nothing was made there at that time, and Python's bytecode is older."""
-    folder = root_of(profile) / "enrichment_service"
-    (folder / "__init__.py").write_text("")
-    compiled(folder / "__init__.py")
-    assert went(profile) is None, "the bytecode came last"
-    (folder / "errors").mkdir()
-    later(folder)
-    (folder / "errors").rmdir()
-    gone_at = went(profile)
-    assert gone_at is not None
-    assert gone_at.ns == folder.stat().st_mtime_ns
-
-
-@pytest.mark.parametrize("change", ["made", "bytecode-thrown-away", "bytecode-made-anew"])
-def test_what_was_made_there_or_compiled_anew_explains_a_folders_time(profile: Profile, change: str) -> None:
-    folder = root_of(profile) / "enrichment_service"
-    (folder / "__init__.py").write_text("")
-    compiled(folder / "__init__.py")
-    later(folder)
-    if change == "made":
-        (folder / "notes.txt").write_text("")
+@pytest.mark.parametrize("how", ["unchecked", "same-time-and-size"])
+def test_bytecode_that_python_takes_unseen_is_told(profile: Profile, how: str) -> None:
+    """Old code lies there, and the next start runs what was compiled of the new."""
+    path = orchestrator(profile)
+    path.write_text("a = 1\n")
+    if how == "unchecked":
+        py_compile.compile(str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     else:
-        shutil.rmtree(folder / "__pycache__")
-    if change == "bytecode-made-anew":
-        compiled(folder / "__init__.py")
-    assert went(profile) is None
+        compiled(path)
+    before = path.stat()
+    assert not any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
+    later(path.parent)
+    path.write_text("a = 2\n")
+    if how == "same-time-and-size":
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
+    path.write_text("a = 3\n")
+    compiled(path)
+    assert not any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
 
 
-def later(folder: Path) -> None:
+def behind_a_mount(profile: Profile) -> CodeReading:
+    """With the code behind a mount, as it is where folders can be moved."""
+    one = replica(mounts=(Mount("bind", str(root_of(profile)), str(root_of(profile))),))
+    reading = code.parse(profile, ask(code.script(profile, one)), one)
+    assert isinstance(reading, CodeReading)
+    return reading
+
+
+def test_a_folder_that_stood_on_the_way_and_was_renamed_leaves_its_time(profile: Profile) -> None:
+    """What is made beside it later explains the folder's own time, not that one."""
+    folder = root_of(profile) / "enrichment_service"
+    shutil.copytree(folder, folder.with_name("old"))
+    later(folder, 1.2)
+    folder.rename(folder.with_name("phase1"))
+    folder.with_name("old").rename(folder)
+    moved_at = folder.with_name("phase1").stat().st_ctime_ns
+    later(folder)
+    (root_of(profile) / "reports").mkdir()
+    at = behind_a_mount(profile).folders_changed_at
+    assert at is not None
+    assert at.ns >= moved_at
+
+
+def test_a_folder_behind_a_link_is_looked_at_where_it_is(profile: Profile, tmp_path: Path) -> None:
+    """On another file system, which is what a mount is: `mv` there moves no folder on the way by its name."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        workers, releases = root_of(profile) / "enrichment_service/workers", Path(name)
+        (releases / "live").mkdir()
+        (releases / "old").mkdir()
+        workers.rmdir()
+        workers.symlink_to(releases / "live")
+        for one in ("live", "old"):
+            (releases / one / "agent_orchestrator.py").write_text(OLD)
+        later(releases, 1.2)
+        (releases / "live").rename(releases / "phase1")
+        (releases / "old").rename(releases / "live")
+        at = behind_a_mount(profile).folders_changed_at
+        assert at is not None
+        assert at.ns >= (releases / "phase1").stat().st_ctime_ns
+
+
+def later(folder: Path, seconds: float = 0.2) -> None:
     """Until the clock of files has gone on by more than it can tell apart."""
     before = folder.stat().st_mtime_ns
     probe = folder.parent / "clock"
     probe.touch()
-    while probe.stat().st_mtime_ns < before + 200_000_000:
+    while probe.stat().st_mtime_ns < before + seconds * 1e9:
         probe.touch()

@@ -24,7 +24,9 @@ from tests.unit.builders import (
 OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator", started_at=STARTED.plus(-60))
 
 
-LATE = file_reading(modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, bytecode=(Bytecode(2, STARTED),))
+LATE = file_reading(
+    modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, bytecode=(Bytecode(2, STARTED.plus(1)),)
+)
 
 
 def with_code(**changes: Any) -> Any:

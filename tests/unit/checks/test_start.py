@@ -9,6 +9,7 @@ import pytest
 
 from rollback_gate.change.reading import Bytecode, CodeReading
 from rollback_gate.checks import start
+from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Outcome
 from tests.unit.builders import STARTED, file_reading, replica, replica_reading
 
@@ -18,74 +19,59 @@ def with_file(**changes: Any) -> CodeReading:
 
 
 LATE = {"modified_at": STARTED.plus(0.001), "changed_at": STARTED.plus(0.001)}
-OTHERWISE = {"size": 19_153, "bytecode": (Bytecode(24_000, STARTED),)}
+OTHERWISE = {"size": 19_153, "bytecode": (Bytecode(24_000, STARTED.plus(1)),)}
 
 
 def by_hand(code: CodeReading, **changes: Any) -> Claim:
     return start.process_start(replica_reading(code=code, by_run=None, **changes))
 
 
-@pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        (with_file(**LATE, **OTHERWISE), {}),
-        (
-            with_file(
-                **LATE,
-                size=19_153,
-                bytecode=(
-                    Bytecode(24_000, STARTED),
-                    Bytecode(24_001, STARTED),
-                ),
-            ),
-            {},
-        ),
-        (replace(with_file(**LATE), removed_at=STARTED.plus(1)), {}),
-        (replace(with_file(**LATE, size=1, bytecode=(Bytecode(1, STARTED.plus(1)),)), removed_at=STARTED.plus(1)), {}),
-        (with_file(**LATE), {"reverted_at": STARTED.plus(1)}),
-        (with_file(), {"reverted_at": STARTED.plus(1)}),
-    ],
-    ids=["bytecode", "bytecode-of-two-versions", "removed-since", "compiled-anew-since", "journal", "journal-alone"],
-)
-def test_a_process_that_had_other_code_at_its_start_is_red(code: CodeReading, changes: Any) -> None:
+AFTER, LONG_AFTER, BEFORE = STARTED.plus(2), STARTED.plus(600), STARTED.plus(-1)
+GONE = "enrichment_service/config/timeouts.py"
+
+
+def compiled(*sizes: int, at: Instant = AFTER, **changes: Any) -> CodeReading:
+    """The restored file has one byte, is younger than the process, and was compiled so."""
+    return with_file(**LATE, size=1, bytecode=tuple(Bytecode(size, at, **changes) for size in sizes))
+
+
+RED: dict[str, tuple[CodeReading, dict[str, Any]]] = {
+    "bytecode": (compiled(2), {}),
+    "bytecode of two versions": (compiled(2, 3), {}),
+    "a module compiled, and gone": (replace(with_file(), compiled_before_removal=((GONE, AFTER),)), {}),
+    "journal": (with_file(**LATE), {"reverted_at": AFTER}),
+    "journal alone": (with_file(), {"reverted_at": AFTER}),
+}
+DOUBTS = {
+    "a time": with_file(**LATE),
+    "the same size": compiled(1),
+    "one version of the same size": compiled(2, 1),
+    "compiled before the start": compiled(2, at=BEFORE),
+    "compiled by somebody else": compiled(2, at=LONG_AFTER),
+    "compiled, nobody knows when": with_file(**LATE, size=1, bytecode=(Bytecode(2, None),)),
+    "bytecode that is not kept": compiled(2, is_kept=False),
+    "owner or mode": with_file(changed_at=AFTER, size=1, bytecode=(Bytecode(2, AFTER),)),
+    "a module gone before the start": replace(with_file(**LATE), compiled_before_removal=((GONE, BEFORE),)),
+    "a module that somebody else compiled": replace(with_file(**LATE), compiled_before_removal=((GONE, LONG_AFTER),)),
+    "a folder's time": replace(with_file(), folders_changed_at=AFTER),
+    "bytecode that Python takes unseen": with_file(size=1, bytecode=(Bytecode(1, BEFORE, is_blind=True),)),
+}
+
+
+@pytest.mark.parametrize("case", RED)
+def test_a_process_that_had_other_code_at_its_start_is_red(case: str) -> None:
     """Files restored, worker not restarted: the new code goes on in memory."""
     assert start.process_start(replica_reading()).passed
+    code, changes = RED[case]
     assert by_hand(code, **changes).outcome is Outcome.FAILED
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        with_file(**LATE),
-        with_file(**LATE, size=19_153, bytecode=(Bytecode(19_153, STARTED),)),
-        with_file(
-            **LATE,
-            size=19_153,
-            bytecode=(
-                Bytecode(24_000, STARTED),
-                Bytecode(19_153, STARTED),
-            ),
-        ),
-        with_file(changed_at=STARTED.plus(1), **OTHERWISE),
-        replace(with_file(**LATE), removed_at=STARTED.plus(-1)),
-        replace(with_file(**LATE, size=1, bytecode=(Bytecode(1, STARTED),)), removed_at=STARTED.plus(1)),
-        replace(with_file(), removed_at=STARTED.plus(1), folders_changed_at=STARTED.plus(1)),
-    ],
-    ids=[
-        "time",
-        "same-size",
-        "one-version-same-size",
-        "owner-or-mode",
-        "removed-before",
-        "never-compiled-otherwise",
-        "folder-alone",
-    ],
-)
-def test_times_alone_are_a_reason_to_doubt(code: CodeReading) -> None:
+@pytest.mark.parametrize("case", DOUBTS)
+def test_times_alone_are_a_reason_to_doubt(case: str) -> None:
     """`touch`, or a copy of the same: nothing tells what was there at the start."""
-    claim = by_hand(code)
+    claim = by_hand(DOUBTS[case])
     assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "restart it to be sure" in claim.says
+    assert "restart" in claim.says
 
 
 def test_bytecode_that_is_not_kept_up_to_date_is_no_evidence() -> None:

@@ -3,12 +3,18 @@ from __future__ import annotations
 import datetime
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
+from bson.datetime_ms import DatetimeMS
+from pydantic import SecretStr
 
 from rollback_gate.evidence import documents
+from rollback_gate.evidence.readings import DocumentReading
+from rollback_gate.instant import Instant
 from tests.unit.builders import CAPTURES, phase1
 
 DOCUMENTS = sorted((CAPTURES / "documents").glob("*.json"))
@@ -82,3 +88,33 @@ def test_where_the_mark_cannot_be_looked_for_it_could_be(enriched: Any, marked: 
 def test_probes_are_told_by_their_id() -> None:
     assert documents.parse({"_id": "rollback-probe-x-1.jpg"}, phase1()).is_probe
     assert not documents.parse({"_id": "letter.jpg"}, phase1()).is_probe
+
+
+def test_a_time_to_come_tells_nothing() -> None:
+    """Local time that was stored as UTC, a clock that is ahead: the mark may be from before the boundary."""
+    now = Instant(10**18)
+    fresh = DocumentReading("fresh", now, 0.3, marked=True, is_probe=False)
+    marked, plain = replace(fresh, id="marked", created_at=now.plus(9)), replace(fresh, id="plain", marked=False)
+    unclear = replace(plain, id="unclear", created_at=now.plus(9), could_be_marked=True)
+    ahead = replace(plain, id="ahead", created_at=now.plus(9))
+    rows = (fresh, marked, plain, unclear, ahead)
+    assert documents.dated(rows, now) == ((fresh, plain), ("marked", "unclear"))
+    assert documents.dated(rows, None) == (rows, ())
+
+
+@pytest.mark.parametrize("score", ["0.5", True, math.nan, [0.5]])
+def test_what_is_no_finite_number_is_told_apart_from_nothing(score: Any) -> None:
+    """Nothing was measured; this was, and cannot be read."""
+    row = {"_id": "x", "quality_metrics": {"completeness_score": score}}
+    assert documents.parse(row, phase1()).odd_score
+    for empty in ({}, {"completeness_score": None}, {"completeness_score": 0.5}):
+        assert documents.parse({"_id": "x", "quality_metrics": empty}, phase1()).odd_score == ""
+
+
+def test_a_date_that_python_does_not_know_hides_no_other() -> None:
+    """By the driver's own decoder, as the client is made."""
+    client = documents.connect(phase1(), SecretStr("x")).client
+    codec = client.codec_options
+    raw = bson.encode({"at": DatetimeMS(2**53)})
+    assert not isinstance(bson.decode(raw, codec_options=codec)["at"], datetime.datetime)
+    client.close()

@@ -95,4 +95,34 @@ def test_levels_of_json_records() -> None:
         log.add(json.dumps({"levelname": "INFO", "message": "all is well"}))
     log.add('{"a": 1}', "{'a': 1}", json.dumps({"message": "no level"}))
     found = read(following(log))
-    assert (found.errors, found.without_level) == (30, 1)
+    assert (found.errors, found.without_level) == (30, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"level": "error", "msg": "boom"}',
+        '{"event": "boom", "level": "error"}',
+        '{"severity": "EMERGENCY", "message": "boom"}',
+        '{"level": "fatal", "message": {"text": "boom"}}',
+        '{"message": "boom", "lev',
+        "2026-11-23 12:00:00,123 ERROR name: boom",
+        "2026-11-23 12:00:00 - name - CRITICAL - boom",
+        "time=2026-11-23T12:00:00Z level=error msg=boom",
+    ],
+)
+def test_an_error_of_any_form_is_counted_or_told_as_one_that_cannot_be(line: str) -> None:
+    """What the profile's pattern does not see is not nothing."""
+    log = Log()
+    for number in range(50):
+        log.add(f"INFO:worker:line {number}", line)
+    for found in (read(following(log)), read(following(log))):
+        assert found.errors + found.without_level == 50
+
+
+@pytest.mark.parametrize("line", ["INFO:worker:retried after ERROR", "DEBUG level=error was seen", "all is well"])
+def test_a_line_of_another_level_is_no_error(line: str) -> None:
+    log = Log()
+    log.add(*[line] * 50)
+    found = read(following(log))
+    assert (found.errors, found.without_level) == (0, 0)
