@@ -183,7 +183,8 @@ class Lab:
 
     def put_files(self, release: str) -> None:
         for layer in RELEASES[release]:
-            shutil.copytree(HERE / "releases" / layer, self.directory, dirs_exist_ok=True)
+            source = HERE / "releases" / layer
+            shutil.copytree(source, self.directory, dirs_exist_ok=True, copy_function=shutil.copyfile)  # written now
 
     def recreate(self, *services: str) -> None:
         self.compose("up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)

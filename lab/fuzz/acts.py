@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 import shutil
+import struct
 import time
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from lab.catalogue import plant, services
 from lab.fuzz.truth import Container, Line, World
 from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER, Lab
 
+_TIMEOUTS = "enrichment_service/config/timeouts.py"
 SETTING = "SOMETHING_ELSE"
 _ERROR = b"ERROR:enrichment_service.workers:unexpected trouble\n"
 
@@ -59,6 +61,9 @@ class Diary:
             named_in_file=SETTING in (lab.directory / "docker-compose.yml").read_text(),
             left_out=self.left_out,
             behind=self.behind,
+            size=(lab.directory / ORCHESTRATOR).stat().st_size,
+            compiled=_bytecode(lab, str(ORCHESTRATOR)),
+            orphans=() if (lab.directory / _TIMEOUTS).exists() else _bytecode(lab, _TIMEOUTS),
         )
 
     def moving(self, act: Callable[[], object]) -> None:
@@ -71,6 +76,16 @@ class Diary:
 
     def any_worker(self) -> Real:
         return self.dice.choice(self.lab.containers(WORKER))
+
+
+def _bytecode(lab: Lab, relative: str) -> tuple[tuple[int, int, int], ...]:
+    """When made, size and time of the source, by the header (PEP 552)."""
+    path = lab.directory / relative
+    rows = []
+    for made in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+        _, _, seconds, size = struct.unpack("<4I", made.read_bytes()[:16])
+        rows.append((made.stat().st_mtime_ns, size, seconds * 10**9))
+    return tuple(rows)
 
 
 def _modules(lab: Lab) -> bool:

@@ -143,8 +143,8 @@ def _newest_edited(operator: Operator) -> bool:
 
 def _junk(operator: Operator) -> bool:
     """What is no record, and does not look like one."""
-    (operator.reports / "notes").mkdir(exist_ok=True)
-    (operator.reports / "20200101T000000Z-0000.txt").write_text("x")
+    (operator.reports / "00-notes").mkdir(exist_ok=True)
+    (operator.reports / "00-notes.txt").write_text("x")
     return True
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lab.catalogue.entry import GO, INCONCLUSIVE, NO_GO
 
+_MINUTE = 60 * 10**9
 ERRORS_ALLOWED = 5  # of the profile: limits.errors
 
 
@@ -35,7 +36,9 @@ class World:
 
     `moved`: when a path of the change last came or went; `written`: when the restored file last was, with whatever.
     `marked`: when documents with the mark were made. `unclear`: documents that carry the mark and have no time.
-    `behind`: what lies at the place of the mounted folder now: "", "new", or "other" code. `named_in_file`: a setting.
+    `compiled`: of the restored file's bytecode, when it was made, size and time of its source; `orphans`: the same of a
+    module that is gone; `size`: of the restored file now. `behind`: what lies at the place of the mounted folder now: "",
+    "new", or "other" code. `named_in_file`: a setting.
     """
 
     containers: tuple[Container, ...]
@@ -50,6 +53,9 @@ class World:
     named_in_file: bool = False
     left_out: bool = False
     behind: str = ""
+    size: int = 0
+    compiled: tuple[tuple[int, int, int], ...] = ()
+    orphans: tuple[tuple[int, int, int], ...] = ()
 
 
 def due(world: World) -> tuple[str, list[str]]:
@@ -64,8 +70,8 @@ def _wrong_code(world: World) -> list[str]:
     found = []
     if world.contents[-1][1] == "new" or world.has_modules:
         found.append("code of the change is in place")
-    elif any(_in_memory(world, one) == "new" for one in world.containers if one.is_up):
-        found.append("a process that started with the change has it in memory")
+    elif any(_in_memory(world, one) == "new" and _is_told(world, one) for one in world.containers if one.is_up):
+        found.append("a process that started with the change has it in memory, and bytecode tells")
     if world.behind == "new":
         found.append("the next start would be the change")
     boundary = max((one.started for one in world.containers if one.consumes), default=0)
@@ -76,6 +82,18 @@ def _wrong_code(world: World) -> list[str]:
 
 def _in_memory(world: World, one: Container) -> str:
     return [content for at, content in world.contents if at < one.started][-1]
+
+
+def _is_told(world: World, one: Container) -> bool:
+    """Bytecode of its first minute is of another content than there is now, or of a module that is gone."""
+    then = [row for row in world.compiled if _is_of_start(row, one)]
+    gone = not world.has_modules and any(_is_of_start(row, one) for row in world.orphans)
+    return gone or (bool(then) and all(size != world.size for _, size, _ in then))
+
+
+def _is_of_start(row: tuple[int, int, int], one: Container) -> bool:
+    at, _, source_at = row
+    return source_at <= one.started <= at <= one.started + _MINUTE
 
 
 def _wrong_life(world: World) -> list[str]:

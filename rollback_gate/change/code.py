@@ -21,7 +21,7 @@ from rollback_gate.redaction import cut
 
 LIMIT_S = 20
 _END = "end of reading"
-_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 8, "orphan": 2}  # fields of a row
+_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 8, "orphan": 6}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
@@ -42,7 +42,8 @@ children() { c=$(stat -c 'child %.9W %.9Z %.9Y %f %n' "$@" | head -n 3000)
 kept() { [ -z "$PYTHONDONTWRITEBYTECODE$PYTHONPYCACHEPREFIX" ] && [ -w "${1%/*}/__pycache__" ] && echo 1 || echo 0; }
 made() { t=$(stat -c %.9Y "$1"); case $t in *%*) t=$(stat -c %Y "$1") ;; esac; echo "$t"; }
 orphans() { [ -e "$1" ] && return 0; [ "$(kept "$1")" = 1 ] || return 0
-  b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do [ -f "$c" ] && echo "orphan $(made "$c") $1"; done; }
+  b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
+  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "orphan" $(made "$c") $h "$1"; done; }
 resolved() { p=$(cd -P "${1%/*}" 2>/dev/null && pwd -P) || return 0; [ "$p" = "${1%/*}" ] && return 0
   r=$(stat -c %d /); while [ "$p" ] && d=$(stat -c %d "$p") && [ "$d" != "$r" ]; do
   folders "$p"; children "$p"/* ; p=${p%/*}; done; }

@@ -1,6 +1,6 @@
 """What the answer of the script in a container tells of the past: times of folders, and Python's bytecode. Pure.
 
-Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN PATH`, and
+Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN HEADER… PATH`, and
 `compiled KEPT SIZE WHEN HEADER… PATH`; times in seconds.
 """
 
@@ -94,13 +94,18 @@ def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
     is_taken = fits if is_by_time else int(flags) == _UNCHECKED
     is_older = compiled_at is not None and bool(times) and compiled_at < max(times)
     own_size = int(source_size) if is_by_time else -1
-    return Bytecode(own_size, compiled_at, kept == "1" and is_by_time, is_taken and is_older)
+    return Bytecode(own_size, compiled_at, _second(source_seconds), kept == "1" and is_by_time, is_taken and is_older)
 
 
-def orphans(rows: Rows, paths: Mapping[str, str]) -> tuple[tuple[str, Instant], ...]:
-    """Bytecode of modules that are gone: by path, when it was made. `paths`: by path inside, the profile's."""
-    found = [(paths[row[2]], time(row[1])) for row in rows if row[0] == "orphan" and row[2] in paths]
-    return tuple((path, at) for path, at in found if at is not None)
+def _second(text: str) -> Instant:
+    return Instant(int(text) * 10**9)
+
+
+def orphans(rows: Rows, paths: Mapping[str, str]) -> tuple[tuple[str, Bytecode], ...]:
+    """Bytecode of modules that are gone, by their paths. `paths`: by path inside, the profile's."""
+    found = [row for row in rows if row[0] == "orphan" and row[6] in paths and _are_numbers(row[2:6])]
+    by_time = [row for row in found if int(row[2]) >> 16 == _MARK_OF_BYTECODE and int(row[3]) == 0]
+    return tuple((paths[row[6]], Bytecode(int(row[5]), time(row[1]), _second(row[4]))) for row in by_time)
 
 
 def _are_numbers(texts: tuple[str, ...]) -> bool:

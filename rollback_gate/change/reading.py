@@ -11,7 +11,7 @@ from rollback_gate.model import Unmeasured
 
 @dataclass(frozen=True)
 class Bytecode:
-    """What Python has compiled of a file: the size of its source then, and when it did.
+    """What Python has compiled of a file, and when: the size of its source then, and since when that was there.
 
     `is_kept`: as far as one can see, the processes in the container keep it up to date. `is_blind`: Python would take
     it for the file that is there now without a look at its content, and it is older.
@@ -19,8 +19,14 @@ class Bytecode:
 
     size: int
     at: Instant | None
+    source_at: Instant | None = None
     is_kept: bool = True
     is_blind: bool = False
+
+    def is_of_start(self, started: Instant, until: Instant) -> bool:
+        """Made of what a process found when it started, as far as times tell: it was there, and was compiled then."""
+        was_there = self.source_at is not None and self.source_at <= started
+        return self.is_kept and was_there and self.at is not None and started <= self.at <= until
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,9 @@ class FileReading:
     size: int | None = None
     bytecode: tuple[Bytecode, ...] = ()
 
-    def was_compiled_otherwise(self, since: Instant, until: Instant) -> bool:
-        """What was compiled in that time was another content than there is now, under every version of Python."""
-        then = [one for one in self.bytecode if one.is_kept and one.at is not None and since <= one.at <= until]
+    def was_compiled_otherwise(self, started: Instant, until: Instant) -> bool:
+        """What was compiled then was another content than there is now, under every version of Python."""
+        then = [one for one in self.bytecode if one.is_of_start(started, until)]
         return bool(then) and self.size is not None and all(one.size != self.size for one in then)
 
 
@@ -53,7 +59,7 @@ class CodeReading:
     """Restored files and those removed ones that are still there, by asking inside one container.
 
     `folders_changed_at`: when a folder on the way to an item last changed, Python's own bytecode left out.
-    `compiled_before_removal`: by path, when Python compiled a removed module last whose bytecode is still there.
+    `compiled_before_removal`: by path, bytecode of removed modules that is still there.
     `from_outside`: read through the engine, where the image has no shell to ask; times are then the files' only.
     `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
     """
@@ -63,7 +69,7 @@ class CodeReading:
     kept: KeptModules | Unmeasured | None = None
     folders_changed_at: Instant | None = None
     from_outside: bool = False
-    compiled_before_removal: tuple[tuple[str, Instant], ...] = ()
+    compiled_before_removal: tuple[tuple[str, Bytecode], ...] = ()
 
 
 @dataclass(frozen=True)

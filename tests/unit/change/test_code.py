@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -224,16 +225,22 @@ def compiled(path: Path) -> None:
 
 
 def test_bytecode_tells_what_was_compiled_last(profile: Profile) -> None:
+    """Of what, and when: a process that started in between found it."""
     path = orchestrator(profile)
     path.write_text(NEW)
+    source_at = path.stat().st_mtime
+    later(path.parent, 1.2)
+    started = Instant(time.time_ns())
     compiled(path)
+    later(path.parent)
     path.write_text("AGENT_TIMEOUT_SECONDS = 60\n")
     file = read(profile).files[0]
-    began, ended = Instant(0), Instant(2**62)
-    assert (file.size, file.was_compiled_otherwise(began, ended)) == (path.stat().st_size, True)
-    assert not file.was_compiled_otherwise(began, Instant(1)), "it was not compiled then"
+    (one,) = file.bytecode
+    assert (file.size, one.size, one.source_at) == (path.stat().st_size, len(NEW), Instant(int(source_at) * 10**9))
+    assert file.was_compiled_otherwise(started, started.plus(60))
+    assert not file.was_compiled_otherwise(started.plus(-60), started.plus(60)), "it came after the start"
     compiled(path)
-    assert not read(profile).files[0].was_compiled_otherwise(began, ended)
+    assert not read(profile).files[0].was_compiled_otherwise(started, started.plus(60))
 
 
 def test_bytecode_that_nobody_keeps_up_to_date_tells_nothing(profile: Profile) -> None:
@@ -264,9 +271,9 @@ def test_bytecode_of_a_module_that_is_gone_stays(profile: Profile) -> None:
     compiled(module)
     assert read(profile).compiled_before_removal == ()
     module.unlink()
-    ((path, at),) = read(profile).compiled_before_removal
+    ((path, one),) = read(profile).compiled_before_removal
     (made,) = module.parent.glob("__pycache__/timeouts.*.pyc")
-    assert (path, at.ns) == ("enrichment_service/config/timeouts.py", made.stat().st_mtime_ns)
+    assert (path, one.at) == ("enrichment_service/config/timeouts.py", Instant(made.stat().st_mtime_ns))
 
 
 @pytest.mark.parametrize("how", ["unchecked", "same-time-and-size"])

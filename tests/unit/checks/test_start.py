@@ -30,15 +30,22 @@ AFTER, LONG_AFTER, BEFORE = STARTED.plus(2), STARTED.plus(600), STARTED.plus(-1)
 GONE = "enrichment_service/config/timeouts.py"
 
 
-def compiled(*sizes: int, at: Instant = AFTER, **changes: Any) -> CodeReading:
+def compiled(*sizes: int, at: Instant | None = AFTER, **changes: Any) -> CodeReading:
     """The restored file has one byte, is younger than the process, and was compiled so."""
-    return with_file(**LATE, size=1, bytecode=tuple(Bytecode(size, at, **changes) for size in sizes))
+    return with_file(
+        **LATE, size=1, bytecode=tuple(Bytecode(size, at, **{"source_at": BEFORE, **changes}) for size in sizes)
+    )
+
+
+def gone(at: Instant, source_at: Instant = STARTED) -> CodeReading:
+    """A removed module was compiled then; its bytecode is still there."""
+    return replace(with_file(**LATE), compiled_before_removal=((GONE, Bytecode(9, at, source_at)),))
 
 
 RED: dict[str, tuple[CodeReading, dict[str, Any]]] = {
     "bytecode": (compiled(2), {}),
     "bytecode of two versions": (compiled(2, 3), {}),
-    "a module compiled, and gone": (replace(with_file(), compiled_before_removal=((GONE, AFTER),)), {}),
+    "a module compiled, and gone": (gone(AFTER), {}),
     "journal": (with_file(**LATE), {"reverted_at": AFTER}),
     "journal alone": (with_file(), {"reverted_at": AFTER}),
 }
@@ -48,11 +55,14 @@ DOUBTS = {
     "one version of the same size": compiled(2, 1),
     "compiled before the start": compiled(2, at=BEFORE),
     "compiled by somebody else": compiled(2, at=LONG_AFTER),
-    "compiled, nobody knows when": with_file(**LATE, size=1, bytecode=(Bytecode(2, None),)),
+    "compiled, nobody knows when": compiled(2, at=None),
+    "compiled of what came after the start": compiled(2, source_at=AFTER),
+    "compiled, nobody knows of what": compiled(2, source_at=None),
+    "a module that came after the start": gone(AFTER, AFTER),
     "bytecode that is not kept": compiled(2, is_kept=False),
     "owner or mode": with_file(changed_at=AFTER, size=1, bytecode=(Bytecode(2, AFTER),)),
-    "a module gone before the start": replace(with_file(**LATE), compiled_before_removal=((GONE, BEFORE),)),
-    "a module that somebody else compiled": replace(with_file(**LATE), compiled_before_removal=((GONE, LONG_AFTER),)),
+    "a module gone before the start": gone(BEFORE),
+    "a module that somebody else compiled": gone(LONG_AFTER),
     "a folder's time": replace(with_file(), folders_changed_at=AFTER),
     "bytecode that Python takes unseen": with_file(size=1, bytecode=(Bytecode(1, BEFORE, is_blind=True),)),
 }
