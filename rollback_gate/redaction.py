@@ -15,7 +15,7 @@ MASK = "[redacted]"
 # Every pattern here has to be linear in the length of a text, whatever the text: a log may hold anything, and a
 # rollback waits for it. So none begins with a repetition, and credentials in a URL are looked for word by word.
 _WORD = re.compile(r"[^\s\"'<>]+")
-_USER = re.compile(r"[^:/@]*")
+_USER = re.compile(r"[^:/]*")  # of mail services it is an address
 # password=..., "token": "...", Authorization: Bearer ...: of a service that logs its own settings.
 _KEY = r"(?:password|passwd|secret|token|api[_-]?key)"
 _VALUE = r"(?!\$[{A-Za-z_])[^\s\"'<>,;&\\]{4,}"

@@ -37,8 +37,8 @@ class World:
     `moved`: when a path of the change last came or went; `written`: when the restored file last was, with whatever.
     `marked`: when documents with the mark were made. `unclear`: documents that carry the mark and have no time.
     `compiled`: of the restored file's bytecode, when it was made, size and time of its source; `orphans`: the same of a
-    module that is gone; `size`: of the restored file now. `behind`: what lies at the place of the mounted folder now: "",
-    "new", or "other" code. `named_in_file`: a setting.
+    module that is gone; `size`: of the restored file now. `behind`: what lies at the place of the mounted folder now:
+    "", "new", or "other" code. `named_in_file`: a setting.
     """
 
     containers: tuple[Container, ...]

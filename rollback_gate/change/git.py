@@ -82,7 +82,8 @@ class History:
         except CommandFailed as error:
             raise Refused(
                 f"git cannot tell: {error.message}",
-                "is git installed, and is the project directory in a repository that its owner can reach?",
+                "is git installed? Can the repository's owner, as whom git runs, reach it? Else by hand, into a backup:"
+                " git show REVISION:./PATH > PATH.backup.STAMP",
             ) from error
 
 

@@ -67,6 +67,8 @@ class _Asking:
             self.error = error
         except urllib3.exceptions.HTTPError as error:
             self.error = requests.ConnectionError(f"{type(error).__name__}: the answer broke off")
+        except ValueError as error:  # an address that is none
+            self.error = requests.exceptions.InvalidURL(type(error).__name__)
 
     def _read(self) -> Answer:
         wanted = self.question

@@ -105,8 +105,13 @@ class Suite:
 
     def _ran(self, text: str, limit_s: float) -> str:
         """Raises what interrupts it."""
+        pipe = self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it is dead: its status tells
+            if pipe is not None:
+                pipe.write(f"{text}\n".encode())
+                pipe.flush()  # and stays open: when it closes, nobody waits for an answer any more
         try:
-            self.process.communicate(text.encode(), timeout=limit_s or None)
+            self.process.wait(timeout=limit_s or None)
         except subprocess.TimeoutExpired:
             return f"it was stopped after {limit_s:g} s, its time limit"
         status = self.process.returncode
@@ -134,5 +139,5 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """And whatever it has started."""
     with contextlib.suppress(ProcessLookupError):  # it ended by itself
         os.killpg(process.pid, signal.SIGKILL)
-    with process:
+    with contextlib.suppress(BrokenPipeError), process:
         pass  # closes its standard input, and waits

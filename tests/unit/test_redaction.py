@@ -115,3 +115,8 @@ def test_no_word_is_cut(text: str, longest: int) -> None:
 def test_a_secret_at_the_cut_goes_whole() -> None:
     assert cut(f"{'x' * 10} hunter22-and-more", 18) == f"{'x' * 10}…"
     assert cut("short", 18) == "short"
+
+
+def test_a_user_name_that_is_an_address_hides_no_password() -> None:
+    assert "hunter22" not in Redactor([]).text("smtp://ops@example.com:hunter22@mail.example.com:587 failed")
+    assert Redactor([]).text("http://host:80/a see x@y") == "http://host:80/a see x@y"

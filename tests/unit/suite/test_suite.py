@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import stat
 from pathlib import Path
 
@@ -90,3 +92,14 @@ def test_unmeasured_sources_survive_the_pipe() -> None:
         phase1(), {}, Judged(None, Unmeasured("the source", "no backup"), {}), False, heading(), (Path("/x"),)
     )
     assert GateRequest.parse(unknown.as_text()) == unknown
+
+
+def test_a_suite_ends_with_whoever_asked() -> None:
+    """Killed in the middle, they have freed the lock: nobody may go on sending test documents."""
+    with suite.started(ROOT, phase1("limits.soak_s=600"), {"PATH": os.environ["PATH"]}) as running:
+        pipe = running.process.stdin
+        assert pipe is not None
+        pipe.write(f"{request().as_text()}\n".encode())
+        pipe.flush()
+        pipe.close()
+        assert running.process.wait(60) == -signal.SIGKILL
