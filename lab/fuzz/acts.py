@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import py_compile
 import random
 import shutil
 import struct
@@ -121,6 +122,29 @@ def touch(diary: Diary) -> None:
     diary.moving((diary.lab.directory / ORCHESTRATOR).touch)
 
 
+def swap_a_folder(diary: Diary) -> None:
+    """A copy takes its place by `mv`: what the processes have in memory came from the one that went."""
+    folder = (diary.lab.directory / ORCHESTRATOR).parent
+    ready, gone = (
+        folder.with_name(f"{folder.name}.{word}") for word in ("ready", f"gone{diary.dice.getrandbits(32):x}")
+    )
+    shutil.copytree(folder, ready)
+    folder.rename(gone)
+    ready.rename(folder)
+    diary.moved = time.time_ns()
+    diary.note_files()
+
+
+def compile_elsewhere(diary: Diary) -> None:
+    """Somebody looks at the change after the processes began: it was there, and compiled, and nobody runs it."""
+    path = diary.lab.directory / ORCHESTRATOR
+    if diary.contents[-1][1] == "old":
+        plant.put(diary.lab, ORCHESTRATOR, plant.release_file("phase1"))
+        py_compile.compile(str(path), doraise=True)
+        plant.put(diary.lab, ORCHESTRATOR, plant.release_file("before"))
+        diary.note_files()
+
+
 def restart_one(diary: Diary) -> None:
     plant.restart(diary.lab, diary.any_worker())
 
@@ -194,6 +218,12 @@ def marked_documents_without_a_time(diary: Diary) -> None:
     diary.unclear = True
 
 
+def marked_documents_of_tomorrow(diary: Diary) -> None:
+    """Local time that was stored as if it were UTC, or a clock that is ahead."""
+    _insert(diary, created_at=datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1))
+    diary.unclear = True
+
+
 def _insert(diary: Diary, **fields: object) -> None:
     name = f"fuzz-{diary.dice.getrandbits(64):x}.jpg"
     document = {"_id": name, "quality_metrics": {"completeness_score": 0.2778}, **fields}
@@ -259,6 +289,8 @@ FIRST: tuple[Act, ...] = (
     restore_by_hand,
     module_left,
     touch,
+    swap_a_folder,
+    compile_elsewhere,
     restart_one,
     restart_workers,
     restart_coordinator,
@@ -280,6 +312,7 @@ THEN: tuple[Act, ...] = (
     marked_documents,
     marked_documents_of_before,
     marked_documents_without_a_time,
+    marked_documents_of_tomorrow,
     line_of_the_change,
     many_errors,
     many_errors_of_another_service,

@@ -51,7 +51,9 @@ compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $h "$1"; done; }
-there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; else gone "$1"; fi; }
+there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
+husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>/dev/null | head -n 1) &&
+  find "$1" -maxdepth 0 >/dev/null 2>&1 && [ -z "$left" ] && echo "husk $1"; return 0; }
 """
 
 
@@ -135,6 +137,7 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         still_there,
         folders_changed_at=past.newest_change(rows, on_the_way),
         compiled_before_removal=past.orphans(rows, removed),
+        husks=tuple(path for inside, path in removed.items() if ("husk", inside) in rows),
     )
 
 

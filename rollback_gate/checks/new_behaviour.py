@@ -78,6 +78,9 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
         return inconclusive(replica.label, replica.code)
     if replica.code.kept is not None:
         return _kept_modules(replica, replica.code)
+    if replica.code.husks and set(replica.code.still_there) <= set(replica.code.husks):
+        says = "has folders of the change in which nothing but bytecode is left: remove them, and verify again"
+        return inconclusive(replica.label, says, *replica.code.husks)
     if replica.code.still_there:
         return failed(replica.label, "still has modules of the change", Evidence.CODE, *replica.code.still_there)
     return passed(replica.label, f"has none of the {len(profile.removed())} removed modules", Evidence.CODE)

@@ -111,6 +111,14 @@ ROWS: tuple[Row, ...] = (
         BY_HAND,
         file(modified_at=None, changed_at=None),
     ),
+    (
+        "nothing-but-bytecode",
+        INCONCLUSIVE,
+        CODE,
+        "nothing but bytecode is left",
+        BY_RUN,
+        code(still_there=("enrichment_service/errors",), husks=("enrichment_service/errors",)),
+    ),
     ("code-read-once", INCONCLUSIVE, CODE, "not read a second time", BY_RUN, first(restarted=None)),
     ("code-unread-at-the-end", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, first(restarted=GONE)),
     (

@@ -345,3 +345,16 @@ def later(folder: Path, seconds: float = 0.2) -> None:
     probe.touch()
     while probe.stat().st_mtime_ns < before + seconds * 1e9:
         probe.touch()
+
+
+def test_a_folder_with_nothing_but_bytecode_is_told_apart(profile: Profile) -> None:
+    """`git checkout` of the old revision leaves it: git does not know of bytecode."""
+    folder = root_of(profile) / "enrichment_service/errors"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep/x.py").write_text("a = 1\n")
+    compiled(folder / "deep/x.py")
+    assert (read(profile).still_there, read(profile).husks) == (("enrichment_service/errors",), ())
+    (folder / "deep/x.py").unlink()
+    assert read(profile).still_there == read(profile).husks == ("enrichment_service/errors",)
+    (folder / "link").symlink_to("/nowhere")
+    assert read(profile).husks == ()

@@ -72,6 +72,14 @@ def test_removed_modules() -> None:
     assert claim.details == ("enrichment_service/errors",)
 
 
+def test_a_folder_of_bytecode_is_a_reason_to_doubt() -> None:
+    """Nothing in it can be imported by its name; beside a module that can be it does not count."""
+    husk = CodeReading((file_reading(),), ("a",), husks=("a",))
+    assert new_behaviour.removed_modules(replica_reading(code=husk), phase1()).outcome is Outcome.INCONCLUSIVE
+    both = replace(husk, still_there=("a", "b"))
+    assert new_behaviour.removed_modules(replica_reading(code=both), phase1()).outcome is Outcome.FAILED
+
+
 def test_more_documents_than_were_read_prove_nothing() -> None:
     """Marked ones may be among those that were not."""
     many = replace(documents(0.3), truncated=True)
