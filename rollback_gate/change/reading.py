@@ -58,7 +58,7 @@ class FileReading:
 class CodeReading:
     """Restored files and those removed ones that are still there, by asking inside one container.
 
-    `husks`: those of them in which nothing but bytecode is left. `compiled_before_removal`: by path, bytecode of removed
+    `husks`: those in which nothing but bytecode is left. `compiled_before_removal`: by path, bytecode of removed
     modules that is still there. `folders_changed_at`: when a folder on the way to an item last changed, Python's own
     bytecode left out. `from_outside`: read through the engine, where the image has no shell to ask; times are then the
     files' only. `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.

@@ -62,7 +62,7 @@ ROWS: tuple[Row, ...] = (
         "exited",
         NO_GO,
         RUNNING,
-        "is exited with status",
+        "): is exited",
         BY_RUN,
         chain(state("before", status="exited"), state("after", status="exited")),
     ),
