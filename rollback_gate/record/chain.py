@@ -48,10 +48,10 @@ def note(place: Path, name: str, link: Link, now: Callable[[], Instant]) -> None
     Everybody may read it: there are only names, digests and paths in it, and whoever asks the gate needs it.
     """
     folder = place / FOLDER
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in (place, folder):
-            made.chmod(0o755)
+    for one in (place, folder):
+        if not one.is_dir():  # one that is there is somebody's, as they want it
+            one.mkdir(parents=True, exist_ok=True)
+            one.chmod(0o755)
     path = folder / f"{name}.jsonl"
     journal = Journal(path, now)
     if link.gone:

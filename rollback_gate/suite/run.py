@@ -33,7 +33,8 @@ PLUGINS = (
 )
 LOG_NAME = "pytest.log"
 _STYLE_NAME = "record.css"
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+# Which engine is asked must be the caller's: one that did not answer it must not become another one here.
+_ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def command(root: Path, folder: Path) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def command(root: Path, folder: Path) -> tuple[str, ...]:
 
 def environment(environ: Mapping[str, str], more: Iterable[str]) -> dict[str, str]:
     """What children may know, and `more`: nothing that could change which tests run, and no key to sign with."""
-    return {**allowed(environ, (*_CERTIFICATES, *more)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {**allowed(environ, (*_ALSO, *more)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @dataclass(frozen=True)

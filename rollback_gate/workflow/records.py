@@ -121,7 +121,10 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
     """Removes what `left_over` names. Raises WrongSetting, Unreachable."""
     if keep < 1:
         raise WrongSetting(f"--keep {keep}: must be 1 at least", "for example --keep 20")
-    listed = [one for one in records(call) if one.deployment and _is_listed(call, one)]
+    known = [one for one in records(call) if one.deployment]
+    listed = [one for one in known if _is_listed(call, one)]
+    if len(listed) < len(known):
+        call.terminal.line(f"{len(known) - len(listed)} are in no chain of records that is kept here, and stay")
     going = left_over(listed, keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
     for one in going:
         if not is_dry_run:

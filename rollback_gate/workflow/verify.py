@@ -160,13 +160,13 @@ def _unpublished(
     call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any], trouble: str, why: str
 ) -> Verified:
     """What was measured is told all the same; a GO that nobody can look up is none."""
-    told = _told(call, folder, heading, call.terminal.redactor.value(dict(record)), trouble)
-    call.terminal.error(f"the record could not be written: {why}")
+    told = _told(call, None, heading, call.terminal.redactor.value(dict(record)), trouble)
+    call.terminal.error(f"the record could not be written in {folder.path}: {why}")
     return replace(told, code=ExitCode.INCONCLUSIVE if told.code is ExitCode.GO else told.code)
 
 
-def _told(call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
-    """The record in the terminal."""
+def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
+    """The record in the terminal. `folder`: None where it could not be written."""
     judgement = build.verdict_of(record)
     for finding in judgement.findings:
         title = heading.titles.get(finding.check, finding.check)
@@ -175,10 +175,14 @@ def _told(call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any
     call.terminal.verdict(judgement.verdict, reason, judgement.notes)
     if heading.unended_run:
         call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
-    call.terminal.line(f"record: {folder.path / write.HTML_NAME}")
+    code = EXIT_OF_VERDICT[judgement.verdict]
+    if folder is None:
+        return Verified(code, Path(), record)
+    page = folder.path / write.HTML_NAME
+    call.terminal.line(f"record: {page}")
     signed = f", signed with key {call.key.name}" if call.key else ", not signed"
     call.terminal.line(f"sha256 of {write.JSON_NAME}: {seal.digest(seal.canonical(record))}{signed}")
-    return Verified(EXIT_OF_VERDICT[judgement.verdict], folder.path / write.HTML_NAME, record)
+    return Verified(code, page, record)
 
 
 def _runs(

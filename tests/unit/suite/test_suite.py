@@ -45,10 +45,16 @@ def test_nothing_of_the_environment_reaches_pytest() -> None:
         "COMPOSE_FILE": "other.yml",
         seal.KEY_VARIABLE: "k" * 32,
         "DOCKER_HOST": "unix:///x",
+        "DOCKER_CONTEXT": "remote",
         "MONGO_PASSWORD": "p",
     }
     kept = suite.environment(given, ["MONGO_PASSWORD"])
-    assert kept == {"DOCKER_HOST": "unix:///x", "MONGO_PASSWORD": "p", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    assert kept == {
+        "DOCKER_HOST": "unix:///x",
+        "DOCKER_CONTEXT": "remote",
+        "MONGO_PASSWORD": "p",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
 
 
 def test_the_command_is_isolated_and_explicit() -> None:

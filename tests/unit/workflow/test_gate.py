@@ -354,6 +354,13 @@ def test_everybody_may_read_which_records_there_are(call: Call, tmp_path: Path) 
     assert modes == [0o644, 0o755, 0o755]
 
 
+def test_a_state_directory_that_is_there_stays_as_it_is(call: Call, tmp_path: Path) -> None:
+    """It may be somebody else's, who lets this user write there."""
+    (tmp_path / "state").mkdir(mode=0o750)
+    keep(call, OLD)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o750
+
+
 def test_a_record_of_nobody_knows_which_deployment_breaks_nothing(call: Call) -> None:
     keep(call, OLD)
     for name in ("20261124T000000Z-0000", "20261124T000001Z-0000"):
