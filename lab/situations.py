@@ -92,6 +92,7 @@ def all_failing(lab: Lab) -> None:
 
 def all_failing_without_mcp(lab: Lab) -> None:
     all_failing(lab)
+    lab.wait(lambda: not plant.messages(lab), "all are given up: one that is in work would fail otherwise now")
     lab.mcp("refused")
     lab.wait(lambda: not _takes_connections(lab), "the MCP server's end")
 

@@ -103,11 +103,20 @@ def wait_until(lab: Lab, condition: str, holds: Any) -> None:
 
 def consumers(lab: Lab) -> list[str]:
     """Host names of the channel's clients."""
+    return [str(client["hostname"]) for channel in _channels(lab) for client in channel["clients"]]
+
+
+def messages(lab: Lab) -> int:
+    """That the queue still holds, or has handed out."""
+    kinds = ("depth", "in_flight_count", "deferred_count")
+    return sum(channel[kind] for channel in _channels(lab) for kind in kinds)
+
+
+def _channels(lab: Lab) -> list[dict[str, Any]]:
     url = f"http://127.0.0.1:{lab.settings['LAB_QUEUE_PORT']}/stats?format=json"
     with urllib.request.urlopen(url, timeout=5) as answer:
         topics = json.load(answer)["topics"]
-    channels = [channel for topic in topics for channel in topic["channels"]]
-    return [str(client["hostname"]) for channel in channels for client in channel["clients"]]
+    return [channel for topic in topics for channel in topic["channels"]]
 
 
 # --- logs: written to the process's own standard error, as its own lines would be
