@@ -37,7 +37,8 @@ def answers(table: dict[str, Any]) -> dict[str, str]:
 def test_situation(operator: Operator, situation: Situation) -> None:
     """The decision, by the rule that is to make it, with its words; and the exit code says the same."""
     status, table = assessed(operator, *situations.prepare(operator.lab, situation))
-    assert (table["decision"], table["rule"]) == (situation.decision.value, situation.rule), table["reason"]
+    said = json.dumps([table["reason"], table["answers"], table["numbers"]], indent=1)
+    assert (table["decision"], table["rule"]) == (situation.decision.value, situation.rule), said
     assert situation.words in table["reason"]
     assert status == EXIT_OF_DECISION[situation.decision]
     assert answers(table)[situation.rule] != "quiet"
