@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollback_gate.change.content import Content
 from rollback_gate.evidence.proof import PROBE_PREFIX
@@ -144,12 +144,19 @@ class Symptoms:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Of all replicas, oldest first, without the gate's own. What one replica has completed no other one failed."""
+        """Of all replicas, oldest first, without the gate's own. What one replica has completed no other one failed.
+
+        One that is in work again, wherever, has taken as long as it took before.
+        """
         found = (a for log in self.logs for a in log.attempts if not a.is_probe)
         rows = sorted(found, key=lambda attempt: attempt.at)
         finished = {attempt.document for attempt in rows if attempt.finished}
         latest = {attempt.document: attempt for attempt in rows if attempt.finished or attempt.document not in finished}
-        return tuple(sorted(latest.values(), key=lambda attempt: attempt.at))
+        took: dict[str, float] = {}
+        for attempt in rows:
+            took[attempt.document] = max(attempt.seconds, took.get(attempt.document, 0.0))
+        known = (a if a.finished else replace(a, seconds=took[document]) for document, a in latest.items())
+        return tuple(sorted(known, key=lambda attempt: attempt.at))
 
 
 def _together(counts: Iterable[ErrorCount]) -> ErrorCount:

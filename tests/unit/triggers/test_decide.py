@@ -360,3 +360,15 @@ def test_what_is_unmeasured_is_never_calm(symptoms: Symptoms, what: str) -> None
         "workers": replace(symptoms, workers=GONE),
     }
     assert decide(without[what], PROFILE).decision.severity >= TELL.severity
+
+
+def test_a_document_that_is_in_work_again_elsewhere_has_taken_its_time() -> None:
+    """The queue delivered it again to another replica, which has it for a moment only."""
+    (before,) = attempts(1, 500)
+    before = replace(before, finished=False)
+    again = replace(before, at=before.at.plus(600), seconds=0.1)
+    both = well(workers=(worker(history(attempts=(before,))), worker(history(attempts=(again,)))))
+    assert [(a.at, a.seconds) for a in both.attempts] == [(again.at, 500)]
+    done = replace(again, finished=True)
+    both = well(workers=(worker(history(attempts=(before,))), worker(history(attempts=(done,)))))
+    assert [a.seconds for a in both.attempts] == [0.1]
