@@ -23,6 +23,7 @@ from lab.operator import QUICK, Operator, settings
 from lab.reference import COORDINATOR, WORKER, Lab
 
 STATIONS = 3
+_EDITED = "edited"
 SEEDS = Path(__file__).parent / "seeds.txt"
 
 
@@ -122,7 +123,9 @@ def _nothing(_: Operator) -> bool:
 
 
 def _older_removed(operator: Operator) -> bool:
-    older = sorted(path for path in operator.reports.iterdir() if path.is_dir())[:-1]
+    """One that nobody has touched: of one that was edited the next verify has said that it is lost."""
+    older = sorted(path for path in operator.reports.glob("2*") if path.is_dir())[:-1]
+    older = [path for path in older if not (path / _EDITED).exists()]
     if not older:
         return True
     shutil.rmtree(older[-1])
@@ -138,6 +141,7 @@ def _newest_moved(operator: Operator) -> bool:
 def _newest_edited(operator: Operator) -> bool:
     path = operator.newest_record()["folder"] / "report.json"
     path.write_text(path.read_text().replace('"operator": "', '"operator": "x', 1))
+    path.with_name(_EDITED).touch()
     return False
 
 

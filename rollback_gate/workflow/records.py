@@ -148,7 +148,7 @@ def sign_chain(call: Call) -> ExitCode:
 
 
 def _is_listed(call: Call, one: Kept) -> bool:
-    """As the chain has it, and not its newest: what somebody else has put there counts for nothing, and stays."""
+    """As the chain has it: what somebody else has put there counts for nothing, and stays."""
     links = published.links_of(call, DeploymentId.parse(one.deployment))
     made = seal.digest(seal.canonical(one.seen.record))
     return any((link.record_id, link.digest) == (one.folder.name, made) for link in links if not link.gone)
