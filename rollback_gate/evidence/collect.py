@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading
+from rollback_gate.change.strategy import covering_mount
 from rollback_gate.evidence import boundary, mcp, queue
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
@@ -156,6 +157,10 @@ class Collector:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
         return why
 
+    def _is_behind_a_mount(self, replica: Replica) -> bool:
+        """Of code in an image, a run that restores files behind mounts has changed nothing."""
+        return any(covering_mount(replica.mounts, path) for path in self.profile.places(replica.service))
+
     def _latest(self) -> Instant | None:
         """When a document can have been created at the latest; None where the engine does not say its time."""
         now = time_of(self.engine)
@@ -252,7 +257,7 @@ class Collector:
             in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
-            reverted_at=self.judged.reverted_at,
+            reverted_at=self.judged.reverted_at if replica and self._is_behind_a_mount(replica) else None,
         )
 
     def _probes(
