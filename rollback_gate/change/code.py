@@ -52,7 +52,7 @@ compiled() { [ -f "$1" ] || return 0
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $h "$1"; done; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
-husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>/dev/null | head -n 1) &&
+husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>&1 | head -n 1) &&
   find "$1" -maxdepth 0 >/dev/null 2>&1 && [ -z "$left" ] && echo "husk $1"; return 0; }
 """
 

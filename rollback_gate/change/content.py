@@ -22,7 +22,8 @@ class Source:
     """What `path` (relative to the project directory) is to hold, and where that comes from.
 
     `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`: as git
-    keeps it, for a file that is not in place; None where the source does not tell.
+    keeps it, for a file that is not in place; None where the source does not tell. `repository`: folder of a git
+    repository.
     """
 
     path: str
@@ -31,10 +32,16 @@ class Source:
     data: bytes
     digest: str
     is_executable: bool | None = None
+    repository: str = ""
 
     @classmethod
-    def of(cls, path: str, kind: str, origin: str, data: bytes, is_executable: bool | None = None) -> Source:
-        return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest(), is_executable)
+    def of(cls, path: str, kind: str, origin: str, data: bytes) -> Source:
+        return cls(path, kind, origin, data, hashlib.sha256(data).hexdigest())
+
+    @property
+    def says(self) -> str:
+        """Where it comes from, in words."""
+        return f"{self.kind} {self.origin}" + (f" of {self.repository}" if self.repository else "")
 
 
 def classify(data: bytes, item: FileItem) -> tuple[Content, str]:

@@ -6,7 +6,7 @@ Never just HEAD, as the runbook has it: HEAD is the change. The last commit whos
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rollback_gate.change.content import Content, Source, classify
@@ -44,7 +44,7 @@ class History:
         for commit in commits:
             blob = self._blob(commit, path)
             if blob is not None and classify(blob.data, item)[0] is Content.OLD:
-                return Source.of(path, "git", commit[:12], blob.data, blob.is_executable)
+                return self._source(path, commit, blob)
         raise Refused(
             f"in none of the last {len(commits)} commits of {path} it is old code",
             "name another revision with --rev, for example one of another branch",
@@ -60,7 +60,12 @@ class History:
         content, why = classify(blob.data, item)
         if content is not Content.OLD:
             raise Refused(f"{path} in revision {rev} is {content} ({why})", "choose another one: git log -- " + path)
-        return Source.of(path, "git", commit[:12], blob.data, blob.is_executable)
+        return self._source(path, commit, blob)
+
+    def _source(self, path: str, commit: str, blob: _Blob) -> Source:
+        top = self._git("rev-parse", "--show-toplevel").removesuffix("\n")
+        found = Source.of(path, "git", commit[:12], blob.data)
+        return replace(found, is_executable=blob.is_executable, repository=top)
 
     def _blob(self, commit: str, path: str) -> _Blob | None:
         """As committed; None where that commit removed the file."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
 
+_CLOCK_STEPS_S = 5
 _COMPILES_WITHIN_S = 60  # of its start: what was compiled later may be another process's doing
 _IN_MEMORY = "the process still has the code in memory that was there at its start"
 
@@ -24,6 +26,10 @@ def process_start(replica: ReplicaReading) -> Claim:
     if not isinstance(replica.before, Replica) or replica.before.started_at is None:
         return inconclusive(replica.label, "no process is running whose start could be compared")
     started = replica.before.started_at
+    now = replica.log.read_at if isinstance(replica.log, LogSummary) else None
+    if now is not None and started.seconds_since(now) > _CLOCK_STEPS_S:
+        says = f"its process started at {started.short}, and the engine's clock says {now.short}: it was set back"
+        return inconclusive(replica.label, f"{says}; restart the replica")
     if was_otherwise := _was_otherwise(replica, code, started):
         return failed(replica.label, was_otherwise, Evidence.PROCESS, _IN_MEMORY)
     if doubt := _doubt(replica, code, started):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.configured import SAME_PARTS
@@ -12,6 +13,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.redaction import cut
 
 _LONGEST = 200
+_CHECKS_MISSED, _CHECK_SLACK_S = 2, 60
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
@@ -134,7 +136,23 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
+    if forgotten := _is_checked_no_more(latest, replica.log):
+        return inconclusive(replica.label, forgotten)
     return _health(replica.label, latest, readings.ill_before)
+
+
+def _is_checked_no_more(replica: Replica, log: LogSummary | Unmeasured) -> str:
+    """An engine that was started again beneath its containers may run their health checks no more; "" where it does."""
+    now = log.read_at if isinstance(log, LogSummary) else None
+    if now is None or replica.check_at is None or replica.health not in ("healthy", "unhealthy"):
+        return ""
+    silent_s = now.seconds_since(replica.check_at)
+    if silent_s <= _CHECKS_MISSED * replica.check_every_s + _CHECK_SLACK_S:
+        return ""
+    says = (
+        f"is {replica.health}, but its health check last ran {silent_s / 60:.0f} min ago, at {replica.check_at.short}"
+    )
+    return f"{says}: restart it, so that the engine goes on with it"
 
 
 def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Claim:

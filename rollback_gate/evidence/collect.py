@@ -157,10 +157,6 @@ class Collector:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
         return why
 
-    def _is_behind_a_mount(self, replica: Replica) -> bool:
-        """Of code in an image, a run that restores files behind mounts has changed nothing."""
-        return any(covering_mount(replica.mounts, path) for path in self.profile.places(replica.service))
-
     def _latest(self) -> Instant | None:
         """When a document can have been created at the latest; None where the engine does not say its time."""
         now = time_of(self.engine)
@@ -257,7 +253,7 @@ class Collector:
             in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
-            reverted_at=self.judged.reverted_at if replica and self._is_behind_a_mount(replica) else None,
+            reverted_at=self.judged.reverted_at if replica and is_behind_a_mount(self.profile, replica) else None,
         )
 
     def _probes(
@@ -286,6 +282,11 @@ class Collector:
         bucket_s = max(_FINEST_S, (self.now().seconds_since(since) + span_s) / _BUCKETS)
         first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that one ends where the boundary is
         return self.documents.series(first, bucket_s)
+
+
+def is_behind_a_mount(profile: Profile, replica: Replica) -> bool:
+    """Of code in an image, a run that restores files behind mounts has changed nothing."""
+    return any(covering_mount(replica.mounts, path) for path in profile.places(replica.service))
 
 
 def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> tuple[str, ...] | Unmeasured:

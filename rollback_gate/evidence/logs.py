@@ -22,6 +22,8 @@ SILENCE_S = 300  # an engine looks through all of a log for `since` before it sa
 _FIRST_TAIL = 100
 _GONE = 404
 _STAMPED = 64  # enough of a line for its timestamp
+_KNOWN_BY = 4096  # bytes of a line: the engine's time and as much text
+_MOST_NEW_BYTES = 64 * 1024 * 1024
 
 
 def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
@@ -91,9 +93,9 @@ class Follower:
     engine: Engine
     replica: Replica
     reader: LogReader
-    _last: Instant | None = None
+    _has_begun: bool = False
+    _last: bytes = b""
     _begins_at: Instant | None = None
-    _seen: bool = False
     _shrank: bool = False
 
     def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
@@ -102,44 +104,49 @@ class Follower:
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
         try:
-            if self._last is None:
-                self._read_whole()
-            else:
+            if self._last:
                 self._read_new(self._last)
+            else:
+                self._read_whole()
         except Unreachable as error:
             return Unmeasured(what, error.message)
         return replace(self.reader.summary(), read_at=now, begins_at=self._begins_at, shrank=self._shrank)
 
     def _read_whole(self) -> None:
-        self._begins_at = oldest(self.engine, self.replica)
-        last = self.reader.since
+        begins_at = oldest(self.engine, self.replica)
+        self._shrank = self._shrank or (self._has_begun and is_later(begins_at, self._begins_at))
+        self._begins_at, self._has_begun = begins_at, True
         # Of files that are rotated, some engines leave out newer ones too where they are asked since a time.
         is_rotated = self.replica.log_is_limited and self.replica.log_driver in ("local", "json-file")
         for block in blocks(self.engine, self.replica, None if is_rotated else self.reader.since):
             self.reader.feed_block(block)
-            stamped = split_timestamp(
-                block.removesuffix(b"\n").rpartition(b"\n")[2][:_STAMPED].decode(errors="replace")
-            )
-            last = stamped[0] if stamped else last
-            self._seen = True
-        self._last = last
+            self._last = block.removesuffix(b"\n").rpartition(b"\n")[2][:_KNOWN_BY]
 
-    def _read_new(self, last: Instant) -> None:
-        lines = [
-            (stamped, line) for line in recent(self.engine, self.replica, last) if (stamped := split_timestamp(line))
-        ]
-        self._shrank = self._shrank or self._lost_some(last, [stamped[0] for stamped, _ in lines])
-        for stamped, line in lines:
-            if stamped[0] > last:
-                self.reader.feed(line)
-                self._last, self._seen = stamped[0], True
+    def _read_new(self, last: bytes) -> None:
+        """By place, not by time: two streams are stamped out of order, and a clock may be set back."""
+        is_there, lines = after(self.engine, self.replica, last)
+        self._shrank = self._shrank or not is_there
+        stamp = _time_of(last)
+        for line in lines:
+            at = _time_of(line)
+            if is_there or stamp is None or at is None or at > stamp:
+                self.reader.feed(self._of_this_process(line, at))
+                self._last = line[:_KNOWN_BY]
 
-    def _lost_some(self, last: Instant, now: Iterable[Instant]) -> bool:
-        """The last line that was read is not there any more; of one that had none to read, its oldest is not."""
-        if self._seen:
-            return last not in now
-        begins_at = oldest(self.engine, self.replica)
-        return self._begins_at is not None and (begins_at is None or begins_at > self._begins_at)
+    def _of_this_process(self, line: bytes, at: Instant | None) -> str:
+        """What stands behind a line of this process is of this process, even if its time is before the start."""
+        text = line.decode(errors="replace")
+        return text if at is None or at >= self.reader.since else f"{self.reader.since} {text.partition(' ')[2]}"
+
+
+def is_later(now: Instant | None, then: Instant | None) -> bool:
+    """The log began at `then`, and does not any more; None for an empty one."""
+    return then is not None and (now is None or now > then)
+
+
+def _time_of(line: bytes) -> Instant | None:
+    stamped = split_timestamp(line[:_STAMPED].decode(errors="replace"))
+    return stamped[0] if stamped else None
 
 
 def oldest(engine: Engine, replica: Replica) -> Instant | None:
@@ -147,9 +154,24 @@ def oldest(engine: Engine, replica: Replica) -> Instant | None:
     with contextlib.closing(blocks(engine, replica, None)) as found:
         for block in found:
             for line in block.split(b"\n"):
-                if stamped := split_timestamp(line[:_STAMPED].decode(errors="replace")):
-                    return stamped[0]
+                if at := _time_of(line):
+                    return at
     return None
+
+
+def after(engine: Engine, replica: Replica, last: bytes) -> tuple[bool, list[bytes]]:
+    """Whether the log still has this line (its first bytes), and the lines behind it; all that were read, where not.
+
+    From the log's end: given a time, the engine looks through all of it. Raises Unreachable.
+    """
+    tail, before = _FIRST_TAIL, -1
+    while True:
+        text = b"".join(blocks(engine, replica, None, tail))
+        lines = text.removesuffix(b"\n").split(b"\n") if text else []
+        places = [place for place, line in enumerate(lines) if line[:_KNOWN_BY] == last]
+        if places or len(text) == before or len(text) > _MOST_NEW_BYTES:
+            return bool(places), lines[places[-1] + 1 :] if places else lines
+        tail, before = tail * 8, len(text)  # the engine counts a long line as several: only more, or older ones, tell
 
 
 def recent(engine: Engine, replica: Replica, since: Instant) -> list[str]:

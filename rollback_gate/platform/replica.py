@@ -22,6 +22,7 @@ ENVIRONMENT_FILES_LABEL = "com.docker.compose.project.environment_file"
 _ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NOT_FOUND = re.compile(r"\S*sh: (?:(?:line )?\d+: )?\S+: (?:command )?not found")
+_CHECK_DEFAULT_NS = 30 * 10**9
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -52,7 +53,8 @@ class Replica:
     `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
     `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
     `log_is_limited`: its oldest lines may be thrown away. `network_of`: id of the container whose network it shares.
-    `check_results`: how many the health check has given.
+    `check_results`: how many the health check has given; `check_at`: when the last one began; `check_every_s`: from
+    one to the next at most.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
     """
 
@@ -85,6 +87,8 @@ class Replica:
     environment_files: str = ""
     network_of: str = ""
     check_results: int = 0
+    check_at: Instant | None = None
+    check_every_s: float = 0
     working_directory: str = ""
     number: str = ""
     log_is_limited: bool = False
@@ -145,6 +149,7 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
     started = state.get("StartedAt") or _NEVER
     finished = state.get("FinishedAt") or _NEVER
     networks = (attrs.get("NetworkSettings") or {}).get("Networks") or {}
+    results = (state.get("Health") or {}).get("Log") or ()
     return Replica(
         id=attrs["Id"],
         name=attrs["Name"].lstrip("/"),
@@ -176,8 +181,10 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         made_in=labels.get(DIRECTORY_LABEL, ""),
         environment_files=labels.get(ENVIRONMENT_FILES_LABEL, ""),
         network_of=_container_of(host.get("NetworkMode") or ""),
-        check_results=len((state.get("Health") or {}).get("Log") or ()),
-        check_cannot_run=_cannot_run((state.get("Health") or {}).get("Log") or (), started),
+        check_results=len(results),
+        check_at=max((Instant.parse(row["Start"]) for row in results), default=None),
+        check_every_s=_check_every_s(config.get("Healthcheck") or {}),
+        check_cannot_run=_cannot_run(results, started),
     )
 
 
@@ -188,6 +195,11 @@ def _is_limited(log: Mapping[str, Any]) -> bool:
 
 def _mount(row: Mapping[str, Any]) -> Mount:
     return Mount(row["Type"], row.get("Source", ""), row["Destination"], row.get("Name", ""))
+
+
+def _check_every_s(check: Mapping[str, Any]) -> float:
+    """Interval and time limit, as the engine takes what is not set."""
+    return sum(check.get(name) or _CHECK_DEFAULT_NS for name in ("Interval", "Timeout")) / 1e9
 
 
 def _container_of(network_mode: str) -> str:

@@ -153,7 +153,7 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "kinds": {source.path: source.kind for source in goal.sources},
         "executable": [source.path for source in goal.sources if source.is_executable],
         "origins": {source.path: source.origin for source in goal.sources},
-        "sources": {source.path: f"{source.kind} {source.origin}" for source in situation.restore},
+        "sources": {source.path: source.says for source in situation.restore},
         "remove": list(goal.remove),
         "goal_images": dict(goal.images),
         "images": dict(situation.images),

@@ -25,7 +25,7 @@ def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Re
     if strategy is Strategy.IMAGE:
         return _from_image(sources, goal, containers)
     found = sources.find(containers)
-    return replace(goal, sources=found), "; ".join(f"{s.path} from {s.kind} {s.origin}" for s in found)
+    return replace(goal, sources=found), "; ".join(f"{s.path} from {s.says}" for s in found)
 
 
 def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:

@@ -88,7 +88,7 @@ def _files(situation: Situation) -> list[Step]:
         Step(
             f"restore:{s.path}",
             Kind.RESTORE,
-            f"restore {s.path} from {s.kind} {s.origin}",
+            f"restore {s.path} from {s.says}",
             (s.path,),
             f"{_by_hand(situation, s)} {quote(str(at / s.path))}",
         )

@@ -76,6 +76,9 @@ def gate(call: Call, wish: Wish) -> ExitCode:
             obstacles = _still_true(notes, profile, seen.record, engine, wish.allow_unbound)
     if seen is not None and not obstacles and wish.with_actions:
         obstacles = _actions(call, profile, seen.record, where)
+        if not call.key:
+            says = f"whoever may write {call.reports} could have noted it: it is not signed ({seal.KEY_VARIABLE})"
+            notes.append(Note("warning", "approval", says))
     return _said(call, wish, _answer(call, name, seen, notes, obstacles))
 
 

@@ -111,7 +111,11 @@ def publish(call: Call, folder: Folder, record: Mapping[str, Any], around: str =
         name = str(written["deployment"]["id"])
         deployment = DeploymentId.parse(name)
         made = digest(canonical(written))
-        _note(call, deployment, Link(str(written["record_id"]), made, name, str(folder.path), ""))
+        try:
+            _note(call, deployment, Link(str(written["record_id"]), made, name, str(folder.path), ""))
+        except WrongSetting as error:
+            says = f"the record is in {folder.path}, but not in the chain: {error.message}"
+            raise WrongSetting(says, error.remedy) from error
         publish_chain(call, deployment, inside, str(written["record_id"]))
     return written
 

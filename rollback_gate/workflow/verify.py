@@ -132,8 +132,11 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     _beside(call, folder, left)
     try:
         written = published.publish(call, folder, record, "" if trouble else left.page)
-    except (OSError, ValueError, RollbackGateError) as error:
-        return _unpublished(call, folder, heading, record, trouble, str(error))
+    except (OSError, ValueError) as error:
+        why = f"the record could not be written in {folder.path}: {error}"
+        return _unpublished(call, heading, record, trouble, why)
+    except RollbackGateError as error:
+        return _unpublished(call, heading, record, trouble, str(error))
     return _told(call, folder, heading, written, trouble)
 
 
@@ -156,12 +159,10 @@ def _beside(call: Call, folder: Folder, left: Left) -> None:
             write.write_beside(inside / write.JUNIT_NAME, left.junit, call.terminal.redactor)
 
 
-def _unpublished(
-    call: Call, folder: Folder, heading: Heading, record: Mapping[str, Any], trouble: str, why: str
-) -> Verified:
+def _unpublished(call: Call, heading: Heading, record: Mapping[str, Any], trouble: str, why: str) -> Verified:
     """What was measured is told all the same; a GO that nobody can look up is none."""
     told = _told(call, None, heading, call.terminal.redactor.value(dict(record)), trouble)
-    call.terminal.error(f"the record could not be written in {folder.path}: {why}")
+    call.terminal.error(why)
     return replace(told, code=ExitCode.INCONCLUSIVE if told.code is ExitCode.GO else told.code)
 
 

@@ -35,9 +35,9 @@ def profile(tmp_path: Path) -> Profile:
     return phase1(f"services.enrichment-worker.root={root}")
 
 
-def ask(script: str) -> Answer:
+def ask(script: str, *by: str) -> Answer:
     environ = {"PATH": os.environ["PATH"]}  # not this process's word on bytecode
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False, env=environ)
+    done = subprocess.run([*by, "/bin/sh", "-c", script], capture_output=True, text=True, check=False, env=environ)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -49,8 +49,9 @@ def orchestrator(profile: Profile) -> Path:
     return root_of(profile) / ORCHESTRATOR
 
 
-def read(profile: Profile) -> CodeReading:
-    reading = code.parse(profile, ask(code.script(profile, replica())), replica())
+def read(profile: Profile, *by: str) -> CodeReading:
+    """`by`: a command that runs the question as somebody else."""
+    reading = code.parse(profile, ask(code.script(profile, replica()), *by), replica())
     assert isinstance(reading, CodeReading), reading
     return reading
 
@@ -358,3 +359,13 @@ def test_a_folder_with_nothing_but_bytecode_is_told_apart(profile: Profile) -> N
     assert read(profile).still_there == read(profile).husks == ("enrichment_service/errors",)
     (folder / "link").symlink_to("/nowhere")
     assert read(profile).husks == ()
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_empty() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        profile = phase1(f"services.enrichment-worker.root={place}")
+        (Path(place) / "enrichment_service/workers").mkdir(parents=True)
+        (Path(place) / "enrichment_service/errors/deep").mkdir(parents=True, mode=0o700)
+        found = read(profile, "setpriv", "--reuid=65534", "--clear-groups")
+        assert (found.still_there, found.husks) == (("enrichment_service/errors",), ())

@@ -49,6 +49,14 @@ def test_the_last_commit_that_is_old_code_byte_for_byte(history: History) -> Non
     assert history.newest_old(ITEM).data == OLD + b"# second\r\n\xff\n"
 
 
+def test_a_source_names_its_repository(history: History, tmp_path: Path) -> None:
+    """Which one it was cannot be told from the commit, and `git` looks in the folders above."""
+    history.directory.mkdir(parents=True, exist_ok=True)
+    source = history.newest_old(ITEM)
+    assert source.says == f"git {source.origin} of {tmp_path}"
+    assert history.at(ITEM, "HEAD~3").says.endswith(f" of {tmp_path}")
+
+
 @pytest.mark.parametrize(
     ("rev", "says"),
     [

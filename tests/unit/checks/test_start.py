@@ -11,7 +11,7 @@ from rollback_gate.change.reading import Bytecode, CodeReading
 from rollback_gate.checks import start
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Outcome
-from tests.unit.builders import STARTED, file_reading, replica, replica_reading
+from tests.unit.builders import STARTED, file_reading, log, replica, replica_reading
 
 
 def with_file(**changes: Any) -> CodeReading:
@@ -24,6 +24,13 @@ OTHERWISE = {"size": 19_153, "bytecode": (Bytecode(24_000, STARTED.plus(1)),)}
 
 def by_hand(code: CodeReading, **changes: Any) -> Claim:
     return start.process_start(replica_reading(code=code, by_run=None, **changes))
+
+
+def test_a_start_that_has_not_come_yet_compares_with_nothing() -> None:
+    """A clock that was set back: what is older than the process cannot be told by times any more."""
+    ahead = replica_reading(log=log(read_at=STARTED.plus(-3600)))
+    assert start.process_start(ahead).outcome is Outcome.INCONCLUSIVE
+    assert start.process_start(replica_reading(log=log(read_at=STARTED.plus(-1)))).passed, "clocks step a little"
 
 
 AFTER, LONG_AFTER, BEFORE = STARTED.plus(2), STARTED.plus(600), STARTED.plus(-1)

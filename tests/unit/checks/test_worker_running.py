@@ -30,6 +30,18 @@ SILENT: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("health", ["healthy", "unhealthy"])
+def test_a_health_check_that_is_not_run_any_more_says_nothing(health: str) -> None:
+    """An engine that was started again beneath its containers (live-restore) may have forgotten it."""
+
+    def judged(spoke_s: float) -> Outcome:
+        now = replica(health=health, check_at=STARTED.plus(90 - spoke_s), check_every_s=30)
+        return worker_running.state(readings(), replica_reading(before=now, after=now)).outcome
+
+    assert judged(100) is (Outcome.PASSED if health == "healthy" else Outcome.FAILED)
+    assert judged(3600) is Outcome.INCONCLUSIVE
+
+
 def test_expected_number() -> None:
     """Two of two pass; one of two fails; three of two is a surprise that GO must not cover."""
     assert worker_running.expected_number(readings()).passed

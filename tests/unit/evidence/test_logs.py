@@ -64,6 +64,19 @@ def test_what_is_new_is_read_on() -> None:
     assert (found.lines, found.shrank) == (502, False)
 
 
+def test_lines_are_followed_by_their_place() -> None:
+    """stdout and stderr are stamped out of order by a few ms; a clock that is set back stamps before the start."""
+    log = Log()
+    log.add("one", "two")
+    follower = following(log)
+    read(follower)
+    log.lines += [(1.999, "ERROR:worker:stamped a little before the last one"), (2.0, "ERROR:worker:at the same time")]
+    log.lines += [(-3600.0 + n, f"ERROR:worker:an hour back, {n}") for n in range(300)]
+    found = read(follower)
+    assert (found.lines, found.errors, found.shrank) == (304, 302, False)
+    assert read(follower).lines == 304, "nothing is read twice"
+
+
 def test_the_oldest_line_is_of_any_process() -> None:
     """Also before the boundary: then nothing since it is gone."""
     log = Log()

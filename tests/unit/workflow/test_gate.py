@@ -93,6 +93,15 @@ def test_a_profile_without_an_approval_is_never_ready(call: Call, due: Due | Non
     assert [o.says for o in found] == ["the profile lists no approval before re-deployment"]
 
 
+def test_an_approval_that_anybody_could_have_noted_is_told_as_that(call: Call, out: io.StringIO) -> None:
+    keep(call, OLD)
+    ask(call, with_actions=True)
+    assert "could have noted it: it is not signed" in out.getvalue()
+    out.truncate(0)
+    ask(signing(call), with_actions=True)
+    assert "could have noted it" not in out.getvalue()
+
+
 def test_a_named_record_without_its_actions_says_which_file_lacks(call: Call) -> None:
     page = keep(call, OLD) / write.HTML_NAME
     found = gate._actions(call, call.load().profile, record(), str(page))
@@ -290,6 +299,19 @@ def test_a_verify_that_cannot_begin_opens_nothing(call: Call, out: io.StringIO) 
     (call.reports / last).rmdir()
     assert ask(call) is ExitCode.INCONCLUSIVE
     assert f"the newest one is {last}" in out.getvalue()
+
+
+def test_what_could_not_be_written_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that stands there, and whose line in the chain could not be written, is no record that is missing."""
+    heading, folder = published.begin(call, build_heading(call, NEW))
+    whole = record() | {"record_id": NEW, "deployment": heading.deployment}
+    (call.elsewhere / "records").mkdir(parents=True, exist_ok=True)
+    for path in (call.elsewhere / "records").iterdir():
+        path.unlink()
+        path.mkdir()
+    with pytest.raises(WrongSetting, match=r"the record is in .*, but not in the chain"):
+        published.publish(call, folder, whole)
+    assert (folder.path / "report.html").exists()
 
 
 def test_a_folder_that_is_taken_away_at_once_is_found_out(call: Call, out: io.StringIO) -> None:
