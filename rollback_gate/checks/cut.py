@@ -19,12 +19,19 @@ def cut_off(replica: ReplicaReading, profile: Profile) -> str:
     if not isinstance(log, LogSummary):
         return ""
     if log.shrank:
-        return "lines of its log went while it was read"
-    if boundary is None or log.begins_at is None or log.begins_at <= boundary or log.consuming_at:
+        return "lines of its log went while it was read, or it is damaged: recreate its container"
+    now = replica.before if isinstance(replica.before, Replica) else None
+    if now and 0 < now.log_buffer_bytes <= log.size_bytes:
+        return f"its log drops what comes too fast (mode: non-blocking, {now.log_buffer_bytes} bytes)"
+    if boundary is None or log.begins_at is None or log.consuming_at:
         return ""
     shows_progress = replica.consumes and log.could_show_documents
+    if log.begins_at <= boundary:
+        is_of_start = now is not None and now.started_at is not None and boundary <= now.started_at
+        if shows_progress and is_of_start:
+            return "its log has lines of this process, but not those of its start: part of it cannot be read"
+        return ""
     is_late = log.begins_at.seconds_since(boundary) > profile.limits.start_s
-    is_limited = isinstance(replica.before, Replica) and replica.before.log_is_limited
-    if shows_progress or (is_limited and is_late):
+    if shows_progress or (now and now.log_is_limited and is_late):
         return f"its log begins at {log.begins_at.short}, after {boundary.short}: what it logged before that is gone"
     return ""

@@ -21,6 +21,11 @@ def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant 
     return by_run.started_at if by_run else replica.started_at
 
 
+def of_log(replica: Replica, since: Instant) -> Instant:
+    """From when on a line belongs to a replica's process, for a boundary of that replica."""
+    return replica.logs_since or since if since == replica.started_at else since
+
+
 def started_by_run(replica: Replica, started: Mapping[str, Started]) -> Started | None:
     """What the run made of this container, as long as nobody has restarted it since: only then is it the run's.
 

@@ -63,7 +63,7 @@ class Configurations:
         return {s: otherwise.get(s) or self._of_service(of[s], wanted.get(s), hashes.get(s)) for s in services}
 
     def _wanted(self, compose: Compose, directory: Path) -> dict[str, Wanted]:
-        text = self.runner(compose.config(), cwd=directory).stdout
+        text = composes.config_of(compose, self.runner, directory)
         volumes = composes.parse_volumes(text, compose.project)
         return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}
 

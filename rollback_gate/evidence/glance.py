@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rollback_gate.evidence import boundary, logs
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import (
     DocumentsReading,
     McpReading,
@@ -16,6 +17,7 @@ from rollback_gate.evidence.readings import (
     Upstream,
 )
 from rollback_gate.evidence.replicas import replicas_by_slot
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
@@ -54,6 +56,11 @@ class Glances:
             ids_after={},
         )
 
+    def _log(self, replica: Replica | None, since: Instant | None) -> LogSummary | Unmeasured:
+        if replica is None or since is None:
+            return _NOT_NOW
+        return logs.read(self.engine, replica, self.profile.logs, boundary.of_log(replica, since))
+
     def _replica(self, slot: str, service: str, before: Replica | None, now: Mapping[str, Replica]) -> ReplicaReading:
         since = boundary.of_replica(before, self.started, None) if before else None
         return ReplicaReading(
@@ -66,7 +73,7 @@ class Glances:
             by_run=boundary.started_by_run(before, self.started) if before else None,
             image_of_tag=_NOT_NOW,
             code=_NOT_NOW,
-            log=logs.read(self.engine, before, self.profile.logs, since) if before and since else _NOT_NOW,
+            log=self._log(before, since),
             in_queue=_NOT_NOW,
         )
 

@@ -7,6 +7,7 @@ and taken apart at a time (`invoke bench` has the figures). What breaks off befo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -16,6 +17,7 @@ LONGEST_BYTES = 1 << 20
 READ_BYTES = 1 << 18
 _HEADER_BYTES = 8
 _CHUNK_END = b"\r\n"
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ")
 _SYSTEM_ERROR = 3  # a stream of its own, on which the engine says that the log cannot be read on
 
 
@@ -104,8 +106,14 @@ def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole_lines_of(stream: int, text: bytes, open_lines: dict[int, bytes]) -> bytes:
-    """Those that end with this text; what is left of it waits for its end."""
-    head, end, tail = (open_lines.pop(stream, b"") + text).rpartition(b"\n")
+    """Those that end with this text; what is left of it waits for its end.
+
+    The engine stamps each part of a line that it has cut, in its middle too.
+    """
+    begun = open_lines.pop(stream, b"")
+    if begun and (stamp := _STAMP.match(text)):
+        text = text[stamp.end() :]
+    head, end, tail = (begun + text).rpartition(b"\n")
     if tail:
         open_lines[stream] = tail[:LONGEST_BYTES]
     return head + end

@@ -21,6 +21,7 @@ from rollback_gate.redaction import cut
 SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
 _FIRST_TAIL = 100
 _GONE = 404
+_KEEPS_AN_INDEX = "journald"
 _STAMPED = 64  # enough of a line for its timestamp
 _KNOWN_BY = 4096  # bytes of a line: the engine's time and as much text
 _MOST_NEW_BYTES = 64 * 1024 * 1024
@@ -104,10 +105,10 @@ class Follower:
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
         try:
-            if self._last:
-                self._read_new(self._last)
-            else:
+            if not self._last:
                 self._read_whole()
+            if self._last:  # from the end too: past a damaged place, an engine reads only backwards
+                self._read_new(self._last)
         except Unreachable as error:
             return Unmeasured(what, error.message)
         return replace(self.reader.summary(), read_at=now, begins_at=self._begins_at, shrank=self._shrank)
@@ -116,9 +117,7 @@ class Follower:
         begins_at = oldest(self.engine, self.replica)
         self._shrank = self._shrank or (self._has_begun and is_later(begins_at, self._begins_at))
         self._begins_at, self._has_begun = begins_at, True
-        # Of files that are rotated, some engines leave out newer ones too where they are asked since a time.
-        is_rotated = self.replica.log_is_limited and self.replica.log_driver in ("local", "json-file")
-        for block in blocks(self.engine, self.replica, None if is_rotated else self.reader.since):
+        for block in since(self.engine, self.replica, self.reader.since):
             self.reader.feed_block(block)
             self._last = block.removesuffix(b"\n").rpartition(b"\n")[2][:_KNOWN_BY]
 
@@ -137,6 +136,15 @@ class Follower:
         """What stands behind a line of this process is of this process, even if its time is before the start."""
         text = line.decode(errors="replace")
         return text if at is None or at >= self.reader.since else f"{self.reader.since} {text.partition(' ')[2]}"
+
+
+def since(engine: Engine, replica: Replica, moment: Instant) -> Generator[bytes, None, None]:
+    """As `blocks`, older lines too where the engine would leave out newer ones if it were asked since a time.
+
+    Some do with files that are rotated; so they keep what drivers without a log of their own send away.
+    """
+    is_rotated = replica.log_is_limited and replica.log_driver != _KEEPS_AN_INDEX
+    return blocks(engine, replica, None if is_rotated else moment)
 
 
 def is_later(now: Instant | None, then: Instant | None) -> bool:

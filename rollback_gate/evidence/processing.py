@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import logs, queue
+from rollback_gate.evidence.boundary import of_log
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogReader, LogSummary
 from rollback_gate.evidence.probe import Probes, lines_about, progress
@@ -76,7 +77,7 @@ class Processing:
         return dict(self._summaries)
 
     def _follow(self, slot: str, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
-        reader = LogReader(self.profile.logs, self.boundaries[slot])
+        reader = LogReader(self.profile.logs, of_log(self.replicas[slot], self.boundaries[slot]))
         follower = self._followers.setdefault(slot, logs.Follower(self.engine, self.replicas[slot], reader))
         summary = follower.read(now)
         if isinstance(summary, Unmeasured):

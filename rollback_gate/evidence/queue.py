@@ -71,7 +71,7 @@ def finished_by(replica: Replica, before: QueueReading | Unmeasured, after: Queu
 def is_consumer(consumer: Consumer, replica: Replica) -> bool:
     """By address; by host name only where that is the container's own short id: any other one several may have."""
     is_own_name = consumer.hostname == replica.hostname == replica.short_id
-    return consumer.address.rpartition(":")[0] in replica.addresses or is_own_name
+    return consumer.address.rpartition(":")[0].strip("[]") in replica.addresses or is_own_name
 
 
 def has_identity(replica: Replica) -> bool:

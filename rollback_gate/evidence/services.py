@@ -102,7 +102,7 @@ class Services:
         since = self.boundary(replica) if replica else None
         if replica is None or since is None:
             return Unmeasured("the log", "the replica does not exist or was never started")
-        return logs.read(self.engine, replica, self.profile.logs, since)
+        return logs.read(self.engine, replica, self.profile.logs, boundary.of_log(replica, since))
 
     def images_of_names(self, slots: Slots) -> dict[str, str | Unmeasured | None]:
         """By name of an image, what it means now; None for nothing."""

@@ -21,6 +21,7 @@ _KNOWS_PULL = (2, 6)  # of `up`
 _TELLS_HASHES = (2, 29, 3)
 _HASHES_NO_IMAGES = 2
 _FORGETS_ENV_FILES, _MENDED = (2, 22), (5, 6)
+_HOOKS = ("post_start", "pre_stop")
 DEFAULT_FILES = ("docker-compose.yml",)
 _FOUND_BY_ITSELF = frozenset(
     f"{stem}{override}.{end}"
@@ -47,11 +48,16 @@ class Compose:
 
     @property
     def base(self) -> tuple[str, ...]:
+        every = ("--profile", "*") if _major(self.version) >= 2 else ()  # those that run were started with theirs
+        return (*self.of_files, *every)
+
+    @property
+    def of_files(self) -> tuple[str, ...]:
+        """Without services that a Compose profile would have to switch on."""
         files = tuple(part for file in self.files for part in ("-f", file))
         environment = tuple(part for file in self.environment_files for part in ("--env-file", file))
         directory = ("--project-directory", self.directory) if self.directory else ()
-        every = ("--profile", "*") if _major(self.version) >= 2 else ()  # those that run were started with theirs
-        return (*self.command, "-p", self.project, *directory, *environment, *files, *every)
+        return (*self.command, "-p", self.project, *directory, *environment, *files)
 
     @property
     def plain(self) -> Compose:
@@ -91,13 +97,17 @@ class Compose:
 
 @dataclass(frozen=True)
 class ComposeService:
-    """What the Compose file says of a service. Values of its environment are not kept."""
+    """What the Compose file says of a service. Values of its environment are not kept.
+
+    `hooks`: which commands Compose runs beside it, only where it makes the container itself.
+    """
 
     name: str
     builds: bool
     build_context: str
     image: str
     depends_on: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
 
 
 def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> tuple[tuple[tuple[str, ...], str], ...]:
@@ -194,13 +204,24 @@ def none(deployment: Deployment) -> Compose:
 def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, ComposeService]:
     """The services of the Compose file. Raises Refused when Compose does not accept the file."""
     try:
-        text = runner(compose.config(), cwd=directory, timeout_s=60).stdout
+        text = config_of(compose, runner, directory)
     except CommandFailed as error:
         raise Refused(
             f"Compose {compose.version} does not accept the project: {error.message}",
             f"run `{' '.join(compose.config())}` in {directory} and mend the file",
         ) from error
     return parse_config(text)
+
+
+def config_of(compose: Compose, runner: Runner, directory: Path) -> str:
+    """What `config` prints. Where a service that is switched off names a file that is not there, without those.
+
+    Raises CommandFailed.
+    """
+    try:
+        return runner(compose.config(), cwd=directory, timeout_s=60).stdout
+    except CommandFailed:
+        return runner((*compose.of_files, "config"), cwd=directory, timeout_s=60).stdout
 
 
 def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, directory: Path) -> dict[str, str]:
@@ -260,7 +281,12 @@ def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:
     build = entry.get("build")
     context = build if isinstance(build, str) else (build or {}).get("context", "")
     return ComposeService(
-        name, build is not None, context, entry.get("image", ""), tuple(entry.get("depends_on") or ())
+        name,
+        build is not None,
+        context,
+        entry.get("image", ""),
+        tuple(entry.get("depends_on") or ()),
+        tuple(hook for hook in _HOOKS if entry.get(hook)),
     )
 
 

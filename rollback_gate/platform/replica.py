@@ -23,6 +23,8 @@ _ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NOT_FOUND = re.compile(r"\S*sh: (?:(?:line )?\d+: )?\S+: (?:command )?not found")
 _CHECK_DEFAULT_NS = 30 * 10**9
+_FIRST_LINES_S = 0.25
+_BUFFER = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?)i?b?", re.IGNORECASE)
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -52,7 +54,9 @@ class Replica:
 
     `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
     `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
-    `log_is_limited`: its oldest lines may be thrown away. `network_of`: id of the container whose network it shares.
+    `log_is_limited`: its oldest lines may be thrown away. `log_buffer_bytes`: what comes faster than it is written, and
+    fits in this, waits, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network
+    it shares.
     `check_results`: how many the health check has given; `check_at`: when the last one began; `check_every_s`: from
     one to the next at most.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
@@ -87,6 +91,7 @@ class Replica:
     environment_files: str = ""
     network_of: str = ""
     check_results: int = 0
+    log_buffer_bytes: int = 0
     check_at: Instant | None = None
     check_every_s: float = 0
     working_directory: str = ""
@@ -96,6 +101,19 @@ class Replica:
     @property
     def short_id(self) -> str:
         return self.id[:12]
+
+    @property
+    def logs_since(self) -> Instant | None:
+        """From when on a line is of this process: the engine takes its first ones some ms before it notes the start.
+
+        No earlier than halfway to the end of the process before.
+        """
+        if self.started_at is None:
+            return None
+        ended = self.finished_at
+        before = ended if ended is not None and ended < self.started_at else self.created_at
+        gap_s = max(0.0, self.started_at.seconds_since(before))
+        return self.started_at.plus(-min(_FIRST_LINES_S, gap_s / 2))
 
     @property
     def is_running(self) -> bool:
@@ -172,10 +190,11 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         hostname=config.get("Hostname", ""),
         number=labels.get(NUMBER_LABEL, ""),
         working_directory=config.get("WorkingDir", ""),
-        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+        addresses=tuple(n[key] for n in networks.values() for key in ("IPAddress", "GlobalIPv6Address") if n.get(key)),
         mounts=tuple(_mount(row) for row in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         log_is_limited=_is_limited(host.get("LogConfig") or {}),
+        log_buffer_bytes=_buffer_bytes((host.get("LogConfig") or {}).get("Config") or {}),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),
         made_in=labels.get(DIRECTORY_LABEL, ""),
@@ -191,6 +210,14 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
 def _is_limited(log: Mapping[str, Any]) -> bool:
     """Whether lines can be thrown away: by any driver but json-file without a size, which keeps them all."""
     return log.get("Type") != "json-file" or "max-size" in (log.get("Config") or {})
+
+
+def _buffer_bytes(options: Mapping[str, str]) -> int:
+    """Of `mode: non-blocking`, in bytes; the engine's default where none, or none that can be read, is set."""
+    if options.get("mode") != "non-blocking":
+        return 0
+    size = _BUFFER.fullmatch(options.get("max-buffer-size") or "1m")
+    return int(float(size[1]) * 1024 ** " kmg".index(size[2].lower() or " ")) if size else 1
 
 
 def _mount(row: Mapping[str, Any]) -> Mount:

@@ -215,9 +215,10 @@ class Look:
             return False
         # Of a rotated log the first lines are gone: work that it logged proves the same.
         forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
+        since = replica.logs_since or replica.started_at
         try:
-            with contextlib.closing(logs.blocks(self.engine, replica, replica.started_at)) as blocks:
-                return any(_shows(block, forms, replica.started_at) for block in blocks)
+            with contextlib.closing(logs.since(self.engine, replica, since)) as blocks:
+                return any(_shows(block, forms, since) for block in blocks)
         except Unreadable:
             return True  # that it runs is all there is to see
 

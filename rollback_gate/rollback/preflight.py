@@ -211,6 +211,9 @@ class Preflight:
                 "correct the names under [services]",
             )
         checklist.warn("compose version", composes.version_warning(version, made_by))
+        hooks = [f"{name}'s {hook}" for name in wanted for hook in services[name].hooks]
+        says = "run only where Compose itself makes or stops a container: after a restart, run by hand what they do"
+        checklist.warn("hooks", f"{', '.join(hooks)} {says}" if hooks else "")
         return (bound, services), f"{' '.join(command)} {version}"
 
     def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:

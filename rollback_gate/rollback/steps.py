@@ -262,7 +262,8 @@ def _not_yet(replica: Replica, context: Context) -> str:
         return f"{replica.name} is {replica.condition}"
     forms = context.situation.profile.logs
     try:
-        summary = summarize(logs.recent(context.engine, replica, replica.started_at), forms, replica.started_at)
+        since = replica.logs_since or replica.started_at
+        summary = summarize(logs.recent(context.engine, replica, since), forms, since)
     except Unreadable:  # its state is all there is to see; verify judges the rest
         return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     if replica.is_running and summary.consuming_at and summary.connected_at:

@@ -29,6 +29,7 @@ def collection(root: Path) -> Collection:
     ):
         acting.add_task(other)
     records: Any = Collection("record", record.check, record.list_all, record.show, record.open_page, record.prune)
+    records.add_task(record.sign_chain)
     after: Any = Collection("actions")
     after.add_task(actions.list_all, default=True)
     after.add_task(actions.done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import Exit
 
+from rollback_gate.tasks.collection import collection
 from rollback_gate.tasks.options import task_with
+from tests.unit.builders import ROOT
 
 
 def called(options: dict[str, Any], dry: bool, **given: Any) -> dict[str, Any]:
@@ -32,6 +35,17 @@ def test_invokes_own_dry_option_is_a_dry_run() -> None:
     options = {"dry_run": (False, "touch nothing")}
     assert called(options, dry=True, dry_run=False)["dry_run"] is True
     assert called(options, dry=False, dry_run=False)["dry_run"] is False
+
+
+def test_every_command_in_a_message_exists() -> None:
+    """Whatever our texts tell people to type is a task."""
+    tasks = collection(ROOT).task_names
+    names = {*tasks, *(alias for aliases in tasks.values() for alias in aliases)}
+    texts = [path.read_text() for path in (ROOT / "rollback_gate").rglob("*.py")]
+    texts += [path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]]
+    found = {word.rstrip(".") for text in texts for word in re.findall(r"\binvoke ([a-z]+\.[a-z.]+)", text)}
+    assert {"rollback.resume", "record.chain"} <= found
+    assert found - names == set()
 
 
 def test_a_task_without_a_dry_run_does_nothing_then() -> None:

@@ -198,8 +198,9 @@ def test_errors_without_a_level_cannot_be_counted() -> None:
         ({"begins_at": STARTED.plus(600), "consuming_at": None, **SILENT}, False, True),
         ({"begins_at": STARTED.plus(1), "consuming_at": None, **SILENT}, True, True),
         ({"shrank": True}, False, False),
+        ({"begins_at": STARTED.plus(-1), "consuming_at": None}, False, False),
     ],
-    ids=["older lines", "its start", "work without a start", "limited", "a late first line", "an early one", "shrank"],
+    ids=["older", "its start", "work without a start", "limited", "a late line", "an early one", "shrank", "a gap"],
 )
 def test_a_log_is_evidence_from_its_first_line_on(cut: dict[str, Any], is_limited: bool, is_whole: bool) -> None:
     """What the engine has thrown away, or somebody has emptied, held errors and new lines, or did not."""
@@ -209,6 +210,14 @@ def test_a_log_is_evidence_from_its_first_line_on(cut: dict[str, Any], is_limite
     assert consuming.clean_start(reading, phase1()).passed is has_start
     shown = new_behaviour.log_lines(readings(), reading, phase1())
     assert ("nothing new over" in shown.says) is (is_whole and not set(SILENT) & set(cut))
+
+
+@pytest.mark.parametrize(("size", "is_whole"), [(1000, True), (100_000, False)])
+def test_a_log_that_drops_lines_is_whole_while_they_fit(size: int, is_whole: bool) -> None:
+    """`mode: non-blocking`: what the buffer does not hold is gone, and nobody says so."""
+    now = replica(id="1" * 64, log_buffer_bytes=65_536)
+    claim = consuming.few_errors(replica_reading(before=now, log=log(size_bytes=size)), phase1())
+    assert claim.passed is is_whole
 
 
 def test_clean_start_without_queue_or_log() -> None:

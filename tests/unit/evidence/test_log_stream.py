@@ -55,6 +55,14 @@ def test_each_stream_has_its_own_lines(pieces: list[tuple[int, int, bool]]) -> N
     assert sorted(line for line in lines if line) == sorted(wanted)
 
 
+def test_a_line_that_the_engine_has_cut_has_one_time() -> None:
+    """It stamps each part of 16 kB: a word across the cut would not be found."""
+    stamp = b"2026-11-23T12:00:00.000000000Z "
+    data = framed([stamp + b"OCR is te", stamp + b"xt-only\n", stamp + b"2026-11-23T12:00:00.0Z is the line's own\n"])
+    read = b"".join(payloads(Reads(chunked(data, 50), 64), has_frames=True))
+    assert read == stamp + b"OCR is text-only\n" + stamp + b"2026-11-23T12:00:00.0Z is the line's own\n"
+
+
 @given(TEXTS.filter(bool), st.integers(1, 50), st.data())
 def test_half_an_answer_is_an_error(texts: list[bytes], chunk: int, data: st.DataObject) -> None:
     """A log that was cut off must not look like a short one."""

@@ -24,6 +24,7 @@ class Log:
     """An engine that has these lines."""
 
     lines: list[tuple[float, str]] = field(default_factory=list)
+    damaged_at: int | None = None
     base_url: str = "http://engine"
     api_version: str = "1.41"
 
@@ -35,9 +36,10 @@ class Log:
 
     def get(self, _: str, params: dict[str, str], **__: Any) -> Answer:
         since, tail = float(params.get("since", 0)), int(params.get("tail", 10**6))
-        rows = [
-            text for text, (at, _) in zip(self._texts(), self.lines, strict=True) if STARTED.plus(at).epoch_s >= since
-        ][-tail:]
+        known = list(zip(self._texts(), self.lines, strict=True))
+        if self.damaged_at is not None:  # it stops there, without an error
+            known = known[self.damaged_at :] if "tail" in params else known[: self.damaged_at]
+        rows = [text for text, (at, _) in known if STARTED.plus(at).epoch_s >= since][-tail:]
         frames = [b"\x02\0\0\0" + len(row).to_bytes(4) + row for row in rows]
         return Answer(b"".join(f"{len(f):x}\r\n".encode() + f + b"\r\n" for f in frames) + b"0\r\n\r\n")
 
@@ -98,6 +100,30 @@ def test_lines_that_went_while_it_was_followed(emptied: bool) -> None:
     assert read(follower).shrank
     log.add("later")
     assert read(follower).shrank, "it is remembered"
+
+
+def test_what_lies_behind_a_damaged_place_is_not_nothing() -> None:
+    """After a power loss a log can hold zeros: `docker logs` ends there, with exit status 0 (moby 53631)."""
+    log = Log()
+    log.add("one", *["ERROR:worker:boom"] * 12)
+    log.damaged_at = 1
+    found = read(following(log))
+    assert found.shrank, found
+
+
+@pytest.mark.parametrize(("driver", "is_asked"), [("syslog", False), ("local", False), ("journald", True)])
+def test_of_a_rotated_log_the_engine_is_not_asked_since_a_time(driver: str, is_asked: bool) -> None:
+    """It leaves out whole files, newer ones too: so it does with what it keeps beside a driver that sends lines away."""
+    asked: list[dict[str, str]] = []
+
+    class Asked(Log):
+        def get(self, _: str, params: dict[str, str], **more: Any) -> Answer:
+            asked.append(params)
+            return super().get(_, params, **more)
+
+    engine = Engine(SimpleNamespace(api=Asked()), "unix:///x", "e", {})  # type: ignore[arg-type]
+    list(logs.since(engine, replica(log_driver=driver, log_is_limited=True), STARTED))
+    assert ["since" in params for params in asked] == [is_asked]
 
 
 def test_levels_of_json_records() -> None:

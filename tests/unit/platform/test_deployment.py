@@ -12,6 +12,9 @@ import pytest
 from rollback_gate.change import strategy
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
+from rollback_gate.evidence.boundary import of_log
+from rollback_gate.evidence.queue import is_consumer
+from rollback_gate.evidence.readings import Consumer
 from rollback_gate.platform import compose
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.archive import python_files_in
@@ -19,7 +22,7 @@ from rollback_gate.platform.commands import Completed, allowed
 from rollback_gate.platform.compose import ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, parse_inspect
-from tests.unit.builders import CAPTURES, phase1, replica
+from tests.unit.builders import CAPTURES, STARTED, phase1, replica
 
 BOUND = (Mount("bind", "/srv/p/enrichment_service", "/app/enrichment_service"),)
 PLAIN = ComposeService("enrichment-worker", False, "", "image")
@@ -61,6 +64,32 @@ def test_inspect() -> None:
     assert (parsed.name, parsed.restart_count, parsed.health) == ("p-enrichment-worker-1", 4, "healthy")
     assert str(parsed.started_at) == "2026-11-23T12:00:00.123456789Z"
     assert (parsed.addresses, parsed.stop_timeout_s) == (("172.18.0.2",), 1)
+
+
+def test_an_address_of_either_kind_is_the_containers() -> None:
+    networks = {"Networks": {"n": {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::5"}}}
+    parsed = parse_inspect({**INSPECT, "NetworkSettings": networks})
+    assert parsed.addresses == ("172.18.0.2", "fd00::5")
+    assert is_consumer(Consumer("worker", "[fd00::5]:40000"), parsed)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [({}, 0), ({"mode": "non-blocking"}, 1 << 20), ({"mode": "non-blocking", "max-buffer-size": "64k"}, 65_536)],
+)
+def test_a_log_driver_that_does_not_wait(options: dict[str, str], size: int) -> None:
+    parsed = parse_inspect({**INSPECT, "HostConfig": {"LogConfig": {"Type": "json-file", "Config": options}}})
+    assert parsed.log_buffer_bytes == size
+
+
+@pytest.mark.parametrize(("ended", "before_s"), [(-10.0, 0.25), (-0.2, 0.1), (None, 0.25), (60.0, 0.25)])
+def test_the_first_lines_of_a_process_are_taken_before_its_start_is_noted(ended: float | None, before_s: float) -> None:
+    """Some ms (moby 45445); but the last lines of the process before are not its own."""
+    one = replica(finished_at=None if ended is None else STARTED.plus(ended))
+    assert one.logs_since is not None
+    assert STARTED.seconds_since(one.logs_since) == pytest.approx(before_s, abs=1e-6)
+    assert of_log(one, STARTED) == one.logs_since
+    assert of_log(one, STARTED.plus(-5)) == STARTED.plus(-5), "a boundary that is not its start stays"
 
 
 def test_inspect_of_a_container_that_never_started_and_has_nothing() -> None:
@@ -164,6 +193,19 @@ def test_installed_asks_the_plugin_and_every_docker_compose_on_the_path(tmp_path
 
     found = compose.installed(runner, {"PATH": f"{tmp_path}:/nonexistent"})
     assert found == (((str(tmp_path / "docker-compose"),), "1.29.2"),)
+
+
+def test_a_service_that_is_switched_off_may_lack_its_files() -> None:
+    """Compose does not look for the env_file of a profile that is not active (compose 9924)."""
+    bound = compose.Compose(("docker-compose",), "5.6.1", "p", ("c.yml",))
+
+    def runner(argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = "") -> Completed:
+        if "--profile" in argv:
+            raise CommandFailed(argv, "exited with status 1", "env file debug.env not found")
+        return Completed(argv, "services:\n  a:\n    image: x\n    post_start: [{command: touch x}]\n", "")
+
+    found = compose.services(bound, runner, Path("/"))
+    assert (list(found), found["a"].hooks) == (["a"], ("post_start",))
 
 
 def test_what_config_prints() -> None:
