@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback_gate.change.content import Content, Source, classify
+from rollback_gate.change.content import Content, Source, classify, not_whole
 from rollback_gate.errors import Refused
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.regular import content_of
@@ -16,13 +16,17 @@ from rollback_gate.regular import content_of
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that could be restored. `stamp`: from its name, None when the name holds none."""
+    """A file that could be restored. `stamp`: from its name, None when the name holds none.
+
+    `trouble`: what speaks against it although it is old code: whole ones are taken first.
+    """
 
     path: Path
     stamp: datetime.datetime | None
     data: bytes | None
     content: Content
     why: str
+    trouble: str = ""
 
     @property
     def digest(self) -> str:
@@ -42,28 +46,37 @@ def in_snapshots(folder: Path, restored: FileItem) -> tuple[Candidate, ...]:
     found = []
     for path in sorted(folder.glob(f"[0-9]*/files/{restored.path}")):
         snapshot = path.relative_to(folder).parts[0]
-        taken = datetime.datetime.strptime(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S").replace(tzinfo=datetime.UTC)
+        taken = _stamp(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S")
+        if taken is None:
+            continue  # a copy that somebody has made under another name
+        taken = taken.replace(tzinfo=datetime.UTC)
         data = content_of(path)
-        found.append(Candidate(path, taken.astimezone().replace(tzinfo=None), data, *classify(data, restored)))
+        at = taken.astimezone().replace(tzinfo=None)
+        found.append(Candidate(path, at, data, *classify(data, restored), not_whole(data, restored)))
     return tuple(found)
 
 
 def newest_old(directory: Path, restored: FileItem, kept: Iterable[Candidate] = ()) -> Source:
     """The newest backup that really is old code. Raises Refused, naming every backup and what it is."""
     found = candidates(directory, restored, kept)
-    for candidate in found:
-        if candidate.content is Content.OLD and candidate.data is not None:
-            return _source(directory, restored, candidate, candidate.data)
+    best = best_of(found)
+    if best is not None and best.data is not None:
+        return _source(directory, restored, best, best.data)
     if not found:
         raise Refused(
             f"no backup of {restored.path} (looked for {directory / restored.backups})",
             "put a backup of the old file there, or correct the item's `backups`",
         )
-    listed = "; ".join(f"{c.path.name}: {c.content} ({c.why})" for c in found)
-    raise Refused(
-        f"none of {len(found)} backups of {restored.path} is old code: {listed}",
-        "restoring one of them would keep the change; find the old file, for example in git",
-    )
+    listed = "; ".join(f"{c.path.name}: {c.content} ({c.trouble or c.why})" for c in found)
+    remedy = "restoring one of them would keep the change; find the old file, for example in git"
+    if broken := [c.path.name for c in found if c.content is Content.OLD]:
+        remedy = f"if the service's Python is newer than this one, and {broken[0]} is whole, name it with --backup"
+    raise Refused(f"none of {len(found)} backups of {restored.path} is whole old code: {listed}", remedy)
+
+
+def best_of(found: Iterable[Candidate]) -> Candidate | None:
+    """The first that is old code, and whole."""
+    return next((c for c in found if c.content is Content.OLD and c.data is not None and not c.trouble), None)
 
 
 def chosen(directory: Path, restored: FileItem, name: str) -> Source:
@@ -96,7 +109,7 @@ def _candidate(path: Path, restored: FileItem) -> Candidate:
     except OSError as error:
         return Candidate(path, stamp, None, Content.UNKNOWN, f"cannot be read: {error.strerror}")
     content, why = classify(data, restored)
-    return Candidate(path, stamp, data, content, why)
+    return Candidate(path, stamp, data, content, why, not_whole(data, restored))
 
 
 def _stamp(name: str, form: str) -> datetime.datetime | None:

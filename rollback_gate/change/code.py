@@ -51,6 +51,12 @@ compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $h "$1"; done; }
+stopped() { [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] && return 0
+  for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
+  case ${l##*) } in T*|t*) echo "stopped ${p#/proc/}";; esac; done; }
+elsewhere() { [ -e "$1" ] && [ "$1" -ef "$2" ] && return 0
+  [ -f "$1" ] && [ -f "$2" ] && [ "$(sha256sum < "$1")" = "$(sha256sum < "$2")" ] && return 0
+  [ -e "$1" ] && echo "elsewhere $1"; return 0; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
 husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>&1 | head -n 1) &&
   find "$1" -maxdepth 0 >/dev/null 2>&1 && [ -z "$left" ] && echo "husk $1"; return 0; }
@@ -90,8 +96,19 @@ def script(profile: Profile, replica: Replica) -> str:
     if folders := [shlex.quote(folder) for folder in folders_of(profile, replica)]:
         lines.append(f"folders {' '.join(folders)} 2>/dev/null")
         lines.append(f"children {' '.join(f'{one}/* {one}/.[!.]*' for one in folders)} 2>/dev/null")
+    lines.append("stopped 2>/dev/null")
+    lines += [
+        f"elsewhere {shlex.quote(other)} {shlex.quote(path)} 2>/dev/null" for other, path in _others(profile, replica)
+    ]
     lines.append(f"echo {shlex.quote(_END)}")
     return f"timeout {LIMIT_S} sh -c {shlex.quote(chr(10).join(lines))}"
+
+
+def _others(profile: Profile, replica: Replica) -> list[tuple[str, str]]:
+    """Where the items would be for a process that finds its modules where it was started; and where they should be."""
+    folder = PurePosixPath(replica.working_directory or "/")
+    places = [(str(folder / item.path), profile.inside(replica.service, item.path)) for item in profile.change]
+    return [(other, path) for other, path in places if other != path]
 
 
 def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
@@ -138,6 +155,8 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         folders_changed_at=past.newest_change(rows, on_the_way),
         compiled_before_removal=past.orphans(rows, removed),
         husks=tuple(path for inside, path in removed.items() if ("husk", inside) in rows),
+        stopped=tuple(row[1] for row in rows if row[0] == "stopped"),
+        elsewhere=tuple(row[1] for row in rows if row[0] == "elsewhere"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import enum
 import hashlib
@@ -42,6 +43,17 @@ class Source:
     def says(self) -> str:
         """Where it comes from, in words."""
         return f"{self.kind} {self.origin}" + (f" of {self.repository}" if self.repository else "")
+
+
+def not_whole(data: bytes, item: FileItem) -> str:
+    """Why a Python file cannot be whole; "" where nothing says so. A newer Python than this one may know more."""
+    if not item.path.endswith(".py"):
+        return ""
+    try:
+        ast.parse(data)
+    except (SyntaxError, ValueError) as error:
+        return f"is no Python that could run here: {error}"
+    return ""
 
 
 def classify(data: bytes, item: FileItem) -> tuple[Content, str]:

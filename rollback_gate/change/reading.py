@@ -61,7 +61,9 @@ class CodeReading:
     `husks`: those in which nothing but bytecode is left. `compiled_before_removal`: by path, bytecode of removed
     modules that is still there. `folders_changed_at`: when a folder on the way to an item last changed, Python's own
     bytecode left out. `from_outside`: read through the engine, where the image has no shell to ask; times are then the
-    files' only. `kept`: after a partial rollback, whether anybody uses the modules that it keeps; else None.
+    files' only. `stopped`: numbers of processes that a signal has stopped. `elsewhere`: items that are also where the
+    process was started, and are others there. `kept`: after a partial rollback, whether anybody uses the modules that
+    it keeps; else None.
     """
 
     files: tuple[FileReading, ...]
@@ -71,6 +73,8 @@ class CodeReading:
     from_outside: bool = False
     compiled_before_removal: tuple[tuple[str, Bytecode], ...] = ()
     husks: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,9 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
         return inconclusive(replica.label, says, *replica.code.husks)
     if replica.code.still_there:
         return failed(replica.label, "still has modules of the change", Evidence.CODE, *replica.code.still_there)
+    if replica.code.elsewhere:
+        says = "has other files where its process was started than below its root: which ones it runs is not known"
+        return inconclusive(replica.label, f"{says}; correct services.{replica.service}.root", *replica.code.elsewhere)
     return passed(replica.label, f"has none of the {len(profile.removed())} removed modules", Evidence.CODE)
 
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 from rollback_gate.checks import new_behaviour, processed, unproven
 from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import MOST_DOCUMENTS, LogSummary
-from rollback_gate.evidence.proof import Proof
+from rollback_gate.evidence.proof import PROBE_PREFIX, Proof
 from rollback_gate.evidence.readings import ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+
+_TRIES = 5  # of a task, until the worker gives it up
 
 
 def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
@@ -26,7 +28,8 @@ def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
     lacking = [r for r in readings.consuming if r.slot not in found and r.slot not in by_queue]
     details = [*(_in_words(proof, readings) for proof in found.values()), *by_queue.values()]
     if readings.consuming and not lacking:
-        return _all_proven(readings, found, by_queue, details)
+        proven = _all_proven(readings, found, by_queue, details)
+        return _unless_rejected(proven, readings, found.values(), profile)
     claim = unproven.why(readings, lacking, profile)
     return replace(claim, details=(*claim.details, *details))
 
@@ -55,6 +58,19 @@ def _all_proven(readings: Readings, found: dict[str, Proof], by_queue: dict[str,
     count = len(readings.consuming)
     says = f"{'the worker has' if count == 1 else f'each of {count} workers has'} finished a document since its start"
     return passed(SUBJECT, f"{says}: {', '.join(filter(None, kinds))}", Evidence.DOCUMENT, *details)
+
+
+def _unless_rejected(claim: Claim, readings: Readings, found: Iterable[Proof], profile: Profile) -> Claim:
+    """The gate's own documents do not show that anybody else's are taken: a producer may speak the change's format."""
+    logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
+    count = sum(log.rejected for log in logs)
+    organic = [name for log in logs for name in log.finished if not name.startswith(PROBE_PREFIX)]
+    if not count or organic or not all(proof.is_probe for proof in found):
+        return claim
+    note = f"every task but the gate's own was rejected as invalid ({count} times)"
+    if count > _TRIES * profile.limits.errors:
+        return inconclusive(SUBJECT, f"{note}: do the producers send what old code understands?", *claim.details)
+    return replace(claim, note=note)
 
 
 def _in_words(proof: Proof, readings: Readings) -> str:
@@ -168,6 +184,10 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
     strangers = readings.strangers
     if isinstance(strangers, Unmeasured):
         return inconclusive("queue", strangers)
+    if listeners := _listeners(readings, profile):
+        says = f"other channels of {profile.queue.topic} have consumers, who get a copy of each task: {listeners}"
+        remedy = "find out what they run; one that has nothing to do with the change is named in queue.other_channels"
+        return inconclusive("queue", f"{says}; {remedy}")
     skew_s = profile.limits.clock_skew_s
     says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
     if not strangers:
@@ -184,6 +204,13 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
     if new_behaviour.fresh_documents(readings, profile).outcome == "failed":
         return failed("queue", f"{says}, and fresh documents carry the new code's mark", Evidence.DOCUMENT)
     return inconclusive("queue", f"{says}; find out what they run")
+
+
+def _listeners(readings: Readings, profile: Profile) -> str:
+    """Channels with consumers, at the end of the checks, that the profile does not know."""
+    after = readings.queue_after
+    found = () if isinstance(after, Unmeasured) else after.other_channels
+    return ", ".join(sorted(set(found) - set(profile.queue.other_channels)))
 
 
 def _of_nobody(readings: Readings, skew_s: float) -> list[str]:

@@ -32,7 +32,7 @@ def process_start(replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, f"{says}; restart the replica")
     if was_otherwise := _was_otherwise(replica, code, started):
         return failed(replica.label, was_otherwise, Evidence.PROCESS, _IN_MEMORY)
-    if doubt := _doubt(replica, code, started):
+    if doubt := _doubt(replica, code, started, now):
         return inconclusive(replica.label, doubt)
     return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
@@ -58,9 +58,10 @@ def _older_than(started: Instant, file: FileReading, why: str) -> str:
     return f"process of {started.short} is older than the restored file of {restored}, and {why}"
 
 
-def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
+def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant, now: Instant | None) -> str:
     files = [file for file in code.files if file.exists]
-    written = max((file.modified_at for file in files if file.modified_at), default=None)
+    ahead = [file for file in files if _lies_ahead(file.modified_at, now)]
+    written = max((file.modified_at for file in files if file.modified_at and file not in ahead), default=None)
     changed = max((file.changed_at for file in files if file.changed_at), default=None)
     folder = code.folders_changed_at
     after = f"after the process started at {started.short}: restart it to be sure"
@@ -72,10 +73,17 @@ def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
         return f"Python takes older bytecode for {blind} unseen: remove __pycache__ beside it, and restart"
     if folder and _older(started, folder):
         return f"a folder on the way to the restored files was changed at {folder.short}, {after}"
+    if blank := next((file.path for file in ahead if not file.changed_at), ""):
+        return f"{blank} has a time in the future, so the process's start cannot be compared: touch it, and restart"
     timed = [file for file in files if file.modified_at and file.changed_at]
     if len(timed) < len(carried(replica, code)) and not replica.by_run:  # the run restarts what it has restored before
         return "the container cannot tell when its files were changed, so the process's start cannot be compared"
     return ""
+
+
+def _lies_ahead(at: Instant | None, now: Instant | None) -> bool:
+    """Copied with its time from a machine whose clock is wrong: only when it was put here tells."""
+    return at is not None and now is not None and at.seconds_since(now) > _CLOCK_STEPS_S
 
 
 def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from rollback_gate.checks import processed
 from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
 from rollback_gate.model import Claim, Unmeasured, inconclusive
 from rollback_gate.platform.replica import Replica
@@ -95,14 +94,11 @@ def _too_long(lack: _Lack) -> Claim | None:
 
 
 def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
-    """Test documents, one of each of these replicas, that somebody has removed before they could count; else none."""
+    """Documents, one of each of these replicas, that somebody has removed before they could count; else none."""
     logs = {r.slot: r.log for r in lack.replicas if r.slot in slots and isinstance(r.log, LogSummary)}
     stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
     there = {*stored, *(probe.document_id for probe in lack.probes.probes)}
-    gone = [
-        next((name for name in log.finished if name.startswith(PROBE_PREFIX) and name not in there), "")
-        for log in logs.values()
-    ]
+    gone = [next((name for name in log.finished if name not in there), "") for log in logs.values()]
     return gone if len(logs) == len(slots) and all(gone) else []
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from rollback_gate.change.reading import CodeReading
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
+from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.replica import Replica
 from rollback_gate.redaction import cut
 
 _LONGEST = 200
+_MAIN = "1"
 _CHECKS_MISSED, _CHECK_SLACK_S = 2, 60
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
@@ -136,14 +139,28 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
+    if isinstance(replica.code, CodeReading) and replica.code.stopped:
+        return _stopped(replica.label, replica.code.stopped)
     if forgotten := _is_checked_no_more(latest, replica.log):
         return inconclusive(replica.label, forgotten)
-    return _health(replica.label, latest, readings.ill_before)
+    return _health(replica.label, latest, readings.ill_before, _now(replica.log))
+
+
+def _now(log: LogSummary | Unmeasured) -> Instant | None:
+    """By the engine's clock, at the end of the checks."""
+    return log.read_at if isinstance(log, LogSummary) else None
+
+
+def _stopped(subject: str, processes: tuple[str, ...]) -> Claim:
+    """By a signal: to the engine it runs."""
+    if _MAIN in processes:
+        return failed(subject, "is running, but its process is stopped (SIGSTOP)", Evidence.PROCESS)
+    return inconclusive(subject, f"is running, but process {', '.join(processes)} in it is stopped (SIGSTOP)")
 
 
 def _is_checked_no_more(replica: Replica, log: LogSummary | Unmeasured) -> str:
     """An engine that was started again beneath its containers may run their health checks no more; "" where it does."""
-    now = log.read_at if isinstance(log, LogSummary) else None
+    now = _now(log)
     if now is None or replica.check_at is None or replica.health not in ("healthy", "unhealthy"):
         return ""
     silent_s = now.seconds_since(replica.check_at)
@@ -155,7 +172,7 @@ def _is_checked_no_more(replica: Replica, log: LogSummary | Unmeasured) -> str:
     return f"{says}: restart it, so that the engine goes on with it"
 
 
-def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Claim:
+def _health(subject: str, replica: Replica, ill_before: Mapping[str, str], now: Instant | None) -> Claim:
     """A check that cannot run says nothing. What failed before the change too is not the rollback's; what failed only
     before the rollback may be the change's damage.
     """
@@ -171,10 +188,19 @@ def _health(subject: str, replica: Replica, ill_before: Mapping[str, str]) -> Cl
     if health == "unhealthy":
         return failed(subject, "is running and unhealthy", Evidence.PROCESS)
     if health == "starting":
-        says = "has not spoken yet" if replica.check_results else "has never run: does the engine run health checks?"
-        return inconclusive(subject, f"its health check {says}")
+        return inconclusive(subject, f"its health check {_not_yet(replica, now)}")
     says = "is running and healthy" if health == "healthy" else "is running (it has no health check)"
     return passed(subject, says, Evidence.PROCESS)
+
+
+def _not_yet(replica: Replica, now: Instant | None) -> str:
+    """Of a health check without a verdict. The engine waits for one interval before it runs the first one."""
+    if replica.check_results:
+        return "has not spoken yet"
+    due = replica.started_at.plus(replica.check_every_s) if replica.started_at else None
+    if due is not None and now is not None and due > now:
+        return f"gives its first result by {due.short}: verify again then, or raise limits.health_s"
+    return "has never run: does the engine run health checks?"
 
 
 def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymongo
+from bson import ObjectId
 from bson.errors import BSONError
 from pydantic import SecretStr
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
@@ -28,9 +29,11 @@ from rollback_gate.redaction import cut
 MOST = 5000
 MANY = 50_000
 _OUT_OF_TIME = 50  # MongoDB's MaxTimeMSExpired
+_MAY_NOT = 13
 _LOST_AFTER_S = 3600
 _PROBE_ID = rf"^{PROBE_PREFIX}(?:job-)?\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}(?:-\d+\.jpg)?$"
 _ABSENT = object()
+_INT64_DIGITS = 19
 _SOME = 5
 _NO_DATES = ["string", "number", "object", "bool", "timestamp", "objectId", "binData"]
 _NO_FIELDS = ["array", "string", "number", "bool", "binData", "date", "objectId"]
@@ -89,9 +92,9 @@ class Documents:
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
         """Those of these documents that are stored. Raises Unreachable."""
         with _answering(self):
-            named = {"_id": {"$in": list(ids)}}
+            named = {"_id": {"$in": [form for name in ids for form in _forms(name)]}}
             rows, shapeless = list(self._collection().find(named, self._projection())), self._shapeless(named)
-        return {row["_id"]: parse(row, self.profile, shapeless) for row in rows}
+        return {str(row["_id"]): parse(row, self.profile, shapeless) for row in rows}
 
     def _shapeless(self, which: Mapping[str, Any]) -> frozenset[str]:
         """Ids of those that have no fields where the mark would be: the server leaves out of an answer what is none."""
@@ -245,6 +248,12 @@ def _marks(row: Any, parts: Sequence[str]) -> Iterator[bool | None]:
         yield False if row is None else None
 
 
+def _forms(name: str) -> list[Any]:
+    """What a document's id can be that a log shows so."""
+    number = [int(name)] if name.isdecimal() and name.isascii() and len(name) < _INT64_DIGITS else []
+    return [name, *number, *([ObjectId(name)] if ObjectId.is_valid(name) else [])]
+
+
 def _no_fields(profile: Profile) -> list[dict[str, Any]]:
     """One query for each place on the way to the mark: what is there has no fields."""
     parts = profile.database.new_mark.split(".")
@@ -360,6 +369,11 @@ def _answering(documents: Documents) -> Iterator[None]:
             says = f"MongoDB at {address} did not answer within limits.answer_s, {profile.limits.answer_s:.0f} s"
             raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
         if refusal is not None:
+            if refusal.code == _MAY_NOT:
+                remedy = (
+                    f"grant {profile.database.user} readWrite on {profile.database.name}: test documents are removed"
+                )
+                raise Unreachable(f"MongoDB at {address} refused: {_first_line(refusal)}", remedy) from error
             remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
             raise Unreachable(f"MongoDB at {address} refused: {_first_line(refusal)}", remedy) from error
         raise Unreachable(

@@ -170,6 +170,7 @@ class LogReader:
     _picked_up: int = 0
     _first_picked_up_at: Instant | None = None
     _rejected: int = 0
+    _scored_last: str = ""
     _errors: ErrorLines = field(init=False)
     _at: Instant = Instant(0)
     _told_at: Instant | None = None
@@ -262,16 +263,18 @@ class LogReader:
         elif completed := self.forms.completed.search(text):
             self._complete(at, completed["task"])
         elif self.forms.scored and (scored := self.forms.scored.search(text)):
+            self._scored_last = scored["document"]
             self._scores[scored["document"]] = round(float(scored["percent"]) / 100, 6)
             _forget_oldest(self._scores)
         elif self.forms.rejected and self.forms.rejected.search(text):
             self._rejected += 1
 
     def _complete(self, at: Instant, task: str) -> None:
-        """The task's id holds the document's; of several open documents the longest that fits is meant."""
+        """The task's id holds the document's, of several open ones the longest that fits; else it was scored last."""
         fitting = [document for document in self._started if document in task]
-        if fitting:
-            document = max(fitting, key=len)
+        document = max(fitting, key=len, default=self._scored_last)
+        if document in self._started:
+            self._scored_last = ""
             seconds = at.seconds_since(self._delivered.pop(document, self._started.pop(document)))
             self._finished[document] = min(seconds, self._finished.get(document, seconds))
             self._finished_at[document] = at

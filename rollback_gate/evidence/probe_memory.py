@@ -98,10 +98,11 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
+    """A probe that the queue has delivered again is stored a second time: how it was found first stays."""
     try:
         if "sent" in row and is_probe_id(row["sent"]) and is_probe_id(row["job"]):
             found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(str(row["at"])))
-        elif row.get("stored") in found:
+        elif row.get("stored") in found and found[row["stored"]].known is None:
             known = Known(float(row["score"]), str(row["container"]), Instant.parse(str(row["started_at"])))
             found[row["stored"]] = replace(found[row["stored"]], known=known)
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -49,6 +49,9 @@ def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
         deferred=sum(int(c.get("deferred_count", 0)) for c in channels),
         consumers=tuple(_consumer(c) for c in clients),
         finished=sum(int(c.get("finish_count", 0)) for c in clients),
+        other_channels=tuple(
+            c["channel_name"] for t in topics for c in t["channels"] if c["channel_name"] != channel and c["clients"]
+        ),
         paused=any(row.get("paused", False) for row in (*topics, *channels)),
     )
 

@@ -158,6 +158,7 @@ class QueueReading:
     """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together.
 
     `deferred`: messages that were requeued with a delay. `paused`: somebody has stopped the delivery of all.
+    `other_channels`: of the same topic, that have consumers.
     """
 
     depth: int
@@ -166,6 +167,7 @@ class QueueReading:
     finished: int
     deferred: int = 0
     paused: bool = False
+    other_channels: tuple[str, ...] = ()
 
     @property
     def holds(self) -> int:

@@ -28,12 +28,16 @@ class Known(Section):
 
 
 class Queue(Section):
-    """`message_timeout_s`: after which the queue delivers an unfinished message again."""
+    """`message_timeout_s`: after which the queue delivers an unfinished message again.
+
+    `other_channels`: of the same topic, whose consumers have nothing to do with the change.
+    """
 
     address: Address
     topic: Name
     channel: Name
     message_timeout_s: float = Field(default=60, gt=0, le=86_400)
+    other_channels: tuple[Name, ...] = ()
 
 
 class Database(Section):

@@ -30,15 +30,16 @@ def backups(call: Call) -> ExitCode:
         kept = [c for folder in folders for c in backups_of.in_snapshots(folder, restored)]
         found = backups_of.candidates(profile.deployment.project_directory, restored, kept)
         call.terminal.stage(f"Backups of {restored.path}: {len(found)}")
-        chosen = next((c for c in found if c.content is Content.OLD), None)
+        chosen = backups_of.best_of(found)
         for candidate in found:
-            mark = "ok" if candidate.content is Content.OLD else "warning"
+            mark = "ok" if candidate.content is Content.OLD and not candidate.trouble else "warning"
+            why = candidate.trouble or candidate.why
             taken = ", a rollback would take this one" if candidate is chosen else ""
-            call.terminal.item(mark, _name(candidate, profile), f"{candidate.content} ({candidate.why}){taken}")
+            call.terminal.item(mark, _name(candidate, profile), f"{candidate.content} ({why}){taken}")
         if chosen is None:
             found_any = False
             call.terminal.item(
-                "refused", restored.path, "no backup is old code: a rollback would look in git and in images"
+                "refused", restored.path, "no backup is whole old code: a rollback would look in git and in images"
             )
     return ExitCode.GO if found_any else ExitCode.REFUSED
 

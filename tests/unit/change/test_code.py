@@ -7,6 +7,7 @@ import os
 import py_compile
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -346,6 +347,39 @@ def later(folder: Path, seconds: float = 0.2) -> None:
     probe.touch()
     while probe.stat().st_mtime_ns < before + seconds * 1e9:
         probe.touch()
+
+
+def test_a_stopped_process_is_seen(profile: Profile) -> None:
+    """Of this machine's, as the script is not in a container here."""
+    sleeping = subprocess.Popen(["sleep", "60"])
+    try:
+        sleeping.send_signal(signal.SIGSTOP)
+        os.waitpid(sleeping.pid, os.WUNTRACED)
+        seen = str(sleeping.pid) in read(profile).stopped
+        comm = Path("/proc/2/comm")
+        assert seen is not (comm.exists() and comm.read_text().strip() == "kthreadd"), (
+            "the whole machine's are not asked"
+        )
+    finally:
+        sleeping.kill()
+        sleeping.wait()
+
+
+def test_items_where_the_process_was_started_are_seen(profile: Profile, tmp_path: Path) -> None:
+    """Python looks there first; the root may be a mount that nobody reads."""
+    orchestrator(profile).write_text(OLD)
+    other = tmp_path / "elsewhere"
+    (other / ORCHESTRATOR).parent.mkdir(parents=True)
+    one = replica(working_directory=str(other))
+    assert asked(profile, one).elsewhere == ()
+    (other / ORCHESTRATOR).write_text(OLD)
+    assert asked(profile, one).elsewhere == (), "the same content is no other code"
+    (other / ORCHESTRATOR).write_text(NEW)
+    (other / "enrichment_service/errors").mkdir()
+    assert set(asked(profile, one).elsewhere) == {
+        str(other / ORCHESTRATOR),
+        str(other / "enrichment_service/errors"),
+    }
 
 
 def test_a_folder_with_nothing_but_bytecode_is_told_apart(profile: Profile) -> None:

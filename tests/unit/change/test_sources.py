@@ -45,6 +45,26 @@ def test_newest_by_name_that_is_old_code(directory: Path) -> None:
     assert found.data == OLD + b"# 2\n"
 
 
+def test_a_backup_that_was_cut_off_is_not_taken_before_a_whole_one(directory: Path) -> None:
+    """It holds all old texts, and the worker would not start with it."""
+    put(directory, "20260121_090000", OLD)
+    put(directory, "20260122_090000", OLD + b'x = "cut')
+    assert backups.newest_old(directory, ITEM).origin.endswith("20260121_090000")
+    (directory / f"{ORCHESTRATOR}.backup.20260121_090000").unlink()
+    with pytest.raises(Refused, match="is no Python that could run here") as caught:
+        backups.newest_old(directory, ITEM)
+    assert "--backup" in caught.value.remedy
+    assert backups.chosen(directory, ITEM, f"{ORCHESTRATOR}.backup.20260122_090000").data.endswith(b"cut")
+
+
+def test_a_copied_snapshot_stops_nothing(tmp_path: Path) -> None:
+    for name in ("20260121T090000Z-aaaa", "2026-keep-this"):
+        path = tmp_path / name / "files" / ORCHESTRATOR
+        path.parent.mkdir(parents=True)
+        path.write_bytes(OLD)
+    assert [one.path.parts[-5] for one in backups.in_snapshots(tmp_path, ITEM)] == ["20260121T090000Z-aaaa"]
+
+
 def test_a_name_without_a_time_comes_last(directory: Path) -> None:
     put(directory, "HHMMSS", OLD + b"# unnamed\n")
     put(directory, "20260121_090000", OLD)

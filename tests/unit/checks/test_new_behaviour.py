@@ -76,6 +76,8 @@ def test_a_folder_of_bytecode_is_a_reason_to_doubt() -> None:
     """Nothing in it can be imported by its name; beside a module that can be it does not count."""
     husk = CodeReading((file_reading(),), ("a",), husks=("a",))
     assert new_behaviour.removed_modules(replica_reading(code=husk), phase1()).outcome is Outcome.INCONCLUSIVE
+    other = replace(husk, still_there=(), husks=(), elsewhere=("/srv/p1/a",))
+    assert new_behaviour.removed_modules(replica_reading(code=other), phase1()).outcome is Outcome.INCONCLUSIVE
     both = replace(husk, still_there=("a", "b"))
     assert new_behaviour.removed_modules(replica_reading(code=both), phase1()).outcome is Outcome.FAILED
 

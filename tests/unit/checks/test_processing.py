@@ -304,6 +304,33 @@ def test_saved_without_metrics_fails() -> None:
     assert processing.metrics(readings(probes=DOWN), phase1()).outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("rejected", "finished", "outcome"),
+    [(10, {}, Outcome.PASSED), (100, {}, Outcome.INCONCLUSIVE), (100, {"a.jpg": 0.3}, Outcome.PASSED)],
+)
+def test_tasks_that_are_rejected_while_the_gates_own_are_taken(
+    rejected: int, finished: dict[str, float], outcome: Outcome
+) -> None:
+    """As where the producers still speak the change's format: two invalid tasks are everyday, a hundred are not."""
+    name = probe(1).document_id
+    done = {name: 0.3, **finished}
+    one = log(finished=done, finished_at=dict.fromkeys(done, STARTED.plus(5)), scores={name: 0.278}, rejected=rejected)
+    two = log(probe(2).document_id, finished={probe(2).document_id: 0.3}, rejected=0)
+    claim = asked(readings(replicas=(replica_reading(1, log=one), replica_reading(2, log=two))))
+    assert claim.outcome is outcome
+    assert ("was rejected as invalid" in f"{claim.note}{claim.says}") is not bool(finished)
+
+
+def test_another_channel_gets_a_copy_of_each_task() -> None:
+    """Whoever consumes it may run the change, and write the same documents."""
+    world = readings(queue_after=QueueReading(0, 0, (), 2, other_channels=("audit",)))
+    claim = processing.no_strangers(world, PROFILE)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "audit" in claim.says
+    known_one = phase1('queue.other_channels=["audit"]')
+    assert processing.no_strangers(world, known_one).passed
+
+
 def test_strangers_on_the_channel() -> None:
     """Inconclusive; NO-GO when a fresh document carries the mark; unknown when the queue is down."""
     assert processing.no_strangers(readings(), PROFILE).passed

@@ -18,6 +18,7 @@ def with_file(**changes: Any) -> CodeReading:
     return CodeReading((file_reading(**changes),), ())
 
 
+BEFORE_IT = STARTED.plus(-1)
 LATE = {"modified_at": STARTED.plus(0.001), "changed_at": STARTED.plus(0.001)}
 OTHERWISE = {"size": 19_153, "bytecode": (Bytecode(24_000, STARTED.plus(1)),)}
 
@@ -31,6 +32,13 @@ def test_a_start_that_has_not_come_yet_compares_with_nothing() -> None:
     ahead = replica_reading(log=log(read_at=STARTED.plus(-3600)))
     assert start.process_start(ahead).outcome is Outcome.INCONCLUSIVE
     assert start.process_start(replica_reading(log=log(read_at=STARTED.plus(-1)))).passed, "clocks step a little"
+
+
+@pytest.mark.parametrize(("changed", "outcome"), [(BEFORE_IT, Outcome.PASSED), (None, Outcome.INCONCLUSIVE)])
+def test_a_time_in_the_future_is_not_when_it_was_written(changed: Instant | None, outcome: Outcome) -> None:
+    """Copied from a machine whose clock is ahead: when it was put here tells."""
+    ahead = with_file(modified_at=STARTED.plus(3 * 3600), changed_at=changed)
+    assert by_hand(ahead).outcome is outcome
 
 
 AFTER, LONG_AFTER, BEFORE = STARTED.plus(2), STARTED.plus(600), STARTED.plus(-1)

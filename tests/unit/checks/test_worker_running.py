@@ -10,6 +10,7 @@ from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import Started
 from rollback_gate.model import Outcome, Unmeasured, worst
 from tests.unit.builders import (
+    OLD_CODE,
     STARTED,
     coordinator,
     log,
@@ -28,6 +29,20 @@ SILENT: dict[str, Any] = {
     "picked_up": 0,
     "documents_finished": 0,
 }
+
+
+@pytest.mark.parametrize(("stopped", "outcome"), [(("1",), Outcome.FAILED), (("7",), Outcome.INCONCLUSIVE)])
+def test_a_process_that_a_signal_has_stopped_does_not_run(stopped: tuple[str, ...], outcome: Outcome) -> None:
+    """To the engine it does."""
+    reading = replica_reading(code=replace(OLD_CODE, stopped=stopped))
+    assert worker_running.state(readings(), reading).outcome is outcome
+
+
+def test_a_health_check_with_a_long_interval_is_waited_for_by_name() -> None:
+    """The engine runs the first one after an interval."""
+    now = replica(health="starting", check_every_s=300)
+    claim = worker_running.state(readings(), replica_reading(before=now, after=now))
+    assert (claim.outcome, "gives its first result by" in claim.says) == (Outcome.INCONCLUSIVE, True)
 
 
 @pytest.mark.parametrize("health", ["healthy", "unhealthy"])

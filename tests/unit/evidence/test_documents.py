@@ -9,6 +9,7 @@ from typing import Any
 
 import bson
 import pytest
+from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 from pydantic import SecretStr
 
@@ -83,6 +84,19 @@ def test_a_mark_that_is_null_is_a_mark() -> None:
 def test_where_the_mark_cannot_be_looked_for_it_could_be(enriched: Any, marked: bool, could_be: bool) -> None:
     reading = documents.parse({"_id": "x", "enriched_data": enriched}, phase1())
     assert (reading.marked, reading.could_be_marked) == (marked, could_be)
+
+
+@pytest.mark.parametrize(
+    ("name", "forms"),
+    [
+        ("a.jpg", ["a.jpg"]),
+        ("101", ["101", 101]),
+        ("5f" * 12, ["5f" * 12, ObjectId("5f" * 12)]),
+        ("9" * 30, ["9" * 30]),
+    ],
+)
+def test_an_id_that_a_log_shows_may_be_of_another_type(name: str, forms: list[Any]) -> None:
+    assert documents._forms(name) == forms
 
 
 def test_probes_are_told_by_their_id() -> None:

@@ -192,6 +192,24 @@ def test_a_lost_connection_is_noise_where_the_server_has_closed_it(text: str, er
     assert summarize(stamped(line), FORMS, Instant(0)).errors == errors
 
 
+@pytest.mark.parametrize(
+    ("document", "task"),
+    [("my scan 7.pdf", "job-x_my scan 7.pdf"), ("d1", "6d9f0c52-0d34-4c5a-9c3a-3b2d8b8f4d11"), ("101", "unknown")],
+)
+def test_a_document_of_any_name_is_seen_through(document: str, task: str) -> None:
+    """With spaces, a number, or in a task whose id does not hold it."""
+    found = summarize(
+        stamped(
+            f"INFO:enrichment_service.workers.enrichment_worker:Starting enrichment for document {document}",
+            f"INFO:enrichment_service.workers.enrichment_worker:Document {document} completeness: 27.8% (5/18 fields)",
+            f"INFO:enrichment_service.workers.enrichment_worker:Task {task} completed successfully",
+        ),
+        FORMS,
+        Instant(0),
+    )
+    assert (list(found.finished), found.unfinished, found.scores) == ([document], {}, {document: 0.278})
+
+
 def test_a_document_that_comes_again_is_in_work_since_its_first_pick_up() -> None:
     """Otherwise the queue's time-out would make every hanging document young."""
     again = ["INFO:enrichment_service.workers.agent_orchestrator:Starting enrichment for document a.jpg"] * 3

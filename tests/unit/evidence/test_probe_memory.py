@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def test_what_was_sent_is_recalled_with_its_job_and_score(memory: ProbeMemory) -
     memory.stored(A, KNOWN)
     found = [(one.document_id, one.job_id, one.known) for one in memory.recall(NOW)]
     assert found == [(A, JOB, KNOWN), (B, JOB, None)]
+
+
+def test_how_a_probe_was_found_first_stays(memory: ProbeMemory) -> None:
+    """The queue delivers it again, and another replica finishes it minutes later: the proof is the first one's."""
+    memory.sent(["rollback-probe-a"], "rollback-probe-job-a", NOW)
+    memory.stored("rollback-probe-a", KNOWN)
+    memory.stored("rollback-probe-a", replace(KNOWN, container_id="d" * 64, score=0.389))
+    assert [one.known for one in memory.recall(NOW)] == [KNOWN]
 
 
 def test_nobody_else_can_read_it(memory: ProbeMemory) -> None:

@@ -68,6 +68,15 @@ def test_a_replica_without_an_address_of_its_own_is_no_stranger() -> None:
     assert queue.strangers(reading, [replica(), elsewhere]) == ("laptop at 10.1.2.3:50000",)
 
 
+def test_other_channels_with_consumers_are_seen() -> None:
+    """Of the same topic only: each gets a copy of each task."""
+    own = {"channel_name": "w", "depth": 0, "in_flight_count": 0, "clients": []}
+    other, idle = {**own, "channel_name": "audit", "clients": [{}]}, {**own, "channel_name": "idle"}
+    topics = [{"topic_name": "t", "depth": 0, "channels": [own, other, idle]}]
+    topics.append({"topic_name": "u", "depth": 0, "channels": [{**other, "channel_name": "elsewhere"}]})
+    assert queue.parse({"topics": topics}, "t", "w").other_channels == ("audit",)
+
+
 def test_a_topic_that_nobody_used_is_empty() -> None:
     assert queue.parse({"topics": []}, "enrichment", "c") == QueueReading(0, 0, (), 0)
 
