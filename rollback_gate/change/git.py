@@ -15,6 +15,8 @@ from rollback_gate.platform.commands import Completed, Runner
 from rollback_gate.profile.deployment import FileItem
 
 MOST_COMMITS = 500
+# Whose it is, `owner` has asked. One without a .git of its own is not looked for: any folder can be made to look so.
+_TRUSTED = ("-c", "safe.directory=*", "-c", "safe.bareRepository=explicit")
 _OWN_SETTINGS = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "GIT_CONFIG_GLOBAL=/dev/null")
 _EXECUTABLE = "100755"
 
@@ -81,7 +83,7 @@ class History:
     def _run(self, *arguments: str) -> Completed:
         # The operator is often not the repository's owner, which git refuses without this; nothing is written. What the
         # repository's own configuration says of remotes is not followed: it could name a command to run.
-        command = ("env", *_OWN_SETTINGS, "git", "-c", "safe.directory=*", *arguments)
+        command = ("env", *_OWN_SETTINGS, "git", *_TRUSTED, *arguments)
         try:
             return self.runner(command, cwd=self.directory)
         except CommandFailed as error:
@@ -95,13 +97,17 @@ class History:
 def owner(directory: Path) -> tuple[int, int] | None:
     """Uid and gid of whoever owns the repository that holds a folder, where this process is root and they are not.
 
-    What a repository says of itself can name commands: root does not run them. None: git runs as this process.
+    What a repository says of itself can name commands: root does not run them. None: git runs as this process. Raises
+    Refused for one that somebody else could have put in a folder above.
     """
-    if os.geteuid() != 0:
-        return None
-    found = next((place for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
+    found = next((place / ".git" for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
     try:
-        status = found.stat()
+        status, trusted = found.lstat(), {0, os.geteuid(), directory.stat().st_uid}
     except OSError:
         return None  # not there: git says so
-    return (status.st_uid, status.st_gid) if status.st_uid else None
+    if status.st_uid not in trusted:
+        raise Refused(
+            f"{found} belongs to uid {status.st_uid}, who owns neither the project nor this process",
+            "look whose it is; what is in it could be anybody's",
+        )
+    return (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid else None

@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from rollback_gate.errors import WrongSetting
 from rollback_gate.profile import layers
 from rollback_gate.profile.schema import Profile
+from rollback_gate.regular import text_of
 
 SECRET_KEYS = ("database.password", "database.uri")
 
@@ -53,9 +54,10 @@ def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr
     if database.password_file is None:
         raise WrongSetting("no password for the database", remedy)
     try:
-        return SecretStr(database.password_file.read_text().rstrip("\r\n"))
-    except OSError as error:
-        raise WrongSetting(f"password file {database.password_file}: {error.strerror}", remedy) from error
+        return SecretStr(text_of(database.password_file).rstrip("\r\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise WrongSetting(f"{database.password_file} cannot be read ({why})", remedy) from error
 
 
 def _with_extended(path: Path) -> list[tuple[Path, dict[str, Any]]]:

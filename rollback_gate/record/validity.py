@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollback_gate.change.reading import CodeReading
@@ -13,6 +13,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.record.check import Examination
 
 VERIFY_AGAIN = "invoke verify"
+_CLOCK_STEPS_S = 60
 _AHEAD_S = 300.0  # clocks of two machines may differ a little
 
 
@@ -29,16 +30,19 @@ def of_record(seen: Examination, project: str, profile: str, now: Instant, max_a
     """All that the record itself tells. `now`: this machine's clock."""
     if not seen.is_unaltered:
         says = "; ".join(f"{item.name}: {item.says}" for item in seen.problems)
-        return [Obstacle(f"the record does not hold up: {says}", f"{VERIFY_AGAIN}, and keep both records")]
+        return [Obstacle(f"the record does not hold up: {says}", f"move it away, and {VERIFY_AGAIN}")]
     record = seen.record
     found = [*_of_another(record, project, profile), *_not_go(record)]
+    if found and Instant.parse(record["ended"]).seconds_since(now) > _CLOCK_STEPS_S:
+        says = "it is dated in the future, so no newer one is asked: move its folder away"
+        found = [replace(one, says=f"{one.says}; {says}") for one in found]
     remedy = f"{VERIFY_AGAIN}, or allow more with --max-age"
     return found or too_old("the record", Instant.parse(record["ended"]), now, max_age_s, remedy)
 
 
 def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[Obstacle]:
     """Deployment id: engine, project, profile; which engine it is, is asked of the engine."""
-    _, theirs, their_profile = [*str(record["deployment"]["id"]).split("/"), "", ""][:3]
+    theirs, their_profile = [*str(record["deployment"]["id"]).rsplit("/", 2), "", ""][1:3]
     if (theirs, their_profile) == (project, profile):
         return []
     return [

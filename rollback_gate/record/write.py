@@ -13,7 +13,8 @@ from rollback_gate.redaction import Redactor
 from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 
-JSON_NAME, HTML_NAME, JUNIT_NAME = "report.json", "report.html", "junit.xml"
+JSON_NAME, HTML_NAME, JUNIT_NAME, LOG_NAME = "report.json", "report.html", "junit.xml", "pytest.log"
+KEPT_TICKET = "ticket.txt"
 _MODE = 0o644
 
 

@@ -15,6 +15,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.look import digest_of
+from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.store import Run, RunAccount
 
@@ -142,6 +143,8 @@ def _tidied(run: Run, account: RunAccount, directory: Path) -> None:
     began = account.began
     moved = (path for targets in account.done(Kind.QUARANTINE) for path in targets)
     for path in dict.fromkeys((*account.source_digests, *began["before"], *began["remove"], *moved)):
+        refuse_outside(directory, path)
+        refuse_outside(run.quarantine, path)
         files.sweep(directory / path)
         moving.settle(directory / path, run.quarantine / path)
         moving.settle(run.quarantine / path, directory / path)

@@ -57,7 +57,8 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
         except BlockingIOError as error:
             raise Locked(
                 f"another run holds the lock: {in_words(holder(note))}",
-                "wait for it, or end it: invoke rollback.unlock --reason '...'",
+                "wait for it, or end it: invoke rollback.unlock --reason '...'"
+                f" (root sees whose process it is: fuser -v {directory})",
             ) from error
         except OSError as error:
             raise Refused(
@@ -96,7 +97,7 @@ def holder(note: Path) -> dict[str, Any]:
     try:
         left = json.loads(text_of(note))
         return left if isinstance(left, dict) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

@@ -43,6 +43,8 @@ def move(source: Path, target: Path) -> None:
 
 def _by_copy(source: Path, target: Path) -> None:
     """Out of the way first: who writes there by its name writes elsewhere from then on; who has it open is noticed."""
+    if below := mounted_below(source):
+        raise OSError(errno.EBUSY, "a file system is mounted there: unmount it first", str(below))
     aside = _aside(source)
     source.rename(aside)
     files.sync_folder(source.parent)
@@ -52,6 +54,16 @@ def _by_copy(source: Path, target: Path) -> None:
         settle(source, target)
         raise
     files.remove(aside)
+
+
+def mounted_below(path: Path) -> Path | None:
+    """Where another file system begins, at this path or below it; None for nowhere. Raises OSError."""
+    if path.is_symlink() or not path.is_dir():
+        return None
+    if os.path.ismount(path):
+        return path
+    own = path.lstat().st_dev
+    return next((one for one in path.rglob("*") if one.lstat().st_dev != own), None)
 
 
 def _copy_whole(source: Path, target: Path) -> None:

@@ -58,6 +58,15 @@ def others_may_write(folder: Path) -> bool:
     return status.st_uid not in (ROOT, os.geteuid()) or by_group or bool(status.st_mode & stat.S_IWOTH)
 
 
+def refuse_outside(folder: Path, relative: str) -> None:
+    """Neither a symbolic link nor reached through one that leads out of the folder. Raises Refused."""
+    path = folder / relative
+    if path.is_symlink() or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise Refused(
+            f"{path} is, or is reached by, a symbolic link that leads elsewhere", "replace the link by the real file"
+        )
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name

@@ -30,6 +30,7 @@ from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, surroundings
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
+from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 
@@ -136,10 +137,10 @@ class Preflight:
 
     def _goal(self, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
         for restored in self.profile.files:
-            _inside(directory, restored.path)
+            refuse_outside(directory, restored.path)
         goal, says = self.find_goal(directory, strategy, containers)
         for path in (*goal.remove, *goal.put_back):
-            _inside(directory, path)
+            refuse_outside(directory, path)
         return goal, says
 
     def _images(self, goal: Goal) -> tuple[bool, str]:
@@ -392,14 +393,3 @@ def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:
 
 def _existing_parent(path: Path) -> Path:
     return next(folder for folder in path.parents if folder.exists())
-
-
-def _inside(directory: Path, relative: str) -> None:
-    """Neither a symbolic link nor reached through one that leads out. Raises Refused."""
-    path = directory / relative
-    if path.is_symlink() or not path.parent.resolve().is_relative_to(directory.resolve()):
-        raise Refused(
-            f"{path} is, or is reached by, a symbolic link that leads elsewhere", "replace the link by the real file"
-        )
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise Refused(f"{path} is neither a file nor a folder", "look what it is, and move it away")

@@ -26,6 +26,7 @@ from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recre
 from rollback_gate.redaction import Redactor
 from rollback_gate.regular import content_of
 from rollback_gate.rollback import files, moving
+from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
 from rollback_gate.rollback.situation import Situation
@@ -75,13 +76,20 @@ def _save_evidence(step: Step, context: Context) -> str:
 def _restore(step: Step, context: Context) -> str:
     """Atomic; the file in place goes to the quarantine first (a copy: the path is never empty)."""
     source = next(s for s in context.situation.restore if s.path == step.targets[0])
-    path = context.situation.directory / source.path
+    path = _place(context, source.path)
     files.sweep(path)
     if path.exists():
         _keep_copy(path, source, context)
     is_exact = source.kind == "quarantine"
     files.replace_file(path, source.data, _model(source, context), is_exact, source.is_executable)
     return f"{source.path} is now sha256 {source.digest[:16]} ({len(source.data)} bytes)"
+
+
+def _place(context: Context, relative: str) -> Path:
+    """Asked again at each step: a folder on the way may have become a link since preflight. Raises Refused."""
+    refuse_outside(context.situation.directory, relative)
+    refuse_outside(context.run.quarantine, relative)
+    return context.situation.directory / relative
 
 
 def _model(source: Source, context: Context) -> Path | None:
@@ -109,7 +117,7 @@ def _own(context: Context, path: str) -> tuple[str, ...]:
 
 def _quarantine(step: Step, context: Context) -> str:
     """Where this run has quarantined it before, what is there now (bytecode that a process wrote) goes beside it."""
-    path = context.situation.directory / step.targets[0]
+    path = _place(context, step.targets[0])
     target = context.run.quarantine / step.targets[0]
     files.sweep(target)
     if not moving.is_there(path):
@@ -122,7 +130,7 @@ def _quarantine(step: Step, context: Context) -> str:
 
 def _put_back(step: Step, context: Context) -> str:
     """What somebody put there meanwhile is not lost: it goes beside the quarantine."""
-    path = context.situation.directory / step.targets[0]
+    path = _place(context, step.targets[0])
     kept = context.run.quarantine / step.targets[0]
     files.sweep(path)
     if not moving.is_there(kept):

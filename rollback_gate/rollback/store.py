@@ -57,6 +57,9 @@ def make_private(state: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for private in (state, state.parent if state.parent.name == FOLDER else state, folder):
         private.chmod(0o700)
+    ignored = state.parent / ".gitignore"
+    if state.parent.name == FOLDER and not ignored.is_symlink() and not ignored.exists():
+        ignored.write_text("*\n")  # `git clean` would remove the quarantine, `git add` take up what a run has saved
 
 
 def new_id(now: Instant) -> str:

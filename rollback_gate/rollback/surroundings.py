@@ -9,6 +9,7 @@ from rollback_gate.change.strategy import covering_mount
 from rollback_gate.errors import Refused
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback.moving import mounted_below
 
 
 def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[Replica]) -> None:
@@ -16,6 +17,10 @@ def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[R
     rows = list(everyone)
     for path in removed:
         place = directory / path
+        if below := mounted_below(place):
+            raise Refused(
+                f"a file system is mounted at {below}, which {path} holds", f"unmount it first: umount {below}"
+            )
         users = [r.name for r in rows if any(Path(m.source).is_relative_to(place) for m in r.mounts if m.source)]
         if users:
             raise Refused(

@@ -20,7 +20,7 @@ from typing import Any
 from rollback_gate.platform.commands import allowed
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record.html import css
-from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, read_json
+from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, LOG_NAME, read_json
 from rollback_gate.regular import text_of
 from rollback_gate.suite.request import GateRequest
 
@@ -31,7 +31,6 @@ PLUGINS = (
     "pytest_html.plugin",
     "rollback_gate.suite.pytest_plugin",
 )
-LOG_NAME = "pytest.log"
 _STYLE_NAME = "record.css"
 # Which engine is asked must be the caller's: one that did not answer it must not become another one here.
 _ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rollback_gate.model import ExitCode
     from rollback_gate.workflow.call import Call
 
+_STDERR = 2
 COMMON: dict[str, Any] = {
     "profile": ("", "the profile's file (default: ROLLBACK_GATE_PROFILE, else profiles/phase1.toml)"),
     "set": ([], "one setting, as key=value; may be given several times (--set limits.soak_s=30)"),
@@ -29,6 +31,7 @@ def calling(given: Any) -> Iterator[Call]:
     """
     from rollback_gate.errors import RollbackGateError
 
+    _open_closed()
     call = _call(given)
     try:
         yield call
@@ -36,6 +39,13 @@ def calling(given: Any) -> Iterator[Call]:
         raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
     except KeyboardInterrupt as error:
         raise Exit("error: ended by Ctrl-C", code=20) from error
+
+
+def _open_closed() -> None:
+    """`>&-`: what is opened next would be taken for the output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def leave(code: ExitCode | int) -> None:
@@ -51,6 +61,6 @@ def _call(given: Any) -> Call:
 
     with_database = not getattr(given, "without_database", False)
     accept_diff = getattr(given, "accept_diff", False)
-    terminal = Terminal(sys.stdout, Redactor([]))
+    terminal = Terminal(sys.stdout or io.StringIO(), Redactor([]))
     profile, settings = getattr(given, "profile", ""), getattr(given, "set", [])
     return Call.make(given.root, profile, settings, os.environ, terminal, with_database, accept_diff)

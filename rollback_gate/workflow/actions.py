@@ -12,6 +12,7 @@ from rollback_gate.profile.afterwards import Action
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import actions, find, seal
 from rollback_gate.record.actions import Done
+from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call, local_now
 
 
@@ -59,7 +60,8 @@ def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) ->
     clean = call.terminal.redactor.value
     entries = [Done(**seal.printable(clean(vars(entry)))) for entry in (*earlier, one)]
     try:
-        actions.keep(folder, actions.subject_of(record), entries, call.key)
+        with published.Folder.of(folder).opened() as inside:
+            actions.keep(inside, actions.subject_of(record), entries, call.key)
     except OSError as error:
         raise Unreachable(f"{folder / actions.NAME} cannot be written: {error.strerror}", "run as its owner") from error
 

@@ -50,7 +50,7 @@ def _asked(session: Session, situation: Situation, folder: Path, limit_s: float)
     with suite.started(session.call.root, session.profile, session.engine.environment) as running:
         left = running.judge(_request(session, situation), limit_s)
     clean = session.call.terminal.redactor
-    write.write_beside(folder / suite.LOG_NAME, left.log, clean)
+    write.write_beside(folder / write.LOG_NAME, left.log, clean)
     if left.trouble:
         return left.trouble
     return _in_words(_checks(write.write_json(folder / write.JSON_NAME, left.judged, clean, None)))

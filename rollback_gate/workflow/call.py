@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -27,6 +26,7 @@ from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccoun
 from rollback_gate.suite.request import redactor
 from rollback_gate.workflow.terminal import Terminal
 
+_NOTES = Path("/tmp")  # not TMPDIR: that can be another one for each user
 _OF_ROOT, _OF_USER = Path("/var/lib/rollback-gate"), Path(".local/state/rollback-gate")
 
 
@@ -99,10 +99,18 @@ class Call:
         if named:
             return (Path(named),)
         if os.geteuid() != 0:
-            return Path.home() / _OF_USER, _OF_ROOT
+            return (*(home / _OF_USER for home in _home()), _OF_ROOT)
         sudoer = self.environ.get("SUDO_USER", "root")
         known = sudoer != "root" and sudoer in {entry.pw_name for entry in pwd.getpwall()}
         return (_OF_ROOT, Path(pwd.getpwnam(sudoer).pw_dir) / _OF_USER) if known else (_OF_ROOT,)
+
+
+def _home() -> tuple[Path, ...]:
+    """None for a user whom nobody knows, in a container: what is to be written then goes where it may not be."""
+    try:
+        return (Path.home(),)
+    except RuntimeError:
+        return ()
 
 
 def local_now() -> Instant:
@@ -128,7 +136,7 @@ def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> Abs
 
 def holder_note(settings: Settings, engine: Engine) -> Path:
     """The same for every user of this machine."""
-    return Path(tempfile.gettempdir()) / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
+    return _NOTES / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
 
 
 def deployment_id(settings: Settings, engine: Engine | Unmeasured) -> DeploymentId:

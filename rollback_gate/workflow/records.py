@@ -12,7 +12,7 @@ from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode
 from rollback_gate.record import actions, chain, find, next_steps, seal
 from rollback_gate.record.check import Examination
-from rollback_gate.record.write import HTML_NAME
+from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, KEPT_TICKET, LOG_NAME
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
 from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call
@@ -127,6 +127,9 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
         call.terminal.line(f"{len(known) - len(listed)} are in no chain of records that is kept here, and stay")
     going = left_over(listed, keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
     for one in going:
+        if more := _not_ours(one.folder):
+            call.terminal.item("warning", one.folder.name, f"stays: it holds {', '.join(more)} too")
+            continue
         if not is_dry_run:
             published.note_gone(call, one.folder.name, DeploymentId.parse(one.deployment), "pruned")
             _remove(one.folder)
@@ -163,8 +166,17 @@ def _publish_chains(call: Call, deployments: Iterable[str]) -> None:
             call.terminal.item(
                 "warning", name, "its newest record is not in the chain that is kept here, or is not here"
             )
-        elif published.publish_chain(call, deployment, folder, folder.name):
+        elif _publish_chain(call, deployment, folder):
             call.terminal.item("ok", "chain", str(folder / chain.NAME))
+
+
+def _publish_chain(call: Call, deployment: DeploymentId, folder: Path) -> bool:
+    try:
+        with published.Folder.of(folder).opened() as inside:
+            return published.publish_chain(call, deployment, inside, folder.name)
+    except OSError as error:
+        call.terminal.item("warning", folder.name, f"cannot be written into: {error.strerror or error}")
+        return False
 
 
 def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[Kept]:
@@ -199,6 +211,12 @@ def chosen(call: Call, which: str) -> Kept:
         what = "there is no record" if which == NEWEST else f"there is no record {which}"
         raise WrongSetting(f"{what} in {call.reports}", "invoke record.list shows those that there are")
     return one
+
+
+def _not_ours(folder: Path) -> list[str]:
+    """What people have put beside a record."""
+    own = {HTML_NAME, JSON_NAME, JUNIT_NAME, LOG_NAME, actions.NAME, chain.NAME, KEPT_TICKET, f"opened-{KEPT_TICKET}"}
+    return sorted(path.name for path in folder.iterdir() if path.name not in own)
 
 
 def _remove(folder: Path) -> None:

@@ -33,6 +33,8 @@ from rollback_gate.workflow.before import judge_before
 from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.session import Opening, Session, opened
 
+_CLOCK_STEPS_S = 60
+
 
 @dataclass(frozen=True)
 class Order:
@@ -306,8 +308,20 @@ def checked(
     return situation, state
 
 
+def _refuse_a_clock_set_back(session: Session) -> None:
+    """Runs are put in order by their times: of a wrong order, an undo brings back the wrong change. Raises Refused."""
+    now = local_now()
+    ahead = [run for run, account in session.runs() if account.began_at.seconds_since(now) > _CLOCK_STEPS_S]
+    if ahead:
+        raise Refused(
+            f"run {ahead[-1].id} began in the future: this machine's clock was set back; nothing was touched",
+            f"set the clock right; or, if that run is never to be undone, move {ahead[-1].folder} away",
+        )
+
+
 def _begin(session: Session, state: Path, run_id: str, order: Order) -> Run:
     redactor = session.call.terminal.redactor
+    _refuse_a_clock_set_back(session)
     try:
         run = Store(state, local_now, redactor.value).begin(run_id)
         if order.assessment:

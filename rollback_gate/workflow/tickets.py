@@ -16,6 +16,7 @@ from rollback_gate.profile.afterwards import Ticket
 from rollback_gate.profile.afterwards import Tracker as Kind
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import seal, write
+from rollback_gate.record.write import KEPT_TICKET
 from rollback_gate.regular import text_of
 from rollback_gate.rollback.files import write_text
 from rollback_gate.tickets import summary
@@ -26,7 +27,6 @@ from rollback_gate.workflow import actions
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.records import NEWEST, chosen
 
-KEPT = "ticket.txt"
 _OF_GITHUB = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 _MARKUP: Mapping[Kind, Markup] = {Kind.GITHUB: MARKDOWN, Kind.JIRA: WIKI, Kind.COMMAND: PLAIN}
 _LIBRARY = {Kind.GITHUB: ("rollback_gate.tickets.github", "GitHub"), Kind.JIRA: ("rollback_gate.tickets.jira", "Jira")}
@@ -90,7 +90,7 @@ def open_ticket(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sl
     call.terminal.stage(f"New ticket: {summary.title(job.record)}")
     if wish.dry_run:
         return _shown(job)
-    tracker, kept = _tracker(job), job.folder / f"opened-{KEPT}"
+    tracker, kept = _tracker(job), job.folder / f"opened-{KEPT_TICKET}"
     if kept.exists():
         ticket = text_of(kept).strip()
         call.terminal.item("ok", "ticket", f"{ticket} was opened for this record already")
@@ -163,7 +163,7 @@ def _tracker(job: _Job) -> Tracker:
     settings, environ = job.ticket, job.call.environ
     if settings.tracker is Kind.COMMAND:
         runner = SubprocessRunner(allowed(environ, (*settings.variables, settings.token_env)))
-        return Command(settings, runner, job.folder / write.HTML_NAME, job.folder / KEPT)
+        return Command(settings, runner, job.folder / write.HTML_NAME, job.folder / KEPT_TICKET)
     token = environ.get(settings.token_env, "").strip()
     if not token:
         raise WrongSetting(f"{settings.token_env} holds no token", f"set it to a token of {settings.tracker}")

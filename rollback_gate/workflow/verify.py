@@ -147,14 +147,14 @@ def _judged_record(request: GateRequest, left: Left, folder: Path) -> tuple[Mapp
         try:
             return build.of_suite(request.heading, request.slots, left.judged), ""
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            trouble = f"what it has left is no record ({error}); {folder / suite.LOG_NAME} may say why"
+            trouble = f"what it has left is no record ({error}); {folder / write.LOG_NAME} may say why"
     return build.unfinished(request.heading, f"verify did not end: {trouble}"), trouble
 
 
 def _beside(call: Call, folder: Folder, left: Left) -> None:
     """Output and JUnit file: nice to have. What keeps them from being written keeps nobody from the verdict."""
     with contextlib.suppress(OSError), folder.opened() as inside:
-        write.write_beside(inside / suite.LOG_NAME, left.log, call.terminal.redactor)
+        write.write_beside(inside / write.LOG_NAME, left.log, call.terminal.redactor)
         if left.junit:
             write.write_beside(inside / write.JUNIT_NAME, left.junit, call.terminal.redactor)
 

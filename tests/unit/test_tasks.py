@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from invoke.exceptions import Exit
 
 from rollback_gate.tasks.collection import collection
 from rollback_gate.tasks.options import task_with
+from rollback_gate.workflow.call import _home
 from tests.unit.builders import ROOT
 
 
@@ -46,6 +50,21 @@ def test_every_command_in_a_message_exists() -> None:
     found = {word.rstrip(".") for text in texts for word in re.findall(r"\binvoke ([a-z]+\.[a-z.]+)", text)}
     assert {"rollback.resume", "record.chain"} <= found
     assert found - names == set()
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_output_is_no_traceback(closed: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "ROLLBACK_GATE_REPORTS": str(tmp_path), "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    command = f"{sys.executable} -m invoke --search-root {ROOT} record.list {closed}"
+    done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_user_whom_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container: without a home, and without a name."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    assert _home() == ()
 
 
 def test_a_task_without_a_dry_run_does_nothing_then() -> None:

@@ -97,6 +97,26 @@ def test_a_repository_starts_no_command(history: History, tmp_path: Path) -> Non
     assert (tmp_path / "ran").exists(), "git by itself runs it: this test can fail"
 
 
+def test_a_repository_that_somebody_else_has_put_above_is_not_believed(history: History, tmp_path: Path) -> None:
+    """In a folder that everybody may write: its `old code` could be anybody's, and would run as root."""
+    history.directory.mkdir(parents=True, exist_ok=True)
+    assert owner(history.directory) is None
+    os.chown(tmp_path / ".git", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(Refused, match="belongs to uid 65534"):
+        owner(history.directory)
+    os.chown(history.directory, 65534, 65534)
+    assert owner(history.directory) == (65534, 65534), "the project's owner is trusted, and git runs as them"
+
+
+def test_a_folder_that_looks_like_a_repository_is_none(history: History, tmp_path: Path) -> None:
+    """git takes any folder with HEAD, objects and refs for one."""
+    bare = tmp_path / "bare"
+    git(tmp_path, "clone", "-q", "--bare", str(tmp_path), str(bare))
+    (bare / ORCHESTRATOR).parent.mkdir(parents=True)
+    with pytest.raises(Refused, match="git cannot tell"):
+        History(bare, history.runner).newest_old(ITEM)
+
+
 def test_no_repository_and_an_unknown_file(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Both are refused in git's own terms, and are no empty file."""
     history.directory.mkdir(parents=True, exist_ok=True)

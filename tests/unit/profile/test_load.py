@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,12 @@ def test_password_from_environment_then_file(tmp_path: Path) -> None:
     assert database_password(profile, environ).get_secret_value() == "from-env"
     with pytest.raises(WrongSetting, match="no password for the database"):
         database_password(phase1(), {})
+
+
+def test_a_password_file_that_is_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mongodb-password")
+    with pytest.raises(WrongSetting, match="mongodb-password cannot be read"):
+        database_password(phase1(f"database.password_file={tmp_path / 'mongodb-password'}"), {})
 
 
 def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_path: Path) -> None:

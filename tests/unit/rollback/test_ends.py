@@ -15,10 +15,11 @@ from rollback_gate.change.sources import Choice
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.redaction import Redactor
-from rollback_gate.rollback import execute, saving
+from rollback_gate.rollback import execute, saving, steps
+from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import rollback as workflow
-from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import rollback, undo
 from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
@@ -43,6 +44,46 @@ def test_ctrl_c_at_the_very_end_stops_a_chain_of_tasks(folder: Path, monkeypatch
     assert caught.value.exit_code is ExitCode.INCONCLUSIVE
     with world.opening(world.call(), "look") as session:
         assert [(run.id, account.outcome) for run, account in session.runs()] == [(caught.value.run_id, "done")]
+
+
+def test_a_clock_that_was_set_back_begins_no_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are in the order of their times: an undo would bring back another change than the last one."""
+    world = World.deployed(folder / "w", "bind")
+    act(world, rollback, Mode())()
+    now = local_now()
+    monkeypatch.setattr(workflow, "local_now", lambda: now.plus(-3600))
+    (world.project / ORCHESTRATOR).write_text(NEW)
+    with pytest.raises(Refused, match="began in the future") as caught:
+        act(world, rollback, Mode())()
+    assert "set the clock right" in caught.value.remedy
+    assert world.tree()[ORCHESTRATOR][0] == NEW
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns the project could have root move somebody else's file."""
+    world = World.deployed(folder / "w", "bind")
+    other = folder / "others"
+    (other / "errors").mkdir(parents=True)
+    (other / "errors/own.py").write_text("x")
+    real = steps._save_evidence
+
+    def and_swap(*arguments: object) -> str:
+        says = real(*arguments)  # type: ignore[arg-type]
+        (world.project / "enrichment_service").rename(world.project / "aside")
+        (world.project / "enrichment_service").symlink_to(other)
+        return says
+
+    monkeypatch.setitem(steps._HOW, Kind.SAVE_EVIDENCE, and_swap)
+    with pytest.raises(RollbackFailed, match="symbolic link that leads elsewhere"):
+        act(world, rollback, Mode())()
+    assert (other / "errors/own.py").exists()
+
+
+def test_what_a_run_keeps_is_nothing_that_git_sees(folder: Path) -> None:
+    """`git clean` would remove the quarantine; `git add` would take up what was saved."""
+    world = World.deployed(folder / "w", "bind")
+    act(world, rollback, Mode())()
+    assert (world.project / ".rollback/.gitignore").read_text() == "*\n"
 
 
 def test_mounted_code_needs_no_compose(folder: Path) -> None:

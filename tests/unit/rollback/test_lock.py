@@ -66,6 +66,17 @@ with lock.held(Path(sys.argv[1]), Path(sys.argv[2]), "kim", "rollback", Instant(
 """
 
 
+def test_a_note_that_is_none_names_nobody(tmp_path: Path) -> None:
+    """It lies where everybody may write."""
+    note = tmp_path / "note"
+    note.write_text("[" * 200_000)
+    assert lock.holder(note) == {}
+    mine = lock.held(tmp_path, tmp_path / "own", "ana", "verify", Instant(0))
+    with mine, pytest.raises(Locked) as caught, lock.held(tmp_path, note, "bob", "verify", Instant(0)):
+        pass
+    assert f"fuser -v {tmp_path}" in caught.value.remedy
+
+
 def test_unlock_lets_the_step_that_is_under_way_finish(tmp_path: Path) -> None:
     """The run is asked to end, not its command: a recreate that breaks off in the middle would leave no container."""
     project = tmp_path / "project"

@@ -53,6 +53,15 @@ def test_where_others_may_write_no_state_is_kept(tmp_path: Path, mode: int, shar
     assert state.is_relative_to(elsewhere) is shared
 
 
+def test_a_path_that_a_link_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p/in").mkdir(parents=True)
+    ownership.refuse_outside(tmp_path / "p", "in/file")
+    (tmp_path / "p/out").symlink_to(tmp_path)
+    for path in ("out", "out/file", "../x"):
+        with pytest.raises(Refused, match="symbolic link that leads elsewhere"):
+            ownership.refuse_outside(tmp_path / "p", path)
+
+
 def test_of_root_the_owner_of_a_project_is_trusted_with_its_state(tmp_path: Path) -> None:
     """They could write what root's Compose reads; nobody else is trusted more by being asked."""
     owned = {tmp_path.stat().st_uid} if os.geteuid() == 0 else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def test_a_removed_path_that_is_mounted_itself_is_refused(tmp_path: Path) -> Non
     own = replica(name="viewer", mounts=mounting(tmp_path / "enrichment_service/errors", "/errors"))
     with pytest.raises(Refused, match="errors is itself mounted into viewer"):
         surroundings.refuse_mounted(tmp_path, removed, [whole, own])
+
+
+def test_a_file_system_below_a_removed_path_is_refused(tmp_path: Path) -> None:
+    """Moving it across devices would empty it, and end with an error."""
+    place = tmp_path / "enrichment_service/errors"
+    (place / "data").mkdir(parents=True)
+    surroundings.refuse_mounted(tmp_path, ("enrichment_service/errors",), [])
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(place / "data")], check=True)
+    try:
+        (place / "data/models.db").write_text("everything")
+        with pytest.raises(Refused, match="a file system is mounted at") as caught:
+            surroundings.refuse_mounted(tmp_path, ("enrichment_service/errors",), [])
+        assert f"umount {place / 'data'}" in caught.value.remedy
+        assert (place / "data/models.db").exists()
+    finally:
+        subprocess.run(["umount", str(place / "data")], check=True)
 
 
 def test_an_equal_copy_of_the_tree_is_refused(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ import pytest
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.profile.afterwards import Due
-from rollback_gate.record import build, find, write
+from rollback_gate.record import build, find, validity, write
+from rollback_gate.record.actions import Done
 from rollback_gate.record.build import Heading
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
-from rollback_gate.workflow import gate, published, records
+from rollback_gate.workflow import actions, gate, published, records
 from rollback_gate.workflow.call import Call, heading_of, local_now
 from rollback_gate.workflow.gate import Wish
 from rollback_gate.workflow.terminal import Terminal
@@ -186,6 +187,37 @@ def test_without_a_chain_nobody_can_tell(call: Call, out: io.StringIO, tmp_path:
     shutil.rmtree(tmp_path / "state")
     assert ask(call) is ExitCode.INCONCLUSIVE
     assert "cannot be told" in out.getvalue()
+
+
+def test_prune_leaves_what_people_have_put_beside_a_record(call: Call, out: io.StringIO) -> None:
+    (keep(call, OLD) / "postmortem.md").write_text("why")
+    keep(call, NEW)
+    assert records.prune(call, 1, is_dry_run=False) is ExitCode.GO
+    assert (call.reports / OLD / "postmortem.md").exists()
+    assert "stays: it holds postmortem.md too" in out.getvalue()
+
+
+def test_what_is_noted_beside_a_record_follows_no_link(call: Call, tmp_path: Path, out: io.StringIO) -> None:
+    """Whoever may write reports/ alone could have root write, and remove, somewhere else."""
+    keep(signing(call), OLD)
+    other = tmp_path / "others"
+    (call.reports / OLD).rename(other)
+    (call.reports / OLD).symlink_to(other)
+    before = sorted(path.name for path in other.iterdir())
+    (other / "chain.json").unlink()
+    records.sign_chain(signing(call))
+    assert sorted(path.name for path in other.iterdir()) == [name for name in before if name != "chain.json"]
+    with pytest.raises(Unreachable, match="cannot be written"):
+        actions.note_done(call, call.reports / OLD, record(), Done("x", "ana", "ana", str(local_now())))
+
+
+def test_a_record_that_is_dated_in_the_future_says_what_to_do(call: Call) -> None:
+    """The clock was ahead when it was written: no newer one would be asked until then."""
+    keep(call, "29990101T000000Z-ffff", ended="2999-01-01T00:00:00Z")
+    ((_, seen),) = find.all_of(call.reports, None)
+    (found,) = validity.of_record(seen, "another", "phase1", local_now(), 60)
+    assert "dated in the future" in found.says
+    assert "move its folder away" in found.says
 
 
 def test_prune_leaves_a_mark_of_what_it_removed(call: Call, out: io.StringIO) -> None:
