@@ -289,7 +289,7 @@ def compiled_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]
 
     def change(one: ReplicaReading) -> ReplicaReading:
         assert isinstance(one.code, CodeReading)
-        made = Bytecode(9, _start_of(one).plus(seconds), _start_of(one))
+        made = Bytecode(9, _start_of(one).plus(seconds), _start_of(one).plus(-60))
         rows = (("enrichment_service/config/timeouts.py", made),)
         return having(one, code=having(one.code, compiled_before_removal=rows))
 
@@ -301,7 +301,7 @@ def compiled_otherwise(seconds: float) -> Callable[[ReplicaReading], ReplicaRead
 
     def change(one: ReplicaReading) -> ReplicaReading:
         assert isinstance(one.code, CodeReading)
-        bytecode = (Bytecode(2, _start_of(one).plus(seconds), _start_of(one)),)
+        bytecode = (Bytecode(2, _start_of(one).plus(seconds), _start_of(one).plus(-60)),)
         first = having(one.code.files[0], size=1, bytecode=bytecode)
         return having(one, code=having(one.code, files=(first, *one.code.files[1:])))
 

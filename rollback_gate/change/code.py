@@ -21,7 +21,7 @@ from rollback_gate.redaction import cut
 
 LIMIT_S = 20
 _END = "end of reading"
-_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 8, "orphan": 6}  # fields of a row
+_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 9, "orphan": 6}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
@@ -50,7 +50,7 @@ resolved() { p=$(cd -P "${1%/*}" 2>/dev/null && pwd -P) || return 0; [ "$p" = "$
 compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
-    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $h "$1"; done; }
+    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $(stat -c %Z "$c") $h "$1"; done; }
 stopped() { [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] && return 0
   for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
   case ${l##*) } in T*|t*) echo "stopped ${p#/proc/}";; esac; done; }

@@ -24,8 +24,11 @@ class Bytecode:
     is_blind: bool = False
 
     def is_of_start(self, started: Instant, until: Instant) -> bool:
-        """Made of what a process found when it started, as far as times tell: it was there, and was compiled then."""
-        was_there = self.source_at is not None and self.source_at <= started
+        """Made of what a process found when it started, as far as times tell: it was there, and was compiled then.
+
+        Python keeps the second of its source: of the second of the start nobody knows which was first.
+        """
+        was_there = self.source_at is not None and self.source_at.plus(1) <= started
         return self.is_kept and was_there and self.at is not None and started <= self.at <= until
 
 

@@ -22,6 +22,7 @@ from lab.catalogue.changes import (
     folder_moved,
     having,
     kept,
+    log,
     measured,
     next_code,
     of_documents,
@@ -31,6 +32,7 @@ from lab.catalogue.changes import (
 )
 from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO
 from rollback_gate.change.reading import Bytecode
+from rollback_gate.instant import Instant
 
 ROWS: tuple[Row, ...] = (
     (
@@ -42,6 +44,8 @@ ROWS: tuple[Row, ...] = (
         chain(sources_known, file(digest="9" * 64)),
     ),
     ("carries-nothing", INCONCLUSIVE, CODE, "has none of the files of the change", BY_RUN, carries_nothing),
+    ("at-another-place", INCONCLUSIVE, CODE, "where its process was started", BY_RUN, code(elsewhere=("/srv/x",))),
+    ("clock-set-back", INCONCLUSIVE, CODE, "it was set back", BY_RUN, log(read_at=Instant(0))),
     ("partial-kept-unread", INCONCLUSIVE, CODE, GONE.reason, BY_RUN, code(kept=GONE)),
     (
         "partial-imports",

@@ -38,6 +38,14 @@ ROWS: tuple[Row, ...] = (
         chain(idle(), probes(lambda p: p, probes=(), not_sent="planted: not sent")),
     ),
     (
+        "another-channel",
+        INCONCLUSIVE,
+        PROCESSING,
+        "get a copy of each task: audit",
+        BY_RUN,
+        queue("queue_after", other_channels=("audit",)),
+    ),
+    (
         "probe-in-work",
         INCONCLUSIVE,
         PROCESSING,

@@ -9,6 +9,7 @@ from lab.catalogue.changes import (
     Row,
     _of_first,
     chain,
+    code,
     configured,
     coordinator,
     coordinator_log,
@@ -26,6 +27,7 @@ from lab.catalogue.changes import (
     state,
 )
 from lab.catalogue.entry import INCONCLUSIVE, NO_GO, RUNNING
+from rollback_gate.instant import Instant
 
 ROWS: tuple[Row, ...] = (
     (
@@ -46,6 +48,32 @@ ROWS: tuple[Row, ...] = (
     ),
     ("log-cut-off", INCONCLUSIVE, RUNNING, "so its errors cannot be counted", BY_RUN, _of_first(cut_off)),
     ("start-cut-off", INCONCLUSIVE, RUNNING, "whether it started cleanly is not known", BY_RUN, _of_first(cut_off)),
+    ("stopped-by-a-signal", NO_GO, RUNNING, "its process is stopped", BY_RUN, code(stopped=("1",))),
+    ("a-child-is-stopped", INCONCLUSIVE, RUNNING, "process 7 in it is stopped", BY_RUN, code(stopped=("7",))),
+    (
+        "health-check-forgotten",
+        INCONCLUSIVE,
+        RUNNING,
+        "its health check last ran",
+        BY_RUN,
+        state("after", check_at=Instant(0), check_every_s=30, health="healthy"),
+    ),
+    (
+        "a-gap-in-the-log",
+        INCONCLUSIVE,
+        RUNNING,
+        "not those of its start",
+        BY_RUN,
+        log(consuming_at=None, begins_at=Instant(0)),
+    ),
+    (
+        "a-log-that-drops-lines",
+        INCONCLUSIVE,
+        RUNNING,
+        "drops what comes too fast",
+        BY_RUN,
+        state("before", log_buffer_bytes=1),
+    ),
     ("no-levels", INCONCLUSIVE, RUNNING, "200 lines have no level", BY_RUN, log(without_level=200)),
     ("fewer-than-expected", NO_GO, RUNNING, "2 of 3 replicas run", BY_RUN, expecting(3)),
     ("containers-unread-at-the-end", INCONCLUSIVE, RUNNING, GONE.reason, BY_RUN, ids_unread),

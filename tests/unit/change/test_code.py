@@ -299,6 +299,18 @@ def test_bytecode_that_python_takes_unseen_is_told(profile: Profile, how: str) -
     assert not any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
 
 
+def test_bytecode_that_was_copied_with_its_source_is_not_blind(profile: Profile) -> None:
+    """`cp -a` of a whole tree keeps the times of both, and the inode's tell that they came at once."""
+    path = orchestrator(profile)
+    path.write_text("a = 1\n")
+    compiled(path)
+    later(path.parent, 2.5)
+    shutil.copytree(path.parent, path.parent.with_name("ready"))
+    shutil.rmtree(path.parent)
+    path.parent.with_name("ready").rename(path.parent)
+    assert not any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
+
+
 def behind_a_mount(profile: Profile) -> CodeReading:
     """With the code behind a mount, as it is where folders can be moved."""
     one = replica(mounts=(Mount("bind", str(root_of(profile)), str(root_of(profile))),))

@@ -52,7 +52,7 @@ def compiled(*sizes: int, at: Instant | None = AFTER, **changes: Any) -> CodeRea
     )
 
 
-def gone(at: Instant, source_at: Instant = STARTED) -> CodeReading:
+def gone(at: Instant, source_at: Instant = BEFORE) -> CodeReading:
     """A removed module was compiled then; its bytecode is still there."""
     return replace(with_file(**LATE), compiled_before_removal=((GONE, Bytecode(9, at, source_at)),))
 
@@ -69,6 +69,7 @@ DOUBTS = {
     "the same size": compiled(1),
     "one version of the same size": compiled(2, 1),
     "compiled before the start": compiled(2, at=BEFORE),
+    "compiled of what came in the second of the start": compiled(2, source_at=STARTED),
     "compiled by somebody else": compiled(2, at=LONG_AFTER),
     "compiled, nobody knows when": compiled(2, at=None),
     "compiled of what came after the start": compiled(2, source_at=AFTER),
