@@ -15,6 +15,7 @@ from lab.catalogue.changes import (
     having,
     idle,
     in_work,
+    log,
     measured,
     of_its_document,
     probes,
@@ -37,6 +38,7 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         chain(idle(), probes(lambda p: p, probes=(), not_sent="planted: not sent")),
     ),
+    ("only-its-own-taken", INCONCLUSIVE, PROCESSING, "but the gate's own was rejected", BY_RUN, log(rejected=1000)),
     (
         "another-channel",
         INCONCLUSIVE,
