@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
-from rollback_gate.rollback import ownership, surroundings
+from rollback_gate.rollback import ownership, room, surroundings
 from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.look import Look, digest_of, with_bytecode
 from rollback_gate.rollback.ownership import refuse_outside
@@ -83,7 +82,7 @@ class Preflight:
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
-        checklist.ask("disk", lambda: self._disk(state))
+        checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
         if checklist.refusal():
             return checklist, None, None
@@ -320,16 +319,6 @@ class Preflight:
             how = "restarted: restart it" if strategy is Strategy.BIND else "replaced: recreate it"
             checklist.warn("network", f"{', '.join(hanging)}, which it loses when that is {how} afterwards")
         return True, f"{len(everyone)} containers of the project looked at"
-
-    def _disk(self, state: Path) -> tuple[int, str]:
-        existing = next(folder for folder in (state, *state.parents) if folder.exists())
-        free_mb = shutil.disk_usage(existing).free >> 20
-        wanted = self.profile.limits.free_disk_mb
-        if free_mb < wanted:
-            raise Refused(
-                f"{free_mb} MB free at {existing}, {wanted} MB are needed", "make room, or lower limits.free_disk_mb"
-            )
-        return free_mb, f"{free_mb} MB free at {existing}"
 
     def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
         """Everything that will be replaced or moved, and where the run keeps its files."""

@@ -1,0 +1,35 @@
+"""Room on the disk for what a run keeps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rollback_gate.change.goal import Goal
+from rollback_gate.errors import Refused
+
+
+def enough(directory: Path, state: Path, goal: Goal, least_mb: int) -> tuple[int, str]:
+    """Free MB where `state` is, and in words. What is moved to another file system takes its place there too.
+
+    `least_mb`: what has to be free beside that. Raises Refused, OSError.
+    """
+    existing = next(folder for folder in (state, *state.parents) if folder.exists())
+    free_mb = shutil.disk_usage(existing).free >> 20
+    copied = [directory / path for path in goal.remove if _is_on_another_device(directory / path, existing)]
+    wanted = least_mb + (sum(map(_size_of, copied)) >> 20)
+    if free_mb < wanted:
+        raise Refused(
+            f"{free_mb} MB free at {existing}, {wanted} MB are needed", "make room, or lower limits.free_disk_mb"
+        )
+    return free_mb, f"{free_mb} MB free at {existing}"
+
+
+def _is_on_another_device(path: Path, other: Path) -> bool:
+    return path.exists() and path.lstat().st_dev != other.stat().st_dev
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = [path] if not path.is_dir() else [one for one in path.rglob("*") if one.is_file() and not one.is_symlink()]
+    return sum(one.lstat().st_size for one in files)
