@@ -41,6 +41,7 @@ children() { c=$(stat -c 'child %.9W %.9Z %.9Y %f %n' "$@" | head -n 3000)
   case $c in *%.9W*|'') stat -c 'child %W %Z %Y %f %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
 kept() { [ -z "$PYTHONDONTWRITEBYTECODE$PYTHONPYCACHEPREFIX" ] && [ -w "${1%/*}/__pycache__" ] && echo 1 || echo 0; }
 made() { t=$(stat -c %.9Y "$1"); case $t in *%*) t=$(stat -c %Y "$1") ;; esac; echo "$t"; }
+put() { t=$(stat -c %.9Z "$1"); case $t in *%*) t=$(stat -c %Z "$1") ;; esac; echo "$t"; }
 orphans() { [ -e "$1" ] && return 0; [ "$(kept "$1")" = 1 ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "orphan" $(made "$c") $h "$1"; done; }
@@ -50,7 +51,7 @@ resolved() { p=$(cd -P "${1%/*}" 2>/dev/null && pwd -P) || return 0; [ "$p" = "$
 compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
-    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $(stat -c %Z "$c") $h "$1"; done; }
+    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $(put "$c") $h "$1"; done; }
 stopped() { [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] && return 0
   for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
   case ${l##*) } in T*|t*) echo "stopped ${p#/proc/}";; esac; done; }

@@ -72,7 +72,7 @@ def time(text: str) -> Instant | None:
 def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
     """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552)."""
     found = [row[1:9] for row in rows if row[0] == "compiled" and row[9:] == (path,)]
-    numbers = [row for row in found if _are_numbers((row[0], row[1], *row[3:]))]
+    numbers = [row for row in found if _are_numbers((row[0], row[1], *row[4:]))]
     whole = [row for row in numbers if int(row[4]) >> 16 == _MARK_OF_BYTECODE]
     file = next((row for row in rows if row[0] == "file" and row[-1] == path), None)
     times = [] if file is None else _times(file, rows)
@@ -94,15 +94,17 @@ def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
     fits = (int(source_seconds), int(source_size)) == (seconds, int(size))
     is_taken = fits if is_by_time else int(flags) == _UNCHECKED
     is_older = compiled_at is not None and bool(times) and compiled_at < max(times)
-    is_older = is_older and not (is_by_time and _came_along(compiled_at, _second(put), times))
+    is_older = is_older and not (is_by_time and _came_along(compiled_at, time(put), times))
     own_size = int(source_size) if is_by_time else -1
     return Bytecode(own_size, compiled_at, _second(source_seconds), kept == "1" and is_by_time, is_taken and is_older)
 
 
-def _came_along(compiled_at: Instant | None, put: Instant, times: list[Instant]) -> bool:
+def _came_along(compiled_at: Instant | None, put: Instant | None, times: list[Instant]) -> bool:
     """It was copied here with its time (`cp -a` of a whole tree), and its source at that moment too."""
-    is_copy = compiled_at is not None and put.seconds_since(compiled_at) > _AT_ONCE_S
-    return is_copy and len(times) > 1 and abs(put.seconds_since(max(times))) <= _AT_ONCE_S
+    if compiled_at is None or put is None or len(times) == 1:
+        return False
+    is_copy = put.seconds_since(compiled_at) > _AT_ONCE_S
+    return is_copy and abs(put.seconds_since(max(times))) <= _AT_ONCE_S
 
 
 def _second(text: str) -> Instant:
