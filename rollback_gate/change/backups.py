@@ -70,7 +70,7 @@ def newest_old(directory: Path, restored: FileItem, kept: Iterable[Candidate] = 
     listed = "; ".join(f"{c.path.name}: {c.content} ({c.trouble or c.why})" for c in found)
     remedy = "restoring one of them would keep the change; find the old file, for example in git"
     if broken := [c.path.name for c in found if c.content is Content.OLD]:
-        remedy = f"if the service's Python is newer than this one, and {broken[0]} is whole, name it with --backup"
+        remedy = f"if the service runs another Python than this one, and {broken[0]} is whole, name it with --backup"
     raise Refused(f"none of {len(found)} backups of {restored.path} is whole old code: {listed}", remedy)
 
 

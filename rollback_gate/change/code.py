@@ -52,9 +52,10 @@ compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $(put "$c") $h "$1"; done; }
-stopped() { [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] && return 0
-  for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
-  case ${l##*) } in T*|t*) echo "stopped ${p#/proc/}";; esac; done; }
+stopped() { for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
+  case ${l##*) } in T*) echo "stopped ${p#/proc/}";; esac; done; }
+importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)
+  case " $c" in *" -m "*|*" -c "*) return 0 ;; *" /"*.py*) return 1 ;; esac; }
 elsewhere() { [ -e "$1" ] && [ "$1" -ef "$2" ] && return 0
   [ -f "$1" ] && [ -f "$2" ] && [ "$(sha256sum < "$1")" = "$(sha256sum < "$2")" ] && return 0
   [ -e "$1" ] && echo "elsewhere $1"; return 0; }
@@ -97,9 +98,11 @@ def script(profile: Profile, replica: Replica) -> str:
     if folders := [shlex.quote(folder) for folder in folders_of(profile, replica)]:
         lines.append(f"folders {' '.join(folders)} 2>/dev/null")
         lines.append(f"children {' '.join(f'{one}/* {one}/.[!.]*' for one in folders)} 2>/dev/null")
-    lines.append("stopped 2>/dev/null")
+    if not replica.shares_processes:
+        lines.append("stopped 2>/dev/null")
     lines += [
-        f"elsewhere {shlex.quote(other)} {shlex.quote(path)} 2>/dev/null" for other, path in _others(profile, replica)
+        f"importable && elsewhere {shlex.quote(other)} {shlex.quote(path)} 2>/dev/null"
+        for other, path in _others(profile, replica)
     ]
     lines.append(f"echo {shlex.quote(_END)}")
     return f"timeout {LIMIT_S} sh -c {shlex.quote(chr(10).join(lines))}"

@@ -6,6 +6,7 @@ import ast
 import difflib
 import enum
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,9 +51,13 @@ def not_whole(data: bytes, item: FileItem) -> str:
     if not item.path.endswith(".py"):
         return ""
     try:
-        ast.parse(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(data)
     except (SyntaxError, ValueError) as error:
         return f"is no Python that could run here: {error}"
+    except (RecursionError, MemoryError):
+        return ""  # too deep for this one to tell
     return ""
 
 

@@ -108,6 +108,7 @@ def owner(directory: Path) -> tuple[int, int] | None:
     if status.st_uid not in trusted:
         raise Refused(
             f"{found} belongs to uid {status.st_uid}, who owns neither the project nor this process",
-            "look whose it is; what is in it could be anybody's",
+            "what is in it could be anybody's: if it is the team's, give it to the project's owner (chown), or name"
+            " another source with --backup or --image",
         )
     return (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid else None

@@ -61,12 +61,12 @@ class OldImage:
 @dataclass(frozen=True)
 class Sources:
     """Looks for old code. `snapshots`: folders of what `invoke snapshot` kept; `keeps`: under which
-    images of this deployment are kept."""
+    images of this deployment are kept. `runner_of_git`: raises Refused for a repository that is not believed."""
 
     profile: Profile
     directory: Path
     engine: Engine
-    runner: Runner
+    runner_of_git: Callable[[], Runner]
     snapshots: tuple[Path, ...]
     keeps: str
     choice: Choice = Choice()
@@ -110,7 +110,7 @@ class Sources:
         )
 
     def _git(self, restored: FileItem) -> Source:
-        history = History(self.directory, self.runner)
+        history = History(self.directory, self.runner_of_git())
         return history.at(restored, self.choice.rev) if self.choice.rev else history.newest_old(restored)
 
     def _from_image(self, restored: FileItem, containers: tuple[Replica, ...]) -> Source:

@@ -19,17 +19,15 @@ def cut_off(replica: ReplicaReading, profile: Profile) -> str:
     if not isinstance(log, LogSummary):
         return ""
     if log.shrank:
-        return "lines of its log went while it was read, or it is damaged: recreate its container"
+        return "lines of its log went while it was read, or it is damaged (then recreate its container)"
     now = replica.before if isinstance(replica.before, Replica) else None
-    if now and 0 < now.log_buffer_bytes <= log.size_bytes:
-        return f"its log drops what comes too fast (mode: non-blocking, {now.log_buffer_bytes} bytes)"
     if boundary is None or log.begins_at is None or log.consuming_at:
         return ""
     shows_progress = replica.consumes and log.could_show_documents
     if log.begins_at <= boundary:
         is_of_start = now is not None and now.started_at is not None and boundary <= now.started_at
-        if shows_progress and is_of_start:
-            return "its log has lines of this process, but not those of its start: part of it cannot be read"
+        if replica.consumes and is_of_start and (log.finished or log.unfinished):
+            return "its log shows documents of this process, and no line of its start: some of it may be missing"
         return ""
     is_late = log.begins_at.seconds_since(boundary) > profile.limits.start_s
     if shows_progress or (now and now.log_is_limited and is_late):

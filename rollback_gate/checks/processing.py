@@ -184,13 +184,12 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
     strangers = readings.strangers
     if isinstance(strangers, Unmeasured):
         return inconclusive("queue", strangers)
-    if listeners := _listeners(readings, profile):
-        says = f"other channels of {profile.queue.topic} have consumers, who get a copy of each task: {listeners}"
-        remedy = "find out what they run; one that has nothing to do with the change is named in queue.other_channels"
-        return inconclusive("queue", f"{says}; {remedy}")
     skew_s = profile.limits.clock_skew_s
     says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
-    if not strangers:
+    if listeners := _listeners(readings, profile):
+        says = f"other channels of {profile.queue.topic} have consumers, who get a copy of each task: {listeners}"
+        says += " (queue.other_channels names those that have nothing to do with the change)"
+    elif not strangers:
         foreign = [] if profile.database.has_other_writers else _of_nobody(readings, skew_s)
         if not foreign:
             return passed(

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from rollback_gate.checks import processed
 from rollback_gate.checks.processed import SUBJECT
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings, ReplicaReading
+from rollback_gate.evidence.readings import (
+    MOST_CONFIRMED,
+    ProbeReading,
+    ProbesReading,
+    QueueReading,
+    Readings,
+    ReplicaReading,
+)
 from rollback_gate.model import Claim, Unmeasured, inconclusive
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -96,9 +103,13 @@ def _too_long(lack: _Lack) -> Claim | None:
 def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
     """Documents, one of each of these replicas, that somebody has removed before they could count; else none."""
     logs = {r.slot: r.log for r in lack.replicas if r.slot in slots and isinstance(r.log, LogSummary)}
-    stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
+    if isinstance(lack.readings.stored, Unmeasured):
+        return []
+    stored = lack.readings.stored
     there = {*stored, *(probe.document_id for probe in lack.probes.probes)}
-    gone = [next((name for name in log.finished if name not in there), "") for log in logs.values()]
+    gone = [
+        next((name for name in list(log.finished)[-MOST_CONFIRMED:] if name not in there), "") for log in logs.values()
+    ]
     return gone if len(logs) == len(slots) and all(gone) else []
 
 

@@ -139,23 +139,20 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
-    if isinstance(replica.code, CodeReading) and replica.code.stopped:
-        return _stopped(replica.label, replica.code.stopped)
+    if isinstance(replica.code, CodeReading) and _MAIN in replica.code.stopped:
+        return failed(replica.label, "is running, but its process is stopped (SIGSTOP)", Evidence.PROCESS)
     if forgotten := _is_checked_no_more(latest, replica.log):
         return inconclusive(replica.label, forgotten)
-    return _health(replica.label, latest, readings.ill_before, _now(replica.log))
+    health = _health(replica.label, latest, readings.ill_before, _now(replica.log))
+    if health.passed and isinstance(replica.code, CodeReading) and replica.code.stopped:
+        names = ", ".join(replica.code.stopped)
+        return inconclusive(replica.label, f"is running, but process {names} in it is stopped (SIGSTOP)")
+    return health
 
 
 def _now(log: LogSummary | Unmeasured) -> Instant | None:
     """By the engine's clock, at the end of the checks."""
     return log.read_at if isinstance(log, LogSummary) else None
-
-
-def _stopped(subject: str, processes: tuple[str, ...]) -> Claim:
-    """By a signal: to the engine it runs."""
-    if _MAIN in processes:
-        return failed(subject, "is running, but its process is stopped (SIGSTOP)", Evidence.PROCESS)
-    return inconclusive(subject, f"is running, but process {', '.join(processes)} in it is stopped (SIGSTOP)")
 
 
 def _is_checked_no_more(replica: Replica, log: LogSummary | Unmeasured) -> str:

@@ -370,9 +370,7 @@ def _answering(documents: Documents) -> Iterator[None]:
             raise Unreachable(says, f"{index_advice(profile)}, or raise limits.answer_s") from error
         if refusal is not None:
             if refusal.code == _MAY_NOT:
-                remedy = (
-                    f"grant {profile.database.user} readWrite on {profile.database.name}: test documents are removed"
-                )
+                remedy = f"grant {profile.database.user} readWrite on {profile.database.name}; is it the right user?"
                 raise Unreachable(f"MongoDB at {address} refused: {_first_line(refusal)}", remedy) from error
             remedy = f"check database.user and the password ({profile.database.password_env} or database.password_file)"
             raise Unreachable(f"MongoDB at {address} refused: {_first_line(refusal)}", remedy) from error

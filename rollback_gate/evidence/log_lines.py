@@ -224,7 +224,7 @@ class LogReader:
         record = record_of(text)
         message, *trace = messages_of(text, record)
         self._without_level += self._hides_its_level(text, record)
-        self._note_progress(at, message)
+        self._note_progress(at, message[:_LONGEST_LINE])
         _note(self._new, self.forms.new, at, message)
         for part in (message, *trace):
             if self.listener and any(pattern.search(part) for pattern in self.listener.patterns):

@@ -105,31 +105,39 @@ class Follower:
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
         try:
-            if not self._last:
+            if not self._has_begun:
                 self._read_whole()
-            if self._last:  # from the end too: past a damaged place, an engine reads only backwards
+            if not self._last:
+                self._read_first()
+            else:  # from the end too: past a damaged place, an engine reads only backwards
                 self._read_new(self._last)
         except Unreachable as error:
             return Unmeasured(what, error.message)
         return replace(self.reader.summary(), read_at=now, begins_at=self._begins_at, shrank=self._shrank)
 
     def _read_whole(self) -> None:
-        begins_at = oldest(self.engine, self.replica)
-        self._shrank = self._shrank or (self._has_begun and is_later(begins_at, self._begins_at))
-        self._begins_at, self._has_begun = begins_at, True
+        self._begins_at, self._has_begun = oldest(self.engine, self.replica), True
         for block in since(self.engine, self.replica, self.reader.since):
             self.reader.feed_block(block)
             self._last = block.removesuffix(b"\n").rpartition(b"\n")[2][:_KNOWN_BY]
+
+    def _read_first(self) -> None:
+        """Nothing of its process was there before."""
+        self._shrank = self._shrank or is_later(oldest(self.engine, self.replica), self._begins_at)
+        for line in recent(self.engine, self.replica, self.reader.since):
+            self.reader.feed(line)
+            self._last = line.encode()[:_KNOWN_BY]
 
     def _read_new(self, last: bytes) -> None:
         """By place, not by time: two streams are stamped out of order, and a clock may be set back."""
         is_there, lines = after(self.engine, self.replica, last)
         self._shrank = self._shrank or not is_there
         stamp = _time_of(last)
+        is_ours = stamp is not None and stamp >= self.reader.since
         for line in lines:
             at = _time_of(line)
             if is_there or stamp is None or at is None or at > stamp:
-                self.reader.feed(self._of_this_process(line, at))
+                self.reader.feed(self._of_this_process(line, at) if is_ours else line.decode(errors="replace"))
                 self._last = line[:_KNOWN_BY]
 
     def _of_this_process(self, line: bytes, at: Instant | None) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from rollback_gate.evidence.readings import McpReading, Upstream
@@ -17,7 +17,6 @@ from rollback_gate.redaction import cut
 
 _ID = "rollback-gate"
 _MOST_BYTES = 1 << 20
-_WANTS_A_TOKEN = (401, 403)
 
 
 def read(profile: Profile, clock: Callable[[], float] = time.monotonic) -> McpReading:
@@ -38,11 +37,6 @@ def read(profile: Profile, clock: Callable[[], float] = time.monotonic) -> McpRe
                 taken = f"{address} takes WebSocket connections, in {clock() - began:.2f} s"
                 return McpReading(Upstream.SHOOK_HANDS, f"{taken}; no call was asked of it (mcp.ask is not set)")
             return _ask(connection, profile.mcp.ask, address, clock)
-    except InvalidStatus as error:
-        if error.response.status_code in _WANTS_A_TOKEN:
-            says = f"{address} wants a token ({error.response.status_code}), which the gate does not have"
-            return McpReading(Upstream.SHOOK_HANDS, f"{says}: no call was asked of it")
-        return McpReading(Upstream.REFUSES, f"{address} refused the WebSocket handshake: {error}")
     except InvalidHandshake as error:
         return McpReading(Upstream.REFUSES, f"{address} refused the WebSocket handshake: {error}")
     except (OSError, WebSocketException) as error:

@@ -19,6 +19,7 @@ from rollback_gate.evidence.probe import Probes, lines_about, progress
 from rollback_gate.evidence.probe_memory import ProbeMemory, Remembered
 from rollback_gate.evidence.proof import Process, Proof, proofs
 from rollback_gate.evidence.readings import (
+    MOST_CONFIRMED,
     DocumentReading,
     DocumentsReading,
     Known,
@@ -32,7 +33,6 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
-MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
 _TELL_EVERY_S = 15
 _POLLED_S = 5.0
 _BACKLOG_WAITS = 3  # times sample_wait_s, for tasks that wait in the queue

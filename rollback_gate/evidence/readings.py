@@ -12,6 +12,8 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
+MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
+
 
 @dataclass(frozen=True)
 class Started:

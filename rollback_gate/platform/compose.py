@@ -220,8 +220,13 @@ def config_of(compose: Compose, runner: Runner, directory: Path) -> str:
     """
     try:
         return runner(compose.config(), cwd=directory, timeout_s=60).stdout
-    except CommandFailed:
-        return runner((*compose.of_files, "config"), cwd=directory, timeout_s=60).stdout
+    except CommandFailed as error:
+        if compose.base == compose.of_files:
+            raise
+        try:
+            return runner((*compose.of_files, "config"), cwd=directory, timeout_s=60).stdout
+        except CommandFailed:
+            raise error from None  # the same, or a better one
 
 
 def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, directory: Path) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Replica:
     `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
     `log_is_limited`: its oldest lines may be thrown away. `log_buffer_bytes`: what comes faster than it is written, and
     fits in this, waits, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network
-    it shares.
+    it shares. `shares_processes`: it sees those of the machine, or of another container.
     `check_results`: how many the health check has given; `check_at`: when the last one began; `check_every_s`: from
     one to the next at most.
     `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
@@ -92,6 +92,7 @@ class Replica:
     network_of: str = ""
     check_results: int = 0
     log_buffer_bytes: int = 0
+    shares_processes: bool = False
     check_at: Instant | None = None
     check_every_s: float = 0
     working_directory: str = ""
@@ -194,6 +195,7 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
         mounts=tuple(_mount(row) for row in attrs.get("Mounts") or ()),
         log_driver=(host.get("LogConfig") or {}).get("Type", ""),
         log_is_limited=_is_limited(host.get("LogConfig") or {}),
+        shares_processes=bool(host.get("PidMode")),
         log_buffer_bytes=_buffer_bytes((host.get("LogConfig") or {}).get("Config") or {}),
         stop_timeout_s=int(10 if config.get("StopTimeout") is None else config["StopTimeout"]),
         tty=bool(config.get("Tty")),

@@ -37,7 +37,7 @@ class Queue(Section):
     topic: Name
     channel: Name
     message_timeout_s: float = Field(default=60, gt=0, le=86_400)
-    other_channels: tuple[Name, ...] = ()
+    other_channels: tuple[str, ...] = ()
 
 
 class Database(Section):

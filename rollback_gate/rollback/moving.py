@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from rollback_gate.rollback import files
 
 _ASIDE = ".rollback-gate.moving"
 _ATTEMPTS = 3
+_MOUNTS, _MOUNTED_AT = Path("/proc/self/mountinfo"), 4
 _IN_WORK = "copy"
 
 
@@ -57,13 +59,16 @@ def _by_copy(source: Path, target: Path) -> None:
 
 
 def mounted_below(path: Path) -> Path | None:
-    """Where another file system begins, at this path or below it; None for nowhere. Raises OSError."""
-    if path.is_symlink() or not path.is_dir():
-        return None
-    if os.path.ismount(path):
-        return path
-    own = path.lstat().st_dev
-    return next((one for one in path.rglob("*") if one.lstat().st_dev != own), None)
+    """What is mounted at this path or below it; None for nothing. Raises OSError."""
+    place = path.resolve()
+    fields = (line.split() for line in _MOUNTS.read_text().splitlines())
+    targets = (Path(_unescaped(row[_MOUNTED_AT])) for row in fields if len(row) > _MOUNTED_AT)
+    return next((target for target in targets if target.is_relative_to(place)), None)
+
+
+def _unescaped(text: str) -> str:
+    """As the kernel writes a path: blanks, line ends and backslashes are octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def _copy_whole(source: Path, target: Path) -> None:

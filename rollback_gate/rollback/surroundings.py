@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,9 +19,8 @@ def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[R
     for path in removed:
         place = directory / path
         if below := mounted_below(place):
-            raise Refused(
-                f"a file system is mounted at {below}, which {path} holds", f"unmount it first: umount {below}"
-            )
+            unmount = f"umount {shlex.quote(str(below))}"
+            raise Refused(f"a file system is mounted at {below}, which {path} holds", f"unmount it first: {unmount}")
         users = [r.name for r in rows if any(Path(m.source).is_relative_to(place) for m in r.mounts if m.source)]
         if users:
             raise Refused(

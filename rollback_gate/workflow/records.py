@@ -126,6 +126,7 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
     if len(listed) < len(known):
         call.terminal.line(f"{len(known) - len(listed)} are in no chain of records that is kept here, and stay")
     going = left_over(listed, keep, {path.parent for path in call.reports.glob(f"*/{actions.NAME}")})
+    gone = 0
     for one in going:
         if more := _not_ours(one.folder):
             call.terminal.item("warning", one.folder.name, f"stays: it holds {', '.join(more)} too")
@@ -133,8 +134,9 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
         if not is_dry_run:
             published.note_gone(call, one.folder.name, DeploymentId.parse(one.deployment), "pruned")
             _remove(one.folder)
+        gone += 1
         call.terminal.item("ok", one.folder.name, f"{one.word}, {'would be ' if is_dry_run else ''}removed")
-    call.terminal.line(f"{len(going)} records {'would be ' if is_dry_run else ''}removed from {call.reports}")
+    call.terminal.line(f"{gone} records {'would be ' if is_dry_run else ''}removed from {call.reports}")
     if not is_dry_run and call.key:
         _publish_chains(call, {one.deployment for one in going})
     return ExitCode.GO

@@ -173,9 +173,14 @@ def _fresh_goal(
     kept = _as_restored(session, order, directory, strategy)
     if kept is not None:
         return kept
-    git_runner = session.runner_as(git.owner(directory))
     sources = Sources(
-        session.profile, directory, session.engine, git_runner, session.snapshots, session.keeps, order.choice
+        session.profile,
+        directory,
+        session.engine,
+        lambda: session.runner_as(git.owner(directory)),
+        session.snapshots,
+        session.keeps,
+        order.choice,
     )
     return goals.fresh(sources, order.mode, strategy, containers)
 
@@ -311,11 +316,13 @@ def checked(
 def _refuse_a_clock_set_back(session: Session) -> None:
     """Runs are put in order by their times: of a wrong order, an undo brings back the wrong change. Raises Refused."""
     now = local_now()
-    ahead = [run for run, account in session.runs() if account.began_at.seconds_since(now) > _CLOCK_STEPS_S]
+    ahead = [run for run, account in session.standing() if account.began_at.seconds_since(now) > _CLOCK_STEPS_S]
     if ahead:
         raise Refused(
-            f"run {ahead[-1].id} began in the future: this machine's clock was set back; nothing was touched",
-            f"set the clock right; or, if that run is never to be undone, move {ahead[-1].folder} away",
+            f"run {', '.join(run.id for run in ahead)} began in the future: this machine's clock was set back; "
+            "nothing was touched",
+            "set the clock right; or move away what is never to be undone: "
+            + ", ".join(str(run.folder) for run in ahead),
         )
 
 

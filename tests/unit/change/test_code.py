@@ -367,11 +367,8 @@ def test_a_stopped_process_is_seen(profile: Profile) -> None:
     try:
         sleeping.send_signal(signal.SIGSTOP)
         os.waitpid(sleeping.pid, os.WUNTRACED)
-        seen = str(sleeping.pid) in read(profile).stopped
-        comm = Path("/proc/2/comm")
-        assert seen is not (comm.exists() and comm.read_text().strip() == "kthreadd"), (
-            "the whole machine's are not asked"
-        )
+        assert str(sleeping.pid) in read(profile).stopped
+        assert asked(profile, replica(shares_processes=True)).stopped == (), "others' processes are not asked"
     finally:
         sleeping.kill()
         sleeping.wait()
@@ -382,16 +379,23 @@ def test_items_where_the_process_was_started_are_seen(profile: Profile, tmp_path
     orchestrator(profile).write_text(OLD)
     other = tmp_path / "elsewhere"
     (other / ORCHESTRATOR).parent.mkdir(parents=True)
-    one = replica(working_directory=str(other))
-    assert asked(profile, one).elsewhere == ()
+    one, command = replica(working_directory=str(other)), tmp_path / "cmdline"
+
+    def elsewhere() -> set[str]:
+        text = code.script(profile, one).replace("/proc/1/cmdline", shlex.quote(str(command)))
+        reading = code.parse(profile, ask(text), one)
+        assert isinstance(reading, CodeReading), reading
+        return set(reading.elsewhere)
+
+    command.write_bytes(b"python\0-u\0-m\0enrichment_service.worker\0")
+    assert elsewhere() == set()
     (other / ORCHESTRATOR).write_text(OLD)
-    assert asked(profile, one).elsewhere == (), "the same content is no other code"
+    assert elsewhere() == set(), "the same content is no other code"
     (other / ORCHESTRATOR).write_text(NEW)
     (other / "enrichment_service/errors").mkdir()
-    assert set(asked(profile, one).elsewhere) == {
-        str(other / ORCHESTRATOR),
-        str(other / "enrichment_service/errors"),
-    }
+    assert elsewhere() == {str(other / ORCHESTRATOR), str(other / "enrichment_service/errors")}
+    command.write_bytes(b"python\0/srv/code/main.py\0")
+    assert elsewhere() == set(), "its modules lie beside the script"
 
 
 def test_a_folder_with_nothing_but_bytecode_is_told_apart(profile: Profile) -> None:

@@ -25,7 +25,10 @@ OLDER = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator
 
 
 LATE = file_reading(
-    modified_at=STARTED.plus(9), changed_at=STARTED.plus(9), size=1, bytecode=(Bytecode(2, STARTED.plus(1), STARTED),)
+    modified_at=STARTED.plus(9),
+    changed_at=STARTED.plus(9),
+    size=1,
+    bytecode=(Bytecode(2, STARTED.plus(1), STARTED.plus(-1)),),
 )
 
 

@@ -108,19 +108,6 @@ def test_one_that_closes_instead_of_answering_is_silent() -> None:
         assert asked(address).state is Upstream.SILENT
 
 
-@pytest.mark.parametrize(
-    ("status", "state"), [(401, Upstream.SHOOK_HANDS), (403, Upstream.SHOOK_HANDS), (503, Upstream.REFUSES)]
-)
-def test_a_server_that_wants_a_token_of_the_gate_may_serve_the_worker(status: int, state: Upstream) -> None:
-    """The worker has one, and the gate has none."""
-
-    def refuse(connection: ServerConnection, _: Request) -> Response:
-        return connection.respond(status, "no")
-
-    with serving(silent, process_request=refuse) as address:
-        assert asked(address).state is state
-
-
 def test_refused_at_the_door() -> None:
     """No listener, a handshake that is refused, and a port that closes (Docker's proxy before a server that is away)."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -12,6 +12,7 @@ from lab.fuzz.truth import Container, Line, World, due
 
 ONE, TWO = Container("1", True, True, 100, False), Container("2", True, True, 101, False)
 OTHER = Container("3", False, True, 102, False)
+LONG_BEFORE = 10 - 10**9  # what Python keeps of times are whole seconds
 GOOD = World((ONE, TWO, OTHER), ((10, "new"), (50, "old")), has_modules=False, moved=50, written=50, size=1)
 
 
@@ -24,8 +25,8 @@ def test_a_clean_rollback_is_go() -> None:
     [
         {"contents": ((10, "new"), (50, "old"), (200, "new"))},
         {"has_modules": True},
-        {"containers": (ONE, replace(TWO, started=20), OTHER), "compiled": ((25, 2, 10),)},
-        {"containers": (ONE, TWO, replace(OTHER, started=20)), "orphans": ((25, 9, 10),)},
+        {"containers": (ONE, replace(TWO, started=20), OTHER), "compiled": ((25, 2, LONG_BEFORE),)},
+        {"containers": (ONE, TWO, replace(OTHER, started=20)), "orphans": ((25, 9, LONG_BEFORE),)},
         {"containers": (ONE, replace(TWO, is_up=False), OTHER)},
         {"behind": "new"},
         {"marked": (150,)},
@@ -43,8 +44,11 @@ def test_what_is_measured_wrong_is_no_go(changes: dict[str, Any]) -> None:
     "changes",
     [
         {"containers": (ONE, replace(TWO, started=20), OTHER)},
-        {"containers": (ONE, replace(TWO, started=20), OTHER), "compiled": ((15, 2, 10),)},
-        {"containers": (ONE, replace(TWO, started=20), OTHER), "compiled": ((25, 2, 10), (26, 1, 10))},
+        {"containers": (ONE, replace(TWO, started=20), OTHER), "compiled": ((15, 2, LONG_BEFORE),)},
+        {
+            "containers": (ONE, replace(TWO, started=20), OTHER),
+            "compiled": ((25, 2, LONG_BEFORE), (26, 1, LONG_BEFORE)),
+        },
         {"containers": (ONE, replace(TWO, started=20), OTHER), "orphans": ((25, 9, 22),)},
         {"written": 150},
         {"moved": 150},
