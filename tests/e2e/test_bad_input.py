@@ -195,7 +195,7 @@ class TestRefusals:
     def test_no_password(self, operator: Operator, tmp_path: Path) -> None:
         ended = operator.rollback("--set", f"database.password_file={tmp_path}/none")
         assert ended.status == 2, ended.output
-        assert f"password file {tmp_path}/none: No such file" in ended.output
+        assert f"{tmp_path}/none cannot be read (No such file" in ended.output
 
     def test_one_chain_is_about_one_deployment(self, operator: Operator) -> None:
         """Two different profiles in one call: refused before anything is loaded."""
