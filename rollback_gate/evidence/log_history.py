@@ -86,8 +86,9 @@ class HistoryListener:
         """One document at a time: the one before it will not be completed, or by a thread that goes on."""
         self._give_up(at)
         before = self._attempts.pop(document, None)
-        known_s = before.seconds if before and before.finished else 0.0  # longer than the queue waits, perhaps
-        again = Attempt(document, at, known_s, finished=False, failed=False, after=self._finished)
+        has_finished = before is not None and (before.finished or before.again)
+        known_s = before.seconds if before and has_finished else 0.0  # longer than the queue waits, perhaps
+        again = Attempt(document, at, known_s, False, failed=False, after=self._finished, again=has_finished)
         if before and before.failed:  # delivered again: it has failed until it is completed
             again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
         self._attempts[document] = again
@@ -120,7 +121,9 @@ class HistoryListener:
     def _give_up(self, at: Instant) -> None:
         if self._open:
             attempt = self._attempts[self._open]
-            self._attempts[self._open] = replace(attempt, seconds=at.seconds_since(attempt.at), failed=True)
+            self._attempts[self._open] = replace(
+                attempt, seconds=max(attempt.seconds, at.seconds_since(attempt.at)), failed=True
+            )
         self._open = None
 
     def _as_of(self, attempt: Attempt, now: Instant) -> Attempt:

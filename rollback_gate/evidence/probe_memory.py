@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,20 @@ KEPT_S = 7 * 86_400
 
 @dataclass(frozen=True)
 class Remembered:
-    """One probe. `known`: how it was found stored; None where it was not, or not as it should be."""
+    """One probe. `known`: how it was found stored; empty where it was not, or not as it should be.
+
+    More than once where the queue has delivered it again, to another process.
+    """
 
     document_id: str
     job_id: str
     sent_at: Instant
-    known: Known | None = None
+    known: tuple[Known, ...] = ()
+
+    def as_known_by(self, processes: Collection[tuple[str, Instant]]) -> Known | None:
+        """How one of these processes (container id, start) left it; else how it was found first."""
+        own = [one for one in self.known if (one.container_id, one.started_at) in processes]
+        return next(iter([*own, *self.known]), None)
 
 
 def is_probe_id(value: object) -> bool:
@@ -98,12 +106,14 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
-    """A probe that the queue has delivered again is stored a second time: how it was found first stays."""
+    """Of each process, how it was found first: what comes later may be another process's doing."""
     try:
         if "sent" in row and is_probe_id(row["sent"]) and is_probe_id(row["job"]):
             found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(str(row["at"])))
-        elif row.get("stored") in found and found[row["stored"]].known is None:
+        elif row.get("stored") in found:
             known = Known(float(row["score"]), str(row["container"]), Instant.parse(str(row["started_at"])))
-            found[row["stored"]] = replace(found[row["stored"]], known=known)
+            before = found[row["stored"]].known
+            is_first = (known.container_id, known.started_at) not in {(k.container_id, k.started_at) for k in before}
+            found[row["stored"]] = replace(found[row["stored"]], known=(*before, *([known] if is_first else [])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return  # written by another version, or by somebody else: nothing of it is believed

@@ -99,7 +99,9 @@ class Processing:
         """Probes that were found stored with a score, and were then removed."""
         if isinstance(self._recalled, Unmeasured) or self._recalled is None:
             return {}
-        return {one.document_id: one.known for one in self._recalled if one.known is not None}
+        processes = {(r.id, r.started_at) for r in self.replicas.values() if r.started_at}
+        found = {one.document_id: one.as_known_by(processes) for one in self._recalled}
+        return {name: known for name, known in found.items() if known is not None}
 
     def proofs(self) -> tuple[Proof, ...]:
         limit_s = self.profile.limits.probe_s

@@ -33,7 +33,7 @@ class Attempt:
     `failed`: it will not be completed: another one was picked up after it, or an error was logged for it that the
     profile does not name, and it is not complete yet. `error`: the last error's line without what differs by document,
     "" for none. `mcp`: lines in between that say that the MCP server is in trouble. `after`: documents that the same
-    process had finished before.
+    process had finished before. `again`: it was finished before, and the queue has delivered it again.
     """
 
     document: str
@@ -45,6 +45,7 @@ class Attempt:
     sample: str = ""
     mcp: int = 0
     after: int = 0
+    again: bool = False
 
     @property
     def is_probe(self) -> bool:

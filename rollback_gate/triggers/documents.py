@@ -152,7 +152,8 @@ def _recent(symptoms: Symptoms, with_open: bool = False) -> list[Attempt]:
 def _hangs_as_known(attempt: Attempt, profile: Profile) -> bool:
     """A further document of a process, without an error of its own: old code hangs on it too (known.hang)."""
     hang = profile.known.hang
-    return hang is not None and not attempt.finished and not attempt.error and attempt.after >= hang.after
+    is_further = hang is not None and attempt.after >= hang.after
+    return is_further and not (attempt.finished or attempt.again or attempt.error)
 
 
 def _last(symptoms: Symptoms, profile: Profile) -> list[Attempt]:

@@ -114,7 +114,9 @@ def test_one_that_is_delivered_again_has_taken_its_time_all_the_same() -> None:
     """It took longer than the queue waits, and comes back: until more is known of it, that is not forgotten."""
     texts = [started("a.jpg"), "INFO:x:working", "INFO:x:working", completed("a.jpg"), started("a.jpg")]
     (back,) = history(*texts, now=START.plus(4)).attempts
-    assert (back.finished, back.failed, back.seconds) == (False, False, 3)
+    assert (back.finished, back.failed, back.seconds, back.again) == (False, False, 3, True)
+    (twice,) = history(*texts, started("a.jpg"), now=START.plus(5)).attempts
+    assert (twice.seconds, twice.again) == (3, True)
     (later,) = history(*texts, completed("a.jpg")).attempts
     assert (later.finished, later.seconds) == (True, 1)
     given_up = {a.document: a for a in history(*texts, "ERROR:x:boom", started("b.jpg")).attempts}["a.jpg"]

@@ -26,7 +26,7 @@ def test_what_was_sent_is_recalled_with_its_job_and_score(memory: ProbeMemory) -
     memory.sent([A, B], JOB, NOW)
     memory.stored(A, KNOWN)
     found = [(one.document_id, one.job_id, one.known) for one in memory.recall(NOW)]
-    assert found == [(A, JOB, KNOWN), (B, JOB, None)]
+    assert found == [(A, JOB, (KNOWN,)), (B, JOB, ())]
 
 
 def test_how_a_probe_was_found_first_stays(memory: ProbeMemory) -> None:
@@ -34,7 +34,13 @@ def test_how_a_probe_was_found_first_stays(memory: ProbeMemory) -> None:
     memory.sent(["rollback-probe-a"], "rollback-probe-job-a", NOW)
     memory.stored("rollback-probe-a", KNOWN)
     memory.stored("rollback-probe-a", replace(KNOWN, container_id="d" * 64, score=0.389))
-    assert [one.known for one in memory.recall(NOW)] == [KNOWN]
+    memory.stored("rollback-probe-a", replace(KNOWN, score=0.5))
+    (one,) = memory.recall(NOW)
+    slow = replace(KNOWN, container_id="d" * 64, score=0.389)
+    assert one.known == (KNOWN, slow)
+    process, other = (KNOWN.container_id, KNOWN.started_at), ("d" * 64, KNOWN.started_at)
+    assert one.as_known_by({process, other}) == one.as_known_by(set()) == KNOWN
+    assert one.as_known_by({other}) == slow, "the first process is gone"
 
 
 def test_nobody_else_can_read_it(memory: ProbeMemory) -> None:
@@ -87,4 +93,4 @@ def test_lines_of_somebody_else_are_not_believed(memory: ProbeMemory, line: str)
     memory.sent([A], JOB, NOW)
     with memory.file.open("a") as file:
         file.write(f"\n{line}\n")
-    assert [(one.document_id, one.known) for one in memory.recall(NOW)] == [(A, None)]
+    assert [(one.document_id, one.known) for one in memory.recall(NOW)] == [(A, ())]

@@ -43,6 +43,8 @@ SLOW = attempts(10, 500)
 SLOW_BY_MCP = attempts(10, 500, mcp=4)
 RISING = series(0.2, 0.25, 0.3, 0.35, 0.4)
 HANGING = (*attempts(5), *(replace(a, finished=False, after=1) for a in attempts(5, 500)))
+# Finished after the queue had lost its patience, and delivered again: slow, and none that hangs.
+AGAIN = tuple(replace(a, finished=False, after=1, again=True) for a in attempts(5, 500))
 FAILING_LATER = tuple(replace(a, after=1) for a in failures(5))
 IN_WORK = tuple(replace(a, finished=False) for a in attempts(2, 30))
 OWN = tuple(replace(a, document=f"rollback-probe-{n}.jpg") for n, a in enumerate(failures(9)))
@@ -176,6 +178,7 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
         MCP,
         "error_spike",
     ),
+    ("slow ones that come again", well(log=history(attempts=AGAIN)), BACK, "too_slow"),
     ("further documents hang, as with old code", well(log=history(attempts=HANGING)), KEEP, "reaches_target"),
     (
         "further documents fail with an error of their own",
