@@ -33,7 +33,8 @@ def of_record(seen: Examination, project: str, profile: str, now: Instant, max_a
         return [Obstacle(f"the record does not hold up: {says}", f"move it away, and {VERIFY_AGAIN}")]
     record = seen.record
     found = [*_of_another(record, project, profile), *_not_go(record)]
-    if found and Instant.parse(record["ended"]).seconds_since(now) > _CLOCK_STEPS_S:
+    moment = Instant.parse(record.get("ended") or record["began"])  # one that was killed has no end
+    if found and moment.seconds_since(now) > _CLOCK_STEPS_S:
         says = "it is dated in the future, so no newer one is asked: move its folder away"
         found = [replace(one, says=f"{one.says}; {says}") for one in found]
     remedy = f"{VERIFY_AGAIN}, or allow more with --max-age"

@@ -211,6 +211,15 @@ def test_what_is_noted_beside_a_record_follows_no_link(call: Call, tmp_path: Pat
         actions.note_done(call, call.reports / OLD, record(), Done("x", "ana", "ana", str(local_now())))
 
 
+def test_a_verify_that_was_killed_closes_it(call: Call, out: io.StringIO) -> None:
+    """Its record has no end."""
+    keep(call, OLD)
+    heading, folder = published.begin(call, build_heading(call, NEW))
+    published.publish(call, folder, build.unfinished(heading, "verify has begun and has not ended"))
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "the record says INCONCLUSIVE" in out.getvalue()
+
+
 def test_a_record_that_is_dated_in_the_future_says_what_to_do(call: Call) -> None:
     """The clock was ahead when it was written: no newer one would be asked until then."""
     keep(call, "29990101T000000Z-ffff", ended="2999-01-01T00:00:00Z")
