@@ -23,12 +23,13 @@ class Bytecode:
     is_kept: bool = True
     is_blind: bool = False
 
-    def is_of_start(self, started: Instant, until: Instant) -> bool:
+    def is_of_start(self, started: Instant, until: Instant, is_gone: bool = False) -> bool:
         """Made of what a process found when it started, as far as times tell: it was there, and was compiled then.
 
-        Python keeps the second of its source: of the second of the start nobody knows which was first.
+        Python keeps the second of its source: of the second of the start nobody knows which was first. `is_gone`: its
+        source is a module that only the change has: who starts with it imports it, and nobody else does.
         """
-        was_there = self.source_at is not None and self.source_at.plus(1) <= started
+        was_there = self.source_at is not None and self.source_at.plus(0 if is_gone else 1) <= started
         return self.is_kept and was_there and self.at is not None and started <= self.at <= until
 
 

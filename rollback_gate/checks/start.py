@@ -48,7 +48,7 @@ def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant)
     written = [file for file in code.files if file.modified_at and _older(started, file.modified_at)]
     if otherwise := [file for file in written if file.was_compiled_otherwise(started, until)]:
         return _older_than(started, otherwise[0], "when it began, Python compiled another content of it")
-    if gone := [path for path, one in code.compiled_before_removal if one.is_of_start(started, until)]:
+    if gone := [path for path, one in code.compiled_before_removal if one.is_of_start(started, until, is_gone=True)]:
         return f"process of {started.short} is older than the removal of {gone[0]}, which Python compiled when it began"
     return ""
 

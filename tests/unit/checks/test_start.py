@@ -61,6 +61,7 @@ RED: dict[str, tuple[CodeReading, dict[str, Any]]] = {
     "bytecode": (compiled(2), {}),
     "bytecode of two versions": (compiled(2, 3), {}),
     "a module compiled, and gone": (gone(AFTER), {}),
+    "a module that came in the second of the start": (gone(AFTER, STARTED), {}),
     "journal": (with_file(**LATE), {"reverted_at": AFTER}),
     "journal alone": (with_file(), {"reverted_at": AFTER}),
 }
