@@ -64,7 +64,8 @@ def _unless_rejected(claim: Claim, readings: Readings, found: Iterable[Proof], p
     """The gate's own documents do not show that anybody else's are taken: a producer may speak the change's format."""
     logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     count = sum(log.rejected for log in logs)
-    organic = [name for log in logs for name in log.finished if not name.startswith(PROBE_PREFIX)]
+    taken = (name for log in logs for name in (*log.finished, *log.unfinished))
+    organic = [name for name in taken if not name.startswith(PROBE_PREFIX)]
     if not count or organic or not all(proof.is_probe for proof in found):
         return claim
     note = f"every task but the gate's own was rejected as invalid ({count} times)"
@@ -206,10 +207,10 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
 
 
 def _listeners(readings: Readings, profile: Profile) -> str:
-    """Channels with consumers, at the end of the checks, that the profile does not know."""
-    after = readings.queue_after
-    found = () if isinstance(after, Unmeasured) else after.other_channels
-    return ", ".join(sorted(set(found) - set(profile.queue.other_channels)))
+    """Channels with consumers, at either look, that the profile does not know."""
+    looks = [look for look in (readings.queue_before, readings.queue_after) if isinstance(look, QueueReading)]
+    found = {channel for look in looks for channel in look.other_channels}
+    return ", ".join(sorted(found - set(profile.queue.other_channels)))
 
 
 def _of_nobody(readings: Readings, skew_s: float) -> list[str]:

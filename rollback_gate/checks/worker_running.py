@@ -141,23 +141,23 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return failed(replica.label, f"is {now.condition}", Evidence.PROCESS)
     if isinstance(replica.code, CodeReading) and _MAIN in replica.code.stopped:
         return failed(replica.label, "is running, but its process is stopped (SIGSTOP)", Evidence.PROCESS)
-    if forgotten := _is_checked_no_more(latest, replica.log):
+    if forgotten := _is_checked_no_more(latest, _now(readings)):
         return inconclusive(replica.label, forgotten)
-    health = _health(replica.label, latest, readings.ill_before, _now(replica.log))
+    health = _health(replica.label, latest, readings.ill_before, _now(readings))
     if health.passed and isinstance(replica.code, CodeReading) and replica.code.stopped:
         names = ", ".join(replica.code.stopped)
         return inconclusive(replica.label, f"is running, but process {names} in it is stopped (SIGSTOP)")
     return health
 
 
-def _now(log: LogSummary | Unmeasured) -> Instant | None:
-    """By the engine's clock, at the end of the checks."""
-    return log.read_at if isinstance(log, LogSummary) else None
+def _now(readings: Readings) -> Instant | None:
+    """By the engine's clock, at the end of the checks; None where no log could be read."""
+    logs = (replica.log for replica in readings.replicas)
+    return max((log.read_at for log in logs if isinstance(log, LogSummary) and log.read_at), default=None)
 
 
-def _is_checked_no_more(replica: Replica, log: LogSummary | Unmeasured) -> str:
+def _is_checked_no_more(replica: Replica, now: Instant | None) -> str:
     """An engine that was started again beneath its containers may run their health checks no more; "" where it does."""
-    now = _now(log)
     if now is None or replica.check_at is None or replica.health not in ("healthy", "unhealthy"):
         return ""
     silent_s = now.seconds_since(replica.check_at)

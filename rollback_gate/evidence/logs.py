@@ -124,9 +124,9 @@ class Follower:
     def _read_first(self) -> None:
         """Nothing of its process was there before."""
         self._shrank = self._shrank or is_later(oldest(self.engine, self.replica), self._begins_at)
-        for line in recent(self.engine, self.replica, self.reader.since):
-            self.reader.feed(line)
-            self._last = line.encode()[:_KNOWN_BY]
+        for line in _recent(self.engine, self.replica, self.reader.since):
+            self.reader.feed(line.decode(errors="replace"))
+            self._last = line[:_KNOWN_BY]
 
     def _read_new(self, last: bytes) -> None:
         """By place, not by time: two streams are stamped out of order, and a clock may be set back."""
@@ -191,16 +191,16 @@ def after(engine: Engine, replica: Replica, last: bytes) -> tuple[bool, list[byt
 
 
 def recent(engine: Engine, replica: Replica, since: Instant) -> list[str]:
-    """Lines since a moment that is not long ago, those of that moment included. Raises Unreachable.
+    """Lines since a moment that is not long ago, those of that moment included. Raises Unreachable."""
+    return [line.decode(errors="replace") for line in _recent(engine, replica, since)]
 
-    From the log's end: given `since`, the engine looks through all of it.
-    """
+
+def _recent(engine: Engine, replica: Replica, since: Instant) -> list[bytes]:
+    """From the log's end: given `since`, the engine looks through all of it."""
     tail, before = _FIRST_TAIL, -1
     while True:
         text = b"".join(blocks(engine, replica, None, tail))
-        found = text.decode(errors="replace").removesuffix("\n").split("\n")
-        parts = [(split_timestamp(line), line) for line in found]
-        first = next((part[0] for part, _ in parts if part), None)
-        if len(text) == before or (first is not None and first < since):
-            return [line for part, line in parts if part and part[0] >= since]
+        lines = [(at, line) for line in text.removesuffix(b"\n").split(b"\n") if (at := _time_of(line))]
+        if len(text) == before or (lines and lines[0][0] < since):
+            return [line for at, line in lines if at >= since]
         tail, before = tail * 8, len(text)  # the engine counts a long line as several: only more, or older ones, tell

@@ -61,7 +61,7 @@ def _by_copy(source: Path, target: Path) -> None:
 def mounted_below(path: Path) -> Path | None:
     """What is mounted at this path or below it; None for nothing. Raises OSError."""
     place = path.resolve()
-    fields = (line.split() for line in _MOUNTS.read_text().splitlines())
+    fields = (line.split() for line in os.fsdecode(_MOUNTS.read_bytes()).splitlines())
     targets = (Path(_unescaped(row[_MOUNTED_AT])) for row in fields if len(row) > _MOUNTED_AT)
     return next((target for target in targets if target.is_relative_to(place)), None)
 

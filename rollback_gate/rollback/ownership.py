@@ -59,12 +59,14 @@ def others_may_write(folder: Path) -> bool:
 
 
 def refuse_outside(folder: Path, relative: str) -> None:
-    """Neither a symbolic link nor reached through one that leads out of the folder. Raises Refused."""
+    """A file, a folder or nothing; no symbolic link, nor reached through one that leads out. Raises Refused."""
     path = folder / relative
     if path.is_symlink() or not path.parent.resolve().is_relative_to(folder.resolve()):
         raise Refused(
             f"{path} is, or is reached by, a symbolic link that leads elsewhere", "replace the link by the real file"
         )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise Refused(f"{path} is neither a file nor a folder", "look what it is, and move it away")
 
 
 def _name(uid: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import stat
 from pathlib import Path
 
 from rollback_gate.change.goal import Goal
@@ -30,6 +32,10 @@ def _is_on_another_device(path: Path, other: Path) -> bool:
 
 
 def _size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
-    files = [path] if not path.is_dir() else [one for one in path.rglob("*") if one.is_file() and not one.is_symlink()]
-    return sum(one.lstat().st_size for one in files)
+    """Bytes of a file, or of all below a folder; what goes meanwhile takes no room."""
+    size = 0
+    for one in [path, *path.rglob("*")]:
+        with contextlib.suppress(FileNotFoundError):
+            status = one.lstat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size

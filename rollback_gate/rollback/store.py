@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -58,8 +59,9 @@ def make_private(state: Path, folder: Path) -> None:
     for private in (state, state.parent if state.parent.name == FOLDER else state, folder):
         private.chmod(0o700)
     ignored = state.parent / ".gitignore"
-    if state.parent.name == FOLDER and not ignored.is_symlink() and not ignored.exists():
-        ignored.write_text("*\n")  # `git clean` would remove the quarantine, `git add` take up what a run has saved
+    if state.parent.name == FOLDER:  # `git clean` would remove the quarantine, `git add` take up what a run has saved
+        with contextlib.suppress(FileExistsError), ignored.open("x") as file:  # follows no link
+            file.write("*\n")
 
 
 def new_id(now: Instant) -> str:

@@ -319,14 +319,19 @@ def test_tasks_that_are_rejected_while_the_gates_own_are_taken(
     claim = asked(readings(replicas=(replica_reading(1, log=one), replica_reading(2, log=two))))
     assert claim.outcome is outcome
     assert ("was rejected as invalid" in f"{claim.note}{claim.says}") is not bool(finished)
+    busy = replace(two, unfinished={"b.jpg": STARTED})
+    claim = asked(readings(replicas=(replica_reading(1, log=one), replica_reading(2, log=busy))))
+    assert "was rejected" not in f"{claim.note}{claim.says}", "one of somebody else's is in work"
 
 
 def test_another_channel_gets_a_copy_of_each_task() -> None:
     """Whoever consumes it may run the change, and write the same documents."""
     world = readings(queue_after=QueueReading(0, 0, (), 2, other_channels=("audit",)))
-    claim = processing.no_strangers(world, PROFILE)
-    assert claim.outcome is Outcome.INCONCLUSIVE
-    assert "audit" in claim.says
+    before = readings(queue_before=QueueReading(0, 0, (), 0, other_channels=("audit",)))
+    for one in (world, before):
+        claim = processing.no_strangers(one, PROFILE)
+        assert claim.outcome is Outcome.INCONCLUSIVE
+        assert "audit" in claim.says
     known_one = phase1('queue.other_channels=["audit"]')
     assert processing.no_strangers(world, known_one).passed
 

@@ -55,6 +55,9 @@ def test_a_health_check_that_is_not_run_any_more_says_nothing(health: str) -> No
 
     assert judged(100) is (Outcome.PASSED if health == "healthy" else Outcome.FAILED)
     assert judged(3600) is Outcome.INCONCLUSIVE
+    now = replica(health=health, check_at=STARTED.plus(-3600), check_every_s=30)
+    silent = replica_reading(before=now, after=now, log=GONE)
+    assert worker_running.state(readings(), silent).outcome is Outcome.INCONCLUSIVE, "another log tells the time"
 
 
 def test_expected_number() -> None:

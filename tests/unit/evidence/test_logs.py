@@ -79,6 +79,21 @@ def test_lines_are_followed_by_their_place() -> None:
     assert read(follower).lines == 304, "nothing is read twice"
 
 
+def test_a_first_line_in_no_encoding_is_followed_too() -> None:
+    """Its replacement would not be found again, and lines be called lost."""
+
+    class Odd(Log):
+        def _texts(self) -> list[bytes]:
+            return [text.replace(b"one", b"\xff") for text in super()._texts()]
+
+    log = Odd()
+    follower = following(log)
+    read(follower)
+    log.add("one")
+    read(follower)
+    assert (read(follower).lines, read(follower).shrank) == (1, False)
+
+
 def test_the_oldest_line_is_of_any_process() -> None:
     """Also before the boundary: then nothing since it is gone."""
     log = Log()

@@ -57,6 +57,9 @@ def test_a_path_that_a_link_leads_out_of_the_folder_is_refused(tmp_path: Path) -
     (tmp_path / "p/in").mkdir(parents=True)
     ownership.refuse_outside(tmp_path / "p", "in/file")
     (tmp_path / "p/out").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "p/pipe")
+    with pytest.raises(Refused, match="neither a file nor a folder"):
+        ownership.refuse_outside(tmp_path / "p", "pipe")
     for path in ("out", "out/file", "../x"):
         with pytest.raises(Refused, match="symbolic link that leads elsewhere"):
             ownership.refuse_outside(tmp_path / "p", path)
