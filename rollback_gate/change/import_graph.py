@@ -34,7 +34,7 @@ def read(
     waiting = [entry for entry in entries if entry in files]
     missing = [entry for entry in entries if entry not in files]
     if missing or not waiting:
-        return Unmeasured(f"what {subject} imports", f"{', '.join(missing) or 'code.entries'} is not there")
+        return Unmeasured(f"what {subject} imports", f"{', '.join(missing) or 'partial.entries'} is not there")
     seen: dict[str, str] = dict.fromkeys(waiting, "")
     imported, named = [], []
     while waiting:

@@ -86,35 +86,44 @@ def too_old(what: str, at: Instant, now: Instant, max_age_s: float, remedy: str)
     return []
 
 
-# What decides a verdict. How the deployment is reached, and how long one waits for what, may differ between machines.
 _SHORT = 40
-_JUDGING = (
-    "deployment.project",
-    "services.",
-    "waived.",
-    "change",
-    "partial.",
-    "logs.",
-    "completeness.",
-    "queue.topic",
-    "queue.channel",
-    "database.name",
-    "database.collection",
-    "database.created_at",
-    "database.score",
-    "database.new_mark",
-    "limits.soak_s",
-    "limits.probe_s",
-    "limits.errors",
-    "limits.clock_skew_s",
-    "known.",
+# How the deployment is reached, who is told, and how long one waits for what may differ between machines.
+_REACHING = (
+    "format",
+    "title",
+    "messages.",
+    "actions",
+    "ticket",
+    "triggers.",
+    "deployment.files",
+    "deployment.variables",
+    "queue.address",
+    "database.address",
+    "database.user",
+    "database.auth_source",
+    "database.password",
+    "mcp.address",
+    "mcp.ask.answer_s",
+    "limits",
 )
+_JUDGING = (
+    "triggers.import_error",
+    *(
+        f"limits.{name}"
+        for name in ("start_s", "health_s", "soak_s", "probe_s", "clock_skew_s", "baseline_s", "errors")
+    ),
+)
+
+
+def decides(key: str) -> bool:
+    """True if a setting can change a verdict. Whatever is not known to be harmless does."""
+    return key.startswith(_JUDGING) or not key.startswith(_REACHING)
 
 
 def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]) -> list[Obstacle]:
     """Settings that decide the verdict, and are not those of this call: a GO by looser limits is none by these."""
     theirs, ours = (
-        {str(row["key"]): str(row["value"]) for row in rows if str(row["key"]).startswith(_JUDGING)}
+        {str(row["key"]): str(row["value"]) for row in rows if decides(str(row["key"]))}
         for rows in (record["settings"], now)
     )
     keys = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))

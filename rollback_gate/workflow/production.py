@@ -33,7 +33,7 @@ from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import actions
 from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import Order, rollback
-from rollback_gate.workflow.session import opened
+from rollback_gate.workflow.session import Session, opened
 from rollback_gate.workflow.verify import Verified, verify
 from rollback_gate.workflow.why import settled_before
 
@@ -222,15 +222,18 @@ def _stabilise(call: Call, limit_s: float) -> None:
     call.terminal.stage(f"3 of 5: stabilise, {limit_s:.0f} s (Ctrl-C ends the wait, and verifies)")
     try:
         with opened(call, "stabilise") as session:
-            newest = session.runs()[-1:]
-            started = newest[0][1].started if newest else {}
-            first = session.deployed.consumers()
-            glances = Glances(session.profile, session.engine, session.documents, started, first)
-            watch(glances, session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
+            watch(glances_of(session), session.profile, limit_s, call.terminal.line, time.monotonic, time.sleep)
     except KeyboardInterrupt:
         call.terminal.line("the wait was ended by Ctrl-C")
     except (RollbackGateError, OSError) as error:
         call.terminal.item("warning", "stabilise", f"not waited to the end: {error}")
+
+
+def glances_of(session: Session) -> Glances:
+    """Quick looks at every replica of every service that runs now. Raises Unreachable."""
+    newest = session.runs()[-1:]
+    started = newest[0][1].started if newest else {}
+    return Glances(session.profile, session.engine, session.documents, started, session.deployed.carriers())
 
 
 def watch(

@@ -116,7 +116,9 @@ class TestModes:
         assert "Subject: GO: Phase 1 error handling rollback, SUCCESS" in text
         assert "27.8%, each in the band" in text
         assert str(operator.newest_record()["folder"]) in text
-        assert "s left: " in ended.output
+        assert " 2 s left: " in ended.output
+        assert " 0 s left: " in ended.output
+        assert "no need to wait on" not in ended.output
         assert operator.newest_record()["run"]["reason"] == "completeness fell"
         roots = (operator.lab.directory, operator.reports.parent)
         journals = [p.read_text() for root in roots for p in root.rglob("journal.jsonl")]

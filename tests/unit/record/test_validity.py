@@ -63,6 +63,33 @@ def test_other_settings_keep_it_closed() -> None:
     assert "limits.errors 99 (now 5)" in obstacle.says
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "queue.other_channels",
+        "database.has_other_writers",
+        "limits.start_s",
+        "triggers.import_error",
+        "mcp.ask.trouble",
+        "probe.task.text",
+        "a.section.of.tomorrow",
+    ],
+)
+def test_whatever_can_change_a_verdict_is_compared(key: str) -> None:
+    """`verify --set queue.other_channels=...` must not open the gate of the plain profile; a new key neither."""
+    theirs = {"settings": [{"key": key, "value": "looser"}]}
+    (obstacle,) = validity.judged_otherwise(theirs, [{"key": key, "value": "mine"}])
+    assert key in obstacle.says
+
+
+@pytest.mark.parametrize(
+    "key", ["limits.verify_s", "titles.processing", "ticket.tracker", "triggers.target", "mcp.address"]
+)
+def test_how_it_is_reached_and_who_is_told_may_differ(key: str) -> None:
+    theirs = {"settings": [{"key": key, "value": "a"}]}
+    assert validity.judged_otherwise(theirs, [{"key": key, "value": "b"}]) == []
+
+
 def judged() -> dict[str, Any]:
     return record() | {"readings": _plain(readings())}
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from rollback_gate.checks import settling
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Readings
-from rollback_gate.workflow.production import watch
+from rollback_gate.workflow.production import glances_of, watch
+from rollback_gate.workflow.rollback import Order, rollback
 from tests.unit.builders import log, phase1, readings, replica_reading
+from tests.unit.rollback.world import World
 
 
 class Seen:
@@ -50,3 +54,13 @@ def test_what_would_be_a_no_go_ends_it() -> None:
     bad = replace(replica_reading(1), log=log(errors=99))
     told = watched(readings(), readings(replicas=(bad, replica_reading(2))))
     assert told[-1].endswith("99 error lines since the boundary, more than 5: no need to wait on")
+
+
+def test_every_service_is_looked_at(tmp_path: Path) -> None:
+    """One that is left out is one whose replicas are missing: the wait would end at once, each time."""
+    world = World.deployed(tmp_path / "w", "bind")
+    rollback(world.call(), Order(), world.opening)
+    with world.opening(world.call(), "look") as session:
+        taken = glances_of(session).take(0.0)
+        assert {replica.service for replica in taken.replicas} == set(session.profile.services)
+        assert settling.trouble(taken, session.profile) is None
