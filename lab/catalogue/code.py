@@ -176,7 +176,7 @@ ENTRIES = (
         "files are restored, the processes are Phase 1",
         NO_GO,
         CODE,
-        "older than the restored",
+        "is older than",  # the restored file, or the removal of a module: which of the two bytecode shows is chance
         not_restarted,
         start=Start.PHASE1,
     ),
@@ -228,7 +228,7 @@ ENTRIES = (
         "one of two replicas runs Phase 1",
         NO_GO,
         CODE,
-        "older than the restored",
+        "is older than",  # the restored file, or the removal of a module: which of the two bytecode shows is chance
         one_replica_new,
     ),
     Entry(
