@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 from lab.catalogue import plant
-from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, PROCESSING, Entry, Start
+from lab.catalogue.entry import CODE, INCONCLUSIVE, NO_GO, OLDER_PROCESS, PROCESSING, Entry, Start
 from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER, Lab
 
 
@@ -176,7 +176,7 @@ ENTRIES = (
         "files are restored, the processes are Phase 1",
         NO_GO,
         CODE,
-        "is older than",  # the restored file, or the removal of a module: which of the two bytecode shows is chance
+        OLDER_PROCESS,
         not_restarted,
         start=Start.PHASE1,
     ),
@@ -228,7 +228,7 @@ ENTRIES = (
         "one of two replicas runs Phase 1",
         NO_GO,
         CODE,
-        "is older than",  # the restored file, or the removal of a module: which of the two bytecode shows is chance
+        OLDER_PROCESS,
         one_replica_new,
     ),
     Entry(

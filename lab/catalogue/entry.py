@@ -42,6 +42,8 @@ class Judged:
     record: dict[str, Any]
 
 
+# Which of the two bytecode shows is chance: which process has compiled first.
+OLDER_PROCESS = ("older than the restored file", "older than the removal of")
 Judge = Callable[[Operator, "Entry"], Judged]
 
 
@@ -49,8 +51,8 @@ Judge = Callable[[Operator, "Entry"], Judged]
 class Entry:
     """One sabotaged or healthy rollback, with what the gate must make of it.
 
-    `check` and `words`: which check must say so, and with which words; `check` "" is whoever spoke. `variants`: the most
-    telling one first. `apply` on a lab that is in the state `start`. `shows_in_readings`: what was measured tells it, not
+    `check` and `words`: which check must say so, and with which words, or which one of them; `check` "" is whoever
+    spoke. `variants`: the most telling one first. `apply` on a lab that is in the state `start`. `shows_in_readings`: what was measured tells it, not
     how the tests ran.
     """
 
@@ -59,7 +61,7 @@ class Entry:
     says: str
     verdict: str
     check: str = ""
-    words: str = ""
+    words: str | tuple[str, ...] = ""
     apply: Callable[[Lab], object] = lambda _: None
     variants: tuple[str, ...] = ("bind",)
     start: Start = Start.HEALED
@@ -72,12 +74,15 @@ class Entry:
         if judged.verdict != self.verdict:
             return f"{judged.verdict} instead of {self.verdict}"
         if not self.check:
-            return "" if self.words in judged.output else f"did not say {self.words!r}"
+            return "" if self._said(judged.output) else f"did not say {self.words!r}"
         said = finding(judged.record, self.check)
         if said["outcome"] != _OUTCOME[self.verdict]:
             return f"{self.check} is {said['outcome']}"
         text = " ".join([said["reason"], *(part for c in said["claims"] for part in (c["says"], *c["details"]))])
-        return "" if self.words in text else f"{self.check} did not say {self.words!r}, but: {said['reason']}"
+        return "" if self._said(text) else f"{self.check} did not say {self.words!r}, but: {said['reason']}"
+
+    def _said(self, text: str) -> bool:
+        return any(words in text for words in ([self.words] if isinstance(self.words, str) else self.words))
 
 
 # --- ways to ask

@@ -8,7 +8,7 @@ from lab import leaks
 from lab.catalogue import entry as ask
 from lab.catalogue import plant
 from lab.catalogue.code import one_replica_new, tag_moved
-from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, Entry, Judged
+from lab.catalogue.entry import CODE, COMPLETENESS, GO, INCONCLUSIVE, NO_GO, OLDER_PROCESS, Entry, Judged
 from lab.catalogue.services import reconfigured, replaced_behind
 from lab.operator import Operator
 from lab.reference import ORCHESTRATOR, WORKER, Lab
@@ -313,7 +313,7 @@ ENTRIES = (
         "the log level hides Phase 1's lines; it runs, over old files",
         NO_GO,
         CODE,
-        "is older than",  # the restored file, or the removal of a module: which of the two bytecode shows is chance
+        OLDER_PROCESS,
         hidden_phase1,
     ),
     Entry(

@@ -95,8 +95,6 @@ _REACHING = (
     "actions",
     "ticket",
     "triggers.",
-    "deployment.files",
-    "deployment.variables",
     "queue.address",
     "database.address",
     "database.user",

@@ -70,6 +70,8 @@ def test_other_settings_keep_it_closed() -> None:
         "database.has_other_writers",
         "limits.start_s",
         "triggers.import_error",
+        "deployment.files",
+        "deployment.variables",
         "mcp.ask.trouble",
         "probe.task.text",
         "a.section.of.tomorrow",
