@@ -128,9 +128,6 @@ def swap_a_folder(diary: Diary) -> None:
     ready, gone = (
         folder.with_name(f"{folder.name}.{word}") for word in ("ready", f"gone{diary.dice.getrandbits(32):x}")
     )
-    # Two seconds after it was compiled, times do not tell a copy from what was there before: nobody could judge that.
-    compiled = max((one.stat().st_mtime for one in folder.rglob("*.pyc")), default=0.0)
-    diary.lab.wait(lambda: time.time() > compiled + 3, "bytecode that is older than its copy", 10)
     shutil.copytree(folder, ready)
     folder.rename(gone)
     ready.rename(folder)
