@@ -21,7 +21,7 @@ from rollback_gate.redaction import cut
 
 LIMIT_S = 20
 _END = "end of reading"
-_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 9, "orphan": 6}  # fields of a row
+_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 10, "orphan": 6}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only where its nearest existing folder can be looked into.
 _FUNCTIONS = """
@@ -40,18 +40,17 @@ folders() { f=$(stat -c 'folder %.9Y %.9Z %n' "$@")
 children() { c=$(stat -c 'child %.9W %.9Z %.9Y %f %n' "$@" | head -n 3000)
   case $c in *%.9W*|'') stat -c 'child %W %Z %Y %f %n' "$@" | head -n 3000 ;; *) echo "$c" ;; esac; }
 kept() { [ -z "$PYTHONDONTWRITEBYTECODE$PYTHONPYCACHEPREFIX" ] && [ -w "${1%/*}/__pycache__" ] && echo 1 || echo 0; }
-made() { t=$(stat -c %.9Y "$1"); case $t in *%*) t=$(stat -c %Y "$1") ;; esac; echo "$t"; }
-put() { t=$(stat -c %.9Z "$1"); case $t in *%*) t=$(stat -c %Z "$1") ;; esac; echo "$t"; }
+at() { t=$(stat -c "%.9$1" "$2"); case $t in *%*) t=$(stat -c "%$1" "$2") ;; esac; echo "${t:-?}"; }
 orphans() { [ -e "$1" ] && return 0; [ "$(kept "$1")" = 1 ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
-  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "orphan" $(made "$c") $h "$1"; done; }
+  [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") && echo "orphan" $(at Y "$c") $h "$1"; done; }
 resolved() { p=$(cd -P "${1%/*}" 2>/dev/null && pwd -P) || return 0; [ "$p" = "${1%/*}" ] && return 0
   r=$(stat -c %d /); while [ "$p" ] && d=$(stat -c %d "$p") && [ "$d" != "$r" ]; do
   folders "$p"; children "$p"/* ; p=${p%/*}; done; }
 compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
-    echo "compiled" $(kept "$1") $(wc -c < "$1") $(made "$c") $(put "$c") $h "$1"; done; }
+    echo "compiled" $(kept "$1") $(wc -c < "$1") $(at Y "$c") $(at Z "$c") $(at W "$c") $h "$1"; done; }
 stopped() { for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
   case ${l##*) } in T*) echo "stopped ${p#/proc/}";; esac; done; }
 importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)

@@ -1,7 +1,8 @@
 """What the answer of the script in a container tells of the past: times of folders, and Python's bytecode. Pure.
 
 Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN HEADER… PATH`, and
-`compiled KEPT SIZE WHEN PUT HEADER… PATH`; times in seconds. PUT: when the bytecode came to where it is.
+`compiled KEPT SIZE WHEN PUT BORN HEADER… PATH`; times in seconds. PUT: when the bytecode came to where it is; BORN:
+when its file was made, 0 or something else where that is not kept.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ def time(text: str) -> Instant | None:
 
 def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
     """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552)."""
-    found = [row[1:9] for row in rows if row[0] == "compiled" and row[9:] == (path,)]
-    numbers = [row for row in found if _are_numbers((row[0], row[1], *row[4:]))]
-    whole = [row for row in numbers if int(row[4]) >> 16 == _MARK_OF_BYTECODE]
+    found = [row[1:10] for row in rows if row[0] == "compiled" and row[10:] == (path,)]
+    numbers = [row for row in found if _are_numbers((row[0], row[1], *row[5:]))]
+    whole = [row for row in numbers if int(row[5]) >> 16 == _MARK_OF_BYTECODE]
     file = next((row for row in rows if row[0] == "file" and row[-1] == path), None)
     times = [] if file is None else _times(file, rows)
     bytecode = tuple(_bytecode(row, times) for row in whole)
@@ -88,23 +89,28 @@ def _times(file: tuple[str, ...], rows: Rows) -> list[Instant]:
 
 
 def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
-    kept, size, at, put, _, flags, source_seconds, source_size = row
+    kept, size, at, put, born, _, flags, source_seconds, source_size = row
     is_by_time, compiled_at = int(flags) == 0, time(at)
     seconds = times[0].ns // 10**9 if times else None
     fits = (int(source_seconds), int(source_size)) == (seconds, int(size))
     is_taken = fits if is_by_time else int(flags) == _UNCHECKED
     is_older = compiled_at is not None and bool(times) and compiled_at < max(times)
-    is_older = is_older and not (is_by_time and _came_along(compiled_at, time(put), times))
+    is_older = is_older and not (is_by_time and _came_along(compiled_at, time(put), time(born), times))
     own_size = int(source_size) if is_by_time else -1
     return Bytecode(own_size, compiled_at, _second(source_seconds), kept == "1" and is_by_time, is_taken and is_older)
 
 
-def _came_along(compiled_at: Instant | None, put: Instant | None, times: list[Instant]) -> bool:
+def _came_along(at: Instant | None, put: Instant | None, born: Instant | None, times: list[Instant]) -> bool:
     """It was copied here with its time (`cp -a` of a whole tree), and its source at that moment too."""
-    if compiled_at is None or put is None or len(times) == 1:
+    if at is None or put is None or len(times) == 1:
         return False
-    is_copy = put.seconds_since(compiled_at) > _AT_ONCE_S
+    is_copy = put.seconds_since(at) > _AT_ONCE_S or _is_born_later(at, born)
     return is_copy and abs(put.seconds_since(max(times))) <= _AT_ONCE_S
+
+
+def _is_born_later(at: Instant, born: Instant | None) -> bool:
+    """A file is made before it is written to, but where its time was copied; whole seconds may have been cut off."""
+    return born is not None and at.ns % 10**9 != 0 and born.ns % 10**9 != 0 and born > at
 
 
 def _second(text: str) -> Instant:

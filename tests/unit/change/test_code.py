@@ -299,12 +299,13 @@ def test_bytecode_that_python_takes_unseen_is_told(profile: Profile, how: str) -
     assert not any(one.is_blind for one in behind_a_mount(profile).files[0].bytecode)
 
 
-def test_bytecode_that_was_copied_with_its_source_is_not_blind(profile: Profile) -> None:
-    """`cp -a` of a whole tree keeps the times of both, and the inode's tell that they came at once."""
+@pytest.mark.parametrize("seconds", [0.1, 2.5])
+def test_bytecode_that_was_copied_with_its_source_is_not_blind(profile: Profile, seconds: float) -> None:
+    """`cp -a` of a whole tree keeps the times of both; the inode's tell that they came at once, and after they were written."""
     path = orchestrator(profile)
     path.write_text("a = 1\n")
     compiled(path)
-    later(path.parent, 2.5)
+    later(path.parent, seconds)
     shutil.copytree(path.parent, path.parent.with_name("ready"))
     shutil.rmtree(path.parent)
     path.parent.with_name("ready").rename(path.parent)
