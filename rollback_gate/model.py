@@ -51,6 +51,19 @@ class ExitCode(enum.IntEnum):
     REFUSED = 50
 
 
+WRONG_USAGE = 1  # Invoke's own
+MEANING = {
+    ExitCode.GO: "GO, or done; of assess: KEEP or WAIT",
+    WRONG_USAGE: "no such command or option",
+    ExitCode.WRONG_SETTING: "the profile or a setting is wrong",
+    ExitCode.NO_GO: "NO-GO: the rollback did not take effect, or the service does not work; of assess: ROLL BACK NOW",
+    ExitCode.INCONCLUSIVE: "INCONCLUSIVE: something could not be measured; of assess: CANNOT TELL",
+    ExitCode.FIX_MCP: "assess: FIX THE MCP SERVER FIRST",
+    ExitCode.INVESTIGATE: "assess: INVESTIGATE",
+    ExitCode.ROLLBACK_FAILED: "the rollback failed; the record reports the state of the service",
+    ExitCode.LOCKED: "another run holds the lock",
+    ExitCode.REFUSED: "preflight refused; nothing was touched",
+}
 EXIT_OF_VERDICT = {
     Verdict.GO: ExitCode.GO,
     Verdict.NO_GO: ExitCode.NO_GO,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from invoke.exceptions import Exit
@@ -13,6 +14,8 @@ from invoke.parser.context import ParserContext
 from rollback_gate.model import ExitCode
 
 SHARED = ("profile", "set", "without_database")
+# For one task of a chain these mean another thing than for the next: they stay where they were written.
+_OWN = {"--dry-run", "--partial", "--mode", "--step"}
 
 
 class SharedArguments(Executor):
@@ -30,6 +33,11 @@ def _share(arguments: Iterable[Argument]) -> None:
     given = [argument for argument in rows if argument.got_value]
     if not given:
         return
+    if isinstance(given[0].value, list):  # of the same key the last one counts, as for one task
+        values = [value for argument in given for value in argument.value]
+        for argument in rows:
+            argument._value = list(values)
+        return
     if any(argument.value != given[0].value for argument in given):
         raise Exit(
             f"error: --{given[0].name} is given twice with different values: {given[0].value} and "
@@ -38,5 +46,91 @@ def _share(arguments: Iterable[Argument]) -> None:
         )
     for argument in rows:
         if not argument.got_value:
-            for value in given[0].value if isinstance(given[0].value, list) else [given[0].value]:
-                argument.value = value
+            argument.value = given[0].value
+
+
+@dataclass
+class _Part:
+    """A task of the chain, or what precedes the first one. `items`: options with their values, and single words."""
+
+    name: str
+    context: ParserContext | None
+    items: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[tuple[str, ...]]:
+        return [(self.name,)] if self.name else []
+
+    def has(self, item: tuple[str, ...]) -> bool:
+        return self.context is not None and _flag(item) in self.context.flags
+
+    @property
+    def waits_for_a_word(self) -> bool:
+        words = [item for item in self.items if not _is_option(item[0])]
+        return self.context is not None and len(words) < len(self.context.positional_args)
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What may stand on a command line: the tasks by their names, and the options that belong to none of them."""
+
+    tasks: Mapping[str, ParserContext]
+    core: ParserContext
+    words: Mapping[str, str] = field(default_factory=dict)  # by task: the option that a single word stands for
+
+    def in_place(self, words: Sequence[str]) -> list[str]:
+        """The same command line with each option behind a task that has it; what no task has stays where it is."""
+        end = list(words).index("--") if "--" in words else len(words)  # Invoke's: what follows is nobody's
+        parts = self._parts(words[:end])
+        for part in list(parts):
+            for item in [item for item in part.items if _is_option(item[0]) and not part.has(item)]:
+                owner = next((one for one in parts if one.has(item)), None)
+                if owner is not None and _flag(item) not in _OWN:
+                    part.items.remove(item)
+                    owner.items.append(item)
+        sorted_out = [word for part in parts for item in [*part.names, *part.items] for word in item]
+        return sorted_out + list(words[end:])
+
+    def unknown(self, words: Sequence[str]) -> tuple[str, str] | None:
+        """The first word that is nothing of this, and the task that it follows ("" for none); None without one."""
+        for part in self._parts(words):
+            left = 0 if part.context is None else len(part.context.positional_args)
+            for item in part.items:
+                if part.has(item) or _flag(item) in self.core.flags:
+                    continue
+                left -= 1
+                if _is_option(item[0]) or left < 0:
+                    return item[0], part.name
+        return None
+
+    def _parts(self, words: Sequence[str]) -> list[_Part]:
+        parts, rest = [_Part("", None)], iter(words)
+        for word in rest:
+            part = parts[-1]
+            if _is_option(word):
+                part.items.append((word, *self._value(word, part, rest)))
+            elif word in self.tasks and not part.waits_for_a_word:
+                parts.append(_Part(word, self.tasks[word]))
+            else:
+                part.items.append(self._meant(word, part))
+        return parts
+
+    def _meant(self, word: str, part: _Part) -> tuple[str, ...]:
+        option = self.words.get(part.name, "")
+        is_given = any(_flag(item) == f"--{option}" for item in part.items)
+        return (f"--{option}", word) if option and not is_given else (word,)
+
+    def _value(self, word: str, part: _Part, rest: Iterator[str]) -> tuple[str, ...]:
+        """What belongs to an option: of this task, else of any that knows it."""
+        mine = [part.context] if part.context is not None and word in part.context.flags else []
+        known = [one.flags[word] for one in mine or self.tasks.values() if word in one.flags]
+        value = next(rest, None) if any(bool(flag.takes_value) for flag in known) else None
+        return () if value is None else (value,)
+
+
+def _flag(item: tuple[str, ...]) -> str:
+    return item[0].partition("=")[0]
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"

@@ -7,12 +7,13 @@ from typing import Any
 
 from invoke.collection import Collection
 
-import lab.tasks
-from rollback_gate.tasks import actions, development, judge, probes, record, rollback, ticket
+from rollback_gate.launcher import DEFAULT
+from rollback_gate.tasks import actions, judge, probes, record, rollback, ticket
+from rollback_gate.tasks.place import is_checkout
 
 
-def collection(root: Path) -> Collection:
-    """`root`: where this tool is installed; the tasks find it in their context's configuration."""
+def collection(root: Path, launcher: str = DEFAULT) -> Collection:
+    """`root`: where this tool lies; `launcher`: how it was called. Tasks find both in their context's configuration."""
     acting: Any = Collection("rollback")
     acting.add_task(rollback.quick, default=True)
     for other in (
@@ -33,19 +34,31 @@ def collection(root: Path) -> Collection:
     after: Any = Collection("actions")
     after.add_task(actions.list_all, default=True)
     after.add_task(actions.done)
-    reference: Any = Collection.from_module(lab.tasks, name="lab")
     namespace: Any = Collection(
         acting,
         records,
         after,
         Collection("ticket", ticket.attach, ticket.open_ticket),
-        reference,
         Collection("probes", probes.sweep),
         judge.assess,
         rollback.preflight,
         judge.snapshot,
         judge.verify,
         judge.gate,
+        *(_of_a_checkout() if is_checkout(root) else ()),
+    )
+    namespace.configure({"root": str(root), "launcher": launcher})
+    return namespace  # type: ignore[no-any-return]
+
+
+def _of_a_checkout() -> tuple[Any, ...]:
+    """What needs lab and tests, which are not installed."""
+    import lab.tasks
+    from rollback_gate.tasks import development
+
+    reference: Any = Collection.from_module(lab.tasks, name="lab")
+    return (
+        reference,
         development.demo,
         development.selftest,
         development.mutate,
@@ -53,5 +66,3 @@ def collection(root: Path) -> Collection:
         development.test,
         development.bench,
     )
-    namespace.configure({"root": str(root)})
-    return namespace  # type: ignore[no-any-return]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.exceptions import Exit
 
+from rollback_gate.launcher import DEFAULT
+
 if TYPE_CHECKING:
     from rollback_gate.model import ExitCode
     from rollback_gate.workflow.call import Call
@@ -36,7 +38,7 @@ def calling(given: Any) -> Iterator[Call]:
     try:
         yield call
     except RollbackGateError as error:
-        raise Exit(call.terminal.redactor.text(f"error: {error}"), code=int(error.exit_code)) from error
+        raise Exit(call.terminal.said(f"error: {error}"), code=int(error.exit_code)) from error
     except KeyboardInterrupt as error:
         raise Exit("error: ended by Ctrl-C", code=20) from error
 
@@ -61,6 +63,6 @@ def _call(given: Any) -> Call:
 
     with_database = not getattr(given, "without_database", False)
     accept_diff = getattr(given, "accept_diff", False)
-    terminal = Terminal(sys.stdout or io.StringIO(), Redactor([]))
+    terminal = Terminal(sys.stdout or io.StringIO(), Redactor([]), getattr(given, "launcher", DEFAULT))
     profile, settings = getattr(given, "profile", ""), getattr(given, "set", [])
     return Call.make(given.root, profile, settings, os.environ, terminal, with_database, accept_diff)

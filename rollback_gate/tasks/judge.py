@@ -22,6 +22,7 @@ def snapshot(given: Any) -> None:
     {
         "since": ("", "when the change was deployed, RFC 3339 (default: by the newest backup, else the containers)"),
         "json": (False, "print the assessment as JSON, and nothing else"),
+        "all": (False, "show the triggers that see nothing wrong, too"),
         "watch": (False, "assess again every minute until there is a decision; Ctrl-C ends it"),
         "probe": (False, "send a test document, and remove its traces"),
         "without_database": (False, "do not ask the database; no decision is then calm"),
@@ -33,7 +34,7 @@ def assess(given: Any) -> None:
     from rollback_gate.workflow.assess import assess as decide
 
     with calling(given) as call:
-        code = decide(call, Wish(given.since, given.probe, given.json, given.watch))
+        code = decide(call, Wish(given.since, given.probe, given.json, given.watch, given.all))
     leave(code)
 
 

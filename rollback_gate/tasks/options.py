@@ -17,15 +17,18 @@ REQUIRED: Any = inspect.Parameter.empty
 
 
 def task_with(
-    *tables: Mapping[str, Option], name: str | None = None, positional: Sequence[str] = ()
+    *tables: Mapping[str, Option], name: str | None = None, positional: Sequence[str] = (), word: str = ""
 ) -> Callable[[Callable[[Any], None]], Task[Any]]:
-    """A task whose function takes all its options, and `root`, as one namespace, by their names with underscores."""
+    """A task whose function takes one namespace: its options, by names with underscores, `root` and `launcher`.
+
+    `word`: the option that a single word behind the task stands for; Invoke has no positional argument with a default.
+    """
     options = {key: option for table in tables for key, option in table.items()}
     options = dict(sorted(options.items(), key=lambda row: row[1][0] is not REQUIRED))  # as Python wants them
 
     def decorate(function: Callable[[Any], None]) -> Task[Any]:
         def body(context: Context, **given: Any) -> None:
-            function(SimpleNamespace(root=root_of(context), **_dry(context, given)))
+            function(SimpleNamespace(root=root_of(context), launcher=launcher_of(context), **_dry(context, given)))
 
         first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         rest = [
@@ -36,6 +39,7 @@ def task_with(
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         lists = [key for key, (default, _) in options.items() if isinstance(default, list)]
         explained = {key.replace("_", "-"): text for key, (_, text) in options.items()}
+        body.word = word  # type: ignore[attr-defined]
         made: Task[Any] = task(positional=positional, iterable=lists, auto_shortflags=False, help=explained, name=name)(
             body
         )
@@ -51,6 +55,11 @@ def _dry(context: Context, given: dict[str, Any]) -> dict[str, Any]:
     if "dry_run" not in given:
         raise Exit("error: this task has no dry run: nothing was done\n  → leave out --dry", code=2)
     return given | {"dry_run": True}
+
+
+def launcher_of(context: Context) -> str:
+    """How the operator calls this tool."""
+    return str(context.config["launcher"])
 
 
 def root_of(context: Context) -> Path:

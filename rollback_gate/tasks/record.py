@@ -7,16 +7,19 @@ from typing import Any
 from rollback_gate.tasks.common import calling, leave
 from rollback_gate.tasks.options import REQUIRED, task_with
 
-WHICH: dict[str, Any] = {"record": ("newest", "which record, by its name or folder")}
+WHICH: dict[str, Any] = {"record": ("newest", "which record, by its id or folder; --record may be left out")}
 
 
-@task_with({"file": (REQUIRED, "report.html or report.json, by path or URL")}, positional=("file",))
+@task_with(
+    {"record": ("newest", "by its id, or report.html or report.json by path or URL; --record may be left out")},
+    word="record",
+)
 def check(given: Any) -> None:
     """Tell whether a record is unaltered, follows from its own evidence, and is signed."""
     from rollback_gate.workflow.gate import record_check
 
     with calling(given) as call:
-        code = record_check(call, given.file)
+        code = record_check(call, given.record)
     leave(code)
 
 
@@ -29,7 +32,7 @@ def list_all(given: Any) -> None:
         leave(list_records(call))
 
 
-@task_with(WHICH)
+@task_with(WHICH, word="record")
 def show(given: Any) -> None:
     """Show one record in the terminal: verdict, who, why, how long, what did not pass, what comes next."""
     from rollback_gate.workflow import records
@@ -38,7 +41,7 @@ def show(given: Any) -> None:
         leave(records.show(call, given.record))
 
 
-@task_with(WHICH, name="open")
+@task_with(WHICH, name="open", word="record")
 def open_page(given: Any) -> None:
     """Open one record's page in this machine's browser."""
     import webbrowser

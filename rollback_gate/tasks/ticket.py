@@ -14,7 +14,9 @@ WISH: dict[str, Any] = {
 }
 
 
-@task_with(COMMON, WISH, {"ticket": (REQUIRED, "the ticket: INC-42 at Jira, 42 at GitHub")}, positional=())
+@task_with(
+    COMMON, WISH, {"ticket": (REQUIRED, "the ticket: INC-42 at Jira, 42 at GitHub")}, positional=(), word="ticket"
+)
 def attach(given: Any) -> None:
     """Attach the newest record to a ticket, with a summary as a comment; once, however often it is called."""
     from rollback_gate.workflow import tickets

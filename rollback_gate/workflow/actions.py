@@ -15,6 +15,8 @@ from rollback_gate.record.actions import Done
 from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call, local_now
 
+_HEADINGS = ("Done", "Due", "Id", "What", "Who, when")
+
 
 def show(call: Call) -> ExitCode:
     """The list, by when it is due; 0 only when all is done. Raises WrongSetting, Unreachable."""
@@ -23,11 +25,11 @@ def show(call: Call) -> ExitCode:
     done = {one.action: one for one in _done(call, record)}
     call.terminal.stage(f"Actions after {record['change']}, {actions.subject_of(record).rpartition(' ')[2]}")
     listed = settings.profile.actions
-    call.terminal.table(("Done", "Due", "Id", "What", "Who, when"), (_row(a, done.get(a.id)) for a in listed))
+    call.terminal.table(_HEADINGS, (_row(a, done.get(a.id)) for a in listed), whole=("Done", "Id"))
     left = [action.id for action in listed if action.id not in done]
     call.terminal.line(f"left: {', '.join(left)}" if left else "all done")
     if left:
-        call.terminal.line("→ invoke actions.done ITEM --by WHO --note WHERE-TO-READ-IT")
+        call.terminal.line("→ invoke actions.done ID --by WHO --note WHERE-TO-READ-IT")
     return ExitCode.GO
 
 

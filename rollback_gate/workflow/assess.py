@@ -29,10 +29,10 @@ from rollback_gate.workflow.call import Call, deployment_id, local_now, lock_of,
 _GOES_ON = (Decision.WAIT, Decision.CANNOT_TELL)  # a watch ends with any other decision
 _NEXT = {
     Decision.ROLL_BACK: "invoke rollback verify",
-    Decision.FIX_MCP: "mend the MCP server, then invoke assess",
-    Decision.INVESTIGATE: "look at what is named above, then invoke assess again; to roll back all the same: "
-    "invoke rollback verify --despite-assessment",
-    Decision.CANNOT_TELL: "see to it that what is named above can be measured, then invoke assess again",
+    Decision.FIX_MCP: "fix the MCP server, then invoke assess",
+    Decision.INVESTIGATE: "look at what is named below, then invoke assess again; to roll back all the same: "
+    "invoke rollback --despite-assessment verify",
+    Decision.CANNOT_TELL: "make sure that what is named below can be measured, then invoke assess again",
     Decision.WAIT: "invoke assess --watch",
     Decision.KEEP: "keep the change, and keep monitoring: invoke assess",
 }
@@ -46,6 +46,7 @@ class Wish:
     probe: bool = False
     as_json: bool = False
     watch: bool = False
+    with_all: bool = False
 
 
 def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) -> ExitCode:
@@ -138,24 +139,31 @@ class _Assessing:
                 )
             )
             return
-        numbers = table["numbers"]
+        numbers, decision = table["numbers"], Decision(table["decision"])
         terminal.stage(f"Assessment of {table['change']} at {Instant.parse(table['at']).short}")
+        terminal.decision(decision, table["reason"])
+        if table["section"]:
+            terminal.line(f"runbook: {table['section']}")
+        if table["fix"]:
+            terminal.line(f"Fix: {table['fix']}")
+        terminal.line(f"→ {_NEXT[decision]}")
         terminal.line(f"deployed {Instant.parse(numbers['deployed_at']).short}, {numbers['deployed_by']}")
-        terminal.table(("Answer", "Trigger", "Seen", "Runbook"), (_row(answer) for answer in table["answers"]))
+        quiet = [answer for answer in table["answers"] if answer["state"] == "quiet"]
+        shown = [a for a in table["answers"] if a not in quiet or self.wish.with_all]
+        if shown:
+            terminal.table(("Answer", "Trigger", "Seen"), (_row(answer) for answer in shown))
         if numbers["errors"]:
             terminal.table(
                 ("Errors", "Type", "Last hour", "In all", "One line of them"),
                 (_error_row(row) for row in numbers["errors"]),
             )
-        terminal.decision(Decision(table["decision"]), table["reason"])
-        if table["fix"]:
-            terminal.line(f"Fix: {table['fix']}")
-        terminal.line(f"→ {_NEXT[Decision(table['decision'])]}")
+        if quiet and not self.wish.with_all:
+            terminal.line(f"{len(quiet)} of {len(table['answers'])} triggers see nothing wrong; --all shows them")
 
 
 def _row(answer: Mapping[str, Any]) -> tuple[str, ...]:
     word = {"quiet": "no", "unmeasured": "cannot tell"}.get(answer["state"], answer["concludes"])
-    return word, answer["asks"], answer["says"], answer["section"]
+    return word, answer["asks"], answer["says"]
 
 
 def _error_row(row: Mapping[str, Any]) -> tuple[str, ...]:

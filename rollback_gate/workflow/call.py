@@ -8,7 +8,7 @@ import pwd
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rollback_gate.errors import WrongSetting
@@ -55,10 +55,10 @@ class Call:
         accept_diff: bool = False,
     ) -> Call:
         path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
-        reports = Path(environ.get("ROLLBACK_GATE_REPORTS") or root / "reports")
-        return cls(
-            path.absolute(), tuple(given), environ, root, reports.absolute(), terminal, with_database, accept_diff
-        )
+        call = cls(path.absolute(), tuple(given), environ, root, Path(), terminal, with_database, accept_diff)
+        # Of an installation, whose own folder the next one replaces, they are state.
+        here = root / "reports" if (root / "tasks.py").is_file() else call.elsewhere / "reports"
+        return replace(call, reports=Path(environ.get("ROLLBACK_GATE_REPORTS") or here).absolute())
 
     def load(self) -> Settings:
         """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""

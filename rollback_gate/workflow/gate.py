@@ -28,10 +28,11 @@ from rollback_gate.record import actions, build, check, find, seal, validity
 from rollback_gate.record.answer import FORMS, Answer, Form, Note, as_gitlab, as_markdown, outputs
 from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
+from rollback_gate.record.write import HTML_NAME
 from rollback_gate.redaction import Redactor
 from rollback_gate.workflow import chained, published
 from rollback_gate.workflow.call import Call, deployment_id, local_now
-from rollback_gate.workflow.records import NEWEST
+from rollback_gate.workflow.records import NEWEST, chosen
 
 _AGE = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -278,9 +279,14 @@ def _as_text(call: Call, answer: Answer) -> None:
 
 
 def record_check(call: Call, where: str) -> ExitCode:
-    """Whether a record holds up, on its own. Inconclusive where it was altered. Raises Unreachable, WrongSetting."""
+    """Whether a record holds up, on its own. Inconclusive where it was altered. Raises Unreachable, WrongSetting.
+
+    `where`: a file, a URL, the id of a record that is kept here, or "newest".
+    """
     call.terminal.redactor = Redactor([call.key.secret] if call.key else [])
-    seen = check.examine(find.named(where), call.key)
+    is_kept = where == NEWEST or (Path(where).name == where and (call.reports / where).is_dir())
+    place = str(chosen(call, where).folder / HTML_NAME) if is_kept else where
+    seen = check.examine(find.named(place), call.key)
     marks = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.INCONCLUSIVE: "inconclusive"}
     for item in seen.items:
         call.terminal.item(marks[item.outcome], item.name, item.says)

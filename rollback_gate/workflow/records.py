@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def list_records(call: Call) -> ExitCode:
         )
         for one in kept
     ]
-    call.terminal.table(("Verdict", "Record", "Project", "Unaltered?", "Reason"), rows)
+    call.terminal.table(("Verdict", "Record", "Project", "Unaltered?", "Reason"), rows, whole=("Verdict", "Record"))
     call.terminal.line(f"{len(kept)} records in {call.reports}")
     return ExitCode.GO
 
@@ -96,8 +97,11 @@ def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Who, why, when, how long: of any record."""
     run, why = record.get("run") or {}, record.get("assessment")
     interruption = (run.get("interruption") or {}).get("says", "not measured")
-    reason = f"{why['decision']}: {why['reason']}" if why else run.get("reason") or "no reason was given"
+    assessed = f"{why['decision']}: {why['reason']}" if why else ""
+    reason = run.get("reason") or assessed or "no reason was given"
     rows = [("record", record["record_id"]), ("judged", f"{record['began']} by {record['operator']}"), ("why", reason)]
+    if why:  # whose reason may be what was just said
+        rows.append(("assessment", why["decision"] if why["reason"] in reason else assessed))
     if run:
         rows += [
             ("rolled back", f"run {run['id']}, {run['mode']}, by {run['operator']}"),
@@ -107,12 +111,19 @@ def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def open_record(call: Call, which: str, browser: Callable[[str], bool]) -> ExitCode:
-    """In the browser of this machine. `browser`: webbrowser.open. Raises WrongSetting, Unreachable."""
+    """In the browser of this machine's display. `browser`: webbrowser.open. Raises WrongSetting, Unreachable.
+
+    Where there is no display, its path is all: a text browser on a server is no use.
+    """
     page = chosen(call, which).folder / HTML_NAME
     if not page.exists():
         raise Unreachable(f"there is no {page}", "invoke record.list")
-    call.terminal.line(str(page))
-    if not browser(page.as_uri()):
+    call.terminal.data(str(page))
+    if not any(call.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        call.terminal.line(
+            f"no display here: copy this one file to where there is one (scp {platform.node()}:{page} .)"
+        )
+    elif not browser(page.as_uri()):
         raise Unreachable("no browser could be started here", "copy the page to where there is one: it is one file")
     return ExitCode.GO
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TextIO
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rollback_gate.launcher import DEFAULT, as_called
 from rollback_gate.model import Decision, Verdict
 from rollback_gate.record.seal import printable
 from rollback_gate.redaction import Redactor
@@ -34,9 +35,19 @@ _STYLES = {
     Decision.KEEP.value: "bold green",
 }
 _WIDTH = 160
+_LEAST = 12  # of a column that may wrap
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 _PLAIN = str.maketrans({"✔": "+", "✘": "x", "→": ">", "…": "...", "·": "-", "×": "x", "–": "-", "—": "-"})
+
+
+def _table(headings: Sequence[str], rows: Iterable[tuple[str, ...]], whole: Container[str]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading in whole, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row), style=_STYLES.get(row[0], ""))
+    return table
 
 
 class _Console(Console):
@@ -47,11 +58,15 @@ class _Console(Console):
 class Terminal:
     """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
 
-    def __init__(self, file: TextIO, redactor: Redactor) -> None:
+    def __init__(self, file: TextIO, redactor: Redactor, launcher: str = DEFAULT) -> None:
         width = None if file.isatty() else _WIDTH  # of tables; lines are never wrapped
         self._console = _Console(file=file, highlight=False, soft_wrap=True, width=width)
         self._encoding = file.encoding or "utf-8"
-        self.redactor = redactor
+        self.redactor, self.launcher = redactor, launcher
+
+    def said(self, text: str) -> str:
+        """Without secrets, and with commands as this tool was called."""
+        return as_called(self.redactor.text(text), self.launcher)
 
     def stage(self, text: str) -> None:
         self._print(text, "bold")
@@ -76,10 +91,28 @@ class Terminal:
     def decision(self, decision: Decision, reason: str) -> None:
         self._print(f"{decision}: {reason}", _STYLES[decision.value])
 
-    def table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-        """Rows whose first cell is a mark or a decision take its colour. Wraps to the terminal's width."""
+    def table(self, headings: Sequence[str], rows: Iterable[tuple[str, ...]], whole: Container[str] = ()) -> None:
+        """Rows whose first cell is a mark or a decision take its colour. Wraps to the terminal's width.
+
+        `whole`: headings of columns whose cells are never wrapped or cut, such as ids. Where there is no room for that,
+        each row becomes a paragraph.
+        """
+        listed = [tuple(self._shown(cell) for cell in row) for row in rows]
+        if self._width_of(headings, listed, whole) > self._console.width:
+            for row in listed:
+                self._print("", "")
+                for heading, cell in zip(headings, row, strict=True):
+                    self._print(f"  {heading}: {cell}", _STYLES.get(row[0], "") if cell == row[0] else "")
+            return
         with suppress(OSError):
-            self._console.print(self._table(headings, rows), soft_wrap=False)
+            self._console.print(_table(headings, listed, whole), soft_wrap=False)
+
+    @staticmethod
+    def _width_of(headings: Sequence[str], rows: Sequence[tuple[str, ...]], whole: Container[str]) -> int:
+        """The least that a table of these rows needs, in characters."""
+        columns = zip(headings, *rows, strict=True)
+        widths = [max(map(len, cells)) if cells[0] in whole else _LEAST for cells in columns]
+        return sum(widths) + 3 * len(widths)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -98,13 +131,6 @@ class Terminal:
 
     def _as_it_is(self, text: str) -> str:
         return self.redactor.text(text).encode(self._encoding, "backslashreplace").decode(self._encoding)
-
-    def _table(self, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
-        table = Table(*headings, box=box.SIMPLE, pad_edge=False)
-        for row in rows:
-            cells = [Text(self._shown(cell)) for cell in row]
-            table.add_row(*cells, style=_STYLES.get(row[0], ""))
-        return table
 
     def ask(self, question: str) -> bool:
         """Yes only by someone at a terminal who says so; where nobody can answer, no."""
@@ -131,7 +157,7 @@ class Terminal:
 
     def _shown(self, text: str) -> str:
         """Without secrets, and with what this terminal can show: an older locale has no ✔."""
-        text = printable(self.redactor.text(text))
+        text = printable(self.said(text))
         try:
             text.encode(self._encoding)
         except UnicodeEncodeError:

@@ -42,7 +42,7 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
         if not despite:
             raise Refused(
                 f"the assessment of {at} says {decision}, not {Decision.ROLL_BACK}; nothing was touched",
-                "invoke assess again, or say --despite-assessment",
+                "invoke assess again; or to roll back all the same: invoke rollback --despite-assessment verify",
             )
     reason = order.reason or (table["reason"] if decision is Decision.ROLL_BACK else "")
     return replace(order, reason=reason, assessment=table, despite_assessment=despite)

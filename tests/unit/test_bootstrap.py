@@ -20,7 +20,11 @@ def installed(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     for name in ("requirements/operator.txt", "pyproject.toml"):
         (tmp_path / name).write_text(f"# {name}\n")
-    script = {".venv/bin/invoke": 'echo "ran $*"', "bin/docker": "exit 1", "bin/mmdebstrap": ""}
+    script = {
+        ".venv/bin/python": 'echo "ran as $ROLLBACK_GATE_LAUNCHER: $*"',
+        "bin/docker": "exit 1",
+        "bin/mmdebstrap": "",
+    }
     for path, body in script.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(f"#!/bin/sh\n{body}\n")
@@ -40,7 +44,36 @@ def called(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_that_starts_no_lab_asks_for_no_engine(installed: Path, task: str) -> None:
     """The gate runs on CI machines that have none; a rollback says by itself whom it cannot reach, and starts nobody."""
     ended = called(installed, "invoke", task)
-    assert (ended.returncode, ended.stdout) == (0, f"ran --search-root {installed} {task}\n"), ended.stderr
+    ran = f"ran as {installed}/bootstrap invoke: -P -m rollback_gate {task}\n"
+    assert (ended.returncode, ended.stdout) == (0, ran), ended.stderr
+
+
+@pytest.mark.parametrize("task", ["verify", "rollback", "record.show", "no-such-task", "--help"])
+def test_invoke_may_be_left_out(installed: Path, task: str) -> None:
+    """`exec: verify: not found` helped nobody; what is no command is told by the program."""
+    ended = called(installed, task)
+    assert ended.stdout == f"ran as {installed}/bootstrap: -P -m rollback_gate {task}\n", ended.stderr
+
+
+def test_a_program_of_the_environment_is_itself(installed: Path) -> None:
+    (installed / ".venv/bin/ruff").write_text('#!/bin/sh\necho "ruff $*"\n')
+    (installed / ".venv/bin/ruff").chmod(0o755)
+    assert called(installed, "ruff", "check").stdout == "ruff check\n"
+
+
+def test_a_link_on_the_path_is_called_by_its_name(installed: Path) -> None:
+    """Printed commands are what the operator typed: a path only where the name alone would not do."""
+    (installed / "bin/gate").symlink_to(installed / "bootstrap")
+    environment = {"PATH": f"{installed}/bin:{os.environ['PATH']}"}
+    for typed, expected in (("gate", "gate"), (str(installed / "bin/gate"), "gate")):
+        ended = subprocess.run(
+            [typed, "verify"], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert ended.stdout == f"ran as {expected}: -P -m rollback_gate verify\n", ended.stderr
+    elsewhere = {"PATH": os.environ["PATH"]}
+    typed = str(installed / "bin/gate")
+    ended = subprocess.run([typed, "verify"], env=elsewhere, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.stdout == f"ran as {typed}: -P -m rollback_gate verify\n", ended.stderr
 
 
 @pytest.mark.parametrize("task", ["demo", "test", "lab.up"])

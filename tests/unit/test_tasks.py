@@ -23,7 +23,7 @@ from tests.unit.builders import ROOT
 def called(options: dict[str, Any], dry: bool, **given: Any) -> dict[str, Any]:
     """What the task's function gets."""
     seen: list[Any] = []
-    context = Context(Config(overrides={"run": {"dry": dry}, "root": str(Path("/srv"))}))
+    context = Context(Config(overrides={"run": {"dry": dry}, "root": "/srv", "launcher": "invoke"}))
 
     @task_with(options)
     def some(given: Any) -> None:

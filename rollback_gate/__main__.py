@@ -1,0 +1,22 @@
+"""`rollback-gate`, and `python -m rollback_gate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rollback_gate.launcher import VARIABLE
+from rollback_gate.tasks.place import is_checkout, root
+from rollback_gate.tasks.program import program
+
+
+def main() -> None:
+    """Run the command line that this process was called with; exits with its status."""
+    here = root()
+    if is_checkout(here):
+        sys.path.insert(0, str(here))  # lab and tests: started with -P, nothing of the current directory is found
+    program(here, os.environ.get(VARIABLE) or "rollback-gate").run(["rollback-gate", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
