@@ -132,6 +132,13 @@ class Finding:
     reason: str
     claims: tuple[Claim, ...]
 
+    @property
+    def tally(self) -> str:
+        """How many of its assertions came to that."""
+        count, asked = sum(claim.outcome is self.outcome for claim in self.claims), len(self.claims)
+        ended = {Outcome.FAILED: " failed", Outcome.INCONCLUSIVE: " could not be judged"}.get(self.outcome, "")
+        return f"{count} of {asked} assertions{ended}"
+
 
 def passed(subject: str, says: str, on: Evidence, *details: str) -> Claim:
     return Claim(Outcome.PASSED, subject, says, on, details)

@@ -195,7 +195,7 @@ def with_suite(old: str, new: str, file: str = "test_completeness.py") -> Judge:
 def edit_report(operator: Operator) -> None:
     """The reason is made nicer, in the page only."""
     page = operator.newest_record()["folder"] / "report.html"
-    page.write_text(page.read_text().replace("every check ran to its end", "everything was perfect"))
+    page.write_text(page.read_text().replace("all four checks passed", "everything was perfect"))
 
 
 def turn_to_go(operator: Operator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollback_gate.checks import sentences
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.model import Claim, Finding, Outcome, Verdict, inconclusive, worst
 
@@ -42,10 +43,12 @@ def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran]) -> Judgement:
     """From what every required test came to. No slot, or a test that is not there, is never GO."""
     required = required_ids(slots)
     claims = {test: effective_claim(test, ran.get(test)) for test in required}
-    findings = tuple(_finding(check, [claims[t] for t, c in required.items() if c == check]) for check in CHECKS)
+    findings = tuple(
+        _finding(check, {t: claims[t] for t, c in required.items() if c == check}, slots) for check in CHECKS
+    )
     outcome = worst(finding.outcome for finding in findings) if slots else Outcome.INCONCLUSIVE
     verdict = {Outcome.PASSED: Verdict.GO, Outcome.FAILED: Verdict.NO_GO}.get(outcome, Verdict.INCONCLUSIVE)
-    return Judgement(verdict, _reason(verdict, findings), findings)
+    return Judgement(verdict, _reason(verdict, findings, slots), findings)
 
 
 def effective_claim(test: str, ran: Ran | None) -> Claim:
@@ -65,21 +68,22 @@ def effective_claim(test: str, ran: Ran | None) -> Claim:
     return ran.claim
 
 
-def _finding(check: str, claims: list[Claim]) -> Finding:
-    outcome = worst(claim.outcome for claim in claims)
-    deciding = [claim for claim in claims if claim.outcome is outcome]
-    reason = "; ".join(f"{claim.subject}: {claim.says}" for claim in deciding[:3]) if deciding else "nothing ran"
+def _finding(check: str, claims: Mapping[str, Claim], slots: Mapping[str, bool]) -> Finding:
+    """`claims`: by test, in the order of the manifest."""
+    outcome, rows = worst(claim.outcome for claim in claims.values()), tuple(claims.values())
+    deciding = {test: claim for test, claim in claims.items() if claim.outcome is outcome}
     if outcome is Outcome.PASSED:
-        reason = f"all {len(claims)} assertions hold, first of them: {claims[0].subject} {claims[0].says}"
-    more = len(deciding) - 3
-    if outcome is not Outcome.PASSED and more > 0:
-        reason += f"; and {more} more"
-    return Finding(check, outcome, reason, tuple(claims))
+        reason = sentences.passed(check, slots, rows)
+    elif outcome is Outcome.FAILED:
+        reason = sentences.failed(deciding, slots)
+    else:
+        reason = sentences.undecided(list(deciding.values()))
+    return Finding(check, outcome, reason, rows)
 
 
-def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str:
+def _reason(verdict: Verdict, findings: tuple[Finding, ...], slots: Mapping[str, bool]) -> str:
     if verdict is Verdict.GO:
-        return "every check ran to its end, measured what it needs on every replica, and passed"
+        return sentences.all_passed(slots)
     wanted = Outcome.FAILED if verdict is Verdict.NO_GO else Outcome.INCONCLUSIVE
     notes = (claim.note for f in findings for claim in f.claims if claim.outcome is wanted and claim.note)
     if first := next(notes, ""):

@@ -63,6 +63,7 @@ def _call(given: Any) -> Call:
 
     with_database = not getattr(given, "without_database", False)
     accept_diff = getattr(given, "accept_diff", False)
-    terminal = Terminal(sys.stdout or io.StringIO(), Redactor([]), getattr(given, "launcher", DEFAULT))
+    launcher, is_verbose = getattr(given, "launcher", DEFAULT), getattr(given, "verbose", False)
+    terminal = Terminal(sys.stdout or io.StringIO(), Redactor([]), launcher, is_verbose)
     profile, settings = getattr(given, "profile", ""), getattr(given, "set", [])
     return Call.make(given.root, profile, settings, os.environ, terminal, with_database, accept_diff)

@@ -21,6 +21,7 @@ ACTING: dict[str, Any] = {
         "restore although more lines than limits.dropped_lines would go that are not the change's own",
     ),
     "dry_run": (False, "preflight and the plan, with the command of each step; nothing is touched"),
+    "verbose": (False, "show all that preflight looks at, and the diff of the restore"),
     "step": (False, "show each step with its command and ask; can be stopped, and resumed"),
 }
 CONTAINERS: dict[str, Any] = {

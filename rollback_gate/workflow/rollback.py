@@ -415,7 +415,7 @@ def ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation
         return
     says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
     if not (may_ask and call.terminal.ask(f"{says}; restore all the same?")):
-        remedy = "look at the diff above (--dry-run shows it too); if that work may go, say --accept-diff"
+        remedy = "look at the diff above; if that work may go: --accept-diff"
         raise Refused(f"{says}; nothing was touched", remedy)
 
 

@@ -40,22 +40,32 @@ def asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
 
 
 def show(terminal: Terminal, checklist: Checklist) -> None:
-    for item in checklist.items:
+    """One line for all that is in order, with where the old code comes from; whatever is not, and with --verbose all."""
+    fine = [item for item in checklist.items if item.outcome == "ok"]
+    for item in checklist.items if terminal.is_verbose else [i for i in checklist.items if i not in fine]:
         terminal.item(item.outcome, item.name, item.says)
+    if not terminal.is_verbose and not checklist.refusal():
+        source = next((f"; old code: {item.says}" for item in fine if item.name == "source"), "")
+        terminal.item("ok", "preflight", f"{len(fine)} points in order{source}")
 
 
 def show_difference(terminal: Terminal, situation: Situation) -> int:
-    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1)."""
+    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1).
+
+    The lines themselves with --verbose, or where there are so many that somebody has to say yes.
+    """
+    limit = situation.profile.limits.dropped_lines
     dropped = 0
     for source in situation.restore:
         path = situation.directory / source.path
         diff = difference(source, content_of(path) if path.exists() else b"")
         outside = outside_of_change(diff, situation.profile.file(source.path))
         dropped += outside
-        says = f"; it drops {outside} lines that hold none of the change's own marks"
         is_undo = situation.goal.direction is Direction.UNDO
-        terminal.line(f"{source.path}: {len(diff)} lines of diff{'' if is_undo else says}")
-        terminal.lines(f"  {line}" for line in _shown(diff))
+        says = f"; would also discard {outside} lines unrelated to the change" if outside and not is_undo else ""
+        terminal.line(f"{source.path}: {len(diff)} lines of diff{says}")
+        if terminal.is_verbose or (outside > limit and not is_undo):
+            terminal.lines(f"  {line}" for line in _shown(diff))
     return dropped
 
 

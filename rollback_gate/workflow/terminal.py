@@ -58,11 +58,11 @@ class _Console(Console):
 class Terminal:
     """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
 
-    def __init__(self, file: TextIO, redactor: Redactor, launcher: str = DEFAULT) -> None:
+    def __init__(self, file: TextIO, redactor: Redactor, launcher: str = DEFAULT, is_verbose: bool = False) -> None:
         width = None if file.isatty() else _WIDTH  # of tables; lines are never wrapped
         self._console = _Console(file=file, highlight=False, soft_wrap=True, width=width)
         self._encoding = file.encoding or "utf-8"
-        self.redactor, self.launcher = redactor, launcher
+        self.redactor, self.launcher, self.is_verbose = redactor, launcher, is_verbose
 
     def said(self, text: str) -> str:
         """Without secrets, and with commands as this tool was called."""

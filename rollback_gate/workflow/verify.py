@@ -17,7 +17,7 @@ from rollback_gate.evidence.boundary import started_by_run
 from rollback_gate.evidence.deployed import by_backups
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.instant import Instant
-from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Unmeasured
+from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Finding, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
 from rollback_gate.platform.deployed import Deployed
@@ -44,6 +44,8 @@ from rollback_gate.workflow.call import (
     stores_of,
 )
 from rollback_gate.workflow.published import Folder
+
+_MOST_CLAIMS = 3
 
 
 @dataclass(frozen=True)
@@ -169,10 +171,12 @@ def _unpublished(call: Call, heading: Heading, record: Mapping[str, Any], troubl
 def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
     """The record in the terminal. `folder`: None where it could not be written."""
     judgement = build.verdict_of(record)
+    reason = record["reason"] if trouble else judgement.reason
     for finding in judgement.findings:
         title = heading.titles.get(finding.check, finding.check)
-        call.terminal.item(finding.outcome.value, title, finding.reason)
-    reason = record["reason"] if trouble else judgement.reason
+        says = "" if finding.reason == reason else f"{finding.reason} "  # it follows with the verdict
+        call.terminal.item(finding.outcome.value, title, f"{says}({finding.tally})" if says else finding.tally)
+        call.terminal.lines(evidence_of(finding))
     call.terminal.verdict(judgement.verdict, reason, judgement.notes)
     if heading.unended_run:
         call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
@@ -184,6 +188,17 @@ def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[s
     signed = f", signed with key {call.key.name}" if call.key else ", not signed"
     call.terminal.line(f"sha256 of {write.JSON_NAME}: {seal.digest(seal.canonical(record))}{signed}")
     return Verified(code, page, record)
+
+
+def evidence_of(finding: Finding) -> list[str]:
+    """The first claims that decided a check which did not pass, each with where it was seen."""
+    deciding = [claim for claim in finding.claims if not claim.passed and claim.outcome is finding.outcome]
+    deciding = [claim for claim in deciding if f"{claim.subject}: {claim.says}" != finding.reason]
+    shown = [f"  {claim.subject}: {claim.says}" for claim in deciding[:_MOST_CLAIMS]]
+    return [
+        *shown,
+        *([f"  and {len(deciding) - len(shown)} more, in the record"] if len(deciding) > len(shown) else []),
+    ]
 
 
 def _runs(

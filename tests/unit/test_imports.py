@@ -28,6 +28,7 @@ PURE = WORDS | {
     "checks.processed",
     "checks.processing",
     "checks.settling",
+    "checks.sentences",
     "checks.start",
     "checks.unproven",
     "checks.verdict",

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollback_gate.checks import sentences
 from rollback_gate.checks.manifest import MANIFEST, gate_id, required_ids
 from rollback_gate.checks.verdict import Ran, judge
-from rollback_gate.model import Claim, Evidence, Outcome, Verdict, failed, inconclusive, passed
+from rollback_gate.model import Evidence, Outcome, Verdict, failed, inconclusive, passed
 from tests.unit.builders import ROOT
 
 SLOTS = {"replica-1": True, "replica-2": True, "other-1": False}
@@ -71,10 +72,60 @@ def test_an_unexpected_replica_without_tests_is_never_go() -> None:
     assert judge(SLOTS | {"replica-3": True}, all_good()).verdict is Verdict.INCONCLUSIVE
 
 
-def test_the_reason_is_the_deciding_claim() -> None:
-    claim = Claim(Outcome.FAILED, "replica-1", "runs the new code", Evidence.CODE)
-    judgement = judge(SLOTS, {**all_good(), ALL[0]: Ran("failed", True, claim)})
-    assert judgement.reason == "replica-1: runs the new code"
+STARTED = "test_new_behaviour::test_process_started_after_the_restore"
+FILES = "test_new_behaviour::test_restored_files_are_the_old_code"
+
+
+@pytest.mark.parametrize(
+    ("failing", "reason"),
+    [
+        ([f"{FILES}[replica-1]"], "replica-1 does not have the old code"),
+        (
+            [f"{FILES}[replica-1]", f"{FILES}[replica-2]"],
+            "both workers do not have the old code",
+        ),
+        (
+            [f"{STARTED}[{slot}]" for slot in SLOTS],
+            "all 3 containers still run the process from before the old code was in place: they were not restarted "
+            "since",
+        ),
+        (
+            [f"{STARTED}[other-1]", f"{FILES}[other-1]"],
+            "other-1 does not have the old code",
+        ),
+    ],
+)
+def test_a_failure_is_one_sentence_that_a_person_would_say(failing: list[str], reason: str) -> None:
+    """Of the first test that failed, in the order of the manifest: the rest mostly follows from it."""
+    judgement = judge(SLOTS, all_good() | dict.fromkeys(failing, BAD))
+    assert judgement.reason == reason
+    assert judgement.findings[0].reason == reason
+    assert judgement.findings[0].tally == f"{len(failing)} of 20 assertions failed"
+
+
+def test_what_could_not_be_judged_says_why() -> None:
+    unknown = Ran("failed", True, inconclusive("replica-1", "the log could not be read"))
+    judgement = judge(SLOTS, all_good() | {f"{FILES}[replica-1]": unknown})
+    assert judgement.reason == "replica-1: the log could not be read"
+
+
+def test_every_required_test_has_its_sentence() -> None:
+    assert {required.test for required in MANIFEST} == sentences.TESTS
+
+
+def test_a_go_names_what_was_judged() -> None:
+    judgement = judge(SLOTS, all_good())
+    assert judgement.reason == "all four checks passed on 2 workers and 1 other"
+    assert judgement.findings[0].reason == "2 workers and 1 other run the old code"
+    alone = {"replica-1": True}
+    one = judge(alone, dict.fromkeys(required_ids(alone), GOOD))
+    assert one.reason == "all four checks passed on 1 worker"
+    assert [f.reason for f in one.findings] == [
+        "1 worker runs the old code",
+        "1 worker runs, and stayed up while the checks ran",
+        "the worker has finished a document since its start, and it was saved",
+        "holds",
+    ]
 
 
 def test_the_manifest_is_what_the_gate_collects() -> None:

@@ -80,7 +80,7 @@ def test_github_gets_one_comment_with_the_link_and_tasks(github: tuple[Tickets, 
         said = Desk(tmp_path, *at_github(address)).attach("42", link="https://ci.example/run/1")
     assert "is there already" in said
     (text,) = there.comments
-    assert text.startswith("**GO**: every check ran to its end")
+    assert text.startswith("**GO**: all four checks passed")
     assert "https://ci.example/run/1" in text
     assert f"sha256:{DIGEST}" in text
     assert text.count("- [ ] ") == 12
@@ -264,7 +264,7 @@ def test_without_a_token(tmp_path: Path) -> None:
 def test_an_altered_record_is_no_evidence(tmp_path: Path) -> None:
     desk = Desk(tmp_path, *at_jira("http://127.0.0.1:1"))
     page = desk.folder / "report.html"
-    page.write_text(page.read_text().replace("every check ran", "every test ran"))
+    page.write_text(page.read_text().replace("all four checks passed", "all checks passed"))
     with pytest.raises(Unreachable, match="cannot be relied on"):
         desk.attach("INC-42")
 

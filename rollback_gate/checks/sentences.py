@@ -1,0 +1,103 @@
+"""What a check found, as one sentence that a person would say. Pure.
+
+It claims no more than the assertions show: each sentence of a failure belongs to one test of tests/gate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rollback_gate.model import Claim
+
+_MOST_NAMES = 3
+_FORMS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")  # [singular|plural]
+_PASSED = {
+    "new_behaviour": "{who} [runs|run] the old code",
+    "worker_running": "{who} [runs|run], and stayed up while the checks ran",
+    "processing": "{workers} [has|have] finished a document since [its|their] start, and it was saved",
+    "completeness": "{says}",
+}
+_FAILED = {
+    "test_restored_files_are_the_old_code": "{who} [does|do] not have the old code",
+    "test_removed_modules_are_gone": "{who} still [has|have] modules of the change",
+    "test_process_started_after_the_restore": "{who} still [runs|run] the process from before the old code was in "
+    "place: [it was|they were] not restarted since",
+    "test_code_stays_the_same": "the code of {who} changed while the checks ran",
+    "test_next_start_is_what_was_judged": "the next start of {who} would not be of the code that was judged",
+    "test_no_service_is_left_out": "a service that is not in the profile carries the change",
+    "test_log_shows_no_new_behaviour": "{who} [logs|log] what only the change logs",
+    "test_fresh_documents_carry_no_mark": "documents written since the boundary carry the mark of the change",
+    "test_expected_number_of_replicas_runs": "not as many replicas run as are expected",
+    "test_no_replica_comes_or_goes": "replicas came or went while the checks ran",
+    "test_replica_is_running_and_healthy": "{who} [is|are] not running, or not healthy",
+    "test_replica_stays_up": "{who} did not stay up while the checks ran",
+    "test_replica_started_without_errors": "{who} logged errors while starting",
+    "test_replica_logs_few_errors": "{who} [logs|log] too many errors",
+    "test_replica_runs_the_intended_image": "{who} [does|do] not run the intended image",
+    "test_configuration_is_the_one_of_now": "a container is not configured as the Compose files say now",
+    "test_document_comes_out_of_every_replica": "not every worker finishes documents",
+    "test_documents_are_saved_with_metrics": "documents were not saved with their metrics",
+    "test_no_document_hangs": "a document hangs",
+    "test_nobody_else_consumes_the_queue": "somebody else consumes from the queue",
+    "test_traces_of_test_documents_are_named": "test documents left traces that nobody can name",
+    "test_scores_are_in_the_band": "completeness is not what it was: {says}",
+    "test_scores_are_readable": "scores of documents cannot be right: {says}",
+    "test_clocks_agree": "the clocks of worker and engine do not agree",
+}
+TESTS = frozenset(_FAILED)
+
+
+def all_passed(slots: Mapping[str, bool]) -> str:
+    """Of a GO. `slots`: every replica, and whether it reads the queue."""
+    return f"all four checks passed on {_crew(slots)}"
+
+
+def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
+    """Of a check whose claims all passed; they are in the order of the manifest."""
+    workers = [slot for slot, consumes in slots.items() if consumes]
+    text = _PASSED[check].format(who=_crew(slots), workers=_names(workers, slots), says=claims[0].says)
+    is_single = len(workers) == 1 if "{workers}" in _PASSED[check] else len(slots) == 1
+    return _formed(text, is_single)
+
+
+def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
+    """Of a check: what the first test that failed shows. `failures`: by test id."""
+    first = next(iter(failures)).partition("[")[0]
+    own = [test for test in failures if test.partition("[")[0] == first]
+    where = [test.partition("[")[2].removesuffix("]") for test in own]
+    text = _FAILED[first.rpartition("::")[2]].format(who=_names(where, slots), says=failures[own[0]].says)
+    return _formed(text, len(where) == 1)
+
+
+def undecided(claims: Sequence[Claim]) -> str:
+    """Of a check that could not be judged: the first claim that says why."""
+    return f"{claims[0].subject}: {claims[0].says}" if claims else "nothing ran"
+
+
+def _formed(text: str, is_single: bool) -> str:
+    return _FORMS.sub(lambda found: found[1 if is_single else 2], text)
+
+
+def _crew(slots: Mapping[str, bool]) -> str:
+    """ "2 workers and 1 enrichment-coordinator"."""
+    workers = sum(slots.values())
+    others = Counter(slot.rpartition("-")[0] for slot, consumes in slots.items() if not consumes)
+    parts = [f"{workers} worker{'s' * (workers != 1)}"] if workers else []
+    return _joined([*parts, *(f"{count} {service}" for service, count in sorted(others.items()))])
+
+
+def _names(where: Sequence[str], slots: Mapping[str, bool]) -> str:
+    """ "both workers", or which ones."""
+    workers = {slot for slot, consumes in slots.items() if consumes}
+    if len(slots) > 1 and set(where) == set(slots) and set(where) != workers:
+        return f"all {len(slots)} containers"
+    if set(where) == workers:
+        return {1: "the worker", 2: "both workers"}.get(len(workers), f"all {len(workers)} workers")
+    shown = list(where[:_MOST_NAMES])
+    return _joined([*shown, *([f"{len(where) - len(shown)} more"] if len(where) > len(shown) else [])])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
