@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.processing import Processing
@@ -11,6 +12,7 @@ from rollback_gate.evidence.readings import McpReading
 from rollback_gate.evidence.services import Services, Slots
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.progress import Waiting
 
 _SETTLE_S = 5.0
 _POLL_S, _MARKS_S = 1.0, 5.0
@@ -44,7 +46,7 @@ class Watch:
             return why
         soak_s = self.profile.limits.soak_s
         self.tell(f"soak: watching the replicas for {soak_s:.0f} s")
-        marks_at = 0.0
+        marks_at, waiting = 0.0, Waiting(self.tell, self.clock)
         while True:
             processing.follow()
             elapsed = self.clock() - began
@@ -61,9 +63,20 @@ class Watch:
                 processing.send(count)
             if elapsed >= soak_s and not self._awaits_proof(elapsed) and not self._awaits_health(now, elapsed):
                 self._wait_for_traces()
+                self.tell(f"soak: over after {elapsed:.0f} s")
                 return ""
             left = soak_s - (self.clock() - began)
+            waiting.on(partial(self._awaited, left))
             self.sleep(left if 0 < left < _POLL_S else _POLL_S)
+
+    def _awaited(self, left: float) -> str:
+        """What the wait is for, and how long it may take."""
+        if left > 0:
+            return f"soak: {left:.0f} s left"
+        lacking, limits = len(self.processing.lacking()), self.profile.limits
+        if lacking:
+            return f"waiting for {lacking} replicas to finish a document: {limits.probe_s:.0f} s at most for each"
+        return f"waiting for a health check that has not reported yet: {limits.health_s:.0f} s at most"
 
     def _awaits_proof(self, elapsed: float) -> bool:
         try:

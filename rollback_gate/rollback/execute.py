@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rollback_gate import progress
 from rollback_gate.change.goal import Direction
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence.events import first_deaths
@@ -39,10 +40,12 @@ class Listener:
     """`before`: told of each step before it begins; may say no, which stops the run there.
 
     `again`: looks at the deployment anew, for the same goal: what is left to do when all steps are done.
+    `tell`: told of a step that takes long, again and again.
     """
 
     before: Callable[[Step, int], bool]
     again: Callable[[], tuple[Situation, Plan]]
+    tell: Callable[[str], None]
 
 
 class _Stopped(Exception):
@@ -60,7 +63,8 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
         for number, step in enumerate(_steps(plan, context, listener), 1):
             _ask_to_go_on(step, number, listener, stopping)
             current = step.id
-            _one(step, context, stopping)
+            with progress.ticking(listener.tell, step.says):
+                _one(step, context, stopping)
             current = ""
         measured = _finish(context, began, consuming)
     except (_Stopped, Interrupted) as stop:

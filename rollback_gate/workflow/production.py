@@ -28,6 +28,7 @@ from rollback_gate.outside.notify import Sending
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.afterwards import Message
 from rollback_gate.profile.schema import Profile
+from rollback_gate.progress import EVERY_S
 from rollback_gate.record import next_steps
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import actions
@@ -245,13 +246,13 @@ def watch(
     sleep: Callable[[float], None],
 ) -> None:
     """Until the time is over, or what would be a NO-GO is seen. A look that fails says so; the wait goes on."""
-    began, last = clock(), ""
+    began, last, told_at = clock(), "", 0.0
     while True:
         elapsed_s = clock() - began
         says, is_trouble = _look(glances, profile, elapsed_s)
-        if says != last or elapsed_s >= limit_s:
+        if says != last or elapsed_s >= limit_s or elapsed_s - told_at >= EVERY_S:
             tell(f"{max(limit_s - elapsed_s, 0):4.0f} s left: {says}")
-            last = says
+            last, told_at = says, elapsed_s
         if is_trouble or elapsed_s >= limit_s:
             return
         sleep(min(LOOK_EVERY_S, max(limit_s - elapsed_s, 0.01)))

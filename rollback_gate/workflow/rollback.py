@@ -369,7 +369,7 @@ def _run(
         session.sleep,
     )
     before = seen.asking(call.terminal, len(todo.steps)) if order.step_by_step else seen.telling(call.terminal)
-    listener = Listener(before, partial(_again, session, situation, run))
+    listener = Listener(before, partial(_again, session, situation, run), call.terminal.line)
     with Stopping() as stopping:
         try:
             measured = execute(todo, context, request, listener, stopping)

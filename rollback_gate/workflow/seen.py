@@ -40,7 +40,7 @@ def asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
 
 
 def show(terminal: Terminal, checklist: Checklist) -> None:
-    """One line for all that is in order, with where the old code comes from; whatever is not, and with --verbose all."""
+    """One line for all that is in order, with where the old code comes from; with --verbose each point."""
     fine = [item for item in checklist.items if item.outcome == "ok"]
     for item in checklist.items if terminal.is_verbose else [i for i in checklist.items if i not in fine]:
         terminal.item(item.outcome, item.name, item.says)

@@ -10,8 +10,8 @@ import pytest
 from tests.unit.builders import ROOT
 
 PACKAGE = ROOT / "rollback_gate"
-WORDS = {"instant", "model", "errors", "redaction", "confidence", "launcher"}
-PURE = WORDS | {
+WORDS = {"instant", "model", "errors", "redaction", "confidence", "launcher", "progress"}
+PURE = (WORDS - {"progress"}) | {
     "change.code",
     "change.content",
     "change.goal",

@@ -64,3 +64,9 @@ def test_every_service_is_looked_at(tmp_path: Path) -> None:
         taken = glances_of(session).take(0.0)
         assert {replica.service for replica in taken.replicas} == set(session.profile.services)
         assert settling.trouble(taken, session.profile) is None
+
+
+def test_a_long_wait_is_not_silent() -> None:
+    """Nothing changes for forty seconds: a line every fifteen, all the same."""
+    told = watched(*[readings()] * 9, limit_s=40)
+    assert [line.partition(" s left")[0].strip() for line in told] == ["40", "25", "10", "0"]
