@@ -358,9 +358,14 @@ def _is_mixture(sample: Sample, normal: Completeness) -> bool:
     return min(changed, usual) >= normal.mixture_share * count
 
 
+def shared_with_the_change(scores: Sequence[float], normal: Completeness) -> int:
+    """How many of these are known to occur under old and new code alike."""
+    return sum(any(abs(score - known) <= _NEAR for known in normal.ambiguous) for score in scores)
+
+
 def _tells_apart(sample: Sample, normal: Completeness) -> str:
     """Whether these scores tell old from new code (FACTS: 27.8 % occurs under both)."""
-    shared = sum(any(abs(score - known) <= _NEAR for known in normal.ambiguous) for score in sample.scores)
+    shared = shared_with_the_change(sample.scores, normal)
     if shared == len(sample.scores):
         return "does not tell old from new code here: both give these scores; stands on check 1 for that"
     return f"{shared} of {len(sample.scores)} scores are known to occur under old and new code alike"

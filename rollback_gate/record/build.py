@@ -11,6 +11,7 @@ from typing import Any
 
 from rollback_gate.checks.verdict import Judgement, Ran, judge
 from rollback_gate.instant import Instant
+from rollback_gate.launcher import DEFAULT
 from rollback_gate.model import Claim, Evidence, Outcome, Verdict
 from rollback_gate.profile.load import Settings
 from rollback_gate.rollback.store import RunAccount
@@ -24,6 +25,7 @@ class Heading:
     """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed.
 
     `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
+    `launcher`: how the operator calls this tool, for the commands on the page.
     `before`: what the checks came to before the judged run, None where they were not asked. `assessment`: why it was
     rolled back, None where nobody had assessed it. `rolled_back_by`: operators of the last run of this deployment, also
     where it is not the judged one: a replica made anew since does not make somebody else of them.
@@ -43,6 +45,7 @@ class Heading:
     change: str
     tool: str
     began_local: str
+    launcher: str = DEFAULT
     before: Mapping[str, Any] | None = None
     assessment: Mapping[str, Any] | None = None
     rolled_back_by: tuple[str, ...] = ()

@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from rollback_gate.checks.completeness import normal_of
+from rollback_gate.checks.completeness import normal_of, shared_with_the_change
 from rollback_gate.evidence import boundary
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import DocumentsReading, Readings, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.profile.live import Completeness
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import by_hand, picture
 
@@ -27,12 +28,23 @@ def context(
 ) -> dict[str, Any]:
     """`why`: the assessment, `before`: the checks before the rollback. Without readings there is nothing to explain."""
     if isinstance(readings, Unmeasured):
-        return {"compared": [], "pictures": {}, "by_hand": []}
+        return {"compared": [], "pictures": {}, "by_hand": [], "normal": None, "is_ambiguous": False}
+    normal = normal_of(profile.completeness, readings.baseline)
     return {
+        "normal": [normal.low, normal.high],
+        "is_ambiguous": _is_ambiguous(readings, normal),
         "compared": _compared(readings, why, before),
         "pictures": _pictures(readings, profile),
         "by_hand": by_hand.commands(readings, profile),
     }
+
+
+def _is_ambiguous(readings: Readings, normal: Completeness) -> bool:
+    """Old and new code are known to give each of these scores."""
+    if isinstance(readings.documents, Unmeasured):
+        return False
+    scores = [document.score for document in readings.documents.documents if document.score is not None]
+    return bool(scores) and shared_with_the_change(scores, normal) == len(scores)
 
 
 def _compared(

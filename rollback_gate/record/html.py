@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,12 @@ from jinja2 import TemplateError as TemplateError
 from markupsafe import Markup
 from markupsafe import escape as escape
 
-from rollback_gate.checks.manifest import CHECKS
 from rollback_gate.instant import Instant
-from rollback_gate.record import next_steps, picture, seal
+from rollback_gate.launcher import DEFAULT, as_called
+from rollback_gate.record import next_steps, picture, seal, view
 
 TEMPLATES = Path(__file__).parent / "templates"
-ANSWERS = {
-    "GO": "Yes: all four checks passed, on a live system",
-    "INCONCLUSIVE": "Not known: something could not be measured, so nothing is proven",
-}
 PLACE = '<article class="rg-record"></article>'  # where our own part goes in a page that pytest-html makes
-SYMBOLS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? inconclusive"}
 
 
 def fragment(record: Mapping[str, Any], digest: str) -> str:
@@ -41,7 +36,7 @@ def page(record: Mapping[str, Any], digest: str) -> str:
 
 
 def title(record: Mapping[str, Any]) -> str:
-    return f"{headline(record)} · rollback of {record['change']} · {record['record_id']}"
+    return f"{headline(record)}: {record['change']}, {_utc(record.get('ended') or record['began'])}"
 
 
 def headline(record: Mapping[str, Any]) -> str:
@@ -62,7 +57,8 @@ def parts(page: str) -> tuple[str, str, str]:
 def tool() -> str:
     """Which version's records these are: the digest of all that makes one, and of all that judges."""
     package = Path(__file__).parents[1]
-    judging = [*sorted((package / "checks").glob("*.py")), package / "model.py", package / "instant.py"]
+    words = [package / f"{word}.py" for word in ("model", "instant", "launcher")]
+    judging = [*sorted((package / "checks").glob("*.py")), *words]
     making = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(TEMPLATES.iterdir())]
     parts = [path.read_bytes() for path in (*judging, *making)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -73,33 +69,30 @@ def css() -> str:
 
 
 def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    findings = {finding["check"]: finding for finding in record["findings"]}
+    launcher = str(record.get("launcher") or DEFAULT)
     return {
         "record": record,
         "digest": digest,
         "data": seal.canonical(record),
         "title": title(record),
         "verdict_class": "no-go" if "state_of_service" in record else record["verdict"].lower(),
-        "checks": [(name, record["titles"].get(name, name), findings.get(name)) for name in CHECKS],
-        "symbols": SYMBOLS,
-        "answers": ANSWERS,
+        "lead": view.lead(record),
+        "project": view.project(record),
+        "reason": view.reason(record),
+        "pills": view.pills(record),
+        "figures": view.figures(record),
+        "events": view.events(record),
+        "cards": view.cards(record),
+        "limits": view.limits(record),
+        "words": view.WORDS,
         "replicas": (record.get("readings") or {}).get("replicas", []),
         "why": record.get("assessment"),
-        "next_steps": next_steps.of_record(record),
-        "did_it_work": ANSWERS.get(record["verdict"]) or f"No. {next_steps.what_failed(record)}",
+        "next_steps": [as_called(step, launcher) for step in next_steps.of_record(record)],
         "compared": record.get("compared") or [],
         "pictures": record.get("pictures") or {},
-        "by_hand": _by_check(record.get("by_hand") or []),
         "changed_settings": [s for s in record["settings"] if s["origin"] != "default"],
         "default_settings": [s for s in record["settings"] if s["origin"] == "default"],
     }
-
-
-def _by_check(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
-    found: dict[str, list[Mapping[str, str]]] = {}
-    for row in rows:
-        found.setdefault(row["check"], []).append(row)
-    return found
 
 
 @functools.cache  # compiling the template takes longer than filling it

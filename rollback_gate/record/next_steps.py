@@ -14,16 +14,16 @@ _AFTER = {
         "Re-deploy when the actions before re-deployment are done and approved: the CI job's gate reads this record",
     ),
     Verdict.NO_GO: (
-        "Read the check that failed, below",
-        "Fix what it names, then `invoke verify` again",
+        "Fix what the failed check names, then run `invoke verify` again: it changes nothing",
         "Do not deploy until a record says GO",
     ),
     Verdict.INCONCLUSIVE: (
-        "Nothing is proven, neither way: read what could not be measured, below",
-        "Mend that, then `invoke verify` again: it changes nothing",
+        "Read what could not be measured, below",
+        "Fix that, then run `invoke verify` again: it changes nothing",
         "Do not deploy until a record says GO",
     ),
 }
+_REVERT = "`invoke rollback verify` reverts what is left of the change, restarts what still runs it, and judges again"
 
 
 def resume(run_id: str) -> str:
@@ -32,13 +32,20 @@ def resume(run_id: str) -> str:
 
 
 def what_failed(record: Mapping[str, Any]) -> str:
-    """Which of the two a NO-GO has shown: that the rollback did not take effect, or that the service does not work."""
-    outcomes = {finding["check"]: finding["outcome"] for finding in record.get("findings", ())}
-    if outcomes.get("new_behaviour") == "failed":
-        return "The rollback has not taken effect: the change is still there"
-    if outcomes.get("new_behaviour") == "passed":
-        return "The rollback took effect, and the service does not work as it did"
-    return "The service does not work as it did; whether the rollback took effect could not be told"
+    """Which of the two a NO-GO has shown: that the change is still there, or that the service does not work."""
+    outcome = _of_the_code(record)
+    if outcome == "failed":
+        return "The rollback did not take effect" if record.get("run") else "The change is still there"
+    if outcome == "passed":
+        return "The old code runs, but the service does not work as it did"
+    return "The service does not work as it did, and whether the old code runs could not be measured"
+
+
+def _of_the_code(record: Mapping[str, Any]) -> str:
+    """What check 1 came to."""
+    return {finding["check"]: str(finding["outcome"]) for finding in record.get("findings", ())}.get(
+        "new_behaviour", ""
+    )
 
 
 def of_record(record: Mapping[str, Any]) -> list[str]:
@@ -53,4 +60,5 @@ def of_record(record: Mapping[str, Any]) -> list[str]:
     verdict = Verdict(record["verdict"])
     unended = record.get("unended_run")
     first = [resume(str(unended))] if unended else []
-    return [*first, *([what_failed(record)] if verdict is Verdict.NO_GO else []), *_AFTER[verdict]]
+    is_there = verdict is Verdict.NO_GO and _of_the_code(record) == "failed"
+    return [*first, *([_REVERT] if is_there and not unended else []), *_AFTER[verdict]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollback_gate.profile.afterwards import Action
-from rollback_gate.record import next_steps
+from rollback_gate.record import next_steps, view
 from rollback_gate.record.markup import in_markdown, in_wiki
 
 
@@ -47,7 +47,7 @@ def text(
     """`link`: where the report is, "" where it is attached. `with_tasks`: the actions as tasks of this text."""
     clean, bold = markup.text, markup.bold
     word = record.get("headline") or record["verdict"]
-    lines = [f"{bold}{clean(word)}{bold}: {clean(record['reason'])}", ""]
+    lines = [f"{bold}{clean(word)}{bold}: {clean(view.lead(record))}", ""]
     lines += [f"{markup.item}{bold}{name}:{bold} {clean(value)}" for name, value in _facts(record)]
     if link:
         lines.append(f"{markup.item}{bold}Report:{bold} {link}")
@@ -62,12 +62,11 @@ def tasks(actions: Iterable[Action]) -> list[str]:
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    run, why = record.get("run") or {}, record.get("assessment")
+    run = record.get("run") or {}
     interruption = (run.get("interruption") or {}).get("says", "not measured")
-    reason = f"{why['decision']}: {why['reason']}" if why else run.get("reason") or "none was given"
     return [
         ("Change", str(record["change"])),
-        ("Why it was rolled back", reason),
+        ("Why it was rolled back", view.reason(record)),
         ("Interruption", interruption),
         ("Rolled back by", f"{run['operator']}, run {run['id']}" if run else "not by a run of this tool"),
         ("Judged", f"{record['began']} by {record['operator']}"),

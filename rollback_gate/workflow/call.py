@@ -183,5 +183,6 @@ def heading_of(
         titles=profile.titles.model_dump(),
         change=profile.title,
         tool=html.tool(),
+        launcher=call.terminal.launcher,
         began_local=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.model import ExitCode
-from rollback_gate.record import actions, chain, find, next_steps, seal
+from rollback_gate.record import actions, chain, find, next_steps, seal, view
 from rollback_gate.record.check import Examination
 from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, KEPT_TICKET, LOG_NAME
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId
@@ -95,13 +95,10 @@ def show(call: Call, which: str) -> ExitCode:
 
 def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Who, why, when, how long: of any record."""
-    run, why = record.get("run") or {}, record.get("assessment")
+    run = record.get("run") or {}
     interruption = (run.get("interruption") or {}).get("says", "not measured")
-    assessed = f"{why['decision']}: {why['reason']}" if why else ""
-    reason = run.get("reason") or assessed or "no reason was given"
-    rows = [("record", record["record_id"]), ("judged", f"{record['began']} by {record['operator']}"), ("why", reason)]
-    if why:  # whose reason may be what was just said
-        rows.append(("assessment", why["decision"] if why["reason"] in reason else assessed))
+    judged = f"{record['began']} by {record['operator']}"
+    rows = [("record", record["record_id"]), ("judged", judged), ("why", view.reason(record))]
     if run:
         rows += [
             ("rolled back", f"run {run['id']}, {run['mode']}, by {run['operator']}"),

@@ -61,6 +61,7 @@ PURE = (WORDS - {"progress"}) | {
     "record.next_steps",
     "record.picture",
     "record.seal",
+    "record.view",
     "rollback.interruption",
     "rollback.plan",
     "rollback.situation",

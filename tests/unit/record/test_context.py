@@ -59,6 +59,8 @@ def test_without_readings_there_is_nothing_to_explain() -> None:
         "compared": [],
         "pictures": {},
         "by_hand": [],
+        "normal": None,
+        "is_ambiguous": False,
     }
 
 

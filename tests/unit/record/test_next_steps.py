@@ -13,16 +13,23 @@ def record(verdict: str = "NO-GO", code: str = "passed", **changes: Any) -> dict
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "run", "words"),
     [
-        ("failed", "has not taken effect"),
-        ("passed", "took effect, and the service does not work"),
-        ("inconclusive", "whether the rollback took effect could not be told"),
+        ("failed", {"id": "x"}, "The rollback did not take effect"),
+        ("failed", None, "The change is still there"),
+        ("passed", None, "The old code runs, but the service does not work as it did"),
+        ("inconclusive", None, "whether the old code runs could not be measured"),
     ],
 )
-def test_a_no_go_says_which_of_the_two_it_has_shown(code: str, words: str) -> None:
-    """Whether the rollback did not take effect, or the service does not work."""
-    assert words in next_steps.of_record(record(code=code))[0]
+def test_a_no_go_says_which_of_the_two_it_has_shown(code: str, run: Any, words: str) -> None:
+    """Whether the change is still there, or the service does not work; where no run of ours was, nothing of one."""
+    assert words in next_steps.what_failed(record(code=code, run=run))
+
+
+def test_where_the_change_is_still_there_the_first_step_reverts_it() -> None:
+    assert "`invoke rollback verify`" in next_steps.of_record(record(code="failed"))[0]
+    for other in (record(code="passed"), record("INCONCLUSIVE", code="failed"), record(code="failed", unended_run="x")):
+        assert not any("`invoke rollback verify`" in step for step in next_steps.of_record(other))
 
 
 @pytest.mark.parametrize("verdict", ["GO", "NO-GO", "INCONCLUSIVE"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollback_gate.record.picture import as_source, completeness_over_time
+from rollback_gate.record.picture import as_source, completeness_over_time, distribution
 from tests.unit.triggers.situations import NOW, series
 
 
@@ -19,3 +19,13 @@ def test_the_same_data_gives_the_same_picture_without_scripts() -> None:
 
 def test_without_documents_there_is_none() -> None:
     assert completeness_over_time(series(), NOW, 0.5, 0.2) == ""
+
+
+def test_two_points_are_read_faster_in_the_table() -> None:
+    assert completeness_over_time(series(0.2, 0.4), NOW.plus(-1800), 0.5, 0.2) == ""
+    assert distribution([0.2, 0.3], 0.2, 0.3) == ""
+
+
+def test_a_dark_page_has_a_dark_picture() -> None:
+    """An image follows the reader's colours by itself."""
+    assert "prefers-color-scheme: dark" in distribution([0.2, 0.3, 0.3], 0.2, 0.3)
