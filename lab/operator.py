@@ -35,13 +35,16 @@ class Operator:
     root: Path = ROOT
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "invoke", "--search-root", str(self.root), *arguments]
+        if self.root != ROOT:  # somebody's copy of the project, whose tasks.py Invoke finds
+            return [sys.executable, "-m", "invoke", "--search-root", str(self.root), *arguments]
+        return [sys.executable, "-P", "-m", "rollback_gate", *arguments]
 
     def environment(self, **environ: str) -> dict[str, str]:
         base = {k: v for k, v in os.environ.items() if not k.startswith(("ROLLBACK_GATE", "PYTEST_"))}
         bin_folder = str(Path(sys.executable).parent)
         own = {
             "PATH": f"{bin_folder}{os.pathsep}{base['PATH']}",
+            "ROLLBACK_GATE_LAUNCHER": "invoke",
             "ROLLBACK_GATE_PROFILE": str(self.lab.profile),
             "ROLLBACK_GATE_REPORTS": str(self.reports),
             "ROLLBACK_GATE_STATE_DIRECTORY": str(self.reports.parent / "state"),

@@ -54,7 +54,7 @@ def completeness_over_time(series: Series, deployed_at: Instant, target: float, 
 
 
 def around_the_boundary(series: Series, since: Instant, low: float, high: float) -> str:
-    """SVG; "" for fewer than three points. Minutes before and after the boundary; `low`, `high`: the band, as shares."""
+    """SVG; "" for fewer than three points. In minutes from the boundary; `low`, `high`: the band, as shares."""
     rows = [bucket for bucket in series.buckets if bucket.scored]
     if len(rows) < _POINTS:
         return ""
@@ -74,7 +74,7 @@ def around_the_boundary(series: Series, since: Instant, low: float, high: float)
 
 
 def distribution(scores: Sequence[float], low: float, high: float) -> str:
-    """SVG; "" for fewer than three documents. How many documents by completeness, in steps of 5 %, with the band behind."""
+    """SVG; "" for fewer than three. How many documents by completeness, in steps of 5 %, with the band behind."""
     if len(scores) < _POINTS:
         return ""
     steps = Counter(min(int(score * 20), 19) for score in scores)

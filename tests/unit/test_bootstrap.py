@@ -48,6 +48,22 @@ def test_a_command_that_starts_no_lab_asks_for_no_engine(installed: Path, task: 
     assert (ended.returncode, ended.stdout) == (0, ran), ended.stderr
 
 
+def test_the_tests_that_need_no_engine_run_without_one(installed: Path) -> None:
+    """The program says then that there is none, and fails."""
+    (installed / "bin/docker-compose").write_text("#!/bin/sh\n")
+    ended = called(installed, "test")
+    assert (ended.returncode, "-m rollback_gate test" in ended.stdout) == (0, True), ended.stderr
+    assert "without an engine: what needs none runs, then this fails" in ended.stderr
+
+
+def test_a_demo_without_an_engine_is_offered(installed: Path) -> None:
+    """Never made in its place: a recorded verdict is none of anything that runs."""
+    ended = called(installed, "demo")
+    assert ended.returncode == 50
+    assert f"or see it without an engine: {installed}/bootstrap demo --recorded" in ended.stderr
+    assert called(installed, "demo", "--recorded").stdout.endswith("-m rollback_gate demo --recorded\n")
+
+
 @pytest.mark.parametrize("task", ["verify", "rollback", "record.show", "no-such-task", "--help"])
 def test_invoke_may_be_left_out(installed: Path, task: str) -> None:
     """`exec: verify: not found` helped nobody; what is no command is told by the program."""
@@ -76,7 +92,7 @@ def test_a_link_on_the_path_is_called_by_its_name(installed: Path) -> None:
     assert ended.stdout == f"ran as {typed}: -P -m rollback_gate verify\n", ended.stderr
 
 
-@pytest.mark.parametrize("task", ["demo", "test", "lab.up"])
+@pytest.mark.parametrize("task", ["demo", "selftest", "lab.up"])
 def test_what_starts_a_lab_needs_an_engine(installed: Path, task: str) -> None:
     ended = called(installed, "invoke", task)
     assert ended.returncode == 50
