@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
+
+if TYPE_CHECKING:
+    from lab.operator import Operator
 
 PROJECT = "which lab, where there are several (default: rollback-gate-lab)"
 DEFAULT = "rollback-gate-lab"
@@ -94,6 +98,41 @@ def mcp(_: Context, mode: str, project: str = DEFAULT) -> None:
 
     with lab_errors():
         Lab.open(project).mcp(mode)
+
+
+@contextmanager
+def _operator(release: str) -> Iterator[Operator]:
+    """Of a lab of its own, for as long as a page or picture is made."""
+    import tempfile
+    from pathlib import Path
+
+    from lab.operator import Operator
+    from lab.reference import Lab, Nature
+
+    with lab_errors(), tempfile.TemporaryDirectory() as folder:
+        lab = Lab.up("bind", release, "rollback-gate-docs", nature=Nature("tame"))
+        try:
+            yield Operator(lab, Path(folder) / "reports")
+        finally:
+            lab.down()
+
+
+@task
+def pages(_: Context) -> None:
+    """Write docs/operator.md anew: its commands are run on a lab, which takes two minutes."""
+    from lab.pages import write
+
+    with _operator("before") as operator:
+        write(operator)
+
+
+@task
+def pictures(_: Context) -> None:
+    """Make the pictures of records in docs/ anew: of three runs on a lab, which takes four minutes."""
+    from lab.pictures import make
+
+    with _operator("phase1") as operator:
+        make(operator)
 
 
 @task(help={"project": PROJECT})

@@ -208,7 +208,7 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
     except CommandFailed as error:
         raise Refused(
             f"Compose {compose.version} does not accept the project: {error.message}",
-            f"run `{' '.join(compose.config())}` in {directory} and mend the file",
+            f"run `{' '.join(compose.config())}` in {directory} and fix the file",
         ) from error
     return parse_config(text)
 

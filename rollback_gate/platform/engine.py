@@ -138,7 +138,7 @@ def answering(what: str) -> Iterator[None]:
         yield
     except APIError as error:
         says = cut(" ".join(str(error.explanation or error).split()), 300)
-        raise Unreachable(f"the engine refused {what}: {says}", "mend what it names, then do the same again") from error
+        raise Unreachable(f"the engine refused {what}: {says}", "fix what it names, then try again") from error
     except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"the engine did not answer for {what}: {_cause(error)}", REMEDY) from error
 

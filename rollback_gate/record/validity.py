@@ -57,11 +57,11 @@ def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[O
 def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
     verdict = Verdict(record["verdict"])
     if record.get("kind") != "verify":
-        return [Obstacle(f"the record is no verdict: {record['reason']}", f"mend that, then {VERIFY_AGAIN}")]
+        return [Obstacle(f"the record is no verdict: {record['reason']}", f"fix that, then {VERIFY_AGAIN}")]
     if verdict is Verdict.GO:
         return []
     code = ExitCode.NO_GO if verdict is Verdict.NO_GO else ExitCode.INCONCLUSIVE
-    return [Obstacle(f"the record says {verdict}: {record['reason']}", f"mend that, then {VERIFY_AGAIN}", code)]
+    return [Obstacle(f"the record says {verdict}: {record['reason']}", f"fix that, then {VERIFY_AGAIN}", code)]
 
 
 def of_chain(not_newest: str, missing: Iterable[str]) -> list[Obstacle]:

@@ -22,7 +22,7 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount
 
-GO_ON = "`invoke rollback.resume` goes on, `invoke rollback.undo` brings the change back"
+GO_ON = "`invoke rollback.resume` completes the run, `invoke rollback.undo` restores the change"
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,9 @@ def _failure(current: str, error: BaseException, context: Context) -> RollbackGa
     remedy = error.remedy if isinstance(error, RollbackGateError) else ""
     says = context.redactor.text(f"step '{current}' failed: {_says(error)}" if current else _says(error))
     if not current and not _has_changed(context):
-        return Refused(f"the run could not begin, nothing was touched: {says}", remedy or "mend that, then begin anew")
+        return Refused(
+            f"the run could not begin, nothing was touched: {says}", remedy or "fix that, then roll back again"
+        )
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
     return RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))

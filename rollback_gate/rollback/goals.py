@@ -135,7 +135,7 @@ def tidy(run: Run, account: RunAccount, directory: Path) -> None:
     except OSError as error:
         raise Refused(
             f"what run {run.id} left half moved cannot be put right: {error}; nothing else was touched",
-            "mend that (who may write there? is the disk full? is a file immutable?), then ask again",
+            "fix that (who may write there? is the disk full? is a file immutable?), then ask again",
         ) from error
 
 

@@ -86,18 +86,21 @@ def measure(
     last, again = max(ends), starts[0]
     if again < last:
         return Interruption(0.0, "none: another replica consumed all the time")
-    return Interruption(again.seconds_since(last), f"{again.seconds_since(last):.1f} s, from {last} to {again}")
+    return Interruption(
+        again.seconds_since(last),
+        f"service down for {again.seconds_since(last):.1f} s, from {last.short} to {again.short}",
+    )
 
 
 def _nobody_before(since: Instant | None, starts: Sequence[Instant]) -> Interruption:
     if not starts:
-        return Interruption(None, "nobody consumed before, and no log shows that anybody does now")
+        return Interruption(None, "the service was down before the rollback, and no log shows that it is up now")
     if since is None:
         return Interruption(
-            None, f"nobody consumed before the rollback, no log tells since when; again since {starts[0].short}"
+            None, f"service up since {starts[0].short}; it was down before the rollback, and no log shows since when"
         )
     return Interruption(
         None,
-        f"nobody consumed before the rollback, since {since.short}: "
-        f"{starts[0].seconds_since(since):.1f} s until {starts[0].short}",
+        f"service down for {starts[0].seconds_since(since):.1f} s, from {since.short} to {starts[0].short}; "
+        "it was already down before the rollback",
     )

@@ -248,7 +248,7 @@ def _wait_consuming(step: Step, context: Context) -> str:
             limit_s = context.situation.profile.limits.start_s
             raise RollbackFailed(
                 f"the worker does not come up within {limit_s:.0f} s: {said}",
-                "read its log (docker logs) and mend the cause",
+                "read its log (docker logs), and fix the cause",
             )
         context.sleep(_POLL_S)
 
@@ -299,7 +299,7 @@ def _wait_running(step: Step, context: Context) -> str:
         if context.clock() > deadline:
             said = "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
             raise RollbackFailed(
-                f"{step.targets[0]} does not come up: {said}", "read its log (docker logs) and mend the cause"
+                f"{step.targets[0]} does not come up: {said}", "read its log (docker logs), and fix the cause"
             )
         context.sleep(_POLL_S)
 

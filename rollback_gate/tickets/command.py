@@ -46,7 +46,7 @@ class Command:
             said = cut(" ".join(error.output.split()), 200)
             raise TrackerRefused(
                 f"{self._settings.command[0]} {what} {error.status}{': ' if said else ''}{said}",
-                "mend the command of the section [ticket], then ask again",
+                "fix the command of the section [ticket], then try again",
             ) from error
 
     def _note(self, ticket: str, summary: str) -> None:

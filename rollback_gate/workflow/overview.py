@@ -85,7 +85,7 @@ def status(call: Call) -> ExitCode:
                 call.terminal.item("warning", service, "has no container")
         newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)
     call.terminal.line(f"newest run: {newest.id}, {_in_words(newest)}" if newest else "no run is known")
-    call.terminal.line("this is no judgement: invoke verify")
+    call.terminal.line("this judges nothing: `invoke verify` does")
     return ExitCode.GO
 
 

@@ -42,7 +42,7 @@ def preflight(call: Call, order: Order) -> ExitCode:
             return ExitCode.GO
         seen.show_plan(call.terminal, todo)
         ask_about_dropped(call, session.profile.limits.dropped_lines, dropped, situation, may_ask=False)
-    call.terminal.line("a rollback would not be refused")
+    call.terminal.line("nothing stands in the way of a rollback")
     return ExitCode.GO
 
 
@@ -161,7 +161,7 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
     try:
         text = session.runner(compose.config("--no-interpolate"), cwd=directory).stdout
     except CommandFailed as error:
-        raise Refused(f"Compose does not accept the project: {error.message}", "mend the Compose file") from error
+        raise Refused(f"Compose does not accept the project: {error.message}", "fix the Compose file") from error
     files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
     names = session.profile.services
     return composes.config_hashes(compose, names, session.runner, directory)

@@ -281,8 +281,8 @@ def _act(
 def _done(situation: Situation) -> str:
     change = situation.profile.title
     if situation.goal.direction is Direction.UNDO:
-        return f"done: {change} is back" + ("" if situation.goal.consumes else ", and did not consume before either")
-    return f"done: {change} is reverted; whether it really is gone: invoke verify"
+        return f"{change} restored" + ("" if situation.goal.consumes else ", and did not consume before either")
+    return f"{change} reverted. Next: `invoke verify`, which tells whether it is really gone"
 
 
 def _asks_before(session: Session, how: How) -> bool:

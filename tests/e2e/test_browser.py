@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
+from lab.browser import shown, started
 from rollback_gate.checks.verdict import Ran
 from rollback_gate.model import Evidence, passed
 from rollback_gate.record import write
 from rollback_gate.redaction import Redactor
-from tests.e2e.browser import shown, started
 from tests.e2e.conftest import Nature, running_lab
 from tests.e2e.test_failed_rollback import break_worker
 from tests.unit.record.test_record import record

@@ -239,7 +239,7 @@ class TestFailures:
         before = tree(operator.lab), identities(operator.lab, (*OURS, *OTHERS))
         ended = operator.invoke("preflight")
         assert ended.status == 0, ended.output
-        assert "a rollback would not be refused" in ended.output
+        assert "nothing stands in the way of a rollback" in ended.output
         assert (tree(operator.lab), identities(operator.lab, (*OURS, *OTHERS))) == before
 
 

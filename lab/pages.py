@@ -1,0 +1,113 @@
+"""The operator's page: its commands are run on a lab, in their order, and what they print stands below each.
+
+In a fenced block every line that begins with `$ ` is a command. What has to happen in between without the reader stands
+in a comment on a line of its own: `<!-- lab: deploy phase1 -->` calls that method of the lab, `<!-- types: yes -->`
+answers the questions of the next command.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.operator import ROOT, Operator
+from lab.reference import WORKER
+
+PAGE = ROOT / "docs" / "operator.md"
+FENCE, PROMPT = "```", "$ "
+_DIRECTIVE = re.compile(r"<!-- (lab|types): (.*) -->")
+_SHORT = {"ROLLBACK_GATE__LIMITS__SOAK_S": "2", "ROLLBACK_GATE__LIMITS__STABILISE_S": "2"}
+# What is another one each time. The rest must be as it stands on the page.
+_BLANKS = (
+    (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}"), "<id>"),
+    (re.compile(r"\.backup\.\d{8}_\d{6}"), ".backup.<time>"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)"), "<time>"),
+    (re.compile(r"\b\d\d:\d\d UTC"), "<time>"),
+    (re.compile(r"\b[0-9a-f]{12,64}\b"), "<digest>"),
+    (re.compile(r"\b\d+(\.\d+)? (s|ms|minutes|MB)\b"), "<amount>"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
+)
+
+
+@dataclass
+class Session:
+    """One reader of the page, at a shell: `$?` is the status of the command before."""
+
+    operator: Operator
+    status: int = 0
+    answers: str = ""
+    clean: Callable[[str], str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        lab = self.operator.lab
+        places = ((str(lab.directory), "/srv/ocr"), (str(self.operator.reports), "reports"), (lab.project, "ocr"))
+        own = (*places, (str(ROOT), "/opt/rollback-gate"))
+
+        def clean(text: str) -> str:
+            for found, shown in own:
+                text = text.replace(found, shown)
+            return text
+
+        self.clean = clean
+
+    def direct(self, kind: str, words: str) -> None:
+        """Something that the reader does not see."""
+        name, *arguments = words.split()
+        if kind == "types":
+            self.answers = "".join(f"{word}\n" for word in words.split())
+        elif name == "restart":
+            self.operator.lab.containers(WORKER)[0].restart(timeout=1)
+        else:
+            method = getattr(self.operator.lab, name)
+            method(*(int(one) if one.isdigit() else one for one in arguments))
+
+    def run(self, command: str) -> list[str]:
+        """What it prints, line by line. Raises ValueError for a command that is none of ours."""
+        if command == "echo $?":
+            return [str(self.status)]
+        name, *arguments = shlex.split(command, comments=True)
+        if name != "rollback-gate":
+            raise ValueError(f"the page may show only our own commands, not {command}")
+        whole = [sys.executable, "-P", "-m", "rollback_gate", *(self._found(word) for word in arguments)]
+        ended = self.operator.run(whole, self.answers, ROLLBACK_GATE_LAUNCHER=name, COLUMNS="110", **_SHORT)
+        self.status, self.answers = ended.status, ""
+        return [line.rstrip() for line in self.clean(ended.output).splitlines()]
+
+    def _found(self, word: str) -> str:
+        """`report.html` is that of the newest record."""
+        return str(self.operator.newest_record()["folder"] / word) if word == "report.html" else word
+
+
+def played(text: str, session: Session) -> str:
+    """The page with what its commands print now."""
+    return "\n".join(_lines(text.splitlines(), session)) + "\n"
+
+
+def _lines(lines: Iterable[str], session: Session) -> Iterator[str]:
+    is_inside = False
+    for line in lines:
+        if line.startswith(FENCE):
+            is_inside = not is_inside
+        elif is_inside and not line.startswith(PROMPT):
+            continue  # what was printed before
+        elif found := _DIRECTIVE.fullmatch(line):
+            session.direct(found[1], found[2])
+        yield line
+        if is_inside and line.startswith(PROMPT):
+            yield from session.run(line.removeprefix(PROMPT))
+
+
+def blanked(text: str) -> str:
+    """Without what is another one at each run."""
+    for pattern, shown in _BLANKS:
+        text = pattern.sub(shown, text)
+    return re.sub(r" +", " ", text)
+
+
+def write(operator: Operator, page: Path = PAGE) -> None:
+    """Run all of the page, and write it anew."""
+    page.write_text(played(page.read_text(encoding="utf-8"), Session(operator)), encoding="utf-8")
