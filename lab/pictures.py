@@ -10,7 +10,6 @@ from pathlib import Path
 from lab.browser import shown, started
 from lab.images import LabError
 from lab.operator import ROOT, Operator
-from lab.reference import ORCHESTRATOR
 
 DOCS = ROOT / "docs"
 KEPT = DOCS / "pictures.json"
@@ -54,8 +53,8 @@ def _pages(operator: Operator) -> Mapping[str, Path]:
     _ended(operator, 10, "verify")
     found["record-no-go"] = _newest(operator)
     lab.deploy("phase1")
-    for backup in (lab.directory / ORCHESTRATOR).parent.glob("*.backup.*"):
-        backup.write_text(backup.read_text().replace("import logging", "import logging\nimport logging_of_before", 1))
+    config = lab.directory / "enrichment_service/config.py"
+    config.write_text(config.read_text() + "\nraise ImportError('a setting of the old code is missing')\n")
     _ended(operator, 30, "rollback", "--reason", "documents fail again", "--set", "limits.start_s=8")
     found["record-failed"] = _newest(operator)
     return found
