@@ -10,7 +10,10 @@ from rollback_gate.tasks.options import task_with
 
 @task_with(COMMON, {"without_database": (False, WITHOUT_DATABASE)})
 def snapshot(given: Any) -> None:
-    """Before a deployment: keep files, images, configuration and what normal is, for a rollback to come."""
+    """Before a deployment: keep files, images, configuration and what normal is, for a rollback to come.
+
+    Takes about 5 s.
+    """
     from rollback_gate.workflow.prepare import snapshot as keep
 
     with calling(given) as call:
@@ -29,7 +32,10 @@ def snapshot(given: Any) -> None:
     },
 )
 def assess(given: Any) -> None:
-    """Should we roll back? Asks every trigger of the runbook, says which one decides (runbook, When to Rollback)."""
+    """Should we roll back? Ask every trigger of the runbook, and say which one decides (runbook, When to Rollback).
+
+    Touches nothing. Takes about 10 s; with --probe as long as a document takes.
+    """
     from rollback_gate.workflow.assess import Wish
     from rollback_gate.workflow.assess import assess as decide
 
@@ -51,7 +57,11 @@ def assess(given: Any) -> None:
     },
 )
 def verify(given: Any) -> None:
-    """Judge from the live system whether the rollback took effect, and write the go/no-go record."""
+    """Judge from the live system whether the rollback took effect, and write the go/no-go record.
+
+    Takes one to two and a half minutes, of which the soak (limits.soak_s) is one. A NO-GO that waiting cannot change,
+    and an MCP server that does not answer, end it within seconds.
+    """
     from rollback_gate.workflow.verify import Wish
     from rollback_gate.workflow.verify import verify as judge
 
@@ -75,7 +85,10 @@ def verify(given: Any) -> None:
     },
 )
 def gate(given: Any) -> None:
-    """Exit 0 only if the newest record is GO, young, unaltered, and still true of what runs: for a CI job."""
+    """Exit with 0 only if the newest record is GO, recent, unaltered, and still true of what runs: for a CI job.
+
+    Takes about 5 s.
+    """
     from rollback_gate.workflow.gate import Wish
     from rollback_gate.workflow.gate import gate as ask
 

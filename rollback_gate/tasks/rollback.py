@@ -86,7 +86,11 @@ def _roll_back(given: Any, mode: str) -> None:
 
 @task_with(ROLLBACK)
 def quick(given: Any) -> None:
-    """Roll the change back: restore files, move new modules away, restart the worker (runbook, Quick Rollback)."""
+    """Roll the change back: restore files, move new modules away, restart the worker (runbook, Quick Rollback).
+
+    Takes about as long as all replicas need to stop and to start, one after the other: a minute for two workers that
+    ignore SIGTERM for 10 s. What takes longer is reported every 15 s.
+    """
     _roll_back(given, "quick")
 
 
@@ -104,13 +108,19 @@ def full(given: Any) -> None:
 
 @task_with(ROLLBACK)
 def rebuild(given: Any) -> None:
-    """As rollback, with the image built afresh; the one before is kept (runbook, Troubleshooting)."""
+    """As rollback, with the image built afresh; the one before is kept (runbook, Troubleshooting).
+
+    Takes as long as the build, and then as rollback. The old image runs meanwhile.
+    """
     _roll_back(given, "rebuild")
 
 
 @task_with(ROLLBACK)
 def production(given: Any) -> None:
-    """Notify, preflight, roll back, wait until it is stable, verify, communicate (runbook, Rollback in Production)."""
+    """Notify, preflight, roll back, wait until it is stable, verify, communicate (runbook, Rollback in Production).
+
+    Takes as long as rollback and verify, and limits.stabilise_s between them: about seven minutes.
+    """
     from rollback_gate.workflow.production import production as produce
 
     with calling(given) as call:
@@ -120,7 +130,7 @@ def production(given: Any) -> None:
 
 @task_with(ACTING, CONTAINERS, BUILDING)
 def resume(given: Any) -> None:
-    """Go on with a rollback, or an undo, that was killed, failed or was stopped."""
+    """Resume a rollback, or an undo, that was killed, failed or was stopped."""
     from rollback_gate.workflow import rollback
 
     with calling(given) as call:
@@ -129,7 +139,10 @@ def resume(given: Any) -> None:
 
 @task_with(ACTING, CONTAINERS)
 def undo(given: Any) -> None:
-    """Bring the change back as it was before the newest run: files, modules, image, containers."""
+    """Restore the change as it was before the newest run: files, modules, image, containers.
+
+    Takes as long as rollback.
+    """
     from rollback_gate.workflow import rollback
 
     with calling(given) as call:
@@ -153,7 +166,10 @@ def unlock(given: Any) -> None:
     },
 )
 def preflight(given: Any) -> None:
-    """Look at everything that a rollback needs, show the diff and the plan, touch nothing (runbook, Prepare)."""
+    """Check everything that a rollback needs, show the plan, touch nothing (runbook, Prepare).
+
+    Takes about 5 s.
+    """
     from rollback_gate.workflow.prepare import preflight as look
 
     with calling(given) as call:
