@@ -78,7 +78,8 @@ class Entry:
         said = finding(judged.record, self.check)
         if said["outcome"] != _OUTCOME[self.verdict]:
             return f"{self.check} is {said['outcome']}"
-        text = " ".join([said["reason"], *(part for c in said["claims"] for part in (c["says"], *c["details"]))])
+        claims = [part for c in said["claims"] for part in (f"{c['subject']}: {c['says']}", *c["details"])]
+        text = " ".join([said["reason"], *claims])
         return "" if self._said(text) else f"{self.check} did not say {self.words!r}, but: {said['reason']}"
 
     def _said(self, text: str) -> bool:

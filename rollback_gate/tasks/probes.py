@@ -15,4 +15,4 @@ def sweep(given: Any) -> None:
     from rollback_gate.workflow.session import opened
 
     with calling(given) as call, opened(call, "probes.sweep") as session:
-        call.terminal.line(probes.sweep(session))
+        call.terminal.line(probes.in_words(probes.sweep(session)))

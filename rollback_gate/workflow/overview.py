@@ -80,7 +80,8 @@ def status(call: Call) -> ExitCode:
         call.terminal.stage(f"{deployment.project} at {engine.host}")
         for service, found in Deployed(settings.profile, engine).by_service().items():
             for replica in found:
-                call.terminal.item("ok" if replica.is_running else "warning", replica.name, _state(replica))
+                is_well = replica.is_running and not replica.is_ill
+                call.terminal.item("ok" if is_well else "warning", replica.name, _state(replica))
             if not found:
                 call.terminal.item("warning", service, "has no container")
         newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)
@@ -92,6 +93,8 @@ def status(call: Call) -> ExitCode:
 def _state(replica: Replica) -> str:
     since = f" since {replica.started_at.short}" if replica.started_at and replica.is_running else ""
     health = f", {replica.health}" if replica.health else ""
+    if replica.check_cannot_run:
+        health = ", its health check cannot run"
     return f"{replica.condition}{since}{health}, image {replica.image_id[7:19]}"
 
 

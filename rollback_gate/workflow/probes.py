@@ -10,18 +10,21 @@ from rollback_gate.workflow.call import probe_memories
 from rollback_gate.workflow.session import Session
 
 
-def sweep(session: Session) -> str:
-    """What was done, in words. Raises Unreachable where the database or the memory of them cannot be asked."""
+def sweep(session: Session) -> int:
+    """How many traces were removed. Raises Unreachable where the database or the memory of them cannot be asked."""
     if not isinstance(session.documents, Documents):
         raise Unreachable(str(session.documents), "call it without --without-database")
     processing = _processing(session)
     processing.follow()
     try:
-        removed = processing.forget()
+        return processing.forget()
     except OSError as error:
         raise Unreachable(
             f"the memory of test documents cannot be read: {error}", "run as the user who verified"
         ) from error
+
+
+def in_words(removed: int) -> str:
     return f"{removed} traces of test documents were removed" if removed else "no trace of a test document is left"
 
 
@@ -48,6 +51,7 @@ def swept(session: Session) -> None:
     if not isinstance(session.documents, Documents):
         return
     try:
-        session.call.terminal.line(sweep(session))
+        if removed := sweep(session):
+            session.call.terminal.line(in_words(removed))
     except Unreachable as error:
         session.call.terminal.item("warning", "test documents", error.message)
