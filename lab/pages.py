@@ -30,6 +30,9 @@ _BLANKS = (
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "<digest>"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms|minutes|MB)\b"), "<amount>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
+    # How often a process that crashes was restarted by then is chance, and with it how the table wraps.
+    (re.compile(r"^ Answer +Trigger.*?(?=^  \d+ of \d+ triggers)", re.MULTILINE | re.DOTALL), "<table>"),
+    (re.compile(r"\d+ of \d+ triggers"), "<triggers>"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +51,9 @@ def _pages(operator: Operator) -> Mapping[str, Path]:
     found["record-go"] = _newest(operator)
     lab.deploy("phase1")
     lab.put_files("before")
+    shutil.rmtree(lab.directory / "enrichment_service/errors")
+    shutil.rmtree(lab.directory / "enrichment_service/config/__pycache__", ignore_errors=True)
+    (lab.directory / "enrichment_service/config/timeouts.py").unlink()
     _ended(operator, 10, "verify")
     found["record-no-go"] = _newest(operator)
     lab.deploy("phase1")

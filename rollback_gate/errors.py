@@ -40,10 +40,12 @@ class Locked(RollbackGateError):
 class RollbackFailed(RollbackGateError):
     """A step failed after something had been touched; the record says in what state the service is.
 
-    `run_id`, `record` (its page) and `state` (one line per container): "" and empty until they are known.
+    `cause`: why, apart from which step it was. `run_id`, `record` (its page) and `state` (one line per container). All
+    are "" and empty until they are known.
     """
 
     exit_code = ExitCode.ROLLBACK_FAILED
+    cause = ""
     run_id = ""
     record = ""
     state: tuple[str, ...] = ()

@@ -81,7 +81,8 @@ def lead(record: Mapping[str, Any]) -> str:
     """The one sentence: what a person would say who has looked at all of it."""
     reason = str(record["reason"])
     if "state_of_service" in record:
-        return reason
+        cause = str(record.get("cause") or reason)
+        return f"{cause[:1].upper()}{cause[1:]}"
     if record["verdict"] == "GO":
         return f"{'The rollback worked' if record.get('run') else 'The change is gone'}: {reason}"
     if record["verdict"] == "NO-GO":
@@ -166,7 +167,8 @@ def events(record: Mapping[str, Any]) -> list[Event]:
     run, why = record.get("run") or {}, record.get("assessment")
     rows = [(record["began"], "verify began", False), (record.get("ended"), "verdict", False)]
     if "state_of_service" in record:
-        rows = [(record.get("ended"), "failed", True)]
+        failing = [step["says"] for step in (run.get("steps") or ()) if step["outcome"] == "failed"]
+        rows = [(record.get("ended"), f"failed: {failing[-1]}" if failing else "failed", True)]
     if why:
         rows.append((why["numbers"].get("deployed_at"), "change deployed", False))
         rows.append((why["at"], f"assessed: {why['decision']}", False))
@@ -232,11 +234,11 @@ def cards(record: Mapping[str, Any]) -> list[Card]:
 
 
 def _shared(claims: Iterable[Mapping[str, Any]]) -> list[Shared]:
-    """What several replicas share is said once; claims that did not pass each stand for themselves."""
-    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for number, claim in enumerate(claims):
-        alone = "" if claim["outcome"] == "passed" else str(number)
-        found.setdefault((claim["outcome"], claim["says"], claim["stands_on"], alone), []).append(claim)
+    """What several replicas share is said once; of what did not pass, only with the same evidence."""
+    found: dict[tuple[str, str, str, tuple[str, ...]], list[Mapping[str, Any]]] = {}
+    for claim in claims:
+        own = () if claim["outcome"] == "passed" else tuple(claim["details"])
+        found.setdefault((claim["outcome"], claim["says"], claim["stands_on"], own), []).append(claim)
     return [
         Shared(
             outcome,

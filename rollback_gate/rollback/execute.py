@@ -225,7 +225,9 @@ def _failure(current: str, error: BaseException, context: Context) -> RollbackGa
         )
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
-    return RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
+    failed = RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
+    failed.cause = context.redactor.text(_says(error))
+    return failed
 
 
 def _has_changed(context: Context) -> bool:

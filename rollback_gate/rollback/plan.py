@@ -209,7 +209,7 @@ def _worker(situation: Situation) -> list[Step]:
         steps = []
     if situation.missing(situation.worker) and not any(step.kind is Kind.REPLACE for step in steps):
         steps.append(_start(situation, "worker", situation.worker))
-        steps += _wait(situation, "all", (situation.worker,), "every replica reports")
+        steps += _wait(situation, "all", (situation.worker,), "every replica consumes")
     return steps
 
 
@@ -223,7 +223,7 @@ def _recreate(situation: Situation) -> list[Step]:
     says = "replace the worker's containers by new ones of the new image"
     return [
         Step("recreate:worker", Kind.RECREATE, says, (situation.worker,), command),
-        *_wait(situation, "worker", (situation.worker,), "every replica reports"),
+        *_wait(situation, "worker", (situation.worker,), "every replica consumes"),
     ]
 
 
@@ -234,10 +234,12 @@ def _in_groups(situation: Situation, kind: Kind) -> list[Step]:
         label = group[0].name if len(group) == 1 and situation.in_turn else "worker"
         if kind is Kind.RESTART:
             steps.append(_restart(label, names, group))
-            steps += _wait(situation, label, tuple(r.id for r in group), f"{names} reports")
+            steps += _wait(
+                situation, label, tuple(r.id for r in group), f"{names} {'consumes' if len(group) == 1 else 'consume'}"
+            )
         else:
             steps.append(_replace(situation, label, group))
-            steps += _wait(situation, label, (situation.worker,), f"the one in place of {names} reports")
+            steps += _wait(situation, label, (situation.worker,), f"the one in place of {names} consumes")
     return steps
 
 
@@ -266,7 +268,7 @@ def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) 
     """A change that did not come up before is not waited for when it is brought back."""
     if not situation.goal.consumes:
         return []
-    return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who} that it consumes", targets)]
+    return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who}", targets)]
 
 
 def _others(situation: Situation, names: Iterable[str], with_worker: bool) -> list[Step]:

@@ -67,13 +67,14 @@ def test_without_javascript_it_says_what_counts(kind: str, pages: dict[str, Path
     with shown(browser, pages[kind], java_script_enabled=False) as seen:
         assert seen.page.locator("h1 .rg-word").inner_text() == KINDS[kind]
         assert len(seen.page.locator("h1 .rg-lead").inner_text()) > 20
-        for place in ("h1", ".rg-next", ".rg-pills", ".rg-figures"):
+        first = ("h1", ".rg-next", ".rg-pills", *([".rg-figures"] if kind != "failed" else []))
+        for place in first:
             box = seen.page.locator(place).bounding_box()
             assert box, place
             assert box["y"] + box["height"] < 900, place
         assert seen.page.locator(".rg-next code").count() >= (1 if kind != "GO" else 0)
         assert seen.page.locator(".rg-pill").count() == 4
-        assert "interruption" in seen.page.locator(".rg-figures").inner_text()
+        assert "interruption" in seen.page.locator("article").inner_text().lower()
         for number in range(1, 5):
             assert f"{number}. " in seen.page.locator("article").inner_text()
 

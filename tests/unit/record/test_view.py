@@ -44,7 +44,8 @@ WHY = {
             "it was not restarted since",
         ),
         (record(**{f"{STARTED}[replica-1]": Ran("", True, None)}), "Nothing is proven, either way: "),
-        ({"reason": "the rollback failed: x", "state_of_service": []}, "the rollback failed: x"),
+        ({"reason": "the rollback failed: x", "state_of_service": []}, "The rollback failed: x"),
+        ({"reason": "step 'w' failed: x", "cause": "the worker is dead", "state_of_service": []}, "The worker is dead"),
     ],
 )
 def test_the_sentence(made: dict[str, Any], lead: str) -> None:
@@ -113,8 +114,9 @@ def test_what_came_at_once_stays_apart() -> None:
 
 
 def test_a_failed_run_ends_with_its_failure() -> None:
-    made = record() | {"run": RUN, "state_of_service": [], "kind": "rollback", "ended": str(NOW)}
-    assert [(e.says, e.is_bad) for e in view.events(made)][-1] == ("failed", True)
+    steps = [{"says": "restart w-1", "outcome": "failed"}]
+    made = record() | {"run": RUN | {"steps": steps}, "state_of_service": [], "kind": "rollback", "ended": str(NOW)}
+    assert [(e.says, e.is_bad) for e in view.events(made)][-1] == ("failed: restart w-1", True)
 
 
 def test_what_replicas_share_is_said_once() -> None:
@@ -123,7 +125,9 @@ def test_what_replicas_share_is_said_once() -> None:
     card = view.cards(record(**claims))[0]
     assert ("modules are gone", ("replica-1", "replica-2")) in [(one.says, one.subjects) for one in card.folded]
     both = {f"{STARTED}[{slot}]": OLD for slot in SLOTS}
-    assert len(view.cards(record(**both))[0].open) == 2, "each failure stands for itself"
+    assert len(view.cards(record(**both))[0].open) == 1
+    other = Ran("failed", True, failed("replica-2", "is older than the restored file", Evidence.PROCESS, "by 9 s"))
+    assert len(view.cards(record(**both | {f"{STARTED}[replica-2]": other}))[0].open) == 2, "with its own evidence"
 
 
 def test_a_check_that_did_not_run_says_so() -> None:
