@@ -108,7 +108,7 @@ def blanked(text: str) -> str:
     """Without what is another one at each run."""
     for pattern, shown in _BLANKS:
         text = pattern.sub(shown, text)
-    return re.sub(r" +", " ", text)
+    return re.sub(r" +", " ", re.sub("─+", "─", text))
 
 
 def write(operator: Operator, page: Path = PAGE) -> None:

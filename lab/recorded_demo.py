@@ -15,10 +15,10 @@ from rollback_gate.model import Verdict
 from rollback_gate.record import build, html, write
 from rollback_gate.record.build import Heading
 from rollback_gate.record.context import context
+from rollback_gate.record.next_steps import RECORDED
 from rollback_gate.redaction import Redactor
 from rollback_gate.workflow.verify import evidence_of
 
-KIND = "recorded"  # the gate takes only what verify wrote
 STORY = (
     ("not-restarted-bind", "the files were restored, and nobody restarted the workers"),
     ("quick-bind", "rolled back by `rollback`: files restored, replicas restarted"),
@@ -38,7 +38,7 @@ def play(folder: Path, now: Instant, tell: Callable[[str], None]) -> Verdict:
             tell(f"  {finding.outcome}: {title}: {finding.reason} ({finding.tally})")
             for line in evidence_of(finding):
                 tell(f"  {line}")
-        tell(f"  {judgement.verdict}: {judgement.reason}")
+        tell(f"  RECORDED {judgement.verdict}: {judgement.reason}")
         explained = context(recorded.readings, recorded.profile, None)
         made = build.judged(_heading(recorded, now), judgement, recorded.slots, ran, recorded.readings, now, explained)
         made |= {"headline": f"RECORDED: {judgement.verdict}", "notes": ["nothing that runs was looked at"]}
@@ -53,7 +53,7 @@ def play(folder: Path, now: Instant, tell: Callable[[str], None]) -> Verdict:
 def _heading(recorded: Recorded, now: Instant) -> Heading:
     profile = recorded.profile
     return Heading(
-        kind=KIND,
+        kind=RECORDED,  # the gate takes only what verify wrote
         record_id=f"recorded-{recorded.name}",
         began=now,
         operator="nobody: readings of an earlier run",

@@ -16,7 +16,7 @@ class RollbackGateError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
+        return "\n  → ".join([self.message, *self.remedy.splitlines()])
 
 
 class WrongSetting(RollbackGateError):

@@ -11,7 +11,8 @@ DEFAULT = "invoke"
 VARIABLE = "ROLLBACK_GATE_LAUNCHER"
 # A command of ours begins a text or line, stands in backticks, or follows a word or mark that introduces one.
 # Anywhere else the two words may be somebody's own: a reason, a log line, a file name.
-_BEFORE = r"(?:^|(?<=→ )|(?<=`)|(?<=: )|(?<=; )|(?<=, )|(?<=\$ )|(?<=\d\. )|(?<=then )|(?<=or )|(?<=and )|(?<=<code>))"
+_MARKS = ("→ ", "`", ": ", "; ", ", ", "$ ", "1. ", "2. ", "then ", "or ", "and ", "run ", "which ", "<code>")
+_BEFORE = rf"(?:^|{'|'.join(f'(?<={re.escape(mark)})' for mark in _MARKS)})"
 _TASKS = (
     r"(?:(?:rollback|record|actions|ticket|probes|lab)(?:\.[a-z-]+)?|assess|preflight|snapshot|verify|gate|demo|selftest|mutate|"
     r"lint|test|bench)"

@@ -21,7 +21,7 @@ def content_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] 
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
         if owners is not None and os.fstat(descriptor).st_uid not in owners:
-            raise PermissionError(errno.EPERM, "belongs to somebody else", str(path))
+            raise PermissionError(errno.EPERM, "belongs to another user", str(path))
         content = b""
         while len(content) <= most_bytes and (part := file.read(min(_PART_BYTES, most_bytes + 1 - len(content)))):
             content += part

@@ -167,7 +167,7 @@ ENTRIES = (
         "the page was edited after a GO",
         INCONCLUSIVE,
         "",
-        "does not hold up",
+        "cannot be relied on",
         judge=ask.gate(ask.edit_report),
     ),
     Entry(
@@ -176,7 +176,7 @@ ENTRIES = (
         "a NO-GO was made a GO by hand",
         INCONCLUSIVE,
         "",
-        "does not hold up",
+        "cannot be relied on",
         judge=ask.gate(ask.turn_to_go),
     ),
     Entry(
@@ -230,7 +230,7 @@ ENTRIES = (
         "a replica was restarted after the GO",
         INCONCLUSIVE,
         "",
-        "was started anew",
+        "was restarted",
         judge=ask.gate(lambda operator: plant.restart(operator.lab, operator.lab.containers(WORKER)[0])),
     ),
     Entry(

@@ -92,7 +92,7 @@ class Sources:
                     tried.append(error)
         says = "; ".join(error.message for error in tried)
         name = f"{PurePosixPath(restored.path).name}.backup.STAMP"
-        several = f"put a backup of the old file beside it as {name}, or name a source: --backup, --rev, --image"
+        several = f"put a backup of the old file next to it as {name}, or name a source: --backup, --rev, --image"
         raise Refused(says, tried[0].remedy if len(tried) == 1 else several)
 
     def _backup(self, restored: FileItem) -> Source:

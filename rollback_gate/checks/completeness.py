@@ -113,7 +113,7 @@ def clock(readings: Readings, profile: Profile) -> Claim:
         return inconclusive(
             "clock",
             f"worker and engine are {max(skews):.0f} s apart (limit {limit:.0f} s): "
-            "documents since the boundary cannot be told from older ones",
+            "documents since the boundary cannot be distinguished from older ones",
         )
     return passed("clock", f"worker and engine agree within {max(skews):.1f} s", Evidence.DOCUMENT)
 
@@ -242,7 +242,7 @@ def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, de
         )
     return passed(
         "completeness",
-        f"{says}, each in the band; does not tell old from new, stands on check 1",
+        f"{says}, each in the band; does not tell old from new code, check 1 does",
         Evidence.CODE,
         *details,
     )
@@ -322,7 +322,7 @@ def _as_before_the_change(
     if not all(normal.low <= score <= normal.high for score in sample.scores):
         return inconclusive("completeness", f"{says}, and single documents are scattered around it", *details)
     if new_behaviour.is_proven_old(readings, profile):
-        return passed("completeness", f"{says}; stands on check 1", Evidence.CODE, *details)
+        return passed("completeness", f"{says}; check 1 does", Evidence.CODE, *details)
     return inconclusive("completeness", f"{says}; and check 1 does not prove the old code", *details)
 
 
@@ -367,5 +367,5 @@ def _tells_apart(sample: Sample, normal: Completeness) -> str:
     """Whether these scores tell old from new code (FACTS: 27.8 % occurs under both)."""
     shared = shared_with_the_change(sample.scores, normal)
     if shared == len(sample.scores):
-        return "does not tell old from new code here: both give these scores; stands on check 1 for that"
+        return "does not tell old from new code: both give these scores; check 1 does"
     return f"{shared} of {len(sample.scores)} scores are known to occur under old and new code alike"

@@ -123,7 +123,7 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
     limit, count = profile.limits.errors, log.errors + beyond
     says = f"{count} error lines since the boundary, more than {limit}"
     if count > limit and not replica.consumes:
-        says += ": whether this service had as many before, nothing tells"
+        says += ": whether this service had as many before is unknown"
         return inconclusive(replica.label, says, *log.error_samples, *noise)
     if count > limit:
         return failed(replica.label, says, Evidence.LOG, *log.error_samples, *noise)

@@ -93,7 +93,7 @@ def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
     """After a partial rollback they stay, and the worker does not import them (runbook, Partial Rollback)."""
     kept = code.kept
     if kept is None or isinstance(kept, Unmeasured):
-        return inconclusive(replica.label, kept or "nobody has looked whether the kept modules are used")
+        return inconclusive(replica.label, kept or "whether the kept modules are used was not measured")
     if kept.imported:
         return failed(
             replica.label,
@@ -256,9 +256,7 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
         return inconclusive("documents", f"{says}: {', '.join(unread[:_FEW])}")
     if documents.untimed:
         says = "documents that carry the new code's mark, or could, have no time of creation, or one to come"
-        return inconclusive(
-            "documents", f"{says}: when they were written, nothing tells: {', '.join(documents.untimed)}"
-        )
+        return inconclusive("documents", f"{says}: when they were written is unknown: {', '.join(documents.untimed)}")
     if documents.truncated:
         return inconclusive(
             "documents",

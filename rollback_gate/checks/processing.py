@@ -164,7 +164,7 @@ def _none_hangs(readings: Readings) -> Claim:
         if isinstance(replica.log, Unmeasured):
             return inconclusive(replica.label, replica.log)
     if _stands_still(readings, after):
-        says = f"{after.depth} tasks wait, nobody has one in hand at either look, and none was finished in between"
+        says = f"{after.depth} tasks wait, none was in work at either look, and none was finished in between"
         says += ": verify again"
         return inconclusive("queue", says)
     now = f"{after.depth} tasks wait in the queue, {len(processed.in_work(readings))} documents are in work"
@@ -195,12 +195,12 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
         if not foreign:
             return passed(
                 "queue",
-                "nobody but the replicas of this deployment is listed as a consumer of the channel",
+                "only replicas of this deployment are listed as consumers of the channel",
                 Evidence.PROCESS,
             )
         names = ", ".join(foreign[:3])
         says = f"{_saved(len(foreign))} since the boundary that no replica's log shows as finished: {names}"
-        says += "; somebody else may have, whom the queue does not list while they are busy"
+        says += "; another consumer may have, which the queue does not list while it is busy"
     if new_behaviour.fresh_documents(readings, profile).outcome == "failed":
         return failed("queue", f"{says}, and fresh documents carry the new code's mark", Evidence.DOCUMENT)
     return inconclusive("queue", f"{says}; find out what they run")

@@ -21,9 +21,9 @@ _PASSED = {
 }
 _FAILED = {
     "test_restored_files_are_the_old_code": "{who} [does|do] not have the old code",
-    "test_removed_modules_are_gone": "{who} still [has|have] modules of the change",
-    "test_process_started_after_the_restore": "{who} still [runs|run] the process from before the old code was in "
-    "place: [it was|they were] not restarted since",
+    "test_removed_modules_are_gone": "{who}: {says}",
+    "test_process_started_after_the_restore": "{who} still [runs|run] what [it|they] loaded before the old code was "
+    "put back: [it was|they were] not restarted since",
     "test_code_stays_the_same": "the code of {who} changed while the checks ran",
     "test_next_start_is_what_was_judged": "the next start of {who} would not be of the code that was judged",
     "test_no_service_is_left_out": "a service that is not in the profile carries the change",
@@ -32,16 +32,16 @@ _FAILED = {
     "test_expected_number_of_replicas_runs": "not as many replicas run as are expected",
     "test_no_replica_comes_or_goes": "replicas came or went while the checks ran",
     "test_replica_is_running_and_healthy": "{who} [is|are] not running, or not healthy",
-    "test_replica_stays_up": "{who} did not stay up while the checks ran",
+    "test_replica_stays_up": "{who}: {says}",
     "test_replica_started_without_errors": "{who} logged errors while starting",
-    "test_replica_logs_few_errors": "{who} [logs|log] too many errors",
+    "test_replica_logs_few_errors": "{who}: {says}",
     "test_replica_runs_the_intended_image": "{who} [does|do] not run the intended image",
     "test_configuration_is_the_one_of_now": "a container is not configured as the Compose files say now",
     "test_document_comes_out_of_every_replica": "not every worker finishes documents",
     "test_documents_are_saved_with_metrics": "documents were not saved with their metrics",
     "test_no_document_hangs": "a document hangs",
-    "test_nobody_else_consumes_the_queue": "somebody else consumes from the queue",
-    "test_traces_of_test_documents_are_named": "test documents left traces that nobody can name",
+    "test_nobody_else_consumes_the_queue": "another consumer reads from the queue",
+    "test_traces_of_test_documents_are_named": "test documents left traces",
     "test_scores_are_in_the_band": "completeness is not what it was: {says}",
     "test_scores_are_readable": "scores of documents cannot be right: {says}",
     "test_clocks_agree": "the clocks of worker and engine do not agree",

@@ -102,7 +102,7 @@ def same_replicas(readings: Readings) -> Claim:
 
 
 def _same_of(readings: Readings, service: str) -> Claim:
-    after = readings.ids_after.get(service, Unmeasured(f"containers of {service}", "nobody has looked a second time"))
+    after = readings.ids_after.get(service, Unmeasured(f"containers of {service}", "there was no second look"))
     if isinstance(after, Unmeasured):
         return inconclusive(service, after)
     before = {r.before.id: r.before.name for r in readings.of(service) if isinstance(r.before, Replica)}
@@ -132,7 +132,7 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
     if not now.is_running and _running(readings, replica.service) >= readings.expected[replica.service]:
         return inconclusive(
             replica.label,
-            f"is {now.condition}, beside as many running replicas as are expected: remove it if nobody needs it",
+            f"is {now.condition}, beside as many running replicas as are expected: remove it if it is not needed",
         )
     latest = replica.after if isinstance(replica.after, Replica) else now
     if not now.is_running and latest.is_running and not _crashes(replica):

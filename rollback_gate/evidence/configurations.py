@@ -83,7 +83,7 @@ class Configurations:
         if wanted is None:
             return _unknown(service, "the Compose files do not have it")
         if self.of_others and wanted.made_anew_by and any(map(self._has_own_code, rows)):
-            why = f"pull_policy: {wanted.made_anew_by} fetches or builds it anew; take that out first"
+            why = f"pull_policy: {wanted.made_anew_by} fetches or builds it again; remove that first"
             return Unmeasured(f"the image that the next `up` of {service} starts", why)
         try:
             if by_hash and not wanted.refers_to_containers and self._may_be_trusted(rows[0], by_hash):

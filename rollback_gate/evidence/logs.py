@@ -61,7 +61,7 @@ def blocks(
             raise Unreadable(f"{what}: its log driver is '{replica.log_driver}', and {_said(answer)}")
         http_answer = answer.raw._original_response
         if http_answer is None or answer.headers.get("Transfer-Encoding") != "chunked":
-            raise Unreachable(f"{what}: the engine's answer has no chunks, so its end cannot be told")
+            raise Unreachable(f"{what}: the engine's answer has no chunks, so its end is unknown")
         yield from whole_lines(log_stream.payloads(http_answer.fp, has_frames=not replica.tty))
 
 

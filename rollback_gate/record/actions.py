@@ -126,6 +126,6 @@ def obstacles(
             found.append(Obstacle(f"done in the future: {action.says} at {one.at}", "set the clocks right"))
         elif action.is_approval and {one.by, one.noted_by} & operators:
             who = ", ".join(sorted({one.by, one.noted_by} & operators))
-            says = f"the approval must be somebody else's: {who} rolled back"
-            found.append(Obstacle(says, f"let somebody else call: invoke actions.done {action.id} --by WHO"))
+            says = f"the approval must come from another person: {who} rolled back"
+            found.append(Obstacle(says, f"another person has to run: invoke actions.done {action.id} --by WHO"))
     return found

@@ -17,7 +17,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import by_hand, picture
 
 _NO_LOG = "not measured"
-_NOBODY_ASKED = "nobody assessed it before the rollback"
+_NOBODY_ASKED = "not assessed before the rollback"
 
 
 def context(

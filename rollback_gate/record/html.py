@@ -69,13 +69,12 @@ def css() -> str:
 
 
 def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    launcher = str(record.get("launcher") or DEFAULT)
     return {
         "record": record,
         "digest": digest,
         "data": seal.canonical(record),
         "title": title(record),
-        "verdict_class": "no-go" if "state_of_service" in record else record["verdict"].lower(),
+        "verdict_class": _class_of(record),
         "lead": view.lead(record),
         "project": view.project(record),
         "reason": view.reason(record),
@@ -87,12 +86,21 @@ def _names(record: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "words": view.WORDS,
         "replicas": (record.get("readings") or {}).get("replicas", []),
         "why": record.get("assessment"),
-        "next_steps": [as_called(step, launcher) for step in next_steps.of_record(record)],
+        "next_steps": next_steps.of_record(record),
+        "check_command": as_called("invoke record.check report.html", str(record.get("launcher") or DEFAULT)),
+        "steps_done": sum(step.get("outcome") == "done" for step in (record.get("run") or {}).get("steps") or ()),
         "compared": record.get("compared") or [],
         "pictures": record.get("pictures") or {},
         "changed_settings": [s for s in record["settings"] if s["origin"] != "default"],
         "default_settings": [s for s in record["settings"] if s["origin"] == "default"],
     }
+
+
+def _class_of(record: Mapping[str, Any]) -> str:
+    """A demonstration has no colour of a verdict."""
+    if record.get("kind") == next_steps.RECORDED:
+        return "recorded"
+    return "no-go" if "state_of_service" in record else str(record["verdict"]).lower()
 
 
 @functools.cache  # compiling the template takes longer than filling it

@@ -30,7 +30,7 @@ def of_record(seen: Examination, project: str, profile: str, now: Instant, max_a
     """All that the record itself tells. `now`: this machine's clock."""
     if not seen.is_unaltered:
         says = "; ".join(f"{item.name}: {item.says}" for item in seen.problems)
-        return [Obstacle(f"the record does not hold up: {says}", f"move it away, and {VERIFY_AGAIN}")]
+        return [Obstacle(f"the record cannot be relied on: {says}", f"move it away, and {VERIFY_AGAIN}")]
     record = seen.record
     found = [*_of_another(record, project, profile), *_not_go(record)]
     moment = Instant.parse(record.get("ended") or record["began"])  # one that was killed has no end
@@ -174,7 +174,7 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
     if not replica.is_running or (replica.is_ill and row.get("health") != "unhealthy"):
         yield f"is {replica.condition}" + (f", {replica.health}" if replica.health else "")
     if str(replica.started_at) != row["started_at"]:
-        yield f"was started anew at {replica.started_at.short if replica.started_at else 'no time'}"
+        yield f"was restarted at {replica.started_at.short if replica.started_at else 'no time'}"
     if replica.restart_count != row["restart_count"]:
         yield f"has restarted {replica.restart_count} times, {row['restart_count']} when it was judged"
     if (replica.image_id, replica.config_hash) != (row["image_id"], row["config_hash"]):

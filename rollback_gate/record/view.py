@@ -24,10 +24,11 @@ class Pill:
 
     label: str
     outcome: str
+    passed_before: bool = False
 
     @property
     def word(self) -> str:
-        return WORDS[self.outcome]
+        return f"{WORDS[self.outcome]}{', before too' if self.passed_before and self.outcome == 'passed' else ''}"
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,20 @@ def lead(record: Mapping[str, Any]) -> str:
     if "state_of_service" in record:
         cause = str(record.get("cause") or reason)
         return f"{cause[:1].upper()}{cause[1:]}"
+    if record.get("kind") == next_steps.RECORDED:
+        return f"Recorded readings, judged again: {reason}"
     if record["verdict"] == "GO":
-        return f"{'The rollback worked' if record.get('run') else 'The change is gone'}: {reason}"
+        is_done = (record.get("run") or {}).get("outcome") == "done"
+        return f"{'The rollback worked' if is_done else 'The old code runs'}: {reason}"
     if record["verdict"] == "NO-GO":
         return f"{next_steps.what_failed(record)}: {reason}"
-    return f"Nothing is proven, either way: {reason}"
+    return f"Not decided: {reason}"
 
 
 def project(record: Mapping[str, Any]) -> str:
     """Of the deployment's id, which is engine, project and profile."""
     named = str(record["deployment"]["id"])
-    return named.split("/")[1] if named.count("/") > 1 else named
+    return named.rsplit("/", 2)[1] if named.count("/") > 1 else named
 
 
 def reason(record: Mapping[str, Any]) -> str:
@@ -110,8 +114,9 @@ def reason(record: Mapping[str, Any]) -> str:
 
 
 def pills(record: Mapping[str, Any]) -> list[Pill]:
-    found = _findings(record)
-    return [Pill(record["titles"].get(check, check), found[check]["outcome"]) for check in CHECKS]
+    found, before = _findings(record), (record.get("before") or {}).get("checks", {})
+    was = {check: before.get(check, {}).get("outcome") == "passed" for check in CHECKS}
+    return [Pill(record["titles"].get(check, check), found[check]["outcome"], was[check]) for check in CHECKS]
 
 
 def figures(record: Mapping[str, Any]) -> list[Figure]:
@@ -129,7 +134,7 @@ def _interruption(record: Mapping[str, Any]) -> Figure:
     seconds = float(measured["seconds"])
     if not seconds:
         return Figure("none", "interruption: another replica consumed all the time")
-    return Figure(f"{seconds:.1f} s", "interruption: nobody consumed")
+    return Figure(f"{seconds:.1f} s", "interruption: no replica consumed")
 
 
 def _completeness(record: Mapping[str, Any]) -> Figure:
@@ -153,7 +158,7 @@ def _old_code(record: Mapping[str, Any]) -> Figure:
     held = [slot for slot in slots if all(_passed(tests.get(t)) for t in asked if t.endswith(f"[{slot}]"))]
     if not slots:
         return Figure("not known", "replicas on the old code")
-    return Figure(f"{len(held)} of {len(slots)}", "replicas proven to be on the old code")
+    return Figure(f"{len(held)} of {len(slots)}", "replicas have the old files, and a process that started from them")
 
 
 def _passed(row: Mapping[str, Any] | None) -> bool:
@@ -165,22 +170,31 @@ def _passed(row: Mapping[str, Any] | None) -> bool:
 def events(record: Mapping[str, Any]) -> list[Event]:
     """What happened, oldest first, drawn to scale."""
     run, why = record.get("run") or {}, record.get("assessment")
+    if record.get("kind") == next_steps.RECORDED:
+        return []
     rows = [(record["began"], "verify began", False), (record.get("ended"), "verdict", False)]
     if "state_of_service" in record:
-        failing = [step["says"] for step in (run.get("steps") or ()) if step["outcome"] == "failed"]
-        rows = [(record.get("ended"), f"failed: {failing[-1]}" if failing else "failed", True)]
+        last = (run.get("steps") or [{}])[-1]
+        how = str(record.get("headline", "failed")).rpartition(" ")[2].lower()
+        rows = [(record.get("ended"), f"{how}: {last['says']}" if last.get("outcome") == "failed" else how, True)]
     if why:
         rows.append((why["numbers"].get("deployed_at"), "change deployed", False))
         rows.append((why["at"], f"assessed: {why['decision']}", False))
     if run:
         rows.append((run.get("at"), "rollback began", False))
         if "state_of_service" not in record:
-            rows.append((run.get("ended_at"), "rollback done", False))
+            rows.append(
+                (run.get("ended_at"), f"rollback {run.get('outcome') or 'ended'}", run.get("outcome") != "done")
+            )
     else:
-        rows += [(replica.get("boundary"), f"{replica['slot']} started", False) for replica in _replicas(record)]
+        rows += [(_started(replica), f"{replica['slot']} started", False) for replica in _replicas(record)]
     found = sorted(((Instant.parse(at), says, bad) for at, says, bad in rows if at), key=lambda row: row[0])
     before = [None, *(at for at, _, _ in found)]
     return _placed(found, [_shown(at, last) for (at, _, _), last in zip(found, before, strict=False)])
+
+
+def _started(replica: Mapping[str, Any]) -> str | None:
+    return (replica.get("before") or {}).get("started_at")
 
 
 def _shown(at: Instant, before: Instant | None) -> str:
@@ -262,7 +276,9 @@ def _before(record: Mapping[str, Any], check: str, outcome: str) -> str:
     before = record.get("before")
     if not before:
         return ""
-    was = before["checks"][check]
+    was = before["checks"].get(check)
+    if was is None:
+        return ""
     says = f"Before the rollback: {WORDS[was['outcome']]} ({was['held']} of {was['asked']} assertions held)"
     same = was["outcome"] == outcome == "passed"
     return f"{says}. It passed then too, so it does not show that anything changed" if same else says
@@ -273,16 +289,21 @@ def limits(record: Mapping[str, Any]) -> list[str]:
     if record["verdict"] != "GO":
         return []
     says = [f"{note[:1].upper()}{note[1:]}." for note in record.get("notes", ())]
-    waived = [row for row in record["settings"] if row["key"].startswith("waived.")]
-    says += [f"Service {row['key'][7:]} carries the change and was not judged: {row['value']}." for row in waived]
+    waived: dict[str, list[str]] = {}
+    for row in record["settings"]:
+        if row["key"].startswith("waived."):
+            waived.setdefault(row["value"], []).append(row["key"].partition(".")[2])
+    says += [f"Not judged: {', '.join(names)} ({why})." for why, names in waived.items()]
     before = (record.get("before") or {}).get("checks", {})
     same = [record["titles"].get(check, check) for check in CHECKS if before.get(check, {}).get("outcome") == "passed"]
     if same:
         says.append(f"Passed before the rollback too, so no sign of a change: {', '.join(same)}.")
     if not before:
         says.append("The checks were not run before the rollback, so nothing compares them with how it was.")
+    if (record.get("run") or {}).get("mode") == "partial" or (record.get("readings") or {}).get("partial"):
+        says.append("The rollback was partial: modules of the change are kept, and nothing imports them.")
     if record.get("is_ambiguous"):
-        says.append("Completeness does not tell old code from new here; that the old code runs stands on check 1.")
+        says.append("Completeness does not tell old code from new here; check 1 does.")
     attempts = (record.get("run") or {}).get("attempts", ())
     if overridden := sorted({name for attempt in attempts for name in attempt.get("overrides", ())}):
         says.append(f"The operator overrode {', '.join(overridden)}.")

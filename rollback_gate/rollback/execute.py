@@ -22,7 +22,9 @@ from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount
 
-GO_ON = "`invoke rollback.resume` completes the run, `invoke rollback.undo` restores the change"
+GO_ON = (
+    "`invoke rollback.resume` completes the run; or `invoke rollback.undo` restores the change, which then runs again"
+)
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def _stopped(message: str, context: Context) -> RollbackGateError:
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="stopped")
     if not _has_changed(context):
-        return Refused(f"{message}; nothing was touched", "invoke rollback begins anew")
+        return Refused(f"{message}; nothing was touched", "run invoke rollback again")
     return RollbackFailed(message, GO_ON)
 
 
@@ -225,7 +227,7 @@ def _failure(current: str, error: BaseException, context: Context) -> RollbackGa
         )
     with suppress(OSError):
         context.run.journal.write("run.end", outcome="failed")
-    failed = RollbackFailed(says, "; then ".join(filter(None, [remedy, GO_ON])))
+    failed = RollbackFailed(says, "\n".join(filter(None, [remedy, GO_ON])))
     failed.cause = context.redactor.text(_says(error))
     return failed
 

@@ -193,7 +193,7 @@ def _holds_code(path: Path) -> bool:
 def _kept(path: Path, digest: str) -> bytes:
     source = Source.of("", "", "", _read(path))
     if source.digest != digest:
-        raise Refused(f"the run's copy {path} has been changed", "put the right file there, or roll back anew")
+        raise Refused(f"the run's copy {path} has been changed", "put the right file there, or start a new rollback")
     return source.data
 
 

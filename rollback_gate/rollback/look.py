@@ -130,7 +130,7 @@ class Look:
 
     def _is_wrong(self, replica: Replica, reading: CodeReading | Unmeasured) -> bool:
         if isinstance(reading, Unmeasured):
-            raise Unreachable(str(reading), "look at the image by hand; rollback.rebuild builds it whatever it holds")
+            raise Unreachable(str(reading), "look at the image by hand; rollback.rebuild builds it in any case")
         wanted = {source.path: source.digest for source in self.goal.sources}
         must = replica.service == self.profile.consumer
         wrong = (f.digest != wanted[f.path] for f in reading.files if f.path in wanted and (must or f.exists))

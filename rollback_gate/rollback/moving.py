@@ -80,7 +80,7 @@ def _copy_whole(source: Path, target: Path) -> None:
             if is_contained(source, copy) and is_contained(copy, source):
                 _put(descriptor, target)
                 return
-    raise OSError(errno.EBUSY, "somebody is writing to it, stop that first", str(source))
+    raise OSError(errno.EBUSY, "it is being written to; stop that first", str(source))
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def _workplace(target: Path) -> Iterator[tuple[int, Path]]:
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "somebody has put another folder in its place", str(place))
+            raise PermissionError(errno.EPERM, "another folder was put in its place", str(place))
         yield descriptor, Path(f"/proc/self/fd/{descriptor}/{_IN_WORK}")
     finally:
         os.close(descriptor)

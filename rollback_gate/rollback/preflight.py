@@ -283,7 +283,7 @@ class Preflight:
             rows = [replica for replica in replicas if replica.service == service]
             if isinstance(found, Unmeasured):
                 checklist.warn(
-                    "configuration", f"nobody can tell whether a new {service} would be as now: {found.reason}"
+                    "configuration", f"it is unknown whether a new {service} would be as now: {found.reason}"
                 )
             elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
                 self._refuse_another_configuration(rows, found, checklist)
@@ -362,7 +362,7 @@ def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
     if left:
         says = f"the change is where this rollback does not reach: {'; '.join(place.in_words for place in left)}"
         raise Refused(says, "; ".join(dict.fromkeys(place.remedy for place in left)))
-    return True, "whatever holds the change is restored, built or given back here"
+    return True, "everything that holds the change is restored, built or given back here"
 
 
 def _in_words(situation: Situation) -> tuple[Situation, str]:

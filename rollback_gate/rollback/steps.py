@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -246,11 +246,15 @@ def _wait_consuming(step: Step, context: Context) -> str:
         if context.clock() > deadline:
             said = "; ".join(waiting) or "there is no container"
             limit_s = context.situation.profile.limits.start_s
-            raise RollbackFailed(
-                f"the worker does not come up within {limit_s:.0f} s: {said}",
-                "read its log (docker logs), and fix the cause",
-            )
+            down = [replica.name for replica in replicas if _not_yet(replica, context)]
+            raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}", _read_the_log(down))
         context.sleep(_POLL_S)
+
+
+def _read_the_log(names: Sequence[str]) -> str:
+    """The command that shows why, for the first of those that do not come up."""
+    what = f"`docker logs --tail 50 {names[0]}` shows why" if names else "`docker ps -a` shows what there is"
+    return f"{what}; fix the cause"
 
 
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
@@ -298,9 +302,8 @@ def _wait_running(step: Step, context: Context) -> str:
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:
             said = "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
-            raise RollbackFailed(
-                f"{step.targets[0]} does not come up: {said}", "read its log (docker logs), and fix the cause"
-            )
+            down = [replica.name for replica in second if not replica.is_running]
+            raise RollbackFailed(f"{step.targets[0]} does not come up: {said}", _read_the_log(down))
         context.sleep(_POLL_S)
 
 

@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         with open(0, encoding="utf-8", closefd=False) as standard_input:
             text = standard_input.readline()
         if not text:
-            pytest.exit("nobody asked for anything", returncode=0)
+            pytest.exit("no request was received", returncode=0)
         threading.Thread(target=_end_with_the_caller, daemon=True).start()
         config.pluginmanager.register(Gate(GateRequest.parse(text), Path(path), _terminal), _NAME)
 

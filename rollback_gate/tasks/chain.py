@@ -14,6 +14,7 @@ from invoke.parser.context import ParserContext
 from rollback_gate.model import ExitCode
 
 SHARED = ("profile", "set", "without_database")
+_SHARED_FLAGS = {f"--{name.replace('_', '-')}" for name in SHARED}
 # For one task of a chain these mean another thing than for the next: they stay where they were written.
 _OWN = {"--dry-run", "--partial", "--mode", "--step"}
 
@@ -23,6 +24,8 @@ class SharedArguments(Executor):
 
     def execute(self, *tasks: Any) -> Any:
         contexts = [task for task in tasks if isinstance(task, ParserContext)]
+        if self.config["run"]["dry"]:
+            _refuse_to_act(contexts)
         for name in SHARED:
             _share([context.args[name] for context in contexts if name in context.args])
         return super().execute(*tasks)
@@ -33,20 +36,41 @@ def _share(arguments: Iterable[Argument]) -> None:
     given = [argument for argument in rows if argument.got_value]
     if not given:
         return
-    if isinstance(given[0].value, list):  # of the same key the last one counts, as for one task
-        values = [value for argument in given for value in argument.value]
-        for argument in rows:
-            argument._value = list(values)
+    if isinstance(given[0].value, list):
+        _share_settings(rows, given)
         return
-    if any(argument.value != given[0].value for argument in given):
-        raise Exit(
-            f"error: --{given[0].name} is given twice with different values: {given[0].value} and "
-            f"{given[-1].value}\n  → one chain of tasks is about one deployment",
-            code=int(ExitCode.WRONG_SETTING),
-        )
+    for argument in given:
+        if argument.value != given[0].value:
+            raise _differ(f"--{given[0].name}", given[0].value, argument.value)
     for argument in rows:
         if not argument.got_value:
             argument.value = given[0].value
+
+
+def _share_settings(rows: Iterable[Argument], given: Sequence[Argument]) -> None:
+    """What several tasks set is added up; one key may not have a value for each. For one task the last one counts."""
+    known: dict[str, str] = {}
+    for argument in given:
+        own = {key: value for key, _, value in (text.partition("=") for text in argument.value)}
+        for key, value in own.items():
+            if known.setdefault(key, value) != value:
+                raise _differ(f"--set {key}", known[key], value)
+    values = list(dict.fromkeys(value for argument in given for value in argument.value))
+    for argument in rows:
+        argument._value = list(values)
+
+
+def _differ(what: str, one: Any, other: Any) -> Exit:
+    says = f"error: {what} is given twice with different values: {one} and {other}"
+    return Exit(f"{says}\n  → one chain of tasks is about one deployment", code=int(ExitCode.WRONG_SETTING))
+
+
+def _refuse_to_act(contexts: Iterable[ParserContext]) -> None:
+    """`--dry` keeps Invoke's own commands from running, not ours."""
+    acting = [str(context.name) for context in contexts if "dry_run" not in context.args]
+    if acting:
+        says = f"error: {', '.join(acting)} has no dry run: nothing was done\n  → leave out --dry"
+        raise Exit(says, code=int(ExitCode.WRONG_SETTING))
 
 
 @dataclass
@@ -84,10 +108,12 @@ class Grammar:
         parts = self._parts(words[:end])
         for part in list(parts):
             for item in [item for item in part.items if _is_option(item[0]) and not part.has(item)]:
-                owner = next((one for one in parts if one.has(item)), None)
-                if owner is not None and _flag(item) not in _OWN:
+                owners = [one for one in parts if one.has(item)]
+                if _flag(item) in _OWN or (len(owners) > 1 and _flag(item) not in _SHARED_FLAGS):
+                    continue  # whose it is has to be said
+                if owners:
                     part.items.remove(item)
-                    owner.items.append(item)
+                    owners[0].items.append(item)
         sorted_out = [word for part in parts for item in [*part.names, *part.items] for word in item]
         return sorted_out + list(words[end:])
 

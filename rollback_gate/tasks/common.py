@@ -34,7 +34,10 @@ def calling(given: Any) -> Iterator[Call]:
     from rollback_gate.errors import RollbackGateError
 
     _open_closed()
-    call = _call(given)
+    try:
+        call = _call(given)
+    except RollbackGateError as error:
+        raise Exit(f"error: {error}", code=int(error.exit_code)) from error
     try:
         yield call
     except RollbackGateError as error:

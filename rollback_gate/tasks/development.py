@@ -12,6 +12,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from rollback_gate.launcher import as_called
 from rollback_gate.model import ExitCode
 from rollback_gate.tasks.common import calling, leave
 from rollback_gate.tasks.options import root_of, task_with
@@ -45,16 +46,21 @@ def demo(given: Any) -> None:
 
         print(f"demo: starting the lab, variant {given.variant} (its first start makes images: a minute)", flush=True)
         lab = Lab.up(given.variant, "phase1-broken", "rollback-gate-demo")
-    print("demo: Phase 1 is deployed and crash-loops; now: invoke assess, then invoke rollback verify", flush=True)
+    now = as_called(
+        "demo: Phase 1 is deployed and crash-loops; now: invoke assess, then invoke rollback verify", given.launcher
+    )
+    print(now, flush=True)
     try:
-        with calling(SimpleNamespace(root=given.root, profile=str(lab.profile), set=[])) as call:
+        with calling(
+            SimpleNamespace(root=given.root, launcher=given.launcher, profile=str(lab.profile), set=[])
+        ) as call:
             decide(call, Wish())
             rollback(call, Order())
             code = judge(call).code
     finally:
         if given.keep:
             print(f"demo: kept running; its profile: {lab.profile}")
-            print("demo: remove it with `invoke lab.down --project rollback-gate-demo`")
+            print(as_called("demo: remove it with `invoke lab.down --project rollback-gate-demo`", given.launcher))
         else:
             lab.down()
     leave(code)
@@ -143,7 +149,7 @@ def mutate(_: Context) -> None:
     mutants = run()
     print(report(mutants))
     if not all(mutant.killed_by for mutant in mutants):
-        raise Exit("error: an assertion that nobody would miss is none", code=1)
+        raise Exit("error: assertions above can be removed unnoticed", code=1)
 
 
 @task(help={"only": "one of: rollback, verify, logs, completeness, record, assess"})

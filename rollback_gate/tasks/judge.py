@@ -79,7 +79,7 @@ def verify(given: Any) -> None:
             "newest",
             "a record from another machine, by file or URL (report.html or .json); must be signed",
         ),
-        "require_actions": (False, "what is due before re-deployment must be done, and approved by somebody else"),
+        "require_actions": (False, "what is due before re-deployment must be done, and approved by another person"),
         "format": ("text", "text, json, github (annotations, job summary, outputs) or gitlab (section, dotenv)"),
         "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
     },

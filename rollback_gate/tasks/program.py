@@ -48,6 +48,8 @@ class _Program(Program):
         words = {name: getattr(self.collection[name].body, "word", "") for name in tasks}
         grammar = Grammar(tasks, self.initial_context, words)
         if not self.args.complete.value:
+            if self.core.remainder:
+                raise Exit(f"error: nothing may follow --: {self.core.remainder}\n  → leave out --", code=WRONG_USAGE)
             self.core.unparsed = grammar.in_place(self.core.unparsed)
             if wrong := grammar.unknown(self.core.unparsed):
                 raise Exit(_not_known(*wrong, grammar, self.binary), code=WRONG_USAGE)

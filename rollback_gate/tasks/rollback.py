@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ACTING: dict[str, Any] = {
     **COMMON,
-    "reason": ("", "why, in a few words; stands in journal and record"),
+    "reason": ("", "why, in a few words; kept in journal and record"),
     "without_database": (False, WITHOUT_DATABASE),
     "accept_diff": (
         False,
@@ -33,7 +33,7 @@ CONTAINERS: dict[str, Any] = {
 }
 BUILDING: dict[str, Any] = {
     "no_cache": (False, "build without Docker's cache"),
-    "pull": (False, "fetch the base images anew for the build"),
+    "pull": (False, "fetch the base images again for the build"),
 }
 ROLLBACK: dict[str, Any] = {
     **ACTING,
@@ -149,7 +149,7 @@ def undo(given: Any) -> None:
         rollback.undo(call, _order(given))
 
 
-@task_with(COMMON, {"reason": ("", "why somebody's run is ended; stands in its journal")})
+@task_with(COMMON, {"reason": ("", "why the run is ended; kept in its journal")})
 def unlock(given: Any) -> None:
     """End a run that hangs and holds the lock. A dead holder's lock needs none of this."""
     from rollback_gate.workflow.unlock import unlock as free

@@ -25,7 +25,7 @@ def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
     return fires(
         Decision.INVESTIGATE,
         "the files in every replica are old code already: a rollback would find "
-        "nothing to restore; invoke verify tells whether it also runs",
+        "nothing to restore; invoke verify shows whether it also runs",
     )
 
 
@@ -121,4 +121,4 @@ def stopped(symptoms: Symptoms, profile: Profile) -> Answer:
         parts.append(f"{missing} of {symptoms.expected_replicas} replicas have no container")
     if parts:
         return fires(Decision.INVESTIGATE, "; ".join(parts))
-    return quiet("nobody has stopped a replica")
+    return quiet("no replica was stopped by hand")

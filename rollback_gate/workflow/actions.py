@@ -46,7 +46,8 @@ def done(call: Call, item: str, by: str, note: str) -> ExitCode:
     if known[item].is_approval and {who, call.operator} & actions.operators_of(record):
         same = ", ".join(sorted({who, call.operator} & actions.operators_of(record)))
         raise WrongSetting(
-            f"{same} rolled back: the approval must be somebody else's", "let another person note it, as another user"
+            f"{same} rolled back: the approval must come from another person",
+            "another person has to note it",
         )
     note_done(call, folder, record, Done(item, who, call.operator, str(local_now()), note))
     call.terminal.item("ok", known[item].says, f"done by {who}")

@@ -41,7 +41,7 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
         with ending_as_an_error():
             return _asked(session, situation, folder, limit_s)
     except KeyboardInterrupt as error:
-        raise Refused("stopped by Ctrl-C; nothing was touched", "invoke rollback begins anew") from error
+        raise Refused("stopped by Ctrl-C; nothing was touched", "run invoke rollback again") from error
     except (RollbackGateError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"not asked: {error}"
 

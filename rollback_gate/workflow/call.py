@@ -56,9 +56,20 @@ class Call:
     ) -> Call:
         path = Path(profile or environ.get("ROLLBACK_GATE_PROFILE") or root / "profiles" / "phase1.toml")
         call = cls(path.absolute(), tuple(given), environ, root, Path(), terminal, with_database, accept_diff)
-        # Of an installation, whose own folder the next one replaces, they are state.
-        here = root / "reports" if (root / "tasks.py").is_file() else call.elsewhere / "reports"
-        return replace(call, reports=Path(environ.get("ROLLBACK_GATE_REPORTS") or here).absolute())
+        return replace(call, reports=(_named(environ, "ROLLBACK_GATE_REPORTS") or call._own_reports()).absolute())
+
+    def _own_reports(self) -> Path:
+        """Of an installation, whose own folder the next one replaces, they are state: one place for the whole machine.
+
+        A folder for each user would let one user's GO stand beside another one's NO-GO. Raises WrongSetting.
+        """
+        if (self.root / "tasks.py").is_file():
+            return self.root / "reports"
+        if os.geteuid() != 0 and not self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY"):
+            raise WrongSetting(
+                "where records go is not set", "set ROLLBACK_GATE_REPORTS to a folder that all operators share"
+            )
+        return self.elsewhere / "reports"
 
     def load(self) -> Settings:
         """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""
@@ -103,6 +114,10 @@ class Call:
         sudoer = self.environ.get("SUDO_USER", "root")
         known = sudoer != "root" and sudoer in {entry.pw_name for entry in pwd.getpwall()}
         return (_OF_ROOT, Path(pwd.getpwnam(sudoer).pw_dir) / _OF_USER) if known else (_OF_ROOT,)
+
+
+def _named(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
 
 
 def _home() -> tuple[Path, ...]:

@@ -17,7 +17,7 @@ from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.records import NEWEST
 
-_UNTOLD = "whether a newer record was taken away cannot be told"
+_UNTOLD = "whether a newer record was removed is unknown"
 
 
 def obstacles(

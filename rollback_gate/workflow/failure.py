@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
+from rollback_gate.instant import Instant
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
 from rollback_gate.rollback import surroundings
@@ -31,7 +33,9 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     heading = heading_of(call, session.settings, "rollback", session.engine, account)
     heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
-    state = [*state_of_service(session.profile, session.engine), *_lost(session, account)]
+    # Of the newest attempt: what an earlier one has restarted is not what this one wanted.
+    began = Instant.parse(account.attempts[-1]["at"] if len(account.attempts) > 1 else account.began["engine_time"])
+    state = [*state_of_service(session.profile, session.engine, began), *_lost(session, account)]
     heading, folder = published.begin(call, heading)
     error.run_id, error.state = run.id, tuple(state)
     page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
@@ -51,12 +55,18 @@ def _lost(session: Session, account: RunAccount) -> list[str]:
     return surroundings.lost(account.others, surroundings.others_of(profile, everyone))
 
 
-def state_of_service(profile: Profile, engine: Engine) -> list[str]:
-    """One line per container of a service that carries the change."""
+def state_of_service(profile: Profile, engine: Engine, began: Instant) -> list[str]:
+    """One line per container of a service that carries the change. `began`: the run, by the engine's clock."""
     try:
         found = Deployed(profile, engine).carriers()
     except Unreachable as error:
         return [f"unknown: {error.message}"]
-    return [f"{r.service}: {r.name} is {r.condition}" for r in found] or [
-        "no container of any service that carries the change exists"
-    ]
+    lines = [f"{one.service}: {one.name} is {one.condition}{_since(one, began)}" for one in found]
+    return lines or ["no container of any service that carries the change exists"]
+
+
+def _since(replica: Replica, began: Instant) -> str:
+    """Whether it can have loaded what the run has put in place."""
+    if replica.started_at is None or not replica.is_running:
+        return ""
+    return f", {'' if replica.started_at > began else 'not '}restarted since this attempt began"

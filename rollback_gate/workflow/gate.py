@@ -104,7 +104,7 @@ def _record(
     """Named, or the newest of this deployment: of this engine, where it answers."""
     if where != NEWEST:
         return _named(call, where)
-    where_from = "on this engine" if isinstance(engine, Engine) else "of whatever engine: none answers"
+    where_from = "on this engine" if isinstance(engine, Engine) else "of an unknown engine: none answers"
     mine = deployment_id(settings, engine)
     found = find.newest(call.reports, published.of_deployment(mine), call.key)
     if found is None:
@@ -145,7 +145,7 @@ def _still_true(
     try:
         return _compared(notes, profile, record, engine)
     except Unreachable as error:
-        return [Obstacle(f"whether the record is still true could not be told: {error.message}", error.remedy)]
+        return [Obstacle(f"whether the record is still true is unknown: {error.message}", error.remedy)]
     except (KeyError, TypeError, IndexError) as error:
         return [Obstacle(f"the record does not name what it judged: {error!r}", VERIFY_AGAIN)]
 
@@ -290,12 +290,13 @@ def record_check(call: Call, where: str) -> ExitCode:
     marks = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.INCONCLUSIVE: "inconclusive"}
     for item in seen.items:
         call.terminal.item(marks[item.outcome], item.name, item.says)
-    if seen.record:
-        call.terminal.line(f"{seen.record.get('record_id')}: {seen.record['verdict']}, {seen.record.get('reason')}")
+    if record := seen.record:
+        word = record.get("headline", record["verdict"])
+        call.terminal.line(f"{record['record_id']}: {word}, {record['reason']}")
     if seen.was_altered:
         call.terminal.line("ALTERED: do not rely on it")
     elif not seen.is_unaltered:
-        call.terminal.line("whether it was altered cannot be told here, for the reason above")
+        call.terminal.line("whether it was altered is unknown, for the reason above")
     elif seen.is_signed or any(item.name == "page" for item in seen.items):
         call.terminal.line("unaltered" + ("" if seen.is_signed else ", as far as digests can tell: it is not signed"))
     else:

@@ -37,7 +37,7 @@ class Folder:
         try:
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) != self.identity:
-                raise NotADirectoryError(0, "somebody has put another folder in its place", str(self.path))
+                raise NotADirectoryError(0, "another folder was put in its place", str(self.path))
             yield Path(f"/proc/self/fd/{descriptor}")
         finally:
             os.close(descriptor)

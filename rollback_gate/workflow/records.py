@@ -51,7 +51,7 @@ class Kept:
         if self.seen.was_altered:
             return "ALTERED"
         if not self.seen.is_unaltered:
-            return "cannot be told"
+            return "unknown"
         return "signed" if self.seen.is_signed else "unaltered"
 
 
@@ -219,7 +219,7 @@ def chosen(call: Call, which: str) -> Kept:
     one = kept[0] if kept and which == NEWEST else next((k for k in kept if k.folder.name == name), None)
     if one is None:
         what = "there is no record" if which == NEWEST else f"there is no record {which}"
-        raise WrongSetting(f"{what} in {call.reports}", "invoke record.list shows those that there are")
+        raise WrongSetting(f"{what} in {call.reports}", "invoke record.list shows all records")
     return one
 
 

@@ -156,11 +156,11 @@ def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | N
     run, account = unended
     says = f"run {run.id} ({account.mode.name}) {account.in_words}"
     if account.mode != order.mode:
-        raise Refused(f"{says}; nothing was touched", f"{GO_ON}; --anew begins a new run all the same")
+        raise Refused(f"{says}; nothing was touched", f"{GO_ON}; --anew starts a new run regardless")
     if order.choice != Choice():
         raise Refused(
             f"{says}, with its own sources; nothing was touched",
-            f"{GO_ON}; --anew begins a new run with the source that you chose",
+            f"{GO_ON}; --anew starts a new run with the source that you chose",
         )
     return unended
 
@@ -225,7 +225,7 @@ def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) ->
         raise Refused(
             f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
             "if that may go (a copy is kept with the run), say --accept-diff; "
-            "a new run all the same: invoke rollback --anew",
+            "to start a new run regardless: invoke rollback --anew",
         )
 
 
@@ -282,7 +282,7 @@ def _done(situation: Situation) -> str:
     change = situation.profile.title
     if situation.goal.direction is Direction.UNDO:
         return f"{change} restored" + ("" if situation.goal.consumes else ", and did not consume before either")
-    return f"{change} reverted. Next: `invoke verify`, which tells whether it is really gone"
+    return f"{change} reverted. Next: `invoke verify`"
 
 
 def _asks_before(session: Session, how: How) -> bool:
@@ -414,7 +414,7 @@ def ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation
     if dropped <= limit or call.accept_diff or situation.goal.direction is Direction.UNDO:
         return
     says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"
-    if not (may_ask and call.terminal.ask(f"{says}; restore all the same?")):
+    if not (may_ask and call.terminal.ask(f"{says}; restore anyway?")):
         remedy = "look at the diff above; if that work may go: --accept-diff"
         raise Refused(f"{says}; nothing was touched", remedy)
 

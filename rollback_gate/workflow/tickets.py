@@ -146,7 +146,7 @@ def _job(call: Call, wish: Wish, sleep: Callable[[float], None]) -> _Job:
         return _Job(call, settings, *actions.newest(call, settings), link, sleep)
     one = chosen(call, wish.which)
     if not one.seen.record or one.seen.was_altered:
-        raise WrongSetting(f"{one.folder} does not hold up: it is no evidence", "invoke record.check, or verify again")
+        raise WrongSetting(f"{one.folder} cannot be relied on", "invoke record.check, or verify again")
     return _Job(call, settings, one.folder, one.seen.record, link, sleep)
 
 

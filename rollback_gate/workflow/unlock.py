@@ -28,7 +28,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     """
     settings = call.load()
     if not reason.strip():
-        raise WrongSetting("rollback.unlock needs a reason: it ends somebody's run", "--reason '...'")
+        raise WrongSetting("rollback.unlock needs a reason: it ends a run", "--reason '...'")
     directory = settings.profile.deployment.project_directory
     with contextlib.closing(connect(call.environ)) as engine:
         note = holder_note(settings, engine)

@@ -121,7 +121,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     except OSError as error:
         raise Unreachable(
             f"{folder.path} cannot be written: {error.strerror or error}",
-            "look who else writes there, and verify again",
+            "find out what else writes there, and verify again",
         ) from error
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)

@@ -38,11 +38,11 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
     )
     despite = order.despite_assessment
     if decision is not Decision.ROLL_BACK and not despite:
-        despite = call.terminal.ask(f"the assessment says {decision}; roll back all the same?")
+        despite = call.terminal.ask(f"the assessment says {decision}; roll back anyway?")
         if not despite:
             raise Refused(
                 f"the assessment of {at} says {decision}, not {Decision.ROLL_BACK}; nothing was touched",
-                "invoke assess again; or to roll back all the same: invoke rollback --despite-assessment verify",
+                "invoke assess again; or to roll back anyway: invoke rollback --despite-assessment verify",
             )
     reason = order.reason or (table["reason"] if decision is Decision.ROLL_BACK else "")
     return replace(order, reason=reason, assessment=table, despite_assessment=despite)

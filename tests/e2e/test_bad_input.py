@@ -74,7 +74,7 @@ class TestRefusals:
         (tmp_path / "docker").symlink_to(docker)
         without = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
         refused(operator.rollback(*ONE_MISSING, **without), "no Docker Compose is installed")
-        ended = operator.rollback("--dry-run", **without)  # all code is mounted, and nothing is missing
+        ended = operator.rollback("--dry-run", "--verbose", **without)  # all code is mounted, and nothing is missing
         assert ended.status == 0, ended.output
         assert "containers are restarted without it" in ended.output
 

@@ -85,7 +85,7 @@ def test_ctrl_c_says_how_to_go_on(labs_directory: Path, tmp_path: Path) -> None:
             said = process.stdout.read()
             assert process.wait(timeout=10) == 30
         assert re.search("stopped by Ctrl-C (in|before) step 'wait:e2e-ctrl-c-enrichment-worker-1'", said), said
-        assert "`invoke rollback.resume` completes the run, `invoke rollback.undo` restores the change" in said
+        assert "`invoke rollback.resume` completes the run; or `invoke rollback.undo` restores the change" in said
         assert "was stopped before its end" in operator.invoke("rollback.history").output
         mend_worker(operator)
         assert operator.invoke("rollback.full").status == 50, "another mode, while this one is half done"

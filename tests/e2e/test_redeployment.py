@@ -48,7 +48,7 @@ def test_the_gate_waits_for_what_is_due_before_redeployment(operator: Operator) 
         assert operator.invoke("actions.done", item, "--note", "by e2e", **KEY).status == 0
     refused = operator.invoke("actions.done", "approval", **KEY)
     assert refused.status == 2
-    assert "must be somebody else's" in refused.output
+    assert "must come from another person" in refused.output
     assert gate(operator, "--require-actions").status == 20
     approve(operator, "nobody")
     assert gate(operator, "--require-actions").status == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,6 +19,11 @@ from tests.unit.builders import ROOT
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An environment with our wheel, and our dependencies from this one: nothing is fetched."""
     folder = tmp_path_factory.mktemp("installed")
+    source = folder / "source"  # of its own: other processes build too, and all would build in one folder
+    for name in ("rollback_gate", "profiles", "tests/gate"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     wheels = [
         sys.executable,
         "-m",

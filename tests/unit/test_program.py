@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from invoke.config import Config
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.parser import Parser
 
 from rollback_gate.launcher import as_called
@@ -63,6 +64,8 @@ def called(*words: str, launcher: str = "rollback-gate", **environ: str) -> subp
         ("verify --nonsense", "verify --nonsense"),
         ("rollback verify --dry-run", "rollback verify --dry-run"),
         ("rollback verify -- --reason x", "rollback verify -- --reason x"),
+        ("rollback --since t assess verify", "rollback --since t assess verify"),
+        ("--since t rollback verify", "rollback verify --since t"),
     ],
 )
 def test_options_work_in_any_order(typed: str, expected: str) -> None:
@@ -82,6 +85,7 @@ def test_options_work_in_any_order(typed: str, expected: str) -> None:
         ("rollback --reason verfy verify", None),
         ("verify --help", None),
         ("record.show --record a b", ("b", "record.show")),
+        ("rollback --since t assess verify", ("--since", "rollback")),
     ],
 )
 def test_the_first_word_that_is_nothing(typed: str, expected: tuple[str, str] | None) -> None:
@@ -129,7 +133,7 @@ def test_every_command_is_in_one_group_of_the_help() -> None:
     assert len(grouped) == len(set(grouped))
     assert [name for name in grouped if name not in GRAMMAR.tasks] == []
     listed = {min([name, *aliases], key=len) for name, aliases in collection(ROOT).task_names.items()}
-    assert listed - set(grouped) == {"selftest", "mutate", "lint", "test", "bench"}
+    assert listed - set(grouped) == {"selftest", "mutate", "lint", "test", "bench", "lab.pages", "lab.pictures"}
 
 
 def test_help_of_a_task_explains_its_options() -> None:
@@ -167,6 +171,27 @@ def test_settings_of_a_chain_are_added_up() -> None:
     assert shared("rollback", "--set", "a=1", "verify", "--set", "b=2") == [["a=1", "b=2"]] * 2
     assert shared("rollback", "verify", "--set", "b=2") == [["b=2"]] * 2
     assert shared("rollback", "verify") == [[], []]
+
+
+@pytest.mark.parametrize("typed", ["verify --set a=1 gate --set a=2", "rollback --profile a verify --profile b"])
+def test_one_key_has_one_value_in_a_chain(typed: str) -> None:
+    """What is written behind gate must not weaken verify."""
+    with pytest.raises(Exit, match="given twice with different values"):
+        shared(*typed.split())
+    assert shared(*["verify", "--set", "a=1", "--set", "a=2", "gate"]) == [["a=1", "a=2"]] * 2
+
+
+@pytest.mark.parametrize("typed", ["rollback -- --dry-run", "verify -- x"])
+def test_nothing_may_follow_two_dashes(typed: str) -> None:
+    """Invoke would drop it: `rollback -- --dry-run` would roll back."""
+    done = called(*typed.split())
+    assert (done.returncode, "nothing may follow --" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("typed", ["--dry lab.down", "rollback verify --dry", "--dry bench"])
+def test_what_has_no_dry_run_does_nothing_then(typed: str) -> None:
+    done = called(*typed.split())
+    assert (done.returncode, "has no dry run: nothing was done" in done.stderr) == (2, True), done.stderr
 
 
 def test_two_profiles_of_one_chain_are_refused() -> None:

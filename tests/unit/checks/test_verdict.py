@@ -86,8 +86,7 @@ FILES = "test_new_behaviour::test_restored_files_are_the_old_code"
         ),
         (
             [f"{STARTED}[{slot}]" for slot in SLOTS],
-            "all 3 containers still run the process from before the old code was in place: they were not restarted "
-            "since",
+            "all 3 containers still run what they loaded before the old code was put back: they were not restarted since",
         ),
         (
             [f"{STARTED}[other-1]", f"{FILES}[other-1]"],

@@ -28,7 +28,8 @@ def test_it_judges_for_real(played: tuple[Path, list[str], Verdict]) -> None:
     """A NO-GO and a GO, by the rules of tests/gate."""
     _, told, last = played
     assert last is Verdict.GO
-    assert [line.split(":")[0].strip() for line in told if line.startswith(("  GO:", "  NO-GO:"))] == ["NO-GO", "GO"]
+    verdicts = [line.split(":")[0].split()[-1] for line in told if line.startswith("  RECORDED ")]
+    assert verdicts == ["NO-GO", "GO"]
 
 
 @pytest.mark.parametrize("name", [name for name, _ in recorded_demo.STORY])
@@ -36,6 +37,9 @@ def test_every_page_says_that_it_is_recorded(played: tuple[Path, list[str], Verd
     page = (played[0] / name / write.HTML_NAME).read_text()
     assert '<span class="rg-word">RECORDED: ' in page
     assert "nothing that runs was looked at" in page
+    assert "it says nothing about what runs now" in page
+    for of_a_real_one in ("rg-go", "rg-no-go", "rollback verify", "The change is", "reads this record"):
+        assert of_a_real_one not in page.partition("<article")[2].partition("The four checks")[0], of_a_real_one
 
 
 @pytest.mark.parametrize("name", [name for name, _ in recorded_demo.STORY])
@@ -53,7 +57,7 @@ def test_without_an_engine_it_is_offered_and_works(tmp_path: Path) -> None:
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60
     )
-    assert (done.returncode, done.stdout.count("RECORDED")) == (0, 3), done.stderr
+    assert (done.returncode, done.stdout.count("RECORDED")) == (0, 5), done.stderr
     bootstrap = [str(ROOT / "bootstrap"), "demo"]
     refused = subprocess.run(bootstrap, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == 50

@@ -48,7 +48,7 @@ def test_each_one_is_asked_for(missing: str) -> None:
 def test_an_approval_is_somebody_elses(by: str, noted_by: str) -> None:
     """Neither given nor noted by the one who rolled back."""
     (text,) = says([*done(*BEFORE[:3]), *done("approval", by=by, noted_by=noted_by)])
-    assert "must be somebody else's: kim rolled back" in text
+    assert "must come from another person: kim rolled back" in text
 
 
 def test_an_entry_of_the_future_counts_for_nothing() -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from rollback_gate.record import next_steps
 
+FILES = "test_new_behaviour::test_restored_files_are_the_old_code[replica-1]"
+MARK = "test_new_behaviour::test_fresh_documents_carry_no_mark"
 
-def record(verdict: str = "NO-GO", code: str = "passed", **changes: Any) -> dict[str, Any]:
+
+def record(verdict: str = "NO-GO", code: str = "passed", test: str = FILES, **changes: Any) -> dict[str, Any]:
     findings = [{"check": "new_behaviour", "outcome": code}, {"check": "processing", "outcome": "failed"}]
-    return {"verdict": verdict, "findings": findings, **changes}
+    tests = {test: {"claim": {"outcome": code}}}
+    return {"verdict": verdict, "findings": findings, "tests": tests, **changes}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +32,20 @@ def test_a_no_go_says_which_of_the_two_it_has_shown(code: str, run: Any, words: 
 
 def test_where_the_change_is_still_there_the_first_step_reverts_it() -> None:
     assert "`invoke rollback verify`" in next_steps.of_record(record(code="failed"))[0]
-    for other in (record(code="passed"), record("INCONCLUSIVE", code="failed"), record(code="failed", unended_run="x")):
+    partial = next_steps.of_record(record(code="failed", run={"mode": "partial"}))
+    assert "`invoke rollback.partial verify`" in partial[0], "the new modules stay"
+    others = (
+        record(code="passed"),
+        record("INCONCLUSIVE", code="failed"),
+        record(code="failed", unended_run="x"),
+        record(code="failed", test=MARK),  # a rollback would find nothing to do
+    )
+    for other in others:
         assert not any("`invoke rollback verify`" in step for step in next_steps.of_record(other))
+
+
+def test_commands_are_as_the_operator_calls_them() -> None:
+    assert "`gate rollback verify`" in next_steps.of_record(record(code="failed", launcher="gate"))[0]
 
 
 @pytest.mark.parametrize("verdict", ["GO", "NO-GO", "INCONCLUSIVE"])

@@ -64,7 +64,7 @@ def test_another_verdict_in_the_data_is_noticed() -> None:
 def test_a_nicer_table_over_the_same_data_is_noticed() -> None:
     """Every digest is right, and what people see does not follow from the data."""
     made = seal.signed(record(), None)
-    shown = html.page(made, seal.digest(seal.canonical(made))).replace("The change is gone", "It worked well", 1)
+    shown = html.page(made, seal.digest(seal.canonical(made))).replace("The old code runs", "It worked well", 1)
     (problem,) = examine(seal.filled(shown, None), None).problems
     assert problem.says == "what it shows does not follow from its data"
 

@@ -41,9 +41,9 @@ def test_a_young_go_of_this_deployment_opens() -> None:
         (examined(), WEEK_S + 1, "p", "old, more than 7.0 days", ExitCode.INCONCLUSIVE),
         (examined(), -3600, "p", "in the future", ExitCode.INCONCLUSIVE),
         (examined(), 60, "q", "not of q, phase1", ExitCode.INCONCLUSIVE),
-        (examined(verdict="NO-GO"), 60, "p", "does not hold up", ExitCode.INCONCLUSIVE),
+        (examined(verdict="NO-GO"), 60, "p", "cannot be relied on", ExitCode.INCONCLUSIVE),
         (examined(kind="rollback"), 60, "p", "is no verdict", ExitCode.INCONCLUSIVE),
-        (examine("rubbish", None), 60, "p", "does not hold up", ExitCode.INCONCLUSIVE),
+        (examine("rubbish", None), 60, "p", "cannot be relied on", ExitCode.INCONCLUSIVE),
     ],
 )
 def test_what_keeps_it_closed(seen: Examination, age_s: float, project: str, says: str, code: ExitCode) -> None:
@@ -122,7 +122,7 @@ def test_what_runs_is_what_was_judged() -> None:
     ("change", "says"),
     [
         ({"id": "f" * 64}, "does not exist any more"),
-        ({"started_at": NOW}, "was started anew"),
+        ({"started_at": NOW}, "was restarted"),
         ({"restart_count": 1}, "has restarted 1 times, 0 when it was judged"),
         ({"image_id": "sha256:2"}, "another image or configuration"),
         ({"config_hash": "x"}, "another image or configuration"),

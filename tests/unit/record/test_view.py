@@ -19,6 +19,7 @@ STARTED = "test_new_behaviour::test_process_started_after_the_restore"
 OLD = Ran("failed", True, failed("replica-1 (w-1)", "is older than the restored file", Evidence.PROCESS))
 RUN = {
     "id": "r",
+    "outcome": "done",
     "at": str(NOW.plus(-60)),
     "ended_at": str(NOW.plus(-40)),
     "reason": "too many errors",
@@ -36,14 +37,15 @@ WHY = {
 @pytest.mark.parametrize(
     ("made", "lead"),
     [
-        (record(), "The change is gone: all four checks passed on 2 workers"),
+        (record(), "The old code runs: all four checks passed on 2 workers"),
         (record() | {"run": RUN}, "The rollback worked: all four checks passed on 2 workers"),
+        (record() | {"run": RUN | {"outcome": "failed"}}, "The old code runs: all four checks passed on 2 workers"),
         (
             record(**{f"{STARTED}[replica-1]": OLD}),
-            "The change is still there: replica-1 still runs the process from before the old code was in place: "
+            "The change is still there: replica-1 still runs what it loaded before the old code was put back: "
             "it was not restarted since",
         ),
-        (record(**{f"{STARTED}[replica-1]": Ran("", True, None)}), "Nothing is proven, either way: "),
+        (record(**{f"{STARTED}[replica-1]": Ran("", True, None)}), "Not decided: "),
         ({"reason": "the rollback failed: x", "state_of_service": []}, "The rollback failed: x"),
         ({"reason": "step 'w' failed: x", "cause": "the worker is dead", "state_of_service": []}, "The worker is dead"),
     ],
@@ -146,8 +148,15 @@ def test_what_a_go_does_not_show() -> None:
     waived = [{"key": "waived.thumbnailer", "value": "has no errors module", "origin": "profile x"}]
     made = record() | {"settings": waived, "notes": ["2 test documents remain"], **before("passed")}
     said = " ".join(view.limits(made | {"run": RUN | {"attempts": [{"overrides": ["--accept-diff"]}]}}))
-    for part in ("2 test documents remain", "thumbnailer", "has no errors module", "Passed before", "--accept-diff"):
+    for part in (
+        "2 test documents remain",
+        "Not judged: thumbnailer (has no errors module)",
+        "Passed before",
+        "--accept-diff",
+    ):
         assert part in said
+    partial = view.limits(record() | {"run": RUN | {"mode": "partial"}})
+    assert any("modules of the change are kept" in line for line in partial)
     assert "Passed before" not in " ".join(view.limits(record() | before("failed")))
     assert any("not run before" in line for line in view.limits(record()))
     assert view.limits(record(**{f"{STARTED}[replica-1]": OLD})) == []

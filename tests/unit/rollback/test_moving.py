@@ -93,7 +93,7 @@ def test_who_writes_there_by_its_name_loses_nothing(source: Path, elsewhere: Pat
 
 
 def test_who_has_it_open_is_noticed_and_nothing_is_gone(source: Path, elsewhere: Path) -> None:
-    with writing_to(source / "log"), pytest.raises(OSError, match="somebody is writing to it") as caught:
+    with writing_to(source / "log"), pytest.raises(OSError, match="it is being written to") as caught:
         moving.move(source, elsewhere / "errors")
     assert caught.value.errno == errno.EBUSY
     assert holds_all(source)

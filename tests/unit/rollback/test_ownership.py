@@ -77,5 +77,5 @@ def test_a_journal_of_somebody_else_is_not_read_whatever_it_was_before(tmp_path:
     journal = Journal(tmp_path / "journal.jsonl", lambda: Instant(0), trusted=ME)
     journal.write("run.begin", x=1)
     assert len(journal.entries()) == 1
-    with pytest.raises(PermissionError, match="somebody else"):
+    with pytest.raises(PermissionError, match="another user"):
         replace(journal, trusted=frozenset({4321})).entries()

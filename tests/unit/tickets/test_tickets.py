@@ -80,7 +80,7 @@ def test_github_gets_one_comment_with_the_link_and_tasks(github: tuple[Tickets, 
         said = Desk(tmp_path, *at_github(address)).attach("42", link="https://ci.example/run/1")
     assert "is there already" in said
     (text,) = there.comments
-    assert text.startswith("**GO**: The change is gone: all four checks passed")
+    assert text.startswith("**GO**: The old code runs: all four checks passed")
     assert "https://ci.example/run/1" in text
     assert f"sha256:{DIGEST}" in text
     assert text.count("- [ ] ") == 12
