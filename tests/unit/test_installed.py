@@ -34,7 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "--no-build-isolation",
         "-w",
         str(folder),
-        str(ROOT),
+        str(source),
     ]
     subprocess.run(wheels, check=True, capture_output=True, timeout=120)
     venv.create(folder / "venv", with_pip=True)

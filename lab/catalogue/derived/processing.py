@@ -150,7 +150,7 @@ ROWS: tuple[Row, ...] = (
         "queue-stands-still",
         INCONCLUSIVE,
         PROCESSING,
-        "500 tasks wait, nobody has one in hand",
+        "500 tasks wait, none was in work",
         BY_RUN,
         chain(
             queue("queue_before", depth=500, in_flight=0, finished=7),
