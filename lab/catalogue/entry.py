@@ -78,8 +78,9 @@ class Entry:
         said = finding(judged.record, self.check)
         if said["outcome"] != _OUTCOME[self.verdict]:
             return f"{self.check} is {said['outcome']}"
-        claims = [part for c in said["claims"] for part in (f"{c['subject']}: {c['says']}", *c["details"])]
-        text = " ".join([said["reason"], *claims])
+        deciding = [f"{c['subject']}: {c['says']}" for c in said["claims"] if c["outcome"] == said["outcome"]]
+        others = [part for claim in said["claims"] for part in (claim["says"], *claim["details"])]
+        text = " ".join([said["reason"], *deciding, *others])
         return "" if self._said(text) else f"{self.check} did not say {self.words!r}, but: {said['reason']}"
 
     def _said(self, text: str) -> bool:
