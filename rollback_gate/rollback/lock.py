@@ -57,8 +57,8 @@ def held(directory: Path, note: Path, operator: str, purpose: str, now: Instant)
         except BlockingIOError as error:
             raise Locked(
                 f"another run holds the lock: {in_words(holder(note))}",
-                "wait for it, or end it: invoke rollback.unlock --reason '...'"
-                f" (root sees whose process it is: fuser -v {directory})",
+                "wait for it; only if it hangs (root sees its process: "
+                f"fuser -v {directory}), end it: invoke rollback.unlock --reason '...'",
             ) from error
         except OSError as error:
             raise Refused(

@@ -35,7 +35,7 @@ _STYLES = {
     Decision.KEEP.value: "bold green",
 }
 _WIDTH = 160
-_LEAST = 12  # of a column that may wrap
+_LEAST = 10  # of a column that may wrap
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 _PLAIN = str.maketrans({"✔": "+", "✘": "x", "→": ">", "…": "...", "·": "-", "×": "x", "–": "-", "—": "-"})

@@ -448,3 +448,29 @@ def test_signing_without_a_chain_of_ones_own_leaves_what_is_there(call: Call, tm
     before = (folder / "chain.json").read_text()
     records.sign_chain(elsewhere(call, tmp_path))
     assert (folder / "chain.json").read_text() == before
+
+
+@pytest.mark.parametrize(("display", "starts"), [("", False), (":0", True)])
+def test_a_server_has_no_browser(call: Call, out: io.StringIO, display: str, starts: bool) -> None:
+    """A text browser is no use there: the path, and how to get the page to where there is one."""
+    page = keep(call, "20261123T120000Z-aaaa") / write.HTML_NAME
+    started: list[str] = []
+
+    def start(address: str) -> bool:
+        started.append(address)
+        return True
+
+    here = dataclasses.replace(call, environ={**call.environ, "DISPLAY": display})
+    assert records.open_record(here, "newest", start) is ExitCode.GO
+    assert str(page) in out.getvalue()
+    assert (started, "copy this one file" in out.getvalue()) == ([page.as_uri()] if starts else [], not starts)
+
+
+def test_an_id_names_a_record(call: Call, out: io.StringIO) -> None:
+    """And the newest one where none is named."""
+    for name in ("20261123T120000Z-aaaa", "20261123T130000Z-bbbb"):
+        keep(call, name)
+    for which, expected in (("newest", "130000Z-bbbb"), ("20261123T120000Z-aaaa", "120000Z-aaaa")):
+        out.truncate(0)
+        assert gate.record_check(call, which) is ExitCode.GO
+        assert expected in out.getvalue()
