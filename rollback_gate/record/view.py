@@ -66,7 +66,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Card:
-    """One check. `open`: what did not pass; `folded`: what did. `before`: what it came to before the rollback."""
+    """One check. `open`: what did not pass, failures first; `folded`: what did. `before`: its result back then."""
 
     label: str
     pill: Pill
@@ -238,7 +238,9 @@ def cards(record: Mapping[str, Any]) -> list[Card]:
                 Pill(label, finding["outcome"]),
                 finding["reason"],
                 _tally(finding),
-                tuple(one for one in shared if one.outcome != "passed"),
+                tuple(
+                    sorted((one for one in shared if one.outcome != "passed"), key=lambda one: one.outcome != "failed")
+                ),
                 tuple(one for one in shared if one.outcome == "passed"),
                 _before(record, check, finding["outcome"]),
                 tuple(row for row in by_hand if row["check"] == check),

@@ -15,6 +15,7 @@ from rollback_gate.record import build, view
 from tests.unit.builders import documents, readings
 from tests.unit.record.test_record import NOW, SLOTS, record
 
+FILES = "test_new_behaviour::test_restored_files_are_the_old_code"
 STARTED = "test_new_behaviour::test_process_started_after_the_restore"
 OLD = Ran("failed", True, failed("replica-1 (w-1)", "is older than the restored file", Evidence.PROCESS))
 RUN = {
@@ -130,6 +131,9 @@ def test_what_replicas_share_is_said_once() -> None:
     assert len(view.cards(record(**both))[0].open) == 1
     other = Ran("failed", True, failed("replica-2", "is older than the restored file", Evidence.PROCESS, "by 9 s"))
     assert len(view.cards(record(**both | {f"{STARTED}[replica-2]": other}))[0].open) == 2, "with its own evidence"
+    unknown = Ran("", True, None)
+    first, *_ = view.cards(record(**{f"{FILES}[replica-1]": unknown, f"{STARTED}[replica-2]": other}))[0].open
+    assert first.outcome == "failed", "what failed comes first"
 
 
 def test_a_check_that_did_not_run_says_so() -> None:
