@@ -29,7 +29,7 @@ MOST_ROUNDS = 20
 
 
 def main(root: Path) -> None:
-    """Prints medians and ratios: interruption against a bare restart and the runbook's script."""
+    """Print medians and ratios: interruption against a bare restart and the runbook's script."""
     bare = [gap for gap, _ in _rollbacks("before", lambda lab: _restart(lab.containers(WORKER)[0]))]
     measured = _rollbacks("phase1", partial(_rollback, root))
     ours = [gap for gap, _ in measured]
@@ -44,7 +44,7 @@ def main(root: Path) -> None:
 
 
 def own(root: Path) -> None:
-    """Prints verify's own time, of few replicas and of many, in one run."""
+    """Print verify's own time with few and with many replicas, in one run."""
     lab = Lab.up("bind", "before", PROJECT)
     try:
         _without_health_checks(lab)
@@ -64,7 +64,7 @@ def _compare(what: str, theirs: list[float], ours: list[float]) -> None:
 
 
 def _rollbacks(release: str, act: Callable[[Lab], None]) -> list[tuple[float, float]]:
-    """Each on a lab of its own: gap between the worker's processes, and total time, in seconds."""
+    """For each round, on a new lab: gap between the worker's processes and total time, in seconds."""
     rows = []
     for _ in range(ROUNDS):
         lab = Lab.up("single", release, PROJECT)
@@ -78,7 +78,7 @@ def _rollbacks(release: str, act: Callable[[Lab], None]) -> list[tuple[float, fl
 
 
 def _by_script(lab: Lab) -> None:
-    """With this environment's Compose, as ours."""
+    """Run the runbook's script with this environment's Compose, which our rollback uses too."""
     name = str(lab.containers(WORKER)[0].name)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     quiet = subprocess.DEVNULL
@@ -91,9 +91,9 @@ def _restart(container: Container) -> None:
 
 
 def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
-    """Wall time less the soak. Each replica has finished a document before, so that no test document is sent.
+    """Wall time less the soak, in seconds. Each replica finishes a document first, so no test document is sent.
 
-    On a lab without any rollback: found as it was left.
+    The lab has no rollback run and is judged as found.
     """
     lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", "--scale", f"{WORKER}={replicas}", WORKER)
     lab.wait_consuming()
@@ -114,7 +114,7 @@ def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
 
 
 def _without_health_checks(lab: Lab) -> None:
-    """Those of forty workers, every three seconds, take both cores: it is not they that are measured."""
+    """The health checks of 40 workers, every 3 s, would use both cores and distort the measurement."""
     path = lab.directory / "docker-compose.yml"
     tree = yaml.safe_load(path.read_text())
     for service in (WORKER, COORDINATOR):
@@ -124,7 +124,7 @@ def _without_health_checks(lab: Lab) -> None:
 
 
 def _work(lab: Lab, replicas: int) -> None:
-    """Documents, until each replica has finished one: which gets how many is the queue's choice."""
+    """Send documents until each replica has finished one: the queue chooses which replica gets how many."""
     for _ in range(MOST_ROUNDS):
         lab.load(replicas, wait_s=300)
         if all(b"completed successfully" in container.logs() for container in lab.containers(WORKER)):
@@ -138,7 +138,7 @@ def _rollback(root: Path, lab: Lab) -> None:
 
 
 def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
-    state = str(lab.directory / "state")  # goes with the lab: the next one of this name must not know its runs
+    state = str(lab.directory / "state")  # removed with the lab: the next lab of this name must not see its runs
     environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile), "ROLLBACK_GATE_STATE_DIRECTORY": state}
     command = [sys.executable, "-m", "invoke", "--search-root", str(root), *arguments]
     quiet = subprocess.DEVNULL
@@ -146,7 +146,7 @@ def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
 
 
 def _gap(lab: Lab, act: Callable[[], None]) -> float:
-    """From the worker's last `die` to its next start."""
+    """Seconds from the worker's last `die` event to its next start."""
     began = time.time()
     act()
     worker = lab.containers(WORKER)[0]

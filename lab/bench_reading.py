@@ -1,4 +1,4 @@
-"""`invoke bench`: a log of a gigabyte against `docker logs > /dev/null`; completeness of a million documents."""
+"""`invoke bench`: reading a 1 GB log against `docker logs > /dev/null`; completeness of a million documents."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ while left > 0:
 
 
 def assess(profile: Path) -> None:
-    """What an assessment reads: a log with its errors and documents, and the curve of completeness."""
+    """Measure what an assessment reads: a log with its errors and documents, and the curve of completeness."""
     read_logs(profile, "assess", rounds=1)
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
@@ -58,7 +58,7 @@ def assess(profile: Path) -> None:
 
 
 def read_logs(profile: Path, what: str = "verify", rounds: int = ROUNDS) -> None:
-    """Time of both sides by turns, and the memory of a process that reads. `what`: verify, or assess."""
+    """Measure both sides in turn, and the memory of a reading process. `what`: verify or assess."""
     client = docker.from_env()
     ensure_images(client)
     container_id = _written(client)
@@ -96,7 +96,7 @@ def _written(client: docker.DockerClient) -> str:
 
 
 def completeness() -> None:
-    """With the index that the record advises, and without."""
+    """Measure with the index that the record advises, and without it."""
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
         profile = load(lab.profile, {}, ()).profile
@@ -116,7 +116,7 @@ def completeness() -> None:
 
 
 def _filled(lab: Lab, count: int = DOCUMENTS, newer: int = 100) -> Instant:
-    """Documents a second apart; so many of them are newer than the moment that is returned."""
+    """Store documents 1 s apart; returns the moment after which `newer` of them were created."""
     now = datetime.now(UTC).replace(tzinfo=None)
     rows = lab.database.client["gvpocr"].get_collection("enriched_documents")
     for first in range(0, count, BATCH):
@@ -155,7 +155,7 @@ def _output(*command: str) -> str:
 
 
 def main(container_id: str, profile: str, what: str) -> None:
-    """In a process of its own: read one container's log, print what it took."""
+    """Read one container's log in a separate process and print the memory used."""
     loaded = load(Path(profile), {}, ()).profile
     listener = HistoryListener(loaded.triggers) if what == "assess" else None
     engine = engines.connect(os.environ)

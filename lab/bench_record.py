@@ -1,4 +1,4 @@
-"""What writing a record costs beyond pytest: on readings as large as they can get, against pytest-html's own page."""
+"""What writing a record costs beyond pytest, on readings as recorded and as large as they can get."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS, GOAL_S, GOAL_BYTES = 5, 1.0, 1 << 20
 
 
 def record() -> None:
-    """Ours (context, data, page, digests), and the empty page that it is compared with: the same file, written once."""
+    """Measure writing a record (context, data, page, digests) as recorded and with the most documents."""
     recorded = next(one for one in all_of_them() if isinstance(one.readings.documents, DocumentsReading))
     few, many = _seconds(recorded, 0), _seconds(recorded, MOST)
     with tempfile.TemporaryDirectory() as folder:

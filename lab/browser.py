@@ -1,4 +1,4 @@
-"""Debian's chromium, driven by playwright: what it shows of a page, what it fetches, and what axe finds in it."""
+"""Debian's chromium, driven by playwright: what a page shows, what it fetches, and what axe finds in it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
 ]
 _OWN = ("file:", "data:", "blob:")
-_AXE_S = 120  # page.evaluate has no limit of its own
+_AXE_S = 120  # page.evaluate has no time limit
 
 
 @dataclass
 class Seen:
-    """`errors`: of the console and of scripts; `outside`: addresses that the page asked for beyond itself."""
+    """`errors`: from the console and from scripts; `outside`: other addresses that the page requested."""
 
     page: Page
     errors: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Seen:
         return str(self.page.evaluate("() => getComputedStyle(document.body).backgroundColor"))
 
     def violations(self) -> list[str]:
-        """Of axe's rules, each with the elements that break it. Not without JavaScript: it would wait for ever."""
+        """Violations of axe's rules, with the elements. Do not call without JavaScript: it would wait forever."""
         self.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
         signal.alarm(_AXE_S)
         try:

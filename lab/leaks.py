@@ -1,4 +1,4 @@
-"""Searching finished files for planted secrets, as whoever decodes them would see them."""
+"""Search finished files for planted secrets, in plain and decoded form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def leaks(texts: Mapping[str, str], planted: Iterable[str]) -> list[str]:
-    """Where a planted secret can be read: the names of those texts."""
+    """Names of the texts in which a planted secret can be read."""
     secrets = tuple(planted)
     return [
         where for where, text in texts.items() if any(secret in form for form in decoded(text) for secret in secrets)
@@ -21,7 +21,7 @@ def leaks(texts: Mapping[str, str], planted: Iterable[str]) -> list[str]:
 
 
 def files(*folders: Path, but: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Every file below the folders as text; `but`: folders by these names are left out."""
+    """Every file below the folders as text; `but`: names of folders to leave out."""
     return {
         str(path): path.read_text(errors="replace")
         for folder in folders
@@ -31,7 +31,7 @@ def files(*folders: Path, but: frozenset[str] = frozenset()) -> dict[str, str]:
 
 
 def decoded(text: str) -> list[str]:
-    """As it is, and as whoever decodes entities, JSON, URLs and base64 would see it."""
+    """The text as it is, and with entities, JSON, URLs and base64 decoded."""
     unescaped = html.unescape(html.unescape(text))
     plain = [text, unescaped, urllib.parse.unquote_plus(unescaped), unescaped.replace('\\"', '"').replace("\\/", "/")]
     for blob in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text):

@@ -1,8 +1,8 @@
-"""`invoke mutate`: each assertion of a check is taken away in turn; an entry of the catalogue must then come out wrong.
+"""`invoke mutate`: removes each assertion of a check in turn; an entry of the catalogue must then come out wrong.
 
-Judged on recorded readings (tests/readings), so that a mutant takes a second. An assertion is an `if` of a rule whose
-body concludes that something failed or could not be told, or names what is wrong. Parts of a condition are not taken
-away one by one.
+Judged on recorded readings (tests/readings), so a mutant takes 1 s. An assertion is an `if` of a rule whose body
+concludes that something failed or is inconclusive, or names what is wrong. Parts of a condition are not removed one
+by one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ MODULES = (*CHECKS, "start", "consuming", "unproven", "processed")  # the rules 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`line`: of the assertion that is gone. `killed_by`: the first entry that comes out wrong without it, or "".
+    """`line`: of the removed assertion. `killed_by`: the first entry that comes out wrong without it, or "".
 
-    `by_breaking`: only because a test of the gate then breaks down and concludes nothing, which is never GO either.
+    `by_breaking`: only because a test of the gate then raises and concludes nothing, which is never GO either.
     """
 
     module: str
@@ -37,7 +37,7 @@ class Mutant:
 
 
 def run() -> list[Mutant]:
-    """Every mutant of every check. Raises AssertionError where the catalogue does not come out right unchanged."""
+    """Every mutant of every check. Raises AssertionError if an entry comes out wrong without any mutation."""
     recorded = all_of_them()
     wrong = [f"{one.name}: {why}" for one in recorded if (why := one.why_not())]
     assert recorded and not wrong, f"without any mutation: {wrong or 'there are no readings'}"
@@ -67,7 +67,7 @@ def _assertions(tree: ast.AST) -> list[ast.If]:
 
 
 def _concludes(body: list[ast.stmt]) -> bool:
-    """Its last statement returns what a failing assertion returns."""
+    """True if the last statement returns what a failing assertion returns."""
     last = body[-1]
     if not isinstance(last, ast.Return) or last.value is None:
         return False
@@ -78,7 +78,7 @@ def _concludes(body: list[ast.stmt]) -> bool:
 
 
 def _load(module: ModuleType, tree: ast.Module) -> None:
-    """Into the module that is there: others hold it by its name."""
+    """Load into the existing module, which other modules hold by name."""
     exec(compile(tree, str(module.__file__), "exec"), module.__dict__)
 
 

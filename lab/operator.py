@@ -1,4 +1,4 @@
-"""Someone who uses the product on a lab, as any other process would: for the catalogue and the end-to-end tests."""
+"""Use of the product on a lab from a separate process, for the catalogue and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUICK = ("limits.soak_s=1", "completeness.minimum_sample=4")
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that ended, with all that it printed."""
+    """A finished command: its exit status and all its output."""
 
     status: int
     output: str
@@ -28,14 +28,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Operator:
-    """Someone with a shell: calls tasks from another directory than the project's, against one lab."""
+    """An operator at a shell, who runs tasks against one lab from outside the project's directory."""
 
     lab: Lab
     reports: Path
     root: Path = ROOT
 
     def command(self, *arguments: str) -> list[str]:
-        if self.root != ROOT:  # somebody's copy of the project, whose tasks.py Invoke finds
+        if self.root != ROOT:  # a copy of the project, whose tasks.py Invoke finds
             return [sys.executable, "-m", "invoke", "--search-root", str(self.root), *arguments]
         return [sys.executable, "-P", "-m", "rollback_gate", *arguments]
 
@@ -48,12 +48,12 @@ class Operator:
             "ROLLBACK_GATE_PROFILE": str(self.lab.profile),
             "ROLLBACK_GATE_REPORTS": str(self.reports),
             "ROLLBACK_GATE_STATE_DIRECTORY": str(self.reports.parent / "state"),
-            "ROLLBACK_GATE__LIMITS__BEFORE_S": "0",  # seconds at every rollback; whoever means it asks for it
+            "ROLLBACK_GATE__LIMITS__BEFORE_S": "0",  # costs seconds at every rollback; tests that need it set it
         }
         return {**base, **own, **environ}
 
     def invoke(self, *arguments: str, answers: str = "", **environ: str) -> Ended:
-        """`answers`: what is typed; then the input ends."""
+        """Run one command to its end. `answers`: typed as input, which then ends."""
         return self.run(self.command(*arguments), answers, **environ)
 
     def run(self, command: list[str], answers: str = "", **environ: str) -> Ended:
@@ -72,7 +72,7 @@ class Operator:
 
     @contextmanager
     def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
-        """A command that goes on in the background, with an input that stays open."""
+        """A command that runs in the background, with an input that stays open."""
         process = subprocess.Popen(
             self.command(*arguments),
             env=self.environment(**environ),

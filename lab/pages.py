@@ -1,8 +1,8 @@
-"""The operator's page: its commands are run on a lab, in their order, and what they print stands below each.
+"""The operator's page: its commands are run on a lab in order, and each command's output is written below it.
 
-In a fenced block every line that begins with `$ ` is a command. What has to happen in between without the reader stands
-in a comment on a line of its own: `<!-- lab: deploy phase1 -->` calls that method of the lab, `<!-- types: yes -->`
-answers the questions of the next command.
+In a fenced block every line that begins with `$ ` is a command. Steps that the reader does not see are comments on a
+line of their own: `<!-- lab: deploy phase1 -->` calls that method of the lab, `<!-- types: yes -->` answers the
+questions of the next command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "operator.md"
 FENCE, PROMPT = "```", "$ "
 _DIRECTIVE = re.compile(r"<!-- (lab|types): (.*) -->")
 _SHORT = {"ROLLBACK_GATE__LIMITS__SOAK_S": "2", "ROLLBACK_GATE__LIMITS__STABILISE_S": "2"}
-# What is another one each time. The rest must be as it stands on the page.
+# What differs from run to run. The rest must match the page.
 _BLANKS = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}"), "<id>"),
     (re.compile(r"\.backup\.\d{8}_\d{6}"), ".backup.<time>"),
@@ -30,7 +30,7 @@ _BLANKS = (
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "<digest>"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms|minutes|MB)\b"), "<amount>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
-    # How often a process that crashes was restarted by then is chance, and with it how the table wraps.
+    # The number of restarts of a crashing process is chance, and it changes how the table wraps.
     (re.compile(r"^ Answer +Trigger.*?(?=^  \d+ of \d+ triggers)", re.MULTILINE | re.DOTALL), "<table>"),
     (re.compile(r"\d+ of \d+ triggers"), "<triggers>"),
 )
@@ -38,7 +38,7 @@ _BLANKS = (
 
 @dataclass
 class Session:
-    """One reader of the page, at a shell: `$?` is the status of the command before."""
+    """One reader of the page at a shell: `$?` is the exit status of the previous command."""
 
     operator: Operator
     status: int = 0
@@ -58,7 +58,7 @@ class Session:
         self.clean = clean
 
     def direct(self, kind: str, words: str) -> None:
-        """Something that the reader does not see."""
+        """Run a step that the reader does not see."""
         name, *arguments = words.split()
         if kind == "types":
             self.answers = "".join(f"{word}\n" for word in words.split())
@@ -69,7 +69,7 @@ class Session:
             method(*(int(one) if one.isdigit() else one for one in arguments))
 
     def run(self, command: str) -> list[str]:
-        """What it prints, line by line. Raises ValueError for a command that is none of ours."""
+        """The command's output, line by line. Raises ValueError for a command that is not ours."""
         if command == "echo $?":
             return [str(self.status)]
         name, *arguments = shlex.split(command, comments=True)
@@ -81,12 +81,12 @@ class Session:
         return [line.rstrip() for line in self.clean(ended.output).splitlines()]
 
     def _found(self, word: str) -> str:
-        """`report.html` is that of the newest record."""
+        """Path of the newest record's page for `report.html`; any other word is unchanged."""
         return str(self.operator.newest_record()["folder"] / word) if word == "report.html" else word
 
 
 def played(text: str, session: Session) -> str:
-    """The page with what its commands print now."""
+    """The page with its commands' present output."""
     return "\n".join(_lines(text.splitlines(), session)) + "\n"
 
 
@@ -96,7 +96,7 @@ def _lines(lines: Iterable[str], session: Session) -> Iterator[str]:
         if line.startswith(FENCE):
             is_inside = not is_inside
         elif is_inside and not line.startswith(PROMPT):
-            continue  # what was printed before
+            continue  # earlier output
         elif found := _DIRECTIVE.fullmatch(line):
             session.direct(found[1], found[2])
         yield line
@@ -105,12 +105,12 @@ def _lines(lines: Iterable[str], session: Session) -> Iterator[str]:
 
 
 def blanked(text: str) -> str:
-    """Without what is another one at each run."""
+    """The text without the parts that differ from run to run."""
     for pattern, shown in _BLANKS:
         text = pattern.sub(shown, text)
     return re.sub(r" +", " ", re.sub("─+", "─", text))
 
 
 def write(operator: Operator, page: Path = PAGE) -> None:
-    """Run all of the page, and write it anew."""
+    """Run the whole page and rewrite it."""
     page.write_text(played(page.read_text(encoding="utf-8"), Session(operator)), encoding="utf-8")

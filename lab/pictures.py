@@ -1,4 +1,4 @@
-"""The pictures of three records in docs/: made of real runs, and known to be current by what draws a page."""
+"""The pictures of three records in docs/, made from real runs; a digest of the drawing code shows if they are stale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTH, _HIGHEST = 1100, 1250
 
 
 def drawn_by() -> str:
-    """Digest of all that draws a page."""
+    """Digest of all files that draw a page."""
     places = [ROOT / "rollback_gate/record" / name for name in _DRAWING]
     files = [one for place in places for one in (sorted(place.iterdir()) if place.is_dir() else [place])]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
@@ -31,7 +31,7 @@ def digest_of(name: str) -> str:
 
 
 def make(operator: Operator) -> None:
-    """Of a lab on which Phase 1 runs. Raises LabError where a run does not end as its picture is called."""
+    """Make the pictures on a lab that runs Phase 1. Raises LabError if a run does not end as its picture needs."""
     pages = _pages(operator)
     with started() as browser:
         for name, page in pages.items():
@@ -44,7 +44,7 @@ def make(operator: Operator) -> None:
 
 
 def _pages(operator: Operator) -> Mapping[str, Path]:
-    """Rolled back; the files restored, and nobody restarted; and an old code that cannot start."""
+    """Pages of three runs: rolled back; files restored without a restart; old code that cannot start."""
     lab, found = operator.lab, {}
     lab.load(12)
     _ended(operator, 0, "rollback", "--reason", "documents fail with timeouts", "verify")

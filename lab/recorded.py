@@ -1,4 +1,4 @@
-"""Readings that `invoke selftest --readings` kept: read again, and judged by the gate's own tests, without pytest."""
+"""Readings that `invoke selftest --readings` kept, read back and judged by the gate's own tests without pytest."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Recorded:
         return cls(path.name.removesuffix(".json.gz"), entry, row["slots"], readings, profile)
 
     def why_not(self) -> str:
-        """ "" where the gate makes of it what it has to; every test must conclude something, none may break down."""
+        """Why the answer is not the required one, or ""; every test must conclude something and none may break."""
         ran = claims_of(self)
         silent = [test for test, one in ran.items() if one.claim is None]
         if silent:
@@ -64,7 +64,7 @@ class Recorded:
 
 
 def all_of_them(folder: Path = FOLDER) -> list[Recorded]:
-    """What was recorded, and what is derived from it."""
+    """All recorded readings, and those derived from them."""
     found = {path.name.removesuffix(".json.gz"): Recorded.read(path) for path in sorted(folder.glob("*.json.gz"))}
     return [*found.values(), *(_derived(one, found[one.base]) for one in DERIVED)]
 
@@ -74,7 +74,7 @@ def _derived(one: Derived, base: Recorded) -> Recorded:
 
 
 def claims_of(recorded: Recorded) -> dict[str, Ran]:
-    """What each test of tests/gate concludes from these readings; one that raises has concluded nothing."""
+    """What each test of tests/gate concludes from these readings; one that raises without a claim has none."""
     ran = {}
     for check in CHECKS:
         module = importlib.import_module(f"tests.gate.test_{check}")
@@ -94,7 +94,7 @@ def _slots(test: Callable[..., None], recorded: Recorded) -> tuple[str, ...]:
 
 
 def _subject(name: str, recorded: Recorded, slot: str, keep: Callable[[Claim], None]) -> subjects.Subject | None:
-    """What the fixture of this name gives; None for a replica that was not read."""
+    """What the fixture of this name returns; None for a replica that was not read."""
     readings, profile = recorded.readings, recorded.profile
     if name in _OF_REPLICAS:
         reading = next((r for r in readings.replicas if r.slot == slot), None)
@@ -116,7 +116,7 @@ def _asked(test: Callable[..., None], recorded: Recorded, slot: str) -> Ran:
 
 
 def from_plain(wanted: Any, value: Any) -> Any:
-    """The value of this type that `record.build.plain` made this of."""
+    """The value of type `wanted` that `record.build.plain` turned into `value`."""
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if isinstance(value, dict) and value.keys() == {"unmeasured"}:
         return Unmeasured(**value["unmeasured"])
@@ -136,6 +136,6 @@ def from_plain(wanted: Any, value: Any) -> Any:
 
 
 def _arm(arguments: tuple[Any, ...], value: Any) -> Any:
-    """Of a union, the one that is neither None nor Unmeasured; a plain value fits itself."""
+    """The type of a union that is neither None nor Unmeasured; a plain value takes its own type."""
     arms = [arm for arm in arguments if arm not in (type(None), Unmeasured)]
     return next((arm for arm in arms if isinstance(arm, type) and isinstance(value, arm)), arms[0])

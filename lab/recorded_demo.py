@@ -1,6 +1,6 @@
-"""`invoke demo --recorded`: the rules, the verdict and the page for real, on readings that a real run has left.
+"""`invoke demo --recorded`: the real rules, verdict and page, on readings from an earlier real run.
 
-For where no Docker Engine can be started. It is no verdict on anything that runs, and every page of it says so.
+For machines where no Docker Engine can be started. It is no verdict on a running system, and every page says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STORY = (
 
 
 def play(folder: Path, now: Instant, tell: Callable[[str], None]) -> Verdict:
-    """Judge each reading of the story, and write its page below `folder`. Returns the last verdict. Raises OSError."""
+    """Judge each reading of the story and write its page below `folder`. Returns the last verdict. Raises OSError."""
     verdict = Verdict.INCONCLUSIVE
     for name, says in STORY:
         tell(f"RECORDED: {says}")
@@ -53,7 +53,7 @@ def play(folder: Path, now: Instant, tell: Callable[[str], None]) -> Verdict:
 def _heading(recorded: Recorded, now: Instant) -> Heading:
     profile = recorded.profile
     return Heading(
-        kind=RECORDED,  # the gate takes only what verify wrote
+        kind=RECORDED,  # the gate accepts only verify's records
         record_id=f"recorded-{recorded.name}",
         began=now,
         operator="nobody: readings of an earlier run",

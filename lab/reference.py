@@ -1,4 +1,4 @@
-"""One reference deployment: started, deployed to, loaded, broken and removed."""
+"""One reference deployment: start it, deploy to it, load it, break it and remove it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "phase1-broken": ("phase1", "phase1-broken"),
 }
 VARIANTS = ("bind", "build", "single", "image")
-MANNERS = ("true", "tame")  # as the real worker; or one whose every document is as its first
+MANNERS = ("true", "tame")  # as the real worker; or every document behaves as a first one
 PACES = {"real": 1.0, "quick": 0.05}  # every wait and time limit of the lab is multiplied by this
 DEFAULT_PROJECT = "rollback-gate-lab"
 WORKER, COORDINATOR = "enrichment-worker", "enrichment-coordinator"
@@ -52,7 +52,7 @@ def labs_directory() -> Path:
 
 
 def default_compose() -> str:
-    """The Compose v5 binary of this environment, or else what the PATH has."""
+    """This environment's Compose v5 binary, or else the one on the PATH."""
     own = Path(sys.executable).parent / "docker-compose"
     return str(own) if own.exists() else shutil.which("docker-compose") or "docker-compose"
 
@@ -61,8 +61,8 @@ def default_compose() -> str:
 class Nature:
     """How a lab behaves. `grace`: how long a worker, which ignores SIGTERM, may take to stop.
 
-    `first_document` of a process: quick, slow (it waits out one time limit, and is delivered twice) or any (by chance,
-    as on the real system). A test asks for the one that it means.
+    `first_document` of a process: quick, slow (waits out one time limit and is delivered twice) or any (by chance, as
+    on the real system). A test sets the one that it needs.
     """
 
     manner: str = "true"
@@ -73,14 +73,14 @@ class Nature:
 
 @dataclass(frozen=True)
 class Lab:
-    """A deployment in `directory`. All state is on disk and in Docker: any process can open it again."""
+    """A deployment in `directory`. All state is on disk and in Docker, so any process can open it."""
 
     project: str
     directory: Path
 
     @classmethod
     def open(cls, project: str = DEFAULT_PROJECT) -> Lab:
-        """Raises LabError when no such lab is up."""
+        """Open a lab that is up. Raises LabError if there is none of this name."""
         lab = cls(project, labs_directory() / project)
         if not lab._settings_file.exists():
             raise LabError(f"no lab '{project}' is up: invoke lab.up")
@@ -95,7 +95,7 @@ class Lab:
         compose: str = "",
         nature: Nature = Nature(),
     ) -> Lab:
-        """A fresh lab of this variant, consuming; any release but `before` is deployed on top, as the team does."""
+        """Start a lab of this variant, consuming; a release other than `before` is then deployed as the team does."""
         choices = {
             "variant": (variant, VARIANTS),
             "release": (release, tuple(RELEASES)),
@@ -118,7 +118,7 @@ class Lab:
         return lab
 
     def deploy(self, release: str = "phase1") -> None:
-        """As the deployment guide: timestamped backup, new files, rebuild, containers anew."""
+        """Deploy as the deployment guide does: timestamped backup, new files, rebuild, recreate."""
         stamp = datetime.datetime.now().strftime("%Y%m%d_%H%M%S")  # noqa: DTZ005 - as the guide's `date`
         orchestrator = self.directory / ORCHESTRATOR
         shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
@@ -132,7 +132,7 @@ class Lab:
             self.wait_consuming()
 
     def heal(self, release: str = "before") -> None:
-        """Undo any break: files of this release, every service running, no document, nothing in the queue."""
+        """Undo any break: this release's files, every service running, no documents, an empty queue."""
         self._remove_strays()
         for service in (WORKER, COORDINATOR):
             for container in self.containers(service):
@@ -150,7 +150,7 @@ class Lab:
         for container in self.containers("nsqd"):
             container.restart(timeout=1)
         others = ("mongodb", "nsqd", "mcp-server")
-        if any([c.status for c in self.containers(name)] != ["running"] for name in others):  # else nothing is to do
+        if any([c.status for c in self.containers(name)] != ["running"] for name in others):  # else nothing to do
             self.compose("up", "-d", "--no-build", "--no-recreate", *others)
         self.mcp("envelope")
         self._empty_database()
@@ -158,7 +158,7 @@ class Lab:
         self.wait_consuming()
 
     def set(self, key: str, value: str) -> None:
-        """A setting of the lab's Compose file; it takes effect with the next recreate."""
+        """Change a setting of the lab's Compose file; it takes effect at the next recreate."""
         settings = self.settings | {key: value}
         self._settings_file.write_text("".join(f"{name}={text}\n" for name, text in settings.items()))
 
@@ -167,7 +167,7 @@ class Lab:
             shutil.rmtree(folder)
 
     def _remove_strays(self) -> None:
-        """Containers of this lab that are not of its Compose project, or of a service that it does not have."""
+        """Remove this lab's containers of another Compose project, or of a service that the lab does not have."""
         for left in self.engine.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"}):
             is_ours = left.labels.get("com.docker.compose.project") == self.project
             if not is_ours or left.labels.get("com.docker.compose.service") not in SERVICES:
@@ -184,28 +184,28 @@ class Lab:
     def put_files(self, release: str) -> None:
         for layer in RELEASES[release]:
             source = HERE / "releases" / layer
-            shutil.copytree(source, self.directory, dirs_exist_ok=True, copy_function=shutil.copyfile)  # written now
+            shutil.copytree(source, self.directory, dirs_exist_ok=True, copy_function=shutil.copyfile)  # mtime is now
 
     def recreate(self, *services: str) -> None:
         self.compose("up", "-d", "--no-deps", "--no-build", "--force-recreate", *services)
 
     def down(self) -> None:
-        """Leaves nothing of this lab behind: containers, network, worker image, files."""
-        self.close()  # before the database goes: a client would wait for it to end its sessions
+        """Remove everything of this lab: containers, network, worker image, files."""
+        self.close()  # before the database stops: a client would wait to end its sessions
         self._compose_down()
         label = f"{PROJECT_LABEL}={self.project}"
-        for left in self.engine.containers.list(all=True, filters={"label": label}):  # of builds that failed
+        for left in self.engine.containers.list(all=True, filters={"label": label}):  # from failed builds
             left.remove(force=True)
-        for image in self.engine.images.list(filters={"label": label}):  # kept ones of rollbacks and snapshots too
+        for image in self.engine.images.list(filters={"label": label}):  # also images kept by rollbacks and snapshots
             self.engine.images.remove(str(image.id), force=True)
         self.engine.images.prune({"dangling": True, "label": label})
         shutil.rmtree(self.directory)
         self.close()
 
     def _compose_down(self) -> None:
-        """Compose v1 can find a network held by a container it has just removed: once more, until not.
+        """Retry until it succeeds: Compose v1 can find a network held by a container that it has just removed.
 
-        The network alone may stay: the engine's fault is none of what is tested.
+        Only the network may remain: the engine's fault is not under test.
         """
         refused: list[LabError] = []
 
@@ -220,7 +220,7 @@ class Lab:
         try:
             self.wait(is_down, "compose down", 30)
         except LabError as error:
-            # Docker 20.10 can keep an endpoint whose container is gone; its network then goes when the engine restarts.
+            # Docker 20.10 can keep an endpoint whose container is gone; an engine restart then removes the network.
             ours = f"com.docker.compose.project={self.project}"
             is_gone = not self.engine.containers.list(all=True, filters={"label": ours})
             if not (is_gone and "has active endpoints" in str(refused[-1])):
@@ -229,7 +229,7 @@ class Lab:
     # --- what goes in and what comes out
 
     def load(self, count: int, prefix: str = "letter", wait_s: float = 60) -> list[str]:
-        """Send documents through the queue and wait until all are saved; their ids."""
+        """Send documents through the queue and wait until all are saved; returns their ids."""
         stamp = secrets.token_hex(3)
         ids = [f"{prefix}-{stamp}-{number}.jpg" for number in range(count)]
         self.publish(*ids)
@@ -238,7 +238,7 @@ class Lab:
         return ids
 
     def publish(self, *document_ids: str) -> None:
-        """Together, so that each consumer that is ready gets one."""
+        """Publish documents together, so that each ready consumer gets one."""
         text = "S.N. Goenka\nVipassana International Academy\n15th March 1985\nDear Friend, ..."
         ocr = {"text": text, "full_text": text, "detected_language": "en", "confidence": 0.9}
         common = {"enrichment_job_id": "enrich_lab", "ocr_data": ocr}
@@ -250,7 +250,7 @@ class Lab:
         urllib.request.urlopen(url, data=body.encode(), timeout=5).close()
 
     def mcp(self, mode: str) -> None:
-        """Switch what the MCP server answers, while it runs (the modes are described in services/mcp_server.py)."""
+        """Switch what the running MCP server answers (services/mcp_server.py describes the modes)."""
         server = self.containers("mcp-server")[0]
         server.exec_run(["sh", "-c", f"echo {mode} > /run/mcp-mode"])
 
@@ -274,7 +274,7 @@ class Lab:
         )
 
     def close(self) -> None:
-        """The connections that this object opened; the lab goes on."""
+        """Close the connections that this object opened; the lab keeps running."""
         for name in ("engine", "_mongo"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
@@ -288,7 +288,7 @@ class Lab:
     # --- waiting and commands
 
     def wait_consuming(self) -> None:
-        """The workers consume, and the coordinator has connected: one that has not yet dies with the database."""
+        """Wait until the workers consume and the coordinator is connected: unconnected, it dies with the database."""
 
         def has_said(container: Container, text: bytes) -> bool:
             started = container.attrs["State"]["StartedAt"]
@@ -360,7 +360,7 @@ class Lab:
         self.profile.write_text(profile_text(self.directory, self.project, variant, ports, PACES[nature.pace]))
 
     def build_image(self) -> None:
-        """By Compose where the service can be built; else as whoever delivers images would, with a tag of its own."""
+        """Build with Compose where the service can be built; else as a delivered image, with a tag of its own."""
         if self.variant in ("build", "single"):
             self.compose("build", WORKER)
             return
@@ -380,7 +380,7 @@ def compose_file(variant: str) -> str:
 
 
 def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str], scale: float) -> str:
-    """The lab's profile: Phase 1's, with this deployment's addresses and the time limits of its pace."""
+    """The lab's profile: Phase 1's, with this deployment's addresses and its pace's time limits."""
     phase1 = HERE.parent / "profiles" / "phase1.toml"
     return f"""format = 2
 extends = "{phase1}"
@@ -419,7 +419,7 @@ sample_wait_s = {20 * scale}
 
 
 def _free_ports(count: int) -> list[str]:
-    """Below those that the kernel gives to connections: while a server is stopped, nobody else may get its port."""
+    """Ports below the ephemeral range: no connection may take the port of a stopped server."""
     found: set[str] = set()
     while len(found) < count:
         port = 15_000 + secrets.randbelow(17_000)

@@ -1,4 +1,4 @@
-"""`invoke selftest`: every entry of the catalogue on a real deployment, several labs at once; table and score."""
+"""`invoke selftest`: runs every catalogue entry on a real deployment, several labs at once; prints table and score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lab.images import LabError
 from lab.operator import QUICK, Operator, settings
 from lab.reference import Lab
 
-STATIONS = 3  # labs at once: most of the time each of them waits
+STATIONS = 3  # labs at once: each waits most of the time
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """`why_not`: "" where the gate said what it had to."""
+    """`why_not`: "" if the gate gave the required answer."""
 
     job: Job
     verdict: str
@@ -44,7 +44,7 @@ class Row:
 
 
 def of_the_core() -> list[str]:
-    """The first entry of each group and verdict: every kind of sabotage, on real parts, within minutes."""
+    """The first entry of each group and verdict: every kind of sabotage on a real deployment, within minutes."""
     first: dict[tuple[str, str], str] = {}
     for entry in CATALOGUE:
         first.setdefault((entry.group, entry.verdict), entry.name)
@@ -65,7 +65,7 @@ def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
 
 @dataclass
 class Work:
-    """What is left to do; a station goes on with the variant that it has up, if it can."""
+    """The jobs left; a station keeps the variant that it has up, if it can."""
 
     left: list[Job]
     lock: Lock = field(default_factory=Lock)
@@ -83,7 +83,7 @@ class Work:
 
 @dataclass
 class Station:
-    """One lab after another; each entry finds it healed."""
+    """Runs one lab after another; each entry starts on a healed lab."""
 
     number: int
     folder: Path
@@ -111,7 +111,7 @@ class Station:
         return Row(job, judged.verdict, why_not, time.monotonic() - began)
 
     def _sabotaged(self, job: Job) -> Operator:
-        """A lab that this entry was done to. One that cannot be had says nothing of the gate: once more, anew."""
+        """A lab with this entry applied. A lab failure is not the gate's, so it is retried once on a new lab."""
         try:
             operator = self._ready(job)
             job.entry.apply(operator.lab)
@@ -148,7 +148,7 @@ class Station:
 
 
 def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
-    """How many entries did not come to what they must. `readings`: where to keep what was measured."""
+    """Return the number of entries with a wrong answer. `readings`: the folder to keep readings in; None keeps none."""
     todo = jobs(full, only)
     rows: list[Row] = []
     began = time.monotonic()
@@ -166,7 +166,7 @@ def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
                 done.result()
     print(table(sorted(rows, key=lambda row: todo.index(row.job))))
     for row in rows:
-        if row.why_not:  # again, where the end of a long log shows it
+        if row.why_not:  # repeated, so that the end of a long log shows it
             print(f"✘ {row.job.name}: {row.why_not}")
     print(f"{score(rows)}; {time.monotonic() - began:.0f} s")
     return sum(bool(row.why_not) for row in rows)
@@ -200,7 +200,7 @@ def score(rows: Iterable[Row]) -> str:
 
 
 def keeping(folder: Path | None) -> Callable[[Job, Judged], None]:
-    """Keeps the readings of each entry whose verify went to its end, for the mutation run."""
+    """Return a function that keeps the readings of each entry whose verify completed, for the mutation run."""
 
     def keep(job: Job, judged: Judged) -> None:
         measured = judged.record.get("readings")

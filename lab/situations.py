@@ -1,6 +1,6 @@
 """Situations after a deployment, and what `invoke assess` must decide in each: every rule fires, and does not fire.
 
-One table. `prepare` works on a lab that runs Phase 1, with an MCP server that answers well and no document. Hours are
+One table. `prepare` works on a lab that runs Phase 1, with an MCP server that answers well and no documents. Hours are
 seconds here: each situation sets the profile's windows as it needs them (`EARLY`, `LATE`).
 """
 
@@ -16,15 +16,15 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
 
 EARLY = ("triggers.after_s=1800", "triggers.wait_s=7200")  # just deployed
-MIDDLE = ("triggers.after_s=0", "triggers.wait_s=7200")  # half an hour is over, the wait is not
+MIDDLE = ("triggers.after_s=0", "triggers.wait_s=7200")  # half an hour has passed, the wait is not over
 LATE = ("triggers.after_s=0", "triggers.wait_s=0")  # the wait is over
 SAMPLE = ("completeness.minimum_sample=4",)
-SOON = ("triggers.documents=3",)  # so many failures in a row are all
+SOON = ("triggers.documents=3",)  # this many failures in a row count as all
 
 
 @dataclass(frozen=True)
 class Situation:
-    """`age_s`: how long ago the change was deployed; 0: just before `prepare`. `words`: in the reason."""
+    """`age_s`: seconds since the change was deployed; 0: just before `prepare`. `words`: in the reason."""
 
     name: str
     says: str
@@ -60,7 +60,7 @@ def broken(lab: Lab) -> None:
 
 
 def broken_then_mended(lab: Lab) -> None:
-    """Somebody has deployed it again, mended: the import errors are history."""
+    """A fixed version was deployed after the broken one: the import errors are history."""
     lab.deploy("phase1-broken")
     lab.put_files("before")
     lab.put_files("phase1")
@@ -69,7 +69,7 @@ def broken_then_mended(lab: Lab) -> None:
 
 
 def failing(lab: Lab, which: str = "True") -> None:
-    """Documents fail in the worker itself, after they were picked up."""
+    """Documents fail in the worker itself, after pick-up."""
     plant.change(
         lab,
         plant.WORKER_FILE,
@@ -116,19 +116,19 @@ def slow_by_itself(lab: Lab) -> None:
 
 
 def faster(lab: Lab) -> None:
-    """Than the lab's own time: what waits and tries again is done before the queue delivers it again."""
+    """Run faster than the lab's pace: waits and retries end before the queue delivers the document again."""
     plant.change(lab, plant.CONFIG, '"LAB_TIME_SCALE", "0.05"', '"LAB_TIME_SCALE_IN_LIFE", "0.001"')
     plant.restart(lab)
 
 
 def slow_by_mcp(lab: Lab) -> None:
-    """The server takes connections and never answers a call: each tool waits for its own time limit."""
+    """The MCP server accepts connections and never answers a call: each tool waits out its own time limit."""
     faster(lab)
     with_mcp("slow", 4)(lab)
 
 
 def overloaded(lab: Lab) -> None:
-    """It was, and is well again."""
+    """The MCP server was overloaded and has recovered."""
     faster(lab)
     with_mcp("overload", 4)(lab)
     lab.mcp("rich")
@@ -140,7 +140,7 @@ def unexpected(lab: Lab, lines: int) -> None:
 
 
 def silent_mcp(lab: Lab) -> None:
-    """It takes connections and answers no call; nobody has sent a document yet."""
+    """The MCP server accepts connections and answers no call; no document has been sent yet."""
     lab.mcp("slow")
 
 
@@ -157,7 +157,7 @@ def old_noise(lab: Lab) -> None:
 
 
 def rising(lab: Lab) -> None:
-    """Four documents every ten seconds, each ten better than those before."""
+    """Four documents every 10 s; each group scores higher than the one before."""
     for number, score in enumerate((0.22, 0.30, 0.38, 0.46)):
         plant.documents(lab, 4, score, age_s=35 - number * 10)
     with_mcp("partial", 4)(lab)
@@ -455,7 +455,7 @@ SITUATIONS = (
 
 
 def prepare(lab: Lab, situation: Situation) -> list[str]:
-    """The lab, put into the situation; and how `invoke assess` is then to be called."""
+    """Put the lab into the situation; returns the arguments for `invoke assess`."""
     began = Instant.from_epoch_s(time.time())
     lab.heal("phase1")
     lab.mcp("rich")

@@ -66,7 +66,7 @@ def deploy(_: Context, release: str = "phase1", project: str = DEFAULT) -> None:
 
 @task(help={"count": "how many documents", "project": PROJECT})
 def load(_: Context, count: int = 2, project: str = DEFAULT) -> None:
-    """Send documents through the queue and wait until they are saved: one for each worker, where further ones hang."""
+    """Send documents through the queue and wait until they are saved (a true-manner worker finishes only one)."""
     from lab.reference import Lab
 
     with lab_errors():
@@ -93,7 +93,7 @@ def break_(_: Context, name: str, project: str = DEFAULT) -> None:
     positional=["mode"], help={"mode": "rich, partial, envelope, blank, errors, slow, refused ...", "project": PROJECT}
 )
 def mcp(_: Context, mode: str, project: str = DEFAULT) -> None:
-    """Switch what the lab's MCP server answers."""
+    """Switch how the lab's MCP server answers."""
     from lab.reference import Lab
 
     with lab_errors():
@@ -102,7 +102,7 @@ def mcp(_: Context, mode: str, project: str = DEFAULT) -> None:
 
 @contextmanager
 def _operator(release: str) -> Iterator[Operator]:
-    """Of a lab of its own, for as long as a page or picture is made."""
+    """An operator on a lab of its own, up while a page or picture is made."""
     import tempfile
     from pathlib import Path
 
@@ -119,7 +119,7 @@ def _operator(release: str) -> Iterator[Operator]:
 
 @task
 def pages(_: Context) -> None:
-    """Write docs/operator.md anew: its commands are run on a lab, which takes two minutes."""
+    """Rewrite docs/operator.md by running its commands on a lab (takes 2 minutes)."""
     from lab.pages import write
 
     with _operator("before") as operator:
@@ -128,7 +128,7 @@ def pages(_: Context) -> None:
 
 @task
 def pictures(_: Context) -> None:
-    """Make the pictures of records in docs/ anew: of three runs on a lab, which takes four minutes."""
+    """Remake the pictures of records in docs/ from three runs on a lab (takes 4 minutes)."""
     from lab.pictures import make
 
     with _operator("phase1") as operator:

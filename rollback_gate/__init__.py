@@ -1,1 +1,1 @@
-"""Rolls a change back and judges, from evidence on the live system, whether it really is gone."""
+"""Reverts a change and judges, from evidence on the live system, whether the rollback took effect."""

@@ -11,10 +11,10 @@ from rollback_gate.tasks.program import program
 
 
 def main() -> None:
-    """Run the command line that this process was called with; exits with its status."""
+    """Runs the command line of this process; exits with its status."""
     here = root()
     if is_checkout(here):
-        sys.path.insert(0, str(here))  # lab and tests: started with -P, nothing of the current directory is found
+        sys.path.insert(0, str(here))  # lab and tests: -P keeps the current directory off the path
     program(here, os.environ.get(VARIABLE) or "rollback-gate").run(["rollback-gate", *sys.argv[1:]])
 
 

@@ -1,4 +1,4 @@
-"""Confidence intervals by Student's t: the dozen lines of statistics that two places need."""
+"""Confidence intervals by Student's t, in a dozen lines of statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """Student's t, by Hill's expansion around the normal quantile; for 1 and 2 degrees in closed form."""
+    """Quantile of Student's t, by Hill's expansion around the normal quantile; closed form for 1 and 2 degrees."""
     if degrees == 1:
         return math.tan(math.pi * (probability - 0.5))
     if degrees == 2:
@@ -20,5 +20,5 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 
 def half_width(deviation: float, count: int, confidence: float) -> float:
-    """Of the interval around a mean. `deviation`: of the sample; `count`: at least two."""
+    """Half the width of the interval around a mean. `deviation`: of the sample; `count`: at least two."""
     return t_quantile(0.5 + confidence / 2, count - 1) * deviation / math.sqrt(count)

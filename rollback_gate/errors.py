@@ -1,4 +1,4 @@
-"""What can go wrong, few types. Each holds its evidence, says what to do next and knows the exit code."""
+"""The few types of errors. Each holds its evidence, a remedy and the exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rollback_gate.model import ExitCode
 
 
 class RollbackGateError(Exception):
-    """Base: `message` names the thing, `remedy` what to do next."""
+    """Base: `message` names the problem, `remedy` what to do next."""
 
     exit_code = ExitCode.INCONCLUSIVE
 
@@ -20,13 +20,13 @@ class RollbackGateError(Exception):
 
 
 class WrongSetting(RollbackGateError):
-    """Profile, environment or command line hold something that cannot be right."""
+    """Profile, environment or command line hold an invalid value."""
 
     exit_code = ExitCode.WRONG_SETTING
 
 
 class Refused(RollbackGateError):
-    """Preflight found a reason not to begin. Nothing was touched."""
+    """Preflight found a reason not to start. Nothing was touched."""
 
     exit_code = ExitCode.REFUSED
 
@@ -38,10 +38,10 @@ class Locked(RollbackGateError):
 
 
 class RollbackFailed(RollbackGateError):
-    """A step failed after something had been touched; the record says in what state the service is.
+    """A step failed after something had been touched; the record reports the state of the service.
 
-    `cause`: why, apart from which step it was. `run_id`, `record` (its page) and `state` (one line per container). All
-    are "" and empty until they are known.
+    `cause`: the reason, without the step. `run_id`, `record` (its page) and `state` (one line per container). All are
+    "" or empty until they are known.
     """
 
     exit_code = ExitCode.ROLLBACK_FAILED
@@ -52,7 +52,7 @@ class RollbackFailed(RollbackGateError):
 
 
 class EndedEarly(RollbackGateError):
-    """Somebody asked for an end while the last step of a run was done: it is done, and nobody has judged it."""
+    """A signal arrived during the last step of a run: the run is done, and not yet judged."""
 
     def __init__(self, message: str, remedy: str, run_id: str) -> None:
         super().__init__(message, remedy)
@@ -64,21 +64,21 @@ class Unreachable(RollbackGateError):
 
 
 class Unreadable(Unreachable):
-    """The engine answers, and does not give this: a log whose driver keeps none, for example."""
+    """The engine answers but does not provide this: for example, a log driver that keeps no logs."""
 
 
 class TrackerRefused(RollbackGateError):
-    """The tracker of tickets will not do it, however often it is asked: no such ticket, no right to it."""
+    """The ticket tracker refuses, and a retry will not help: no such ticket, or no permission."""
 
 
 class TrackerBusy(RollbackGateError):
-    """The tracker may do it later. `retry_after_s`: what it said itself, 0 for nothing."""
+    """The ticket tracker may accept it later. `retry_after_s`: the wait it asked for, 0 for none."""
 
     retry_after_s = 0.0
 
 
 class CommandFailed(RollbackGateError):
-    """A command exited with another status than 0, or not in time."""
+    """A command exited with a status other than 0, or timed out."""
 
     def __init__(self, argv: tuple[str, ...], status: str, output: str, remedy: str = "") -> None:
         self.argv, self.status, self.output = argv, status, output

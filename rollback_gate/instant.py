@@ -17,7 +17,7 @@ class Instant:
 
     @classmethod
     def parse(cls, text: str) -> Instant:
-        """From RFC 3339 with up to nine digits of fraction. Raises ValueError on anything else."""
+        """Parses RFC 3339 with up to nine digits of fraction. Raises ValueError for anything else."""
         match = _RFC3339.match(text.strip())
         if not match:
             raise ValueError(f"not an RFC 3339 time with a zone: {text!r}")
@@ -43,11 +43,11 @@ class Instant:
 
     @property
     def seconds_text(self) -> str:
-        """Exact, as the engine takes it: a float of today's seconds has no nanoseconds."""
+        """Exact seconds, as the engine accepts them: a float of the current time has no nanoseconds."""
         return f"{self.ns // 10**9}.{self.ns % 10**9:09d}"
 
     def to_datetime(self) -> datetime.datetime:
-        """Aware, UTC, cut to microseconds."""
+        """An aware datetime in UTC, truncated to microseconds."""
         return datetime.datetime.fromtimestamp(self.ns // 10**9, datetime.UTC).replace(
             microsecond=self.ns % 10**9 // 1000
         )
@@ -64,5 +64,5 @@ class Instant:
 
     @property
     def short(self) -> str:
-        """For people: to the second, UTC."""
+        """For display: to the second, UTC."""
         return self.to_datetime().strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,6 +1,6 @@
 """How the operator calls this tool: printed commands must work when they are pasted.
 
-Our texts name commands as `invoke TASK`, which is not on everybody's PATH.
+Our texts name commands as `invoke TASK`, and invoke may not be on the PATH.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 DEFAULT = "invoke"
 VARIABLE = "ROLLBACK_GATE_LAUNCHER"
 # A command of ours begins a text or line, stands in backticks, or follows a word or mark that introduces one.
-# Anywhere else the two words may be somebody's own: a reason, a log line, a file name.
+# Anywhere else the two words may come from elsewhere: a reason, a log line, a file name.
 _MARKS = ("→ ", "`", ": ", "; ", ", ", "$ ", "1. ", "2. ", "then ", "or ", "and ", "run ", "which ", "<code>")
 _BEFORE = rf"(?:^|{'|'.join(f'(?<={re.escape(mark)})' for mark in _MARKS)})"
 _TASKS = (
@@ -21,5 +21,5 @@ _COMMAND = re.compile(rf"{_BEFORE}invoke (?={_TASKS}(?![\w-]))", re.MULTILINE)
 
 
 def as_called(text: str, launcher: str) -> str:
-    """The text with every command of ours as `launcher` calls it, for example `rollback-gate verify`."""
+    """The text with each of our commands as `launcher` calls it, for example `rollback-gate verify`."""
     return text if launcher == DEFAULT else _COMMAND.sub(lambda _: f"{launcher} ", text)

@@ -1,4 +1,4 @@
-"""The words of the product as frozen values (DESIGN: the words, the verdict)."""
+"""The terms of the product as frozen values (DESIGN: the words, the verdict)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class Outcome(enum.StrEnum):
-    """What a claim, or a check, came to."""
+    """The outcome of a claim or a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -22,7 +22,7 @@ class Verdict(enum.StrEnum):
 
 
 class Decision(enum.StrEnum):
-    """What the runbook's triggers come to, calmest first (runbook, When to Rollback; Decision Tree)."""
+    """The conclusions of the runbook's triggers, calmest first (runbook, When to Rollback; Decision Tree)."""
 
     KEEP = "KEEP"
     WAIT = "WAIT"
@@ -38,7 +38,7 @@ class Decision(enum.StrEnum):
 
 
 class ExitCode(enum.IntEnum):
-    """The same for every task. 1 is Invoke's own, for wrong usage. Of assess: NO_GO is roll back now."""
+    """The same for every task. 1 is Invoke's own, for wrong usage. For assess, NO_GO means ROLL BACK NOW."""
 
     GO = 0
     WRONG_SETTING = 2
@@ -83,7 +83,7 @@ EXIT_OF_DECISION = {
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """Why something could not be measured. Takes the place of a reading; never an empty reading."""
+    """Why something could not be measured. Replaces a reading; it is never an empty reading."""
 
     what: str
     reason: str
@@ -93,7 +93,7 @@ class Unmeasured:
 
 
 class Evidence(enum.StrEnum):
-    """What a claim stands on, strongest first."""
+    """The evidence behind a claim, strongest first."""
 
     CODE = "code in the container"
     PROCESS = "state of the process"
@@ -107,8 +107,8 @@ class Evidence(enum.StrEnum):
 class Claim:
     """One statement of a check about one subject (a replica, the documents ...), with what was seen.
 
-    `note`, in a few words: of one that passed, what belongs beside the verdict; of any other one, what to do first. ""
-    for nothing.
+    `note`, in a few words: for a passed claim, a remark beside the verdict; for any other, what to do first. "" for
+    none.
     """
 
     outcome: Outcome
@@ -125,7 +125,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check concludes from its claims."""
+    """The conclusion of one check from its claims."""
 
     check: str
     outcome: Outcome
@@ -134,7 +134,7 @@ class Finding:
 
     @property
     def tally(self) -> str:
-        """How many of its assertions came to that."""
+        """How many of its assertions had this outcome."""
         count, asked = sum(claim.outcome is self.outcome for claim in self.claims), len(self.claims)
         ended = {Outcome.FAILED: " failed", Outcome.INCONCLUSIVE: " could not be judged"}.get(self.outcome, "")
         return f"{count} of {asked} assertions{ended}"
@@ -153,7 +153,7 @@ def inconclusive(subject: str, says: str | Unmeasured, *details: str) -> Claim:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """A measured failure wins over everything else; nothing at all is inconclusive."""
+    """A measured failure outweighs everything else; no outcome at all is inconclusive."""
     seen = set(outcomes)
     if Outcome.FAILED in seen:
         return Outcome.FAILED

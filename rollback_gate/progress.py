@@ -1,4 +1,4 @@
-"""A word on long waits: where there is no terminal, silence looks like a process that hangs."""
+"""Progress messages during long waits: without a terminal, silence looks like a hang."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERY_S = 15.0
 
 @dataclass
 class Waiting:
-    """Tells what is awaited, every `every_s` seconds at most; the first time after as many."""
+    """Reports what is awaited, at most every `every_s` seconds, first after `every_s` seconds."""
 
     tell: Callable[[str], None]
     clock: Callable[[], float]
@@ -23,7 +23,7 @@ class Waiting:
         self._told_at = self.clock()
 
     def on(self, says: Callable[[], str]) -> None:
-        """Called again and again while something is awaited. `says` is asked only when it is time to tell."""
+        """Call repeatedly during a wait. `says` is called only when a report is due."""
         now = self.clock()
         if now - self._told_at >= self.every_s:
             self._told_at = now
@@ -32,7 +32,7 @@ class Waiting:
 
 @contextmanager
 def ticking(tell: Callable[[str], None], says: str, every_s: float = EVERY_S) -> Iterator[None]:
-    """The same for what blocks: a build, a stop that takes its grace. Nothing is told any more once the block ends."""
+    """The same for a blocking call: a build, a stop with its grace period. Reports end with the block."""
     is_over = threading.Event()
 
     def tick() -> None:

@@ -1,4 +1,4 @@
-"""Secrets never reach output: the one place where text is cleaned."""
+"""Keeps secrets out of all output: the only place where text is redacted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import quote, quote_plus
 import markupsafe
 
 MASK = "[redacted]"
-# Every pattern here has to be linear in the length of a text, whatever the text: a log may hold anything, and a
-# rollback waits for it. So none begins with a repetition, and credentials in a URL are looked for word by word.
+# Every pattern here must be linear in the length of any text: a log may hold anything, and a rollback waits for it.
+# So none begins with a repetition, and credentials in a URL are searched word by word.
 _WORD = re.compile(r"[^\s\"'<>]+")
-_USER = re.compile(r"[^:/]*")  # of mail services it is an address
-# password=..., "token": "...", Authorization: Bearer ...: of a service that logs its own settings.
+_USER = re.compile(r"[^:/]*")  # for mail services it is an address
+# password=..., "token": "...", Authorization: Bearer ...: from a service that logs its own settings.
 _KEY = r"(?:password|passwd|secret|token|api[_-]?key)"
 _VALUE = r"(?!\$[{A-Za-z_])[^\s\"'<>,;&\\]{4,}"
 _NAMED = re.compile(
@@ -30,7 +30,7 @@ _CUT = "…"
 
 
 class Redactor:
-    """Replaces the given secrets, in each form in which they can appear, and those that their name or place shows."""
+    """Replaces the given secrets in every form they can take, and values whose name or place marks them as secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
@@ -45,7 +45,7 @@ class Redactor:
         return _NAMED.sub(rf"\g<name>{MASK}", value)
 
     def value(self, value: Any) -> Any:
-        """The same for every string inside lists, tuples and dictionaries, their keys too, and what a key names."""
+        """The same for all strings in lists, tuples and dictionaries, keys too, and values marked by their key."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -60,9 +60,9 @@ class Redactor:
 
 
 def _without_credentials(word: re.Match[str]) -> str:
-    """user:password@ in any URL, whoever's it is: a log may hold credentials that this process was never told.
+    """Masks user:password@ in any URL: a log may hold credentials that this process does not have.
 
-    The password part may itself hold @ and /: everything up to the last @ of the word is taken.
+    The password may itself hold @ and /: everything up to the last @ of the word is masked.
     """
     text = word[0]
     begin, end = text.find("://"), text.rfind("@")
@@ -77,7 +77,7 @@ def _without_credentials(word: re.Match[str]) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """At most so many characters, of which no word is cut: part of a secret would not be known for one."""
+    """At most `longest` characters, without cutting a word: part of a secret would not be recognised."""
     if len(text) <= longest:
         return text
     end = longest - len(_CUT)

@@ -1,4 +1,4 @@
-"""Reading a file that others may have put there: a regular one, opened without waiting, of a bounded size."""
+"""Reads a file that others may have placed: regular, opened without blocking, limited in size."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PART_BYTES = 1 << 20
 
 
 def content_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] | None = None) -> bytes:
-    """Raises OSError; also for a pipe, which would be waited for, a device, which has no end, and a larger file.
+    """Raises OSError, also for a pipe (it would block), a device (it has no end), and a file over the limit.
 
-    `owners`: uids; a file of anybody else is none, whatever its name led to when it was looked at before.
+    `owners`: uids; a file of any other owner is refused, even if the path was checked before.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -31,5 +31,5 @@ def content_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] 
 
 
 def text_of(path: Path, most_bytes: int = MOST_BYTES, owners: frozenset[int] | None = None) -> str:
-    """The same as UTF-8, as it is: no line end is changed. Raises OSError, UnicodeDecodeError."""
+    """The same, decoded as UTF-8; line ends stay as they are. Raises OSError, UnicodeDecodeError."""
     return content_of(path, most_bytes, owners).decode("utf-8")

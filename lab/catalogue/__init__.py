@@ -1,6 +1,6 @@
-"""The catalogue: sabotaged rollbacks of which none may get GO, and healthy ones of which none may get NO-GO.
+"""The catalogue: sabotaged rollbacks that must never get GO, and healthy ones that must never get NO-GO.
 
-One table. `invoke selftest` runs it, the README shows its score; what each entry must come to is DESIGN's table.
+One table. `invoke selftest` runs it, and the README shows its score. DESIGN's table has the required verdicts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ways to make one thing of recorded readings another one."""
+"""Ways to change one thing in recorded readings."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ BY_RUN, BY_HAND = "quick-bind", "time-zone-bind"
 
 
 NOTHING: dict[str, Any] = {"finished": {}, "finished_at": {}, "scores": {}, "completions": {}, "documents_finished": 0}
-Row = tuple[str, str, str, str, str, Change]  # name, verdict, check, words, base, what is another one
+Row = tuple[str, str, str, str, str, Change]  # name, verdict, check, words, base, change
 
 
 def having(value: T, **changes: Any) -> T:
-    """The same value, of which this is another one."""
+    """A copy of the value with these fields changed."""
     return replace(value, **changes)  # type: ignore[type-var]
 
 
 def first(**changes: Any) -> Change:
-    """The first replica's reading is another one."""
+    """Change fields of the first replica's reading."""
 
     def change(readings: Readings) -> Readings:
         return having(readings, replicas=(having(readings.replicas[0], **changes), *readings.replicas[1:]))
@@ -50,7 +50,7 @@ def _of_first(change: Callable[[ReplicaReading], ReplicaReading]) -> Change:
 
 
 def state(side: str, **changes: Any) -> Change:
-    """The first replica's container is in another state, `before` or `after`."""
+    """Change the first replica's container, as read `before` or `after` the checks."""
 
     def change(reading: ReplicaReading) -> ReplicaReading:
         now = getattr(reading, side)
@@ -69,7 +69,7 @@ def code(**changes: Any) -> Change:
 
 
 def file(**changes: Any) -> Change:
-    """Of its restored file, as it was seen at the beginning."""
+    """Change the first replica's restored file, as read at the beginning."""
 
     def change(reading: ReplicaReading) -> ReplicaReading:
         assert isinstance(reading.code, CodeReading)
@@ -97,7 +97,7 @@ def run(**changes: Any) -> Change:
 
 
 def coordinator(side: str = "", **changes: Any) -> Change:
-    """The other service's replica; `side`: its container, `before` or `after`."""
+    """Change the other service's replica; `side`: its container, `before` or `after` the checks."""
 
     def change(readings: Readings) -> Readings:
         rows = []
@@ -141,7 +141,7 @@ def documents(**changes: Any) -> Change:
 
 
 def of_documents(**changes: Any) -> Change:
-    """Each of those that were stored since the boundary."""
+    """Change every document stored since the boundary."""
 
     def change(readings: Readings) -> Readings:
         assert not isinstance(readings.documents, Unmeasured)
@@ -152,7 +152,7 @@ def of_documents(**changes: Any) -> Change:
 
 
 def saved_earlier(readings: Readings) -> Readings:
-    """Long enough before the logs were read for them to show it."""
+    """Documents were saved 30 s earlier, long enough for the logs to show them when read."""
     assert isinstance(readings.documents, DocumentsReading)
     rows = readings.documents.documents
     earlier = tuple(having(row, created_at=row.created_at and row.created_at.plus(-30)) for row in rows)
@@ -183,7 +183,7 @@ def kept(imported: tuple[str, ...] = (), named: tuple[str, ...] = ()) -> Change:
 
 
 def unsaved(probe: ProbeReading) -> ProbeReading:
-    """Nobody is seen to have it."""
+    """The probe was not stored and was seen at no replica."""
     return having(probe, document=None, seconds=None, replica=None, completed_at=None, seen_at=None)
 
 
@@ -192,12 +192,12 @@ def in_work(probe: ProbeReading) -> ProbeReading:
 
 
 def idle(**changes: Any) -> Change:
-    """The first replica has finished nothing since its boundary."""
+    """The first replica has finished no document since its boundary."""
     return log(**{**NOTHING, "unfinished": {}, **changes})
 
 
 def all_idle(readings: Readings) -> Readings:
-    """Nor has any other one."""
+    """No replica has finished a document since its boundary."""
     rows = []
     for one in readings.replicas:
         assert isinstance(one.log, LogSummary)
@@ -206,7 +206,7 @@ def all_idle(readings: Readings) -> Readings:
 
 
 def of_its_document(change: Callable[[LogSummary, str], LogSummary]) -> Change:
-    """Of the one that the first replica has finished."""
+    """Change the log for the document that the first replica finished."""
 
     def apply(reading: ReplicaReading) -> ReplicaReading:
         assert isinstance(reading.log, LogSummary)
@@ -216,7 +216,7 @@ def of_its_document(change: Callable[[LogSummary, str], LogSummary]) -> Change:
 
 
 def hanging(seconds: float, **changes: Any) -> Change:
-    """The first replica has had a document for so long."""
+    """The first replica has had a document in work for this many seconds."""
 
     def apply(reading: ReplicaReading) -> ReplicaReading:
         assert isinstance(reading.log, LogSummary)
@@ -228,7 +228,7 @@ def hanging(seconds: float, **changes: Any) -> Change:
 
 
 def saved_again(readings: Readings) -> Readings:
-    """Every document is in work again, and is stored with another time."""
+    """Every document is in work again and is stored with a time 600 s later."""
     assert not isinstance(readings.stored, Unmeasured)
     stored = {
         name: having(row, created_at=row.created_at and row.created_at.plus(600))
@@ -242,7 +242,7 @@ def saved_again(readings: Readings) -> Readings:
 
 
 def logged_over(score: float) -> Change:
-    """The first replica has finished the second one's document too, before it, and with this score."""
+    """The first replica has finished the second one's documents too, before its own, with this score."""
 
     def change(readings: Readings) -> Readings:
         mine, others = (replica.log for replica in readings.replicas[:2])
@@ -258,7 +258,7 @@ def logged_over(score: float) -> Change:
 
 
 def started_later(reading: ReplicaReading) -> ReplicaReading:
-    """By itself, after the run's own start, and once only."""
+    """The process restarted once, unattended, 5 s after the run started it."""
     assert isinstance(reading.before, Replica)
     assert reading.before.started_at is not None
     later = having(reading.before, started_at=reading.before.started_at.plus(5), restart_count=1)
@@ -266,14 +266,14 @@ def started_later(reading: ReplicaReading) -> ReplicaReading:
 
 
 def restarted_by_hand(reading: ReplicaReading) -> ReplicaReading:
-    """Between the first look and the last one."""
+    """The process was restarted by hand between the first and the last reading."""
     assert isinstance(reading.after, Replica)
     assert reading.after.started_at is not None
     return having(reading, after=having(reading.after, started_at=reading.after.started_at.plus(5)))
 
 
 def file_touched(seconds: float, which: str) -> Change:
-    """So long after the start of the process."""
+    """Set a time of the restored file (`which`) this many seconds after the process started."""
 
     def change(readings: Readings) -> Readings:
         now = readings.replicas[0].before
@@ -285,7 +285,7 @@ def file_touched(seconds: float, which: str) -> Change:
 
 
 def compiled_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
-    """So long after the start of its process, Python compiled a module that is gone now."""
+    """Python compiled a module that is now gone, this many seconds after the process started."""
 
     def change(one: ReplicaReading) -> ReplicaReading:
         assert isinstance(one.code, CodeReading)
@@ -297,7 +297,7 @@ def compiled_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]
 
 
 def compiled_otherwise(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
-    """So long after the start of its process, Python compiled another content of the restored file."""
+    """Python compiled other content of the restored file, this many seconds after the process started."""
 
     def change(one: ReplicaReading) -> ReplicaReading:
         assert isinstance(one.code, CodeReading)
@@ -309,7 +309,7 @@ def compiled_otherwise(seconds: float) -> Callable[[ReplicaReading], ReplicaRead
 
 
 def reverted_after(seconds: float) -> Callable[[ReplicaReading], ReplicaReading]:
-    """So long after the start of its process, a run began to restore files."""
+    """A run began to restore files this many seconds after the process started."""
     return lambda one: having(one, reverted_at=_start_of(one).plus(seconds))
 
 
@@ -320,7 +320,7 @@ def _start_of(one: ReplicaReading) -> Instant:
 
 
 def coordinator_older(readings: Readings) -> Readings:
-    """Than the last touch of the restored file, not than its content."""
+    """The coordinator is older than the restored file's last touch, not than its content."""
     (one,) = (r for r in readings.replicas if not r.consumes)
     assert isinstance(one.before, Replica)
     assert isinstance(one.code, CodeReading)
@@ -331,7 +331,7 @@ def coordinator_older(readings: Readings) -> Readings:
 
 
 def no_times(readings: Readings) -> Readings:
-    """No container can say when its files were written."""
+    """No container can report when its files were written."""
     without = []
     for one in readings.replicas:
         assert isinstance(one.code, CodeReading)
@@ -342,17 +342,17 @@ def no_times(readings: Readings) -> Readings:
 
 
 def expecting(number: int) -> Change:
-    """So many replicas that read the queue."""
+    """Expect this many replicas of the service that consumes."""
     return lambda readings: having(readings, expected={**readings.expected, readings.replicas[0].service: number})
 
 
 def ids_unread(readings: Readings) -> Readings:
-    """Nobody could say at the end which containers there are."""
+    """The container ids could not be read at the end."""
     return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))
 
 
 def coordinator_log(**changes: Any) -> Change:
-    """Of the other service's replica."""
+    """Change the log of the other service's replica."""
 
     def change(readings: Readings) -> Readings:
         (one,) = (r for r in readings.replicas if not r.consumes)
@@ -363,14 +363,14 @@ def coordinator_log(**changes: Any) -> Change:
 
 
 def cut_off(reading: ReplicaReading) -> ReplicaReading:
-    """The engine has thrown away what it logged in its first minutes."""
+    """The engine has discarded what the replica logged in its first 300 s."""
     assert isinstance(reading.log, LogSummary)
     assert reading.boundary is not None
     return having(reading, log=having(reading.log, consuming_at=None, begins_at=reading.boundary.plus(300)))
 
 
 def sources_known(readings: Readings) -> Readings:
-    """By the newest backup, which holds what the first replica has."""
+    """The newest backup holds what the first replica has."""
     (code,) = {one.code for one in readings.replicas[:1]}
     assert isinstance(code, CodeReading)
     return having(readings, source_digests={file.path: file.digest for file in code.files})
@@ -385,7 +385,7 @@ def carries_nothing(readings: Readings) -> Readings:
 
 
 def other_crashed(readings: Readings) -> Readings:
-    """By itself, since the rollback started it, and not while the checks ran."""
+    """The other service has crashed since the rollback started it, but not while the checks ran."""
     (one,) = (r for r in readings.replicas if not r.consumes)
     assert isinstance(one.before, Replica)
     assert one.before.started_at is not None
@@ -398,7 +398,7 @@ def idle_and_unlisted(readings: Readings) -> Readings:
 
 
 def next_code(verb: str, **changes: Any) -> Change:
-    """What the first replica would find after a restart, or a recreate, is another code."""
+    """The first replica would run other code once `restarted` or `recreated` (`verb`)."""
 
     def change(reading: ReplicaReading) -> ReplicaReading:
         assert isinstance(reading.code, CodeReading)
@@ -409,7 +409,7 @@ def next_code(verb: str, **changes: Any) -> Change:
 
 
 def configured(now: str | Unmeasured) -> Change:
-    """What Compose would give every service now."""
+    """The configuration that Compose would give every service now."""
     return lambda readings: having(readings, configured=dict.fromkeys(readings.expected, now))
 
 

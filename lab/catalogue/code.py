@@ -1,4 +1,4 @@
-"""Sabotage: new code is still there, somewhere."""
+"""Sabotage: new code is still present somewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER, Lab
 
 
 def not_restarted(lab: Lab) -> None:
-    """The runbook on the real system: files are put back, and nothing restarts."""
+    """What the runbook does on the real system: files are restored, and nothing restarts."""
     plant.old_files(lab)
 
 
@@ -23,14 +23,14 @@ def not_rebuilt(lab: Lab) -> None:
 
 
 def touched(lab: Lab) -> None:
-    """Rolled back by hand as it should be done; then somebody writes the same again."""
+    """A correct rollback by hand, after which the restored file is touched."""
     plant.old_files(lab)
     plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
     (lab.directory / ORCHESTRATOR).touch()
 
 
 def bytecode_thrown_away(lab: Lab) -> None:
-    """And clears what Python has compiled, which moves the folders' times too."""
+    """As `touched`, then Python's bytecode is removed, which changes the folders' times too."""
     touched(lab)
     for folder in lab.directory.glob("enrichment_service/**/__pycache__"):
         shutil.rmtree(folder)
@@ -43,7 +43,7 @@ def one_replica_new(lab: Lab) -> None:
 
 
 def one_replica_of_the_new_image(lab: Lab) -> None:
-    """Names of images move; replicas keep theirs."""
+    """An image's name moves; a replica keeps the image that it was created from."""
     name = lab.containers(WORKER)[0].attrs["Config"]["Image"]
     old = lab.engine.images.get(name)
     lab.put_files("phase1")
@@ -102,7 +102,7 @@ AgentOrchestrator.enrich_document = _marked
 
 
 def stale_bytecode(lab: Lab) -> None:
-    """Compiled from other code and marked never to be compared: Python runs it, whatever the file says."""
+    """Bytecode of other code, marked unchecked: Python runs it, whatever the file contains."""
     path = lab.directory / ORCHESTRATOR
     old = path.read_bytes()
     path.write_bytes(old + _MARKING.encode())
@@ -117,7 +117,7 @@ def stale_bytecode(lab: Lab) -> None:
 
 
 def shadowed(lab: Lab) -> None:
-    """The old file is in its place, and another copy of the package comes first on Python's path."""
+    """The old file is in place, but another copy of the package comes first on Python's path."""
     for relative in (
         "workers/agent_orchestrator.py",
         "errors/__init__.py",
@@ -142,7 +142,7 @@ def shadowed(lab: Lab) -> None:
 
 
 def wrong_tag(lab: Lab) -> None:
-    """The name of the image means Phase 1 again, and the worker was recreated from it."""
+    """The image's name refers to Phase 1 again, and the worker was recreated from it."""
     lab.put_files("phase1")
     lab.build_image()
     lab.recreate(WORKER)
@@ -150,7 +150,7 @@ def wrong_tag(lab: Lab) -> None:
 
 
 def tag_moved(lab: Lab) -> None:
-    """What runs is old, and its name means Phase 1: the next recreate would bring it back."""
+    """Old code runs, but the image's name refers to Phase 1: the next recreate would bring it back."""
     lab.put_files("phase1")
     lab.build_image()
 
@@ -164,7 +164,7 @@ def new_documents(lab: Lab) -> None:
 
 
 def new_documents_otherwise(lab: Lab, **fields: Any) -> None:
-    """The same, with these fields as no code of ours writes them."""
+    """Documents of Phase 1 with these fields in a form that our code never writes."""
     new_documents(lab)
     lab.database.enriched_documents.update_many({"_id": {"$regex": "^planted-"}}, {"$set": fields})
 

@@ -1,4 +1,4 @@
-"""Sabotage: what comes out is not what came out before the change."""
+"""Sabotage: the output is not what it was before the change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def percentages(lab: Lab) -> None:
 
 
 def mixture(lab: Lab) -> None:
-    """Some documents at the old level, some at the change's."""
+    """Some documents score at the old level, some at the change's."""
     plant.documents(lab, 4, 0.2778)
     plant.documents(lab, 4, 0.6111)
 
@@ -50,7 +50,7 @@ def no_document(lab: Lab) -> None:
 
 
 def old_documents_only(lab: Lab) -> None:
-    """The runbook's ten-minute window is full of them."""
+    """Older documents fill the runbook's ten-minute window; none are new."""
     plant.documents(lab, 12, 0.2778, age_s=300, _source="fallback")
     no_document(lab)
 

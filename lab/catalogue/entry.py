@@ -1,4 +1,4 @@
-"""What an entry of the catalogue is, and how the gate is asked about it."""
+"""What a catalogue entry is, and the ways to ask the gate about it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMPATIENT = ("limits.probe_s=4", "limits.health_s=6", "limits.answer_s=2")
 
 
 class Start(Enum):
-    """HEALED: old code, put there by hand. RUN: Phase 1 was deployed and rolled back. PHASE1: it is deployed."""
+    """HEALED: old code, put in place by hand. RUN: Phase 1 deployed and rolled back. PHASE1: Phase 1 deployed."""
 
     HEALED = auto()
     RUN = auto()
@@ -35,25 +35,25 @@ class Start(Enum):
 
 @dataclass(frozen=True)
 class Judged:
-    """What the gate said; `record` is {} where it was not a verify that spoke."""
+    """The gate's answer; `record` is {} if only `output` is compared."""
 
     verdict: str
     output: str
     record: dict[str, Any]
 
 
-# Which of the two bytecode shows is chance: which process has compiled first.
+# Which of the two the bytecode shows depends on chance: on which process compiled first.
 OLDER_PROCESS = ("older than the restored file", "older than the removal of")
 Judge = Callable[[Operator, "Entry"], Judged]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One sabotaged or healthy rollback, with what the gate must make of it.
+    """One sabotaged or healthy rollback, with the verdict that the gate must reach.
 
-    `check` and `words`: which check must say so, and with which words, or which one of them; `check` "" is whoever
-    spoke. `variants`: the most telling one first. `apply` on a lab that is in the state `start`. `shows_in_readings`: what was measured tells it, not
-    how the tests ran.
+    `check` and `words`: the check that must decide it, and the words that it must use, or one of them; `check` "":
+    anywhere in the output. `variants`: the most telling one first. `apply` works on a lab in the state `start`.
+    `shows_in_readings`: the readings show it, not how the tests ran.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Entry:
     shows_in_readings: bool = True
 
     def why_not(self, judged: Judged) -> str:
-        """ "" where the gate said what it had to."""
+        """Why the gate's answer is not the required one; "" if it is."""
         if judged.verdict != self.verdict:
             return f"{judged.verdict} instead of {self.verdict}"
         if not self.check:
@@ -103,7 +103,7 @@ def with_environment(**environ: str) -> Judge:
 
 
 def meanwhile(sign: str, act: Callable[[Lab], object]) -> Judge:
-    """Something happens while the checks run, as soon as verify has printed `sign`."""
+    """Run `act` while the checks run, as soon as verify has printed `sign`."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
         with operator.started("verify", *settings(*QUICK, *entry.settings)) as process:
@@ -126,7 +126,7 @@ def _until(process: subprocess.Popen[str], sign: str) -> str:
 
 
 def killed(whom: str) -> Judge:
-    """SIGKILL to the suite, or to verify itself; what is left on disk is the verdict."""
+    """Send SIGKILL to the suite or to verify; the record left on disk is the verdict."""
 
     def judge(operator: Operator, _: Entry) -> Judged:
         with operator.started("verify", *settings(*QUICK, "limits.soak_s=30")) as process:
@@ -148,7 +148,7 @@ def _child(parent: int) -> int:
 
 
 def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") -> Judge:
-    """`invoke gate`, after a verify that was GO and what happened then. The exit code is the verdict."""
+    """Run `invoke gate` after a verify with GO and then `after`. The exit status is the verdict."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
         environ = {"ROLLBACK_GATE_SIGNING_KEY": key} if key else {}
@@ -163,7 +163,7 @@ def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") ->
 
 
 def after_another_verify(judge: Judge) -> Judge:
-    """Of a deployment that has a record already."""
+    """Ask about a deployment that already has a record."""
 
     def judged(operator: Operator, entry: Entry) -> Judged:
         verify(operator, replace(entry, settings=()))
@@ -173,7 +173,7 @@ def after_another_verify(judge: Judge) -> Judge:
 
 
 def with_suite(old: str, new: str, file: str = "test_completeness.py") -> Judge:
-    """A copy of the project in which somebody has changed a test of the gate."""
+    """Verify from a copy of the project in which one test of the gate was changed."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
         copy = operator.reports.parent / f"copy-{time.monotonic_ns()}"
@@ -195,13 +195,13 @@ def with_suite(old: str, new: str, file: str = "test_completeness.py") -> Judge:
 
 
 def edit_report(operator: Operator) -> None:
-    """The reason is made nicer, in the page only."""
+    """Improve the reason, in the page only."""
     page = operator.newest_record()["folder"] / "report.html"
     page.write_text(page.read_text().replace("all four checks passed", "everything was perfect"))
 
 
 def turn_to_go(operator: Operator) -> None:
-    """A later NO-GO is made a GO by hand, in both files."""
+    """Turn a later NO-GO into a GO by hand, in both files."""
     operator.lab.containers("enrichment-worker")[0].stop(timeout=1)
     operator.verify()
     folder = operator.newest_record()["folder"]
@@ -211,7 +211,7 @@ def turn_to_go(operator: Operator) -> None:
 
 
 def take_the_newest_away(operator: Operator) -> None:
-    """A later NO-GO is moved out of the way: an older GO is the newest that is left."""
+    """Move a later NO-GO away: an older GO is the newest record left."""
     operator.lab.containers("enrichment-worker")[0].stop(timeout=1)
     operator.verify()
     folder: Path = operator.newest_record()["folder"]
@@ -219,13 +219,13 @@ def take_the_newest_away(operator: Operator) -> None:
 
 
 def take_an_older_one_away(operator: Operator) -> None:
-    """The record before the newest one."""
+    """Remove the record before the newest one."""
     _, older = sorted((path for path in operator.reports.iterdir() if path.is_dir()), reverse=True)[:2]
     shutil.rmtree(older)
 
 
 def forge(operator: Operator) -> None:
-    """A whole record, made anew by somebody without the key: every digest holds."""
+    """Rewrite a whole record without the key: every digest is correct."""
     from rollback_gate.record import html, seal
     from rollback_gate.record.write import HTML_NAME, JSON_NAME
 

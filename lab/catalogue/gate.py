@@ -1,4 +1,4 @@
-"""Sabotage: the gate itself, its evidence and its record."""
+"""Sabotage of the gate itself, its evidence and its record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def log_level(lab: Lab, level: str) -> None:
 
 
 def no_log(lab: Lab) -> None:
-    """As an operator would who wants to save disk."""
+    """Disable the log, as an operator might to save disk space."""
     compose = lab.directory / "docker-compose.yml"
     compose.write_text(
         compose.read_text().replace(f"  {WORKER}:\n", f"  {WORKER}:\n    logging: {{driver: none}}\n", 1)
@@ -45,7 +45,7 @@ def coloured(lab: Lab) -> None:
 
 
 def gigabyte(lab: Lab) -> None:
-    """Long lines: what is asked is whether all of it is read, not how fast short ones are (that is `invoke bench`)."""
+    """Long lines: the question is whether all of it is read, not how fast short lines are (see `invoke bench`)."""
     half, line = 512, b"INFO:x:" + b"y" * (1 << 20) + b"\n"
     plant.log(lab, line, times=half)
     plant.log(lab, f"{plant.PHASE1_LINE}\n".encode())
@@ -53,7 +53,7 @@ def gigabyte(lab: Lab) -> None:
 
 
 def secrets(operator: Operator, entry: Entry) -> Judged:
-    """The verdict is GO only if none of them can be read in what was printed or written."""
+    """The verdict is GO only if no secret can be read in what was printed or written."""
     password = operator.lab.settings["LAB_MONGO_PASSWORD"]
     lines = (
         f"ERROR:x:cannot connect to mongodb://gvpocr_admin:{password}@mongodb:27017",

@@ -1,4 +1,4 @@
-"""Healthy: rolled back, whatever it looks like. None of these may get NO-GO."""
+"""Healthy: rolled back, however it looks. None of these may get NO-GO."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL = ("bind", "build", "single", "image")
 
 
 def rolled_back(*command: str, release: str = "phase1", prepare: object = None) -> ask.Judge:
-    """Phase 1 is deployed on this lab, and reverted by the product; then verify."""
+    """Deploy Phase 1 on this lab, revert it with the product, then verify."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
         operator.lab.deploy(release)
@@ -38,7 +38,7 @@ def much_before(lab: Lab) -> None:
 
 
 def noise(lab: Lab) -> None:
-    """The real old worker's own lines, of every kind that was captured, in one log."""
+    """Every captured kind of the real old worker's own lines, in one log."""
     for name in (
         "before-success.log",
         "before-mcp-error.log",
@@ -49,12 +49,12 @@ def noise(lab: Lab) -> None:
         "before-second-document-2.log",
     ):
         plant.log(lab, plant.capture(name))
-    # One of these logs ends with a document in work: a single test document would go to whichever replica is free.
+    # One of these logs ends with a document in work: a single test document would go to any free replica.
     plant.documents(lab, 2, 0.2778)
 
 
 def rubbish(lab: Lab) -> None:
-    """Binary, no line ends, ten megabytes in one line, escapes; and 30 MB of ordinary lines."""
+    """Binary data, one line of 10 MB, terminal escapes, and 26 MB of ordinary lines."""
     plant.log(lab, bytes(range(256)) * 40 + b"\n")
     plant.log(lab, b"INFO:x:" + b"y" * (10 << 20) + b"\n")
     plant.log(lab, b"\x1b[2J\x1b]0;title\x07INFO:\x1b[31mx\x1b[0m:<script>alert(1)</script>\n")
@@ -62,7 +62,7 @@ def rubbish(lab: Lab) -> None:
 
 
 def an_error_each(lab: Lab) -> None:
-    """Below the limit; without a single line nobody could tell whether there is a log at all."""
+    """Below the limit; without any line, an empty log and no log would look alike."""
     for container in lab.containers(WORKER):
         plant.log(lab, b"ERROR:x:one\n", container)
 
@@ -73,13 +73,13 @@ def five(lab: Lab) -> None:
 
 
 def similar(lab: Lab) -> None:
-    """Names that a careless filter would take for ours."""
+    """Containers with names that a careless filter would take for ours."""
     plant.beside(lab, f"{lab.project}-{WORKER}-9", f"{lab.project}-other")
     plant.beside(lab, f"x{lab.project}-{WORKER}-1", f"x{lab.project}")
 
 
 def with_baseline(operator: Operator, entry: Entry) -> Judged:
-    """The MCP server always answered well here: a snapshot before the deployment has kept what normal was."""
+    """The MCP server always answered well here: a snapshot from before the deployment holds the baseline."""
     lab = operator.lab
     lab.mcp("rich")
     plant.documents(lab, 6, 0.7778, age_s=60)
@@ -93,21 +93,21 @@ def with_baseline(operator: Operator, entry: Entry) -> Judged:
 
 
 def better_before_the_change(operator: Operator, entry: Entry) -> Judged:
-    """No snapshot, but documents that old code has written before the deployment, with an MCP server that answers well."""
+    """No snapshot, but documents that old code wrote before the deployment, when the MCP server answered well."""
     operator.lab.mcp("rich")
     plant.documents(operator.lab, 3, 0.7778, age_s=600)
     return rolled_back("rollback")(operator, entry)
 
 
 def busy(lab: Lab) -> None:
-    """Each worker has finished one document and hangs on the next; the queue has dropped them both."""
+    """Each worker has finished one document and hangs on the next; the queue has dropped both workers."""
     lab.publish(*(f"letter-{n}.jpg" for n in range(8)))
     lab.wait(lambda: lab.database.enriched_documents.count_documents({}) == 2, "the first documents")
     lab.wait(lambda: len(plant.consumers(lab)) == 0, "the queue to drop the workers")
 
 
 def given_up(lab: Lab) -> None:
-    """And the first ones that hang were given up: every line of the real worker's second document."""
+    """As `busy`, then the first hanging documents are given up: every line of the real worker's second document."""
     busy(lab)
     plant.wait_until(
         lab,
@@ -117,20 +117,20 @@ def given_up(lab: Lab) -> None:
 
 
 def slow_first(lab: Lab) -> None:
-    """Their first documents wait out one time limit: longer than the queue waits for them."""
+    """Each first document waits out one time limit, which is longer than the queue's message timeout."""
     lab.set("LAB_FIRST_DOCUMENT", "slow")
     lab.recreate(WORKER, COORDINATOR)
     lab.wait_consuming()
 
 
 def invalid_tasks(lab: Lab) -> None:
-    """Of somebody's script: each is tried five times, with an error line each."""
+    """Two invalid tasks from a script: each is tried five times, with one error line per try."""
     lab.send({"document_id": "x.jpg"}, {"task_id": "t", "ocr_data": {}})
     plant.wait_until(lab, "the rejected tasks", lambda found: sum(c.logs().count(b"Invalid task") for c in found) == 10)
 
 
 def verified_twice(operator: Operator, entry: Entry) -> Judged:
-    """What the same processes have proved is not asked again."""
+    """A second verify does not ask again for what the same processes have proved."""
     first = ask.verify(operator, entry)
     if first.verdict != GO:
         return Judged(f"first {first.verdict}", first.output, first.record)
@@ -139,7 +139,7 @@ def verified_twice(operator: Operator, entry: Entry) -> Judged:
 
 
 def ill_as_before(operator: Operator, entry: Entry) -> Judged:
-    """The coordinator's health check fails, and did when the snapshot was taken."""
+    """The coordinator's health check fails, as it did when the snapshot was taken."""
     plant.health_check(operator.lab, "exit 1")
     kept = operator.invoke("snapshot")
     if kept.status:
@@ -151,7 +151,7 @@ def ill_as_before(operator: Operator, entry: Entry) -> Judged:
 
 
 def by_hand(lab: Lab) -> None:
-    """What worked by hand (FACTS): files restored, containers made anew."""
+    """What worked by hand (FACTS): files restored, containers recreated."""
     plant.old_files(lab)
     lab.recreate("enrichment-worker", "enrichment-coordinator")
     lab.wait_consuming()

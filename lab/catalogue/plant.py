@@ -49,7 +49,7 @@ def release_file(release: str, relative: str | Path = ORCHESTRATOR) -> bytes:
 
 
 def tar_of(relative: str | Path, content: bytes) -> bytes:
-    """An archive of one file, as the engine takes it."""
+    """A tar archive of one file, as the engine accepts it."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         member = tarfile.TarInfo(str(relative))
@@ -65,7 +65,7 @@ def put(lab: Lab, relative: str | Path, content: bytes) -> None:
 
 
 def change(lab: Lab, relative: str, old: str, new: str) -> None:
-    """Raises ValueError where the file does not hold the text: a break that breaks nothing is none."""
+    """Raises ValueError if the file does not hold `old`: such a break would change nothing."""
     path = lab.directory / relative
     text = path.read_text()
     if old not in text:
@@ -85,7 +85,7 @@ def remove(lab: Lab, *relative: str) -> None:
 
 
 def old_files(lab: Lab) -> None:
-    """What the runbook does to the files."""
+    """Restore and remove files as the runbook does."""
     put(lab, ORCHESTRATOR, release_file("before"))
     remove(lab, *REMOVED)
 
@@ -107,7 +107,7 @@ def consumers(lab: Lab) -> list[str]:
 
 
 def messages(lab: Lab) -> int:
-    """That the queue still holds, or has handed out."""
+    """Number of messages that are queued, in-flight or deferred."""
     kinds = ("depth", "in_flight_count", "deferred_count")
     return sum(channel[kind] for channel in _channels(lab) for kind in kinds)
 
@@ -119,7 +119,7 @@ def _channels(lab: Lab) -> list[dict[str, Any]]:
     return [channel for topic in topics for channel in topic["channels"]]
 
 
-# --- logs: written to the process's own standard error, as its own lines would be
+# --- logs: written to the process's own standard error, as its own lines are
 
 
 def log(lab: Lab, text: bytes, container: Container | None = None, times: int = 1) -> None:
@@ -142,7 +142,7 @@ def log(lab: Lab, text: bytes, container: Container | None = None, times: int = 
 
 
 def capture(name: str) -> bytes:
-    """As the worker printed it: without the engine's timestamps, which some captures have."""
+    """A capture as the worker printed it, without the engine's timestamps that some captures have."""
     lines = (CAPTURES / name).read_bytes().splitlines(keepends=True)
     return b"".join(re.sub(rb"^20\d\d-\S+Z ", b"", line) for line in lines)
 
@@ -151,7 +151,7 @@ def capture(name: str) -> bytes:
 
 
 def documents(lab: Lab, count: int, score: float | None, age_s: float = 0, **fields: Any) -> None:
-    """As the workers store and log them, in turn, saved so long ago. `fields`: into enriched_data.metadata."""
+    """Store documents aged `age_s`; the workers log them in turn if it is 0. `fields`: into enriched_data.metadata."""
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(seconds=age_s)
     names = [f"planted-{now:%H%M%S%f}-{n}.jpg" for n in range(count)]
     common = {"created_at": now, "updated_at": now, "quality_metrics": {"completeness_score": score}}
@@ -176,7 +176,7 @@ def _lines(name: str, score: float | None) -> str:
 
 
 def stray(lab: Lab, release: str) -> None:
-    """A worker of another project on the same queue."""
+    """Start a worker of another project on the same queue."""
     folder = lab.directory / "stray"
     for layer in ("common", release):
         shutil.copytree(HERE / "releases" / layer, folder, dirs_exist_ok=True)
@@ -198,14 +198,14 @@ def stray(lab: Lab, release: str) -> None:
     normal = 1 if lab.variant == "single" else 2
     lab.wait(lambda: len(consumers(lab)) == normal + 1, "the stray worker")
     lab.load(normal + 1)  # one each
-    # Where it got two, it hangs on the second, and the queue does not list it: begin its life anew.
+    # A stray worker that got two hangs on the second, and the queue does not list it: restart it.
     container = lab.engine.containers.get(f"{lab.project}-stray")
     container.restart(timeout=0)
     lab.wait(lambda: str(container.id)[:12] in consumers(lab), "the stray worker again")
 
 
 def beside(lab: Lab, name: str, project: str) -> None:
-    """A container that only looks like ours: by its name, or by a project whose name begins with ours."""
+    """Start a container that only looks like ours: by its name, or by a project whose name begins with ours."""
     lab.engine.containers.run(
         "rollback-gate-lab-base",
         name=name,
@@ -221,7 +221,7 @@ def beside(lab: Lab, name: str, project: str) -> None:
 
 
 def health_check(lab: Lab, command: str) -> None:
-    """Of the coordinator; waited for until it has failed."""
+    """Replace the coordinator's health check and wait until it has failed."""
     compose = lab.directory / "docker-compose.yml"
     settings = yaml.safe_load(compose.read_text())
     settings["services"][COORDINATOR]["healthcheck"]["test"] = ["CMD-SHELL", command]

@@ -1,4 +1,4 @@
-"""Sabotage: documents go in and do not come out as they should."""
+"""Sabotage: documents go in and do not come out correctly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def every_document_fails(lab: Lab) -> None:
 
 
 def hangs_by_itself(lab: Lab) -> None:
-    """The first document already, with an MCP server that answers at once."""
+    """The first document already hangs, although the MCP server answers at once."""
     plant.change(
         lab,
         plant.WORKER_FILE,
@@ -49,18 +49,18 @@ def null_metrics(lab: Lab) -> None:
 
 
 def database_read_only(lab: Lab) -> None:
-    """Every write waits for ever."""
+    """Every write blocks forever."""
     lab.database.client.admin.command("fsync", lock=True)
 
 
 def never_saved(lab: Lab) -> None:
-    """The task is finished, and the document is nowhere."""
+    """The task is finished, but no document is saved."""
     plant.change(lab, plant.WORKER_FILE, "        self.save(document_id, job_id, ocr, enriched, metrics)\n", "")
     plant.restart(lab)
 
 
 def nobody_takes(lab: Lab) -> None:
-    """Connected, and never ready for a message."""
+    """Consumers are connected but never ready for a message."""
     plant.change(lab, plant.CONSUMER, 'b"RDY 1\\n"', 'b"RDY 0\\n"')
     plant.restart(lab)
 

@@ -18,14 +18,14 @@ def crash_loop(lab: Lab) -> None:
 
 
 def restarting(lab: Lab) -> None:
-    """Without a word: the process ends at once, and the engine starts it again ever later."""
+    """The process exits at once, without output, and the engine restarts it at growing intervals."""
     plant.before(lab, plant.CONFIG, "import os; os._exit(3)")
     plant.restart(lab, wait=False)
     plant.wait_until(lab, "the state restarting", lambda found: any(c.status == "restarting" for c in found))
 
 
 def import_error(lab: Lab) -> None:
-    """The Phase 1 that was committed."""
+    """Deploy Phase 1 as it was committed."""
     lab.deploy("phase1-broken")
 
 
@@ -35,7 +35,7 @@ def exits_after_20_s(lab: Lab) -> None:
 
 
 def unhealthy(lab: Lab) -> None:
-    """Its health check imports a module that is broken now; the process itself goes on."""
+    """The health check imports a module that is now broken; the process itself continues."""
     for container in lab.containers(WORKER):
         container.exec_run(["sh", "-c", "echo 'raise ImportError' > /app/pymongo.py"])
     plant.wait_until(
@@ -55,7 +55,7 @@ def never_connects(lab: Lab) -> None:
 
 
 def ill_since_the_change(operator: Operator, entry: Entry) -> Judged:
-    """Nobody knows what it was before the change."""
+    """The health check's result before the change is unknown."""
     operator.lab.deploy("phase1")
     plant.health_check(operator.lab, "exit 1")
     ended = operator.invoke("rollback", *settings(*QUICK))
@@ -65,7 +65,7 @@ def ill_since_the_change(operator: Operator, entry: Entry) -> Judged:
 
 
 def out_of_memory(lab: Lab) -> None:
-    """The kernel ends it, again and again."""
+    """The kernel kills the process repeatedly."""
     for container in lab.containers(WORKER):
         container.update(mem_limit="96m", memswap_limit="96m")
     plant.before(lab, plant.CONFIG, "import threading; threading.Timer(1, lambda: b'x' * (512 << 20)).start()")
@@ -74,7 +74,7 @@ def out_of_memory(lab: Lab) -> None:
 
 
 def crash_once(lab: Lab) -> None:
-    """From outside, as the kernel would: the engine starts it again."""
+    """Kill the process from outside, as the kernel would; the engine restarts it."""
     os.kill(lab.containers(WORKER)[0].attrs["State"]["Pid"], signal.SIGKILL)
 
 

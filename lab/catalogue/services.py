@@ -1,4 +1,4 @@
-"""Sabotage: of services that are not the worker, and of what the next restart or recreate would start."""
+"""Sabotage of services other than the worker, and of what the next restart or recreate would start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ModuleNotFoundError: No module named 'enrichment_service.errors'
 
 
 def coordinator_in_a_volume(lab: Lab) -> None:
-    """Recreated by hand with an anonymous volume over the code, which Docker fills from an image of Phase 1."""
+    """Recreate by hand with an anonymous volume over the code, which Docker fills from a Phase 1 image."""
     lab.put_files("phase1")
     lab.build_image()
     plant.old_files(lab)
@@ -32,12 +32,12 @@ def coordinator_in_a_volume(lab: Lab) -> None:
     tree = yaml.safe_load(path.read_text())
     tree["services"][COORDINATOR]["volumes"] = [f"/app/{PACKAGE}"]
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
-    lab.compose("rm", "-sf", COORDINATOR)  # a recreate would put the old mount in the volume's place
+    lab.compose("rm", "-sf", COORDINATOR)  # a recreate would replace the volume with the old mount
     lab.recreate(COORDINATOR)
 
 
 def swapped(lab: Lab, *, forgotten: str) -> None:
-    """Release folders: the old code lay ready before the processes started, and takes the place of the new by `mv`."""
+    """Release folders: the old code existed before the processes started, and replaces the new code by `mv`."""
     folder = lab.directory / PACKAGE
     ready = folder / "workers.ready"
     shutil.copytree(folder / "workers", ready)
@@ -54,7 +54,7 @@ def swapped(lab: Lab, *, forgotten: str) -> None:
 
 
 def copied_into_the_container(lab: Lab) -> None:
-    """`docker cp` of old code and a restart: the image still is Phase 1."""
+    """Copy old code in with `docker cp` and restart: the image is still Phase 1."""
     lab.put_files("phase1")
     lab.build_image()
     lab.recreate(WORKER, COORDINATOR)
@@ -67,7 +67,7 @@ def copied_into_the_container(lab: Lab) -> None:
 
 
 def replaced_behind(lab: Lab, release: str) -> None:
-    """Another folder takes the place of the mounted one; the processes go on with what they have."""
+    """Another folder replaces the mounted one; the running processes keep the mounted one."""
     package = lab.directory / PACKAGE
     package.rename(lab.directory / "stray")
     shutil.copytree(lab.directory / "stray", package)
@@ -78,7 +78,7 @@ def replaced_behind(lab: Lab, release: str) -> None:
 
 
 def left_out(lab: Lab, *, service: str = "review-api", is_one_off: bool = False) -> None:
-    """A service of the project that mounts the code, and that nobody has thought of; or one of `docker compose run`."""
+    """An unlisted service of the project mounts the code; or a `docker compose run` container does."""
     like = lab.containers(WORKER)[0]
     lab.engine.containers.run(
         str(like.attrs["Image"]),
@@ -96,7 +96,7 @@ def left_out(lab: Lab, *, service: str = "review-api", is_one_off: bool = False)
 
 
 def reconfigured(lab: Lab) -> None:
-    """Somebody has changed the Compose file, and nothing was recreated yet."""
+    """The Compose file was changed, and nothing has been recreated since."""
     path = lab.directory / "docker-compose.yml"
     tree = yaml.safe_load(path.read_text())
     for service in (WORKER, COORDINATOR):
@@ -105,13 +105,13 @@ def reconfigured(lab: Lab) -> None:
 
 
 def override_left(lab: Lab) -> None:
-    """Rolled back with `-f docker-compose.yml`, and the file by which the change came is still there."""
+    """Rolled back with `-f docker-compose.yml`, but the override file that brought the change is still there."""
     own = {WORKER: {"environment": {"ADAPTIVE_TIMEOUTS": "1"}}}
     (lab.directory / "docker-compose.override.yml").write_text(yaml.safe_dump({"services": own}))
 
 
 def fetched_anew(lab: Lab) -> None:
-    """`pull_policy`, of which Compose's hash knows nothing: the next `up` starts what the registry has."""
+    """`pull_policy`, which Compose's hash does not cover: the next `up` starts what the registry has."""
     path = lab.directory / "docker-compose.yml"
     tree = yaml.safe_load(path.read_text())
     for service in (WORKER, COORDINATOR):
@@ -120,7 +120,7 @@ def fetched_anew(lab: Lab) -> None:
 
 
 def one_replica_reconfigured(lab: Lab) -> None:
-    """A replica was lost, and made anew from files that had changed since the other one was made."""
+    """A lost replica was recreated from files that had changed since the other one was created."""
     reconfigured(lab)
     lab.containers(WORKER)[1].remove(force=True)
     lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", WORKER)

@@ -1,4 +1,4 @@
-"""Random sabotage of finished rollbacks, and a truth of its own to hold the gate's verdict against.
+"""Random sabotage of finished rollbacks, and an independent truth to compare the gate's verdict with.
 
-The truth is read from files and from the engine by code that shares nothing with the product's checks.
+The truth is read from files and from the engine, by code that shares nothing with the product's checks.
 """

@@ -1,4 +1,4 @@
-"""What can be done to a finished rollback, and what is noted of it; and what is read of it in the end."""
+"""Acts on a finished rollback, what is noted of each act, and what is read at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ERROR = b"ERROR:enrichment_service.workers:unexpected trouble\n"
 
 @dataclass
 class Diary:
-    """What was done to one lab since its heal."""
+    """What was done to one lab since it was healed."""
 
     lab: Lab
     dice: random.Random
@@ -42,7 +42,7 @@ class Diary:
     # --- reading
 
     def note_files(self) -> None:
-        """What the restored file holds now, and since when; and whether paths of the change came or went."""
+        """Note what the restored file holds now, and since when."""
         path = self.lab.directory / ORCHESTRATOR
         content = "new" if path.read_bytes() == plant.release_file("phase1") else "old"
         self.contents.append((path.stat().st_ctime_ns, content))
@@ -68,7 +68,7 @@ class Diary:
         )
 
     def moving(self, act: Callable[[], object]) -> None:
-        """Something that may let paths of the change come or go."""
+        """Run an act that may add or remove paths of the change, and note the result."""
         before = _modules(self.lab)
         act()
         if _modules(self.lab) != before:
@@ -80,7 +80,7 @@ class Diary:
 
 
 def _bytecode(lab: Lab, relative: str) -> tuple[tuple[int, int, int], ...]:
-    """When made, size and time of the source, by the header (PEP 552)."""
+    """For each bytecode file: when it was made, and its source's size and time, from the header (PEP 552)."""
     path = lab.directory / relative
     rows = []
     for made in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
@@ -123,7 +123,7 @@ def touch(diary: Diary) -> None:
 
 
 def swap_a_folder(diary: Diary) -> None:
-    """A copy takes its place by `mv`: what the processes have in memory came from the one that went."""
+    """A copy replaces the folder by `mv`: the processes loaded their code from the folder that is gone."""
     folder = (diary.lab.directory / ORCHESTRATOR).parent
     ready, gone = (
         folder.with_name(f"{folder.name}.{word}") for word in ("ready", f"gone{diary.dice.getrandbits(32):x}")
@@ -136,7 +136,7 @@ def swap_a_folder(diary: Diary) -> None:
 
 
 def compile_elsewhere(diary: Diary) -> None:
-    """Somebody looks at the change after the processes began: it was there, and compiled, and nobody runs it."""
+    """The change is put in place, compiled and removed after the processes started; no process runs it."""
     path = diary.lab.directory / ORCHESTRATOR
     if diary.contents[-1][1] == "old":
         plant.put(diary.lab, ORCHESTRATOR, plant.release_file("phase1"))
@@ -200,7 +200,7 @@ def forget_a_service(diary: Diary) -> None:
 
 
 def old_documents(diary: Diary) -> None:
-    """As the workers save and log them."""
+    """Documents as the workers save and log them."""
     plant.documents(diary.lab, 2, 0.2778)
 
 
@@ -219,7 +219,7 @@ def marked_documents_without_a_time(diary: Diary) -> None:
 
 
 def marked_documents_of_tomorrow(diary: Diary) -> None:
-    """Local time that was stored as if it were UTC, or a clock that is ahead."""
+    """Local time stored as if it were UTC, or a clock that is ahead."""
     _insert(diary, created_at=datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1))
     diary.unclear = True
 
@@ -259,12 +259,12 @@ def pause_the_queue(diary: Diary) -> None:
 
 
 def note_beside(diary: Diary) -> None:
-    """A file that is nobody's."""
+    """An unrelated file."""
     (diary.lab.directory / ORCHESTRATOR).with_name("notes.txt").write_text("of somebody")
 
 
 def copy_of_the_old_file(diary: Diary) -> None:
-    """Another backup; the same as the newest one."""
+    """Another backup, identical to the newest one."""
     path = diary.lab.directory / ORCHESTRATOR
     if diary.contents[-1][1] == "old":
         stamp = f"{datetime.datetime.now():%Y%m%d_%H%M%S}"  # noqa: DTZ005 - as the team's `date`
@@ -281,8 +281,8 @@ def pause_one(diary: Diary) -> None:
 
 Act = Callable[[Diary], None]
 
-# In this order: what needs everything up, then what shows since the boundary, then what ends a round. Whatever makes
-# one replica's proof older than another's process comes first, or chance decides who gets the only test document.
+# In this order: acts that need everything up, acts that show since the boundary, acts that end a round. Any act that
+# makes one replica's proof older than another's process comes first, or chance decides who gets the test document.
 FIRST: tuple[Act, ...] = (
     deploy_by_hand,
     restore_by_hand,
@@ -323,7 +323,7 @@ LAST: tuple[Act, ...] = (change_behind_the_mount, another_behind_the_mount, stop
 
 
 def drawn(dice: random.Random) -> list[Act]:
-    """Few of each: most rounds must be able to be GO, or nothing but NO-GO is asked."""
+    """Few acts of each kind: most rounds must be able to end with GO, or only NO-GO is tested."""
     first = dice.choices(FIRST, k=dice.choice((0, 1, 1, 2, 2, 3, 4)))
     then = dice.sample(THEN, k=dice.choice((0, 0, 0, 1, 1, 2)))
     last = dice.sample(LAST, k=dice.choice((0, 0, 0, 0, 1)))

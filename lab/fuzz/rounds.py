@@ -1,4 +1,4 @@
-"""`invoke selftest --fuzz N`: so many rounds, several labs at once; verdict and gate against the truth."""
+"""`invoke selftest --fuzz N`: plays N rounds on several labs at once; checks verdict and gate against the truth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEEDS = Path(__file__).parent / "seeds.txt"
 
 @dataclass(frozen=True)
 class Row:
-    """One round. `wrong`: "" where gate and truth agree."""
+    """One round. `wrong`: "" if gate and truth agree."""
 
     seed: str
     done: tuple[str, ...]
@@ -80,7 +80,7 @@ class Station:
 
 
 def played(operator: Operator, seed: str) -> Row:
-    """A rollback, by the product or by hand; what the dice say; the verdict, and what the gate makes of it."""
+    """Roll back by the product or by hand, do what the dice chose, verify, then ask the gate."""
     dice = random.Random(seed)
     diary = Diary(operator.lab, dice)
     by = dice.choice((_by_a_run, _by_hand))
@@ -123,7 +123,7 @@ def _nothing(_: Operator) -> bool:
 
 
 def _older_removed(operator: Operator) -> bool:
-    """One that nobody has touched: of one that was edited the next verify has said that it is lost."""
+    """Remove an older record that was not edited: the next verify has already reported an edited one as lost."""
     older = sorted(path for path in operator.reports.glob("2*") if path.is_dir())[:-1]
     older = [path for path in older if not (path / _EDITED).exists()]
     if not older:
@@ -146,7 +146,7 @@ def _newest_edited(operator: Operator) -> bool:
 
 
 def _junk(operator: Operator) -> bool:
-    """What is no record, and does not look like one."""
+    """Add files that are not records and do not look like records."""
     (operator.reports / "00-notes").mkdir(exist_ok=True)
     (operator.reports / "00-notes.txt").write_text("x")
     return True
@@ -196,9 +196,9 @@ class Score:
 
 
 def run(count: int, first: str) -> int:
-    """How many rounds the gate and the truth do not agree on. `first`: a word that the seeds begin with.
+    """Return the number of rounds on which gate and truth disagree. `first`: the word that the seeds begin with.
 
-    Seeds that were kept, of rounds that once went wrong, come first.
+    Kept seeds, of rounds that once went wrong, come first.
     """
     kept = [line.split("#")[0].strip() for line in SEEDS.read_text().splitlines()]
     seeds = [*filter(None, kept), *(f"{first}-{number}" for number in range(count))]
@@ -210,7 +210,7 @@ def run(count: int, first: str) -> int:
             for done in [pool.submit(station.run, todo, lock, score.tell) for station in stations]:
                 done.result()
     for row in score.rows:
-        if row.wrong:  # again, where the end of a long log shows it
+        if row.wrong:  # repeated, so that the end of a long log shows it
             print(f"✘ {row.seed}: {', '.join(row.done)}: {row.wrong}")
     print(f"{score.in_words}; {time.monotonic() - began:.0f} s")
     return sum(bool(row.wrong) for row in score.rows)

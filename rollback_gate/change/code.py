@@ -1,7 +1,7 @@
-"""The code inside a container, by one shell script: the question and the reading of its answer. Pure.
+"""Reads the code inside a container with one shell script: builds the script and parses its output. Pure.
 
-One script per replica, because each `docker exec` costs 70 ms; it ends with a line of its own, because
-an answer that was cut off must not look like a short one.
+One script per replica, because each `docker exec` costs 70 ms. The script prints an end marker, because truncated
+output must not look like short output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIMIT_S = 20
 _END = "end of reading"
 _BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 10, "orphan": 6}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# A path counts as gone only where its nearest existing folder can be looked into.
+# A path counts as gone only if its nearest existing folder is readable.
 _FUNCTIONS = """
 LC_ALL=C; export LC_ALL
 gone() { d=$1; while [ ! -e "$d" ]; do d=${d%/*}; [ "$d" ] || d=/; done
@@ -66,7 +66,7 @@ husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>
 
 @dataclass(frozen=True)
 class Answer:
-    """Exit status and standard output of a command inside a container."""
+    """Exit status and output of a command inside a container."""
 
     status: int
     stdout: str
@@ -74,12 +74,12 @@ class Answer:
 
     @property
     def has_no_shell(self) -> bool:
-        """The engine, or a shell, found no program to run."""
+        """True if the engine, or a shell, found no program to run."""
         return self.status in (126, 127) and not self.stdout.strip()
 
 
 def script(profile: Profile, replica: Replica) -> str:
-    """The question for a replica: a command for `sh`, limited in time inside the container."""
+    """The shell command for a replica, with a timeout of LIMIT_S inside the container."""
     service = replica.service
     lines = [_FUNCTIONS]
     for number, restored in enumerate(profile.files):
@@ -108,16 +108,16 @@ def script(profile: Profile, replica: Replica) -> str:
 
 
 def _others(profile: Profile, replica: Replica) -> list[tuple[str, str]]:
-    """Where the items would be for a process that finds its modules where it was started; and where they should be."""
+    """Pairs: an item's path relative to the working directory, and its expected path; only where the two differ."""
     folder = PurePosixPath(replica.working_directory or "/")
     places = [(str(folder / item.path), profile.inside(replica.service, item.path)) for item in profile.change]
     return [(other, path) for other, path in places if other != path]
 
 
 def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
-    """The folders on the way to the items, from the mount that holds them down.
+    """The parent folders of the items, from the mount that holds them down.
 
-    Of an image's own files none: nobody moves folders there, and the engine copies one as soon as it is written to.
+    None for files of the image: folders are not moved there, and the engine copies a folder on its first write.
     """
     found: dict[str, None] = {}
     for item in profile.change:
@@ -164,12 +164,12 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
 
 
 def _row(line: str) -> tuple[str, ...]:
-    """A path stands last, and may hold spaces."""
+    """The path is the last field and may contain spaces."""
     return tuple(line.split(" ", _BEFORE_PATH.get(line.partition(" ")[0], 1)))
 
 
 def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileReading:
-    """`inside`: its path there; `number`: its place in the profile."""
+    """`inside`: its path in the container; `number`: its index in the profile."""
     path = item.path
     row = next((row for row in rows if row[0] in ("file", "link", "gone") and row[-1] == inside), None)
     if row is None or row[0] == "gone":

@@ -1,4 +1,4 @@
-"""What a file is, by its content, and what restoring it would change. Pure."""
+"""Classifies a file by its content, and shows what restoring it would change. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Content(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """What `path` (relative to the project directory) is to hold, and where that comes from.
+    """The content that `path` (relative to the project directory) must have, and its origin.
 
-    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`: as git
-    keeps it, for a file that is not in place; None where the source does not tell. `repository`: folder of a git
+    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`: as in
+    git, for a file that is not in place; None if the source does not have it. `repository`: folder of the git
     repository.
     """
 
@@ -42,12 +42,12 @@ class Source:
 
     @property
     def says(self) -> str:
-        """Where it comes from, in words."""
+        """The origin, in words."""
         return f"{self.kind} {self.origin}" + (f" of {self.repository}" if self.repository else "")
 
 
 def not_whole(data: bytes, item: FileItem) -> str:
-    """Why a Python file cannot be whole; "" where nothing says so. A newer Python than this one may know more."""
+    """Why a Python file does not parse, "" if it does. A newer Python may accept syntax that this one rejects."""
     if not item.path.endswith(".py"):
         return ""
     try:
@@ -57,12 +57,12 @@ def not_whole(data: bytes, item: FileItem) -> str:
     except (SyntaxError, ValueError) as error:
         return f"is no Python that could run here: {error}"
     except (RecursionError, MemoryError):
-        return ""  # too deep for this one to tell
+        return ""  # nested too deeply to parse here
     return ""
 
 
 def classify(data: bytes, item: FileItem) -> tuple[Content, str]:
-    """Old code holds all of the item's old texts and none of the new ones."""
+    """Old code contains all of the item's old texts and none of the new ones."""
     text = data.decode(errors="replace")
     new = [mark for mark in item.new if mark in text]
     missing = [mark for mark in item.old if mark not in text]
@@ -74,7 +74,7 @@ def classify(data: bytes, item: FileItem) -> tuple[Content, str]:
 
 
 def difference(source: Source, current: bytes) -> tuple[str, ...]:
-    """The diff that the restore would make, as unified lines."""
+    """The changes that the restore would make, as lines of a unified diff."""
     before, after = (data.decode(errors="replace").splitlines() for data in (current, source.data))
     return tuple(
         difflib.unified_diff(before, after, f"{source.path} (in place)", f"{source.path} (restored)", lineterm="", n=1)
@@ -82,6 +82,6 @@ def difference(source: Source, current: bytes) -> tuple[str, ...]:
 
 
 def outside_of_change(diff: Iterable[str], item: FileItem) -> int:
-    """Lines that the restore would drop and that hold none of the change's own marks."""
+    """Number of lines that the restore would discard although they contain none of the change's marks."""
     dropped = [line for line in diff if line.startswith("-") and not line.startswith("---")]
     return sum(bool(line[1:].strip()) and not any(mark in line for mark in item.new) for line in dropped)

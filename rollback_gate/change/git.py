@@ -1,6 +1,6 @@
-"""Old code out of the project's git history (runbook, Troubleshooting, Backup file not found).
+"""Old code from the project's git history (runbook, Troubleshooting, Backup file not found).
 
-Never just HEAD, as the runbook has it: HEAD is the change. The last commit whose file is old code by its content.
+The runbook uses HEAD, but HEAD contains the change. This takes the last commit in which the file's content is old code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rollback_gate.platform.commands import Completed, Runner
 from rollback_gate.profile.deployment import FileItem
 
 MOST_COMMITS = 500
-# Whose it is, `owner` has asked. One without a .git of its own is not looked for: any folder can be made to look so.
+# `owner` has checked the ownership. Bare repositories are not discovered: any folder can be made to look like one.
 _TRUSTED = ("-c", "safe.directory=*", "-c", "safe.bareRepository=explicit")
 _OWN_SETTINGS = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "GIT_CONFIG_GLOBAL=/dev/null")
 _EXECUTABLE = "100755"
@@ -29,16 +29,16 @@ class _Blob:
 
 @dataclass(frozen=True)
 class History:
-    """The repository that holds `directory`. Only reads: no checkout, no index, no hooks.
+    """The repository that holds `directory`. Read-only: no checkout, no index, no hooks.
 
-    `runner`: of root's, one that runs as the repository's owner (`owner`).
+    `runner`: if this process is root, it runs git as the repository's owner (`owner`).
     """
 
     directory: Path
     runner: Runner
 
     def newest_old(self, item: FileItem) -> Source:
-        """From the last commit in which the file is old code. Raises Refused, saying what was looked at."""
+        """The file in the last commit in which it is old code. Raises Refused, naming what was searched."""
         path = item.path
         commits = self._git("rev-list", f"--max-count={MOST_COMMITS}", "HEAD", "--", path).split()
         if not commits:
@@ -53,7 +53,7 @@ class History:
         )
 
     def at(self, item: FileItem, rev: str) -> Source:
-        """From one revision, chosen by hand. Raises Refused when that is not old code."""
+        """The file in the revision that the operator named. Raises Refused if it is not old code."""
         path = item.path
         commit = self._git("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").strip()
         blob = self._blob(commit, path)
@@ -70,7 +70,7 @@ class History:
         return replace(found, is_executable=blob.is_executable, repository=top)
 
     def _blob(self, commit: str, path: str) -> _Blob | None:
-        """As committed; None where that commit removed the file."""
+        """The file as committed; None if the commit does not have it."""
         listed = self._git("ls-tree", commit, "--", path).strip()
         if not listed:
             return None
@@ -81,8 +81,8 @@ class History:
         return self._run(*arguments).stdout
 
     def _run(self, *arguments: str) -> Completed:
-        # The operator is often not the repository's owner, which git refuses without this; nothing is written. What the
-        # repository's own configuration says of remotes is not followed: it could name a command to run.
+        # The operator is often not the repository's owner, which git refuses without these options; nothing is written.
+        # Remotes in the repository's own configuration are ignored: they could name a command to run.
         command = ("env", *_OWN_SETTINGS, "git", *_TRUSTED, *arguments)
         try:
             return self.runner(command, cwd=self.directory)
@@ -95,16 +95,16 @@ class History:
 
 
 def owner(directory: Path) -> tuple[int, int] | None:
-    """Uid and gid of whoever owns the repository that holds a folder, where this process is root and they are not.
+    """Uid and gid of the owner of the repository that holds a folder, if this process is root and the owner is not.
 
-    What a repository says of itself can name commands: root does not run them. None: git runs as this process. Raises
-    Refused for one that somebody else could have put in a folder above.
+    A repository's configuration can name commands, which root must not run. None: git runs as this process. Raises
+    Refused for a repository owned by a third party, who could have placed it in a parent folder.
     """
     found = next((place / ".git" for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
     try:
         status, trusted = found.lstat(), {0, os.geteuid(), directory.stat().st_uid}
     except OSError:
-        return None  # not there: git says so
+        return None  # missing: git reports that
     if status.st_uid not in trusted:
         raise Refused(
             f"{found} belongs to uid {status.st_uid}, who owns neither the project nor this process",

@@ -1,7 +1,7 @@
-"""What must hold when a run has ended. Pure.
+"""What must hold at the end of a run. Pure.
 
-A plan is made from a goal and what preflight sees: so a run that was killed is not replayed but planned anew for the
-same goal, and does what is still to be done. An undo is a run's goal turned round.
+A plan is made from a goal and the results of preflight. A run that was killed is therefore not replayed: resume makes
+a new plan for the same goal, with the remaining steps. The goal of an undo is the reverse of the run's goal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Mode:
     with_documentation: bool = False
 
     def removes(self, profile: Profile) -> tuple[str, ...]:
-        """Partial keeps the new modules (runbook, Partial Rollback); full removes more (Full Rollback)."""
+        """Paths to remove: none for partial (runbook, Partial Rollback), more for full (Full Rollback)."""
         if self.name is ModeName.PARTIAL:
             return ()
         if self.name is not ModeName.FULL:
@@ -46,7 +46,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class How:
-    """How a goal is reached: all replicas at once even while one consumes; a build without cache, with fresh bases."""
+    """Options of a run: replace all replicas at once even while one consumes, build without cache, pull base images."""
 
     all_at_once: bool = False
     no_cache: bool = False
@@ -54,7 +54,7 @@ class How:
     accept_configuration: bool = False
 
     def with_also(self, other: How) -> How:
-        """What either asks for."""
+        """The options set in either."""
         return How(
             self.all_at_once or other.all_at_once,
             self.no_cache or other.no_cache,
@@ -65,12 +65,12 @@ class How:
 
 @dataclass(frozen=True)
 class Goal:
-    """`sources`: what the restored files hold in the end. `remove`: paths that are gone then, with their bytecode.
+    """`sources`: the final content of the restored files. `remove`: paths to remove, with their bytecode.
 
-    `put_back`: paths that are out of the quarantine then. `images`: what each image name means then (of services whose
-    code is in an image that is not built now). `rebuild`: the image has to be built whatever is found; `built`: what
-    this made, by image name. `consumes`: whether the worker can be expected to come up. `since`: when the run that is
-    resumed began; what is older may have in memory what the run has changed since.
+    `put_back`: paths to restore from the quarantine. `images`: the image id that each image name must point to (for
+    services whose code is in an image that is not built now). `rebuild`: always build the image; `built`: the resulting
+    ids, by image name. `consumes`: True if the worker can be expected to come up. `since`: when the resumed run began;
+    a process older than that may have in memory what the run has changed.
     """
 
     direction: Direction

@@ -1,6 +1,6 @@
-"""Which modules a program imports, from its files alone: nothing is ever imported to find out. Pure.
+"""Which modules a program imports, by static analysis of its files: nothing is imported. Pure.
 
-For a partial rollback (runbook, Partial Rollback): the new modules are kept, and nobody may use them.
+For a partial rollback (runbook, Partial Rollback): the new modules are kept, and must not be used.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rollback_gate.redaction import cut
 
 @dataclass(frozen=True)
 class KeptModules:
-    """What is known of modules that a partial rollback keeps, in one container. Both empty: nobody uses them.
+    """Use of the modules that a partial rollback keeps, in one container. Both empty: they are not used.
 
-    `imported`: "FILE, imported by FILE:LINE". `named`: texts that name one, which code could import by its name.
+    `imported`: "FILE, imported by FILE:LINE". `named`: string constants and computed names that could import one.
     """
 
     imported: tuple[str, ...]
@@ -29,7 +29,7 @@ class KeptModules:
 def read(
     files: Mapping[str, str], entries: Iterable[str], kept: Iterable[str], subject: str
 ) -> KeptModules | Unmeasured:
-    """`files`: text by path; `entries`: the programs; `kept`: paths of modules, all relative to the same folder."""
+    """`files`: text by path; `entries`: the programs; `kept`: paths of modules. All are relative to one folder."""
     paths = tuple(kept)
     waiting = [entry for entry in entries if entry in files]
     missing = [entry for entry in entries if entry not in files]
@@ -63,7 +63,7 @@ def _is_in(path: str, place: str) -> bool:
 
 
 def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str]]:
-    """Every dotted name that an import statement anywhere in the file can mean, with its line."""
+    """Every dotted name that an import statement in the file can refer to, with its line number."""
     pure = PurePosixPath(path)
     package = pure.parent.parts
     for node in ast.walk(tree):
@@ -79,7 +79,7 @@ def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str]]:
 
 
 def _files_of(name: str, files: Mapping[str, str]) -> Iterator[str]:
-    """The files that importing a dotted name runs: each package on the way, then the module, as Python finds them."""
+    """The files that importing a dotted name executes, in Python's order: each parent package, then the module."""
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         stem = "/".join(parts[:length])
@@ -90,12 +90,12 @@ def _files_of(name: str, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _could_be(target: str, kept: Iterable[str]) -> bool:
-    """It begins with the name of a kept module: with another folder on the path it could be that one."""
+    """True if the name begins with a kept module's name: with another folder on sys.path it could be that module."""
     return target.partition(".")[0] in {PurePosixPath(place).stem for place in kept}
 
 
 def _names(tree: ast.AST, kept: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Other ways to import than by statement: texts that name a kept module, and imports by a computed name."""
+    """Imports without a statement: string constants that name a kept module, and imports by a computed name."""
     dotted = [str(PurePosixPath(place).with_suffix("")).replace("/", ".") for place in kept]
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -115,12 +115,12 @@ def _is_import_call(function: ast.expr) -> bool:
 
 
 def top_names(files: Mapping[str, str]) -> set[str]:
-    """First parts of all that these files import absolutely, without Python's own modules."""
+    """Top-level names of all imports in these files, without the standard library."""
     found: set[str] = set()
     for path, text in files.items():
         try:
             names = {name.partition(".")[0] for _, name in _imports(ast.parse(text), path)}
         except (SyntaxError, ValueError):
-            continue  # `read` says so where it matters
+            continue  # `read` reports it where it matters
         found |= names
     return found - set(sys.stdlib_module_names) - {""}

@@ -1,4 +1,4 @@
-"""The code inside one container: asked of it, and of what its programs import."""
+"""The code inside one container: its files, and what its programs import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ask = Callable[[Replica, str], Answer]
 
 @dataclass(frozen=True)
 class Inside:
-    """`ask` runs a command in a replica. `partial`: the rollback keeps the new modules, and nobody may use them."""
+    """`ask` runs a command in a replica. `partial`: the rollback keeps the new modules, which must not be used."""
 
     profile: Profile
     engine: Engine
@@ -31,7 +31,7 @@ class Inside:
     partial: bool
 
     def code(self, replica: Replica | None) -> CodeReading | Unmeasured:
-        """Inspected first: in a container that does not run, every file would seem to be missing."""
+        """Requires a running container: in a stopped one every file would seem to be missing."""
         if replica is None:
             return Unmeasured("the code", "the replica does not exist")
         what = f"the code in {replica.name}"
@@ -55,7 +55,7 @@ class Inside:
         waiting = {PurePosixPath(entry).parts[0] for entry in profile.partial.entries}
         seen: set[str] = set()
         try:
-            while waiting:  # what they import may lie in other folders beside theirs
+            while waiting:  # imports may lead to sibling folders
                 seen |= waiting
                 for name in waiting:
                     files |= self._python_files(replica, name)
@@ -65,7 +65,7 @@ class Inside:
         return import_graph.read(files, profile.partial.entries, profile.removed(), replica.name)
 
     def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
-        """Of the folder `name`, or the module `name`.py, of container_root; {} for what is installed elsewhere."""
+        """Files of the folder `name`, or of the module `name`.py, in the service's root; {} if neither is there."""
         folder = self.profile.inside(replica.service, name)
         found = python_files_in(self.engine, replica.id, folder)
         data = None if found else file_in(self.engine, replica.id, f"{folder}.py")

@@ -1,4 +1,4 @@
-"""The change seen from outside a container, through the engine: it needs no shell, and shows what would start next."""
+"""The change read through the engine, from outside a container: needs no shell, and shows the next start."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from rollback_gate.platform.replica import Mount, Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
 
-_LEAST_PARTS = 3  # `/` and `/srv`, as monitoring mounts them, are no project's tree
+_LEAST_PARTS = 3  # `/` and `/srv`, as mounted by monitoring, are not a project's tree
 
 
 @dataclass(frozen=True)
 class Outside:
-    """The engine's own view of the items of a change."""
+    """The engine's view of the items of a change."""
 
     profile: Profile
     engine: Engine
 
     def after_a_restart(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
-        """By container id, what its next start would find: the files behind its mounts as they are now, and its layer.
+        """By container id, the code that a restart would run: the files behind its mounts now, and its own layer.
 
-        Asked once for all that would be alike.
+        Read once for all containers that would get the same result.
         """
         return _of_each(replicas, self._own_start, self._started_again)
 
     def _own_start(self, replica: Replica) -> Hashable:
-        """Alike are those whose items are all behind the same mounts; else each one has a layer of its own."""
+        """Replicas are alike if all items are behind the same mounts; otherwise each one has its own layer."""
         if any(covering_mount(replica.mounts, path) is None for path in self.profile.places(replica.service)):
             return replica.id
         return replica.service, frozenset(replica.mounts)
@@ -49,18 +49,18 @@ class Outside:
             return Unmeasured(f"what a restart of {replica.name} would start", error.message)
 
     def items_of(self, replica: Replica) -> CodeReading:
-        """As `after_a_restart`. Raises Unreachable."""
+        """As `after_a_restart`, for one replica. Raises Unreachable."""
         return self._items_in(replica.id, replica.service)
 
     def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
-        """Of an image without a shell: all there is to see."""
+        """The reading for an image without a shell, as far as the engine shows it."""
         reading = self._started_again(replica)
         return reading if isinstance(reading, Unmeasured) else replace(reading, from_outside=True)
 
     def after_a_recreate(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
-        """By container id, what a new container in its place would find: its name's image of now, and its mounts.
+        """By container id, the code that a recreate would run: the image that its name points to now, and its mounts.
 
-        Asked once for all that would be alike.
+        Read once for all containers that would get the same result.
         """
         return _of_each(replicas, lambda one: (one.service, one.image_name, frozenset(_lasting(one))), self._made_anew)
 
@@ -75,7 +75,7 @@ class Outside:
     def _items_in(self, container_id: str, service: str) -> CodeReading:
         files = tuple(self._file(container_id, service, item) for item in self.profile.files)
         left = tuple(path for path in self.profile.removed() if self._is_there(container_id, service, path))
-        if self.engine.inspect(container_id) is None:  # the engine gives the same answer for a file that is not there
+        if self.engine.inspect(container_id) is None:  # the engine answers the same for a missing file
             raise Unreachable(f"container {container_id[:12]} went while it was being read", "do it again")
         return CodeReading(files, left)
 
@@ -99,9 +99,9 @@ class Outside:
         )
 
     def carried_by(self, others: Iterable[Replica], known: Iterable[Replica]) -> dict[str, str]:
-        """By name of a service (of the container, where it has none), what of the change it mounts or contains.
+        """By service (or container name, if it has no service), what it mounts or contains of the change.
 
-        `known`: replicas of the services that carry it. One that cannot be looked into is named too.
+        `known`: replicas of the services that carry it. Containers that cannot be read are included, with the reason.
         """
         rows = list(known)
         behind, volumes = self._behind(rows), self._volumes(rows)
@@ -121,7 +121,7 @@ class Outside:
         return (*(item.path for item in self.profile.files), *self.profile.removed())
 
     def _behind(self, known: Iterable[Replica]) -> dict[str, str]:
-        """By place on the engine's machine, the item that is there: in the project, and behind what they mount."""
+        """Items by path on the engine's host: in the project directory, and behind the replicas' bind mounts."""
         places = {str(self.profile.deployment.project_directory / path): path for path in self._paths}
         covered = [
             (path, covering_mount(replica.mounts, self.profile.inside(replica.service, path)))
@@ -131,7 +131,7 @@ class Outside:
         return places | {mount.host_path: path for path, mount in covered if mount}
 
     def _volumes(self, known: Iterable[Replica]) -> dict[str, str]:
-        """By name of a volume, the item that is in it."""
+        """Items by the name of the volume that holds them."""
         covering = [
             (path, innermost(replica.mounts, self.profile.inside(replica.service, path)))
             for replica in known
@@ -154,7 +154,7 @@ class Outside:
 
 
 def _holds(source: str, place: str) -> bool:
-    """A mounted folder or file is the place, or on the way to it, or below it; the whole machine's tree is no code."""
+    """True if the mounted path is `place`, a parent of it, or below it. Mounts of `/` or `/srv` do not count."""
     if len(PurePosixPath(source).parts) < _LEAST_PARTS:
         return False
     one, other = f"{source.rstrip('/')}/", f"{place.rstrip('/')}/"
@@ -166,7 +166,7 @@ def _of_each(
     kind: Callable[[Replica], Hashable],
     ask: Callable[[Replica], CodeReading | Unmeasured],
 ) -> dict[str, CodeReading | Unmeasured]:
-    """By container id; asked of the first one of each kind."""
+    """Readings by container id; only the first replica of each kind is read."""
     alike: dict[Hashable, list[Replica]] = {}
     for replica in replicas:
         alike.setdefault(kind(replica), []).append(replica)
@@ -176,5 +176,5 @@ def _of_each(
 
 
 def _lasting(replica: Replica) -> tuple[Mount, ...]:
-    """Mounts that a new container gets too: Compose carries anonymous volumes over."""
+    """Mounts that a new container gets too: Compose keeps anonymous volumes."""
     return tuple(mount for mount in replica.mounts if mount.kind in ("bind", "volume"))

@@ -1,8 +1,8 @@
-"""What the answer of the script in a container tells of the past: times of folders, and Python's bytecode. Pure.
+"""History from the output of the script in a container: times of folders, and Python's bytecode. Pure.
 
-Its rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN HEADER… PATH`, and
-`compiled KEPT SIZE WHEN PUT BORN HEADER… PATH`; times in seconds. PUT: when the bytecode came to where it is; BORN:
-when its file was made, 0 or something else where that is not kept.
+Rows: `folder CONTENT CHANGED PATH`, `child BORN CHANGED CONTENT MODE PATH`, `orphan WHEN HEADER… PATH`, and
+`compiled KEPT SIZE WHEN PUT BORN HEADER… PATH`; times in seconds. PUT: the bytecode's ctime, when it was put in its
+place; BORN: its birth time, 0 or not a number if the file system does not keep it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rollback_gate.change.reading import Bytecode
 from rollback_gate.instant import Instant
 
 Rows = list[tuple[str, ...]]
-_MARK_OF_BYTECODE = 0x0A0D  # second half of the header's first number, where a machine reads it the right way round
+_MARK_OF_BYTECODE = 0x0A0D  # upper half of the header's first number, read as little-endian
 _AT_ONCE_S = 2
-_UNCHECKED = 1  # flag of bytecode that Python never compares with its source
+_UNCHECKED = 1  # PEP 552 flag: Python never compares this bytecode with its source
 _FOLDER = "4"  # first digit of a folder's mode, in hexadecimal
 
 
 def newest_change(rows: Rows, on_the_way: Container[str]) -> Instant | None:
-    """When a folder on the way was last moved, or something in it came or went; None where none can tell.
+    """When a parent folder was last moved, or an entry of it was added or removed; None if nothing shows it.
 
-    What came at that time beside the way says nothing: bytecode that Python keeps, a backup that somebody made, a log.
-    `on_the_way`: paths of folders and items, whose coming is what is looked for.
+    A change explained by a new unrelated entry does not count: Python's bytecode, a backup, a log.
+    `on_the_way`: paths of the items and their parent folders; changes to these count.
     """
     times = [_changed_at(row, _came_beside(row[3], rows, on_the_way)) for row in rows if row[0] == "folder"]
     moved = [_moved_at(row) for row in rows if row[0] == "child" and row[5] not in on_the_way]
@@ -32,7 +32,7 @@ def newest_change(rows: Rows, on_the_way: Container[str]) -> Instant | None:
 
 
 def _moved_at(child: tuple[str, ...]) -> Instant | None:
-    """When a folder beside the way got another name, or owner: it may be what stood on the way before."""
+    """When a sibling folder was renamed or changed owner: it may be the former parent folder. None if it was not."""
     born, at, content_at = time(child[1]), time(child[2]), time(child[3])
     if at is None or content_at is None or not child[4].startswith(_FOLDER):
         return None
@@ -41,15 +41,15 @@ def _moved_at(child: tuple[str, ...]) -> Instant | None:
 
 
 def _came_beside(folder: str, rows: Rows, on_the_way: Container[str]) -> set[int]:
-    """Seconds at which something in a folder was made.
+    """Seconds in which unrelated entries of a folder were created.
 
-    Where a file system does not keep that, its last change stands in: what was moved away from here has one too.
+    Uses the time of the last change if the file system keeps no birth times.
     """
     inside = [
         r for r in rows if r[0] == "child" and str(PurePosixPath(r[5]).parent) == folder and r[5] not in on_the_way
     ]
     times = ((time(row[1]), time(row[2])) for row in inside)
-    found = (born if born is not None and born.ns else changed for born, changed in times)  # 0: it keeps no births
+    found = (born if born is not None and born.ns else changed for born, changed in times)  # 0: no birth times
     return {at.ns // 10**9 for at in found if at is not None}
 
 
@@ -63,7 +63,7 @@ def _changed_at(folder: tuple[str, ...], came_beside: set[int]) -> Instant | Non
 
 
 def time(text: str) -> Instant | None:
-    """From `stat`: seconds, with a fraction where that `stat` can give it; None where it could not say."""
+    """Parses `stat` output: seconds, with a fraction if that `stat` supports it; None if it is not a number."""
     seconds, _, fraction = text.replace(",", ".").partition(".")
     if not seconds.isdigit() or not (fraction or "0").isdigit():
         return None
@@ -71,7 +71,7 @@ def time(text: str) -> Instant | None:
 
 
 def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
-    """Size of a file now; and what was compiled, by the headers of its .pyc (PEP 552)."""
+    """Current size of a file (None if it has no bytecode), and its bytecode by the headers of its .pyc (PEP 552)."""
     found = [row[1:10] for row in rows if row[0] == "compiled" and row[10:] == (path,)]
     numbers = [row for row in found if _are_numbers((row[0], row[1], *row[5:]))]
     whole = [row for row in numbers if int(row[5]) >> 16 == _MARK_OF_BYTECODE]
@@ -82,7 +82,7 @@ def compiled(rows: Rows, path: str) -> tuple[int | None, tuple[Bytecode, ...]]:
 
 
 def _times(file: tuple[str, ...], rows: Rows) -> list[Instant]:
-    """When a file was written; in a mount, when it was put there too (else that is when a layer was unpacked)."""
+    """When a file was written and, in a mount, its ctime; in an image the ctime is when the layer was unpacked."""
     is_mounted = any(row[0] == "folder" and row[3] == str(PurePosixPath(file[-1]).parent) for row in rows)
     found = [time(file[2]), time(file[3]) if is_mounted else None]
     return [at for at in found if at is not None]
@@ -101,7 +101,7 @@ def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
 
 
 def _came_along(at: Instant | None, put: Instant | None, born: Instant | None, times: list[Instant]) -> bool:
-    """It was copied here with its time (`cp -a` of a whole tree), and its source at that moment too."""
+    """True if the bytecode was copied here with its time, together with its source (`cp -a` of a whole tree)."""
     if at is None or put is None or len(times) == 1:
         return False
     is_copy = put.seconds_since(at) > _AT_ONCE_S or _is_born_later(at, born)
@@ -109,7 +109,7 @@ def _came_along(at: Instant | None, put: Instant | None, born: Instant | None, t
 
 
 def _is_born_later(at: Instant, born: Instant | None) -> bool:
-    """A file is made before it is written to, but where its time was copied; whole seconds may have been cut off."""
+    """True if the file was created after its mtime: its time was copied. Whole seconds may be truncated: False."""
     return born is not None and at.ns % 10**9 != 0 and born.ns % 10**9 != 0 and born > at
 
 
@@ -118,7 +118,7 @@ def _second(text: str) -> Instant:
 
 
 def orphans(rows: Rows, paths: Mapping[str, str]) -> tuple[tuple[str, Bytecode], ...]:
-    """Bytecode of modules that are gone, by their paths. `paths`: by path inside, the profile's."""
+    """Bytecode of removed modules, with their paths. `paths`: profile path by path in the container."""
     found = [row for row in rows if row[0] == "orphan" and row[6] in paths and _are_numbers(row[2:6])]
     by_time = [row for row in found if int(row[2]) >> 16 == _MARK_OF_BYTECODE and int(row[3]) == 0]
     return tuple((paths[row[6]], Bytecode(int(row[5]), time(row[1]), _second(row[4]))) for row in by_time)

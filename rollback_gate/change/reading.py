@@ -1,4 +1,4 @@
-"""What was read of the change inside a replica, and what was normal before it: frozen values."""
+"""Readings of the change inside a replica, and the baseline from before it: frozen values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rollback_gate.model import Unmeasured
 
 @dataclass(frozen=True)
 class Bytecode:
-    """What Python has compiled of a file, and when: the size of its source then, and since when that was there.
+    """Bytecode of a file: the size of its source in bytes, when it was compiled, and its source's mtime.
 
-    `is_kept`: as far as one can see, the processes in the container keep it up to date. `is_blind`: Python would take
-    it for the file that is there now without a look at its content, and it is older.
+    `is_kept`: the processes in the container appear to keep it up to date. `is_blind`: it is older than the current
+    file, and Python would use it for that file without comparing content.
     """
 
     size: int
@@ -24,10 +24,10 @@ class Bytecode:
     is_blind: bool = False
 
     def is_of_start(self, started: Instant, until: Instant, is_gone: bool = False) -> bool:
-        """Made of what a process found when it started, as far as times tell: it was there, and was compiled then.
+        """True if, by its times, it was compiled from what the process found at its start.
 
-        Python keeps the second of its source: of the second of the start nobody knows which was first. `is_gone`: its
-        source is a module that only the change has: who starts with it imports it, and nobody else does.
+        Python stores its source's time in whole seconds, so for the second of the start the order is unknown.
+        `is_gone`: its source is a module of the change only, which only a process started with the change imports.
         """
         was_there = self.source_at is not None and self.source_at.plus(0 if is_gone else 1) <= started
         return self.is_kept and was_there and self.at is not None and started <= self.at <= until
@@ -37,8 +37,8 @@ class Bytecode:
 class FileReading:
     """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
 
-    `new`, `old`: which of the profile's texts it holds. Times are the container's. `size`: bytes. `bytecode`: by
-    version of Python; empty where it keeps none up to date.
+    `new`, `old`: which of the profile's texts it contains. Times are the container's. `size`: bytes. `bytecode`: one
+    per Python version; empty if there is none.
     """
 
     path: str
@@ -53,21 +53,20 @@ class FileReading:
     bytecode: tuple[Bytecode, ...] = ()
 
     def was_compiled_otherwise(self, started: Instant, until: Instant) -> bool:
-        """What was compiled then was another content than there is now, under every version of Python."""
+        """True if all bytecode compiled at the start is of a source of another size than the current file."""
         then = [one for one in self.bytecode if one.is_of_start(started, until)]
         return bool(then) and self.size is not None and all(one.size != self.size for one in then)
 
 
 @dataclass(frozen=True)
 class CodeReading:
-    """Restored files and those removed ones that are still there, by asking inside one container.
+    """Restored files, and removed paths that are still there, in one container.
 
-    `husks`: those in which nothing but bytecode is left. `compiled_before_removal`: by path, bytecode of removed
-    modules that is still there. `folders_changed_at`: when a folder on the way to an item last changed, Python's own
-    bytecode left out. `from_outside`: read through the engine, where the image has no shell to ask; times are then the
-    files' only. `stopped`: numbers of processes that a signal has stopped. `elsewhere`: items that are also where the
-    process was started, and are others there. `kept`: after a partial rollback, whether anybody uses the modules that
-    it keeps; else None.
+    `husks`: removed folders that contain only bytecode. `compiled_before_removal`: by path, remaining bytecode of
+    removed modules. `folders_changed_at`: when a parent folder of an item last changed, Python's bytecode ignored.
+    `from_outside`: read through the engine because the image has no shell; only the files' times are then known.
+    `stopped`: ids of processes stopped by a signal. `elsewhere`: items that also exist, with other content, in the
+    process's working directory. `kept`: after a partial rollback, use of the modules that it keeps; else None.
     """
 
     files: tuple[FileReading, ...]
@@ -83,10 +82,10 @@ class CodeReading:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What completeness was before the change. Shares 0..1; at least two documents.
+    """Completeness before the change. Shares 0..1; at least two documents.
 
-    `snapshot`: whose word it is; "" where unmarked documents from before the deployment say it. `at`: when the snapshot
-    was taken, or the first and the last of those documents were saved.
+    `snapshot`: id of the snapshot; "" if measured from unmarked documents from before the deployment. `at`: when the
+    snapshot was taken, or when the first and the last of those documents were saved.
     """
 
     snapshot: str

@@ -1,4 +1,4 @@
-"""What `invoke snapshot` kept, read again: what normal was, where it was the old code's."""
+"""Reads what `invoke snapshot` kept: the baseline, if it is the old code's."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MANIFEST = "snapshot.json"
 def baseline(
     folders: Iterable[Path], files: Iterable[FileItem], minimum_sample: int, until: Instant
 ) -> tuple[Baseline | None, list[str]]:
-    """Of the newest snapshot that can tell; and why newer ones cannot. `folders`: where snapshots are kept.
+    """The baseline of the newest usable snapshot, and why newer ones are not usable. `folders`: where they are kept.
 
-    A snapshot taken while the change was there, by its files or its documents, says nothing about before; nor does one
-    taken after `until`, when it was reverted: it would call normal what is to be judged.
+    A snapshot taken of the change, by its files or its documents, is not usable. Nor is one taken after `until`, when
+    the change was reverted: its baseline would be what is to be judged.
     """
     passed_over: list[str] = []
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
@@ -42,9 +42,9 @@ def baseline(
 
 
 def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> float | None:
-    """Mean seconds of a document by the newest snapshot of the old code that was taken before `until` and knows it.
+    """Mean seconds per document in the newest snapshot of the old code from before `until` that has it.
 
-    Of at least two documents: one says how long it took, not how long they take.
+    Needs at least two documents, as one is no mean. None if there is no such snapshot.
     """
     for manifest in _of_before(folders, files, until):
         times = manifest.get("baseline", {}).get("processing_s", {})
@@ -58,7 +58,7 @@ def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
     """Services whose health check failed when the newest snapshot of the old code was taken."""
     for manifest in _of_before(folders, files, until):
         if manifest.get("baseline", {}).get("completeness", {}).get("marked"):
-            continue  # the change was at work, whatever the files said
+            continue  # the change was running, whatever the files held
         ill = manifest.get("ill")
         if isinstance(ill, list):
             return tuple(str(name) for name in ill)
@@ -66,7 +66,7 @@ def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
 
 
 def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> Iterator[dict[str, Any]]:
-    """Manifests of snapshots of the old code from before `until`, newest first, without those that cannot be read."""
+    """Manifests of snapshots of the old code from before `until`, newest first; unreadable ones are skipped."""
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
         try:
@@ -74,11 +74,11 @@ def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instan
             if not _of_old_code(path.parent, manifest, files, until):
                 yield manifest
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # another one may be readable; without any, the profile's own limit stands
+            continue  # another one may be readable; without any, the profile's limit applies
 
 
 def _of_old_code(folder: Path, manifest: dict[str, Any], files: Iterable[FileItem], until: Instant) -> str:
-    """Why it is not from before the change, "" where it is."""
+    """Why it is not from before the change, "" if it is."""
     if manifest["format"] != FORMAT:
         return "is of another format"
     if Instant.parse(manifest["at"]) >= until:

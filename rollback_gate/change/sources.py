@@ -1,4 +1,4 @@
-"""Where old code comes from: a backup, else git, else a retained image (runbook, Troubleshooting). By hand too."""
+"""Finds old code: a backup, else git, else a retained image (runbook, Troubleshooting); or the operator's choice."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ KINDS = ("backup", "git", "image")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the operator chose by hand. All empty: the first source, in order, that has old code.
+    """The operator's choice of a source. All empty: the first source, in order, that has old code.
 
-    Raises WrongSetting for a choice that contradicts itself.
+    Raises WrongSetting for an unknown source or contradictory options.
     """
 
     source: str = ""
@@ -46,13 +46,13 @@ class Choice:
 
     @property
     def kind(self) -> str:
-        """The one source that may be used, "" for any."""
+        """The only source that may be used, "" for any."""
         return next(iter(self._named), self.source)
 
 
 @dataclass(frozen=True)
 class OldImage:
-    """An image whose code is old; `files` by path relative to the project directory, those that it has."""
+    """An image with old code. `files`: its restored files, by path relative to the project directory."""
 
     image: Image
     files: Mapping[str, bytes]
@@ -60,8 +60,8 @@ class OldImage:
 
 @dataclass(frozen=True)
 class Sources:
-    """Looks for old code. `snapshots`: folders of what `invoke snapshot` kept; `keeps`: under which
-    images of this deployment are kept. `runner_of_git`: raises Refused for a repository that is not believed."""
+    """Finds old code. `snapshots`: folders of what `invoke snapshot` kept. `keeps`: the name under which
+    images of this deployment are kept. `runner_of_git`: raises Refused for a repository that is not trusted."""
 
     profile: Profile
     directory: Path
@@ -72,7 +72,7 @@ class Sources:
     choice: Choice = Choice()
 
     def find(self, containers: Iterable[Replica]) -> tuple[Source, ...]:
-        """For every restored file the first source that has old code. Raises Refused, saying what each source has."""
+        """For each restored file, the first source with old code. Raises Refused, naming what each source has."""
         rows = tuple(containers)
         return tuple(self._one(restored, rows) for restored in self.profile.files)
 
@@ -102,7 +102,7 @@ class Sources:
         return backups.newest_old(self.directory, restored, kept)
 
     def _is_for(self, name: str, restored: FileItem) -> bool:
-        """Of several restored files, a backup chosen by hand is that of the file beside it that it is named after."""
+        """With several restored files, a chosen backup belongs to the file in its folder that it is named after."""
         beside = self.directory / PurePosixPath(restored.path).parent
         is_beside = (self.directory / name).parent == beside
         return len(self.profile.files) == 1 or (
@@ -121,7 +121,7 @@ class Sources:
         return Source.of(restored.path, "image", found.image.label, data)
 
     def old_image(self, containers: Iterable[Replica], removed: bool = True) -> OldImage:
-        """The newest image that is old code, by its files; `removed`: and has none of the removed modules.
+        """The newest image whose files are old code. `removed`: it must also have none of the removed modules.
 
         Raises Refused, naming every image and what it is; Unreachable.
         """
@@ -152,11 +152,11 @@ class Sources:
         return tuple(image for image in found if not (image.tags and set(image.tags) <= others))
 
     def is_old(self, image_id: str) -> bool:
-        """Whether an image is old code, without the removed modules. Raises Unreachable."""
+        """True if an image has old code and none of the removed modules. Raises Unreachable."""
         return not self._look_into(Image(image_id, (), 0.0), removed=True)[1]
 
     def _look_into(self, image: Image, removed: bool) -> tuple[dict[str, bytes], str]:
-        """Its restored files; and why it is not old code, "" when it is."""
+        """Its restored files, and why it is not old code ("" if it is)."""
         with images.opened(self.engine, image.id, self.profile.deployment.project) as container:
             files: dict[str, bytes] = {}
             for restored in self.profile.files:

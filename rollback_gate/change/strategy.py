@@ -1,4 +1,4 @@
-"""How old code gets into the container. Pure: decided from the containers' mounts and the Compose file."""
+"""How old code gets into a service's containers, decided from their mounts and the Compose file. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollback_gate.profile.schema import Profile
 
 
 class Strategy(enum.StrEnum):
-    """bind: restore and restart. build: build from the tree, then recreate. image: go back to a retained image."""
+    """bind: restore and restart. build: build from the project directory and recreate. image: use a retained image."""
 
     BIND = "bind"
     BUILD = "build"
@@ -30,7 +30,7 @@ class Covered:
 
 
 def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService | None) -> Strategy:
-    """Raises Refused when some of the restored files are bind-mounted and others are not."""
+    """Raises Refused if only some of the restored files are bind-mounted."""
     covered = {
         covering_mount(replica.mounts, profile.inside(replica.service, file.path)) is not None
         for replica in replicas
@@ -47,7 +47,7 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
 
 
 def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:
-    """The bind mount through which a container sees this path, and the path on the host; None where it sees no such."""
+    """The bind mount that holds this path of a container, and the path on the host; None if no bind mount holds it."""
     mount = innermost(mounts, path)
     if mount is None or mount.kind != "bind":
         return None
@@ -55,6 +55,6 @@ def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:
 
 
 def innermost(mounts: Iterable[Mount], path: str) -> Mount | None:
-    """The mount of any kind that holds this path of the container: it hides those around it."""
+    """The innermost mount of any kind that holds this path of the container; None if there is none."""
     fitting = [mount for mount in mounts if PurePosixPath(path).is_relative_to(mount.target)]
     return max(fitting, key=lambda mount: len(PurePosixPath(mount.target).parts), default=None)

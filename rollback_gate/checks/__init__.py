@@ -1,4 +1,4 @@
 """The judge: one module per check, readings in, claims out; the manifest and the verdict. Pure.
 
-May know everything up to the evidence, and never the actor (rollback) or the triggers.
+May import everything up to the evidence, but never the actor (rollback) or the triggers.
 """

@@ -1,4 +1,4 @@
-"""Check 4: completeness back to normal (runbook, Verify, Check 4). Over documents since the boundary only."""
+"""Check 4: completeness is back to normal (runbook, Verify, Check 4). Uses only documents since the boundary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sample:
 
 
 def sample_of(scores: Sequence[float], confidence: float) -> Sample:
-    """Mean and its confidence interval, by Student's t. Raises ValueError for fewer than two scores."""
+    """The mean and its confidence interval (Student's t). Raises ValueError for fewer than two scores."""
     if len(scores) < 2:
         raise ValueError("an interval needs two scores at least")
     mean = statistics.fmean(scores)
@@ -42,7 +42,7 @@ def sample_of(scores: Sequence[float], confidence: float) -> Sample:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of documents finished since the boundary. `removed`: of the gate's own, which are stored no more."""
+    """Scores of documents finished since the boundary. `removed`: of probes that are no longer stored."""
 
     stored: tuple[float, ...]
     removed: tuple[float, ...]
@@ -61,7 +61,7 @@ class Scored:
 
 
 def scored(readings: Readings, profile: Profile) -> Scored | Unmeasured:
-    """Every finished document counts: those stored since the boundary, and the gate's own that a log gives a score."""
+    """Scores of documents stored since the boundary, and of removed probes whose score is in a log."""
     documents = readings.documents
     if isinstance(documents, Unmeasured):
         return documents
@@ -92,9 +92,9 @@ def readable_scores(readings: Readings, profile: Profile) -> Claim:
 
 
 def clock(readings: Readings, profile: Profile) -> Claim:
-    """The worker's clock is the engine's: otherwise documents cannot be told apart by when they were created.
+    """The worker's clock agrees with the engine's; otherwise creation times cannot be compared with the boundary.
 
-    Like is compared with like: what is stored is of a document's last completion, as it is saved anew each time.
+    Compares a document's stored time with its last completion, because each completion overwrites it.
     """
     limit = profile.limits.clock_skew_s
     for reading in (readings.documents, readings.stored):
@@ -124,9 +124,9 @@ def _stored_at_all(readings: Readings) -> bool:
 
 
 def _skews_by_log(readings: Readings, limit_s: float) -> list[float]:
-    """Between a stored document and the last line that says that it was finished, of any replica.
+    """Seconds between a stored document's time and the last log line of its completion in any replica.
 
-    One that is in work again may have been saved once more since the logs were read: then it tells nothing.
+    A document in work again may have been saved again after the logs were read; it is skipped if beyond the limit.
     """
     logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
@@ -142,7 +142,7 @@ def _skews_by_log(readings: Readings, limit_s: float) -> list[float]:
 
 
 def _skews_by_sending(readings: Readings, limit_s: float) -> list[float]:
-    """Where no log shows documents: between sending a test document and finding it stored soon after."""
+    """The same without log lines: seconds between a probe's time and when it was sent and found stored soon after."""
     probes = () if isinstance(readings.probes, Unmeasured) else readings.probes.probes
     skews = []
     for probe in probes:
@@ -155,7 +155,7 @@ def _skews_by_sending(readings: Readings, limit_s: float) -> list[float]:
 
 
 def in_band(readings: Readings, profile: Profile) -> Claim:
-    """The mean lies in the band, judged with its confidence interval; of fewer than the sample, each document does."""
+    """The mean with its confidence interval is in the band; below the minimum sample, each document is."""
     found = scored(readings, profile)
     if isinstance(found, Unmeasured):
         return inconclusive("completeness", found)
@@ -187,7 +187,7 @@ def _reason_of_none(readings: Readings) -> str:
 def _few(
     scores: tuple[float, ...], readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
 ) -> Claim:
-    """Too few for a mean: each document counts on its own, and old is told from new by the code alone."""
+    """Too few for a mean: each document is judged alone, and only the code distinguishes old from new."""
     count, low, high = len(scores), min(scores), max(scores)
     each = f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
     says = f"{count} document{'' if count == 1 else 's'}, no mean: {each}"
@@ -215,7 +215,7 @@ def _few(
 
 
 def _logged_outside(readings: Readings, normal: Completeness) -> list[str]:
-    """Of stored documents that several replicas have finished: stored is what the last one gave, the rest is logged."""
+    """Logged scores outside the band, of documents finished by several replicas: only the last result is stored."""
     logs = [(r.label, r.log) for r in readings.replicas if isinstance(r.log, LogSummary)]
     stored = {} if isinstance(readings.stored, Unmeasured) else readings.stored
     several = {name for name in stored if sum(name in log.finished for _, log in logs) > 1}
@@ -249,7 +249,7 @@ def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, de
 
 
 def normal_of(normal: Completeness, baseline: Baseline | None) -> Completeness:
-    """With the band around what was measured before the change, as wide as the profile's, where a snapshot has it."""
+    """The profile's band, moved to the mean of the baseline (if there is one) and limited to 0..1."""
     if baseline is None:
         return normal
     low = max(0.0, baseline.mean - (normal.expected - normal.low))
@@ -305,16 +305,16 @@ def _judge(
 
 
 def _is_alarming(sample: Sample, normal: Completeness) -> bool:
-    """What would be NO-GO by the profile alone."""
+    """True if this would be NO-GO by the profile alone."""
     return sample.mean < normal.critical or abs(sample.mean - normal.changed) <= normal.changed_tolerance
 
 
 def _as_before_the_change(
     sample: Sample, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
 ) -> Claim:
-    """The old code had this level too, by its snapshot: averages do not tell old from new here, the code does.
+    """The baseline has this level too: averages do not distinguish old from new code here, only the code does.
 
-    Below the critical level that is no reason to be content.
+    Below the critical level the claim is inconclusive.
     """
     says = f"{sample}: as before the change, which does not tell old from new code here"
     if sample.mean < profile.completeness.critical:
@@ -334,7 +334,7 @@ def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
 
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:
-    """The interval may leave the band, but must not reach what would be NO-GO."""
+    """The interval may leave the band, but must not reach a level that would be NO-GO."""
     above = normal.expected > normal.changed
     reaches = (
         sample.low < normal.changed + normal.changed_tolerance
@@ -359,12 +359,12 @@ def _is_mixture(sample: Sample, normal: Completeness) -> bool:
 
 
 def shared_with_the_change(scores: Sequence[float], normal: Completeness) -> int:
-    """How many of these are known to occur under old and new code alike."""
+    """Number of scores that are known to occur under both old and new code."""
     return sum(any(abs(score - known) <= _NEAR for known in normal.ambiguous) for score in scores)
 
 
 def _tells_apart(sample: Sample, normal: Completeness) -> str:
-    """Whether these scores tell old from new code (FACTS: 27.8 % occurs under both)."""
+    """States whether these scores distinguish old from new code (FACTS: 27.8 % occurs under both)."""
     shared = shared_with_the_change(sample.scores, normal)
     if shared == len(sample.scores):
         return "does not tell old from new code: both give these scores; check 1 does"

@@ -1,4 +1,4 @@
-"""Check 2, of those that read the queue: they started cleanly, are consumers, and log few errors."""
+"""Check 2, for replicas that read the queue: started cleanly, are consumers, and log few errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SLACK = 1.2
 
 
 def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
-    """It started without errors and consumes (runbook: no startup errors).
+    """The replica started without errors and consumes (runbook: no startup errors).
 
-    The queue drops a consumer that is busy for longer than two heartbeats (FACTS): one that it does not list is alive
-    if its log says what it is busy with. It has failed where it never connected, and its log could have shown it.
+    The queue drops a consumer that is busy for longer than two heartbeats (FACTS). An unlisted replica is alive if its
+    log shows a document in work. It failed if it never connected, and its log reaches back far enough to show that.
     """
     log = replica.log
     if isinstance(replica.in_queue, Unmeasured):
@@ -56,8 +56,8 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
 
 
 def _by_its_log(replica: ReplicaReading, log: LogSummary) -> Claim:
-    """It shares an address with others (the host's network, for example): the queue cannot tell which client it is."""
-    if log.startup_errors and log.consuming_at:  # else its start is not in the log, and they may be of any time
+    """Judged by its log: it shares an address (host network, for example), so the queue cannot identify it."""
+    if log.startup_errors and log.consuming_at:  # else the start is not in the log, and the errors may be from any time
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
     if log.connected_at and log.finished:
         says = "has connected and finished documents, by its log; the queue cannot tell which of its clients it is"
@@ -67,7 +67,7 @@ def _by_its_log(replica: ReplicaReading, log: LogSummary) -> Claim:
 
 
 def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:
-    """By the queue, at the end of the checks."""
+    """The claim on a replica that the queue does not list at the end of the checks."""
     if _was_started_anew(replica):
         return inconclusive(
             replica.label,
@@ -78,7 +78,7 @@ def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> C
         says = f"is busy with {busy_with}; meanwhile the queue does not list it"
         return passed(replica.label, says, Evidence.LOG)
     never = not log.connected_at and not log.picked_up and not log.finished and not replica.in_queue_before
-    if never and log.consuming_at:  # its log reaches back to the start, and could have shown it
+    if never and log.consuming_at:  # its log reaches back to the start
         return failed(
             replica.label, "is not connected to the queue: it has never connected, and finished nothing", Evidence.LOG
         )
@@ -88,7 +88,7 @@ def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> C
 
 
 def _works_by_its_log(log: LogSummary, profile: Profile) -> bool:
-    """Its last pick-up, or line that old code prints over a document, is not older than the worker takes for one."""
+    """True if its last pick-up or line of known noise is not older than the longest time for one document."""
     if log.read_at is None or log.last_at is None:
         return False
     hang = profile.known.hang
@@ -97,15 +97,15 @@ def _works_by_its_log(log: LogSummary, profile: Profile) -> bool:
 
 
 def _was_started_anew(replica: ReplicaReading) -> bool:
-    """By whom stays_up tells; a process that is seconds old need not be a consumer yet."""
+    """True if it was restarted during the checks: a new process need not be a consumer yet. stays_up judges why."""
     before, after = replica.before, replica.after
     return isinstance(before, Replica) and isinstance(after, Replica) and after.started_at != before.started_at
 
 
 def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
-    """Error lines since the boundary, without what old code prints too (runbook, Production, Step 4).
+    """Error lines since the boundary, without known noise of old code (runbook, Production, Step 4).
 
-    What is usual is known of the service that consumes; of any other one many errors are a reason to look.
+    The usual number is known for the consuming service only; too many errors in any other one are inconclusive.
     """
     log = replica.log
     if isinstance(log, Unmeasured):
@@ -135,20 +135,20 @@ def few_errors(replica: ReplicaReading, profile: Profile) -> Claim:
     says = f"{count} error lines since the boundary (limit {limit})"
     claim = passed(replica.label, says, Evidence.LOG, *log.error_samples, *noise)
     now = replica.before
-    if isinstance(now, Replica) and 0 < now.log_buffer_bytes <= log.size_bytes:  # less has never filled it
+    if isinstance(now, Replica) and 0 < now.log_buffer_bytes <= log.size_bytes:  # a smaller log cannot overflow it
         return replace(claim, note=f"the log of {now.name} may lack lines (mode: non-blocking)")
     return claim
 
 
 def _in_hand(log: LogSummary, replica: ReplicaReading, profile: Profile) -> int:
-    """Documents; where the log does not show them, those that the queue says it has finished, and one at least."""
+    """Number of documents by the log; if the log does not show them, by the queue's count, at least 1."""
     if log.could_show_documents:
         return documents_in_hand(log, profile.known.hang)
     return max(1, replica.finished_in_queue or 0)
 
 
 def _noise(log: LogSummary, in_hand: int, profile: Profile) -> tuple[list[str], int]:
-    """Each form of known noise in words, and how many lines go beyond what old code prints for its documents."""
+    """Each form of known noise in words, and the number of lines above what old code prints for its documents."""
     forms = {form.name: form for form in profile.logs.noise}
     words, beyond = [], 0
     for seen in log.noise:
@@ -164,7 +164,7 @@ def _noise(log: LogSummary, in_hand: int, profile: Profile) -> tuple[list[str], 
 
 
 def documents_in_hand(log: LogSummary, hang: Hang | None) -> int:
-    """Pick-ups; and behind a document that hangs, each further one that the worker gave up without picking it up."""
+    """Pick-ups, plus documents that the worker gave up behind a hanging one without picking them up."""
     if hang is None or log.first_picked_up_at is None or log.last_at is None or not log.unfinished:
         return log.picked_up
     return log.picked_up + int(log.last_at.seconds_since(log.first_picked_up_at) // hang.limit_s)

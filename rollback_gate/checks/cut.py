@@ -1,4 +1,4 @@
-"""Of which part of the time since the boundary a log is evidence. Pure."""
+"""Whether a log covers all of the time since the boundary. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rollback_gate.profile.schema import Profile
 
 
 def cut_off(replica: ReplicaReading, profile: Profile) -> str:
-    """Why the log does not hold all since the boundary; "" where nothing says so.
+    """Why the log lacks lines since the boundary; "" if nothing shows that.
 
-    A log is evidence from its first readable line on. It reaches back to the boundary where older lines are there, or
-    the line of the start. Where that one should be and is not, or where the engine throws old lines away and none is
-    of the start, the part before is gone.
+    A log is evidence from its first readable line on. It covers the boundary if it has older lines, or the line of the
+    start. Lines are missing if the line of the start should be there and is not, or if the engine discards old lines
+    and the log begins too late.
     """
     log, boundary = replica.log, replica.boundary
     if not isinstance(log, LogSummary):

@@ -1,4 +1,4 @@
-"""What waiting cannot change: a measured NO-GO by digest, process age or mark ends the checks at once."""
+"""Early end of the checks: waiting cannot change a NO-GO by digest, process age or mark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollback_gate.profile.schema import Profile
 
 
 def decided(readings: Readings, profile: Profile) -> str:
-    """The first such claim, in words; "" while there is none. What may come up, or come back, gets its second look."""
+    """The first such claim, in words; "" if there is none. States that can still recover are not among them."""
     failed = (claim for claim in _claims(readings, profile) if claim.outcome is Outcome.FAILED)
     return next((f"{claim.subject} {claim.says}" for claim in failed), "")
 

@@ -1,6 +1,6 @@
-"""The required checks: which tests must have run to their end, by check. The suite is compared with this list.
+"""The required tests of each check. The suite's results are compared with this list.
 
-A test that is missing from what ran (deselected, skipped, renamed, lost) makes its check inconclusive.
+A required test that did not run (deselected, skipped, renamed, lost) makes its check inconclusive.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 class Each(enum.Enum):
-    """How often a test runs: by the name of the fixture that it asks for."""
+    """How often a test runs; the value is the name of its fixture, "" for none."""
 
     ONCE = ""
     REPLICA = "replica"
@@ -30,7 +30,7 @@ class Required:
         base = f"test_{self.check}::{self.test}"
         if self.each is Each.ONCE:
             return (base,)
-        # Sorted: a record is read back with its slots in another order, and must come to the same findings.
+        # Sorted: a record is read back with its slots in another order, and must give the same findings.
         ordered = sorted(slots.items(), key=lambda slot: (not slot[1], slot[0]))
         return tuple(f"{base}[{slot}]" for slot, consumes in ordered if consumes or self.each is Each.REPLICA)
 
@@ -65,7 +65,7 @@ MANIFEST = (
 
 
 def required_ids(slots: Mapping[str, bool]) -> dict[str, str]:
-    """Every test id that must have run, with its check. `slots`: the expected replicas, and which read the queue."""
+    """Every required test id, with its check. `slots`: the expected replicas, and whether each reads the queue."""
     return {test_id: required.check for required in MANIFEST for test_id in required.ids(slots)}
 
 

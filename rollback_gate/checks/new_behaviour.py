@@ -1,6 +1,6 @@
 """Check 1: no new behaviour (runbook, Verify, Check 1: No New Error Handling).
 
-Stands on the code in the container together with its process's start, then on fresh documents, then on the log.
+Evidence, strongest first: the code in the container with its process's start, fresh documents, the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FEW = 5
 
 
 def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
-    """In this replica each restored file is the source's, byte for byte; without a source, old by its content."""
+    """Each restored file in this replica equals its source, byte for byte; without a source, its content is old."""
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
     sources = readings.source_digests
@@ -53,7 +53,7 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
 
 
 def _is_another_old(file: FileReading, sources: dict[str, str] | Unmeasured, profile: Profile) -> bool:
-    """Restored by hand, from another source than the one that would be taken here."""
+    """True if the file is old code from another source than the one that would be used here (restored by hand)."""
     if isinstance(sources, Unmeasured) or file.is_link or file.new or not file.exists:
         return False
     return set(file.old) == set(profile.file(file.path).old) and sources.get(file.path) != file.digest
@@ -73,7 +73,7 @@ def _wrong_with(file: FileReading, sources: dict[str, str] | Unmeasured) -> list
 
 
 def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
-    """What the rollback removes is gone from this replica (runbook, Option 1, step 4)."""
+    """This replica has none of the paths that the rollback removes (runbook, Option 1, step 4)."""
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
     if replica.code.kept is not None:
@@ -90,7 +90,7 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
 
 
 def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
-    """After a partial rollback they stay, and the worker does not import them (runbook, Partial Rollback)."""
+    """After a partial rollback the modules stay, and the worker does not import them (runbook, Partial Rollback)."""
     kept = code.kept
     if kept is None or isinstance(kept, Unmeasured):
         return inconclusive(replica.label, kept or "whether the kept modules are used was not measured")
@@ -114,16 +114,16 @@ def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
 
 
 def _uses_removed(code: CodeReading) -> bool:
-    """Removed modules count as used wherever they are, unless it is known that a partial rollback keeps them unused."""
+    """True if removed modules are there, unless a partial rollback is known to keep them unused."""
     if code.kept is None:
         return bool(code.still_there)
     return isinstance(code.kept, Unmeasured) or bool(code.kept.imported or code.kept.named)
 
 
 def code_stays(replica: ReplicaReading) -> Claim:
-    """At the end of the checks the files are those of their beginning: what was judged is what is there now.
+    """The files at the end of the checks are the same as at their beginning.
 
-    By the engine's own look, which is what the next start would find too.
+    The second reading is through the engine, and shows what the next start would find too.
     """
     before, after = replica.code, replica.restarted
     if not isinstance(before, CodeReading):
@@ -137,7 +137,7 @@ def code_stays(replica: ReplicaReading) -> Claim:
 
 
 def next_start(replica: ReplicaReading) -> Claim:
-    """A restart and a recreate of this replica would each start what was judged."""
+    """A restart and a recreate of this replica would each run the code that was judged."""
     code = replica.code
     if not isinstance(code, CodeReading):
         return inconclusive(replica.label, code)
@@ -155,7 +155,7 @@ def next_start(replica: ReplicaReading) -> Claim:
 
 
 def _otherwise(code: CodeReading, reading: CodeReading) -> list[str]:
-    """What would be another thing than is there now."""
+    """The differences between `reading` and the code that is there now, in words."""
     now = {file.path: file for file in code.files}
     texts = [
         f"{file.path}: sha256 {file.digest[:16] or 'none'}, now {now[file.path].digest[:16] or 'none'}"
@@ -194,8 +194,8 @@ def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
 def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
     """Since the boundary the log shows none of the new code's lines, and could have shown them.
 
-    Where it could not (its level or driver hides them, or no document was finished) it is no evidence: the claim
-    then stands on the code in this replica and on a fresh document, if they prove the old code.
+    If it could not (hidden by its level or driver, or no document was finished), it is no evidence. The claim then
+    relies on the code in this replica and on fresh documents, if these prove the old code.
     """
     log = replica.log
     if isinstance(log, LogSummary) and log.new:
@@ -217,7 +217,7 @@ def log_lines(readings: Readings, replica: ReplicaReading, profile: Profile) -> 
 
 
 def _of_no_documents(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
-    """A service that handles none prints no line for each: its log can only show the change, never its absence."""
+    """A service without documents: its log can show the change, but never its absence."""
     log = replica.log
     says = "logged nothing new since the boundary" if isinstance(log, LogSummary) else str(log)
     if code_is_old(readings, replica, profile):
@@ -226,7 +226,7 @@ def _of_no_documents(readings: Readings, replica: ReplicaReading, profile: Profi
 
 
 def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -> bool:
-    """The strongest evidence: the files in the container and the start of the process."""
+    """True by the strongest evidence: the files in the container and the start of the process."""
     if not isinstance(replica.code, CodeReading) or _uses_removed(replica.code):
         return False
     return restored_files(readings, replica, profile).passed and start.process_start(replica).passed
@@ -235,8 +235,8 @@ def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -
 def fresh_documents(readings: Readings, profile: Profile) -> Claim:
     """No document written since the boundary carries the mark that only the new code writes.
 
-    Where none is stored any more (the gate has removed its own), finished documents have shown in the log what they
-    would under new code: the claim then stands on that, and on the code.
+    If none is stored any more (probes are removed), the claim relies on the code, and on the logs of finished
+    documents, which would show new code.
     """
     documents = readings.documents
     if isinstance(documents, Unmeasured):
@@ -279,21 +279,21 @@ def _none_stored(readings: Readings, profile: Profile) -> Claim:
 
 
 def _shows_old(replica: ReplicaReading, profile: Profile) -> bool:
-    """Its log holds finished documents, and of each the new code would have printed a line."""
+    """True if its log has finished documents and no line of the new code, which prints one for every document."""
     log = replica.log
     shows = any(form.every_document for form in profile.logs.new)
     return isinstance(log, LogSummary) and shows and bool(log.documents_finished) and not log.new
 
 
 def is_proven_old(readings: Readings, profile: Profile) -> bool:
-    """Every replica's code is old and fresh documents agree: other checks lean on this."""
+    """True if every replica's code is old and fresh documents agree; other checks rely on this."""
     replicas = readings.replicas
     codes = bool(readings.consuming) and all(code_is_old(readings, replica, profile) for replica in replicas)
     return codes and fresh_documents(readings, profile).passed
 
 
 def shows_new(readings: Readings, profile: Profile) -> bool:
-    """Any sign of the new code at all."""
+    """True if there is any sign of the new code."""
     return worst(_all(readings, profile)) is Outcome.FAILED
 
 

@@ -1,4 +1,4 @@
-"""What several claims of check 3 ask of the readings: proofs, documents in work, and whose fault a failure is. Pure."""
+"""Shared by the claims of check 3: proofs, documents in work, and whether the MCP server caused a failure. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SUBJECT = "documents"
 
 
 def is_paused(readings: Readings) -> bool:
-    """By the queue's last word."""
+    """True if the last reading of the queue shows it paused."""
     return isinstance(readings.queue_after, QueueReading) and readings.queue_after.paused
 
 
 def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
-    """Every document that a replica has finished since its boundary, and that was found stored."""
+    """Proofs of all documents that a replica finished since its boundary, and that were found stored."""
     logs = {r.slot: r.log for r in readings.consuming}
     processes = {
         r.slot: Process(r.before.id, r.before.started_at)
@@ -33,15 +33,15 @@ def proofs_of(readings: Readings, profile: Profile) -> tuple[Proof, ...]:
 
 
 def in_work(readings: Readings) -> list[tuple[str, str, float]]:
-    """Slot, document, and seconds since its first pick-up since the boundary, of what a replica has in hand.
+    """Documents in work: slot, document, and seconds since its first pick-up after the boundary.
 
-    Not what another one has finished meanwhile, where this one has moved on.
+    Excludes documents that another replica has finished, if this one has moved on.
     """
     return list(_open(readings))
 
 
 def in_work_of_nobody_else(readings: Readings) -> list[tuple[str, str, float]]:
-    """The same, of what no replica has finished."""
+    """The same, for documents that no replica has finished."""
     finished = _finished(readings)
     return [row for row in _open(readings) if row[1] not in finished]
 
@@ -62,10 +62,10 @@ def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
 
 
 def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
-    """A failure of the worker, unless the MCP server that it needs does not serve it.
+    """A failure of the worker; inconclusive if the MCP server that it needs does not serve it.
 
-    By its own answer, or by lines that old code never prints while it answers. Time-outs while it answers are the
-    worker's own.
+    The server's answer shows that, or log lines that old code never prints while the server answers. Time-outs while
+    it answers are the worker's failure.
     """
     if not readings.mcp.answers:
         first = fix_first(readings)
@@ -80,7 +80,7 @@ def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
 
 
 def fix_first(readings: Readings) -> str:
-    """What a person does before anything else, where the upstream does not serve the worker."""
+    """What the operator must do first if the MCP server does not serve the worker."""
     return f"fix the MCP server first: {readings.mcp.says}"
 
 

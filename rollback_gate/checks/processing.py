@@ -15,11 +15,11 @@ from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusiv
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
-_TRIES = 5  # of a task, until the worker gives it up
+_TRIES = 5  # attempts per task before the worker gives it up
 
 
 def document_from_every_replica(readings: Readings, profile: Profile) -> Claim:
-    """Since its boundary each replica has finished a document, organic or probe, within the limit, and it was saved."""
+    """Each replica has finished a document, organic or probe, since its boundary and in time, and it was saved."""
     if isinstance(readings.stored, Unmeasured):
         return inconclusive(SUBJECT, readings.stored)
     limit_s = profile.limits.probe_s
@@ -39,7 +39,7 @@ def _slots(readings: Readings) -> set[str]:
 
 
 def _by_slot(found: Iterable[Proof], limit_s: float) -> dict[str, Proof]:
-    """The first of each replica that was in time."""
+    """The first proof of each replica that was within the limit."""
     first: dict[str, Proof] = {}
     for proof in found:
         if proof.seconds <= limit_s:
@@ -61,7 +61,7 @@ def _all_proven(readings: Readings, found: dict[str, Proof], by_queue: dict[str,
 
 
 def _unless_rejected(claim: Claim, readings: Readings, found: Iterable[Proof], profile: Profile) -> Claim:
-    """The gate's own documents do not show that anybody else's are taken: a producer may speak the change's format."""
+    """Probes do not show that organic tasks are accepted: a producer may still send the change's format."""
     logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     count = sum(log.rejected for log in logs)
     taken = (name for log in logs for name in (*log.finished, *log.unfinished))
@@ -82,13 +82,13 @@ def _in_words(proof: Proof, readings: Readings) -> str:
 
 
 def _by_the_queues_word(readings: Readings, proven: Iterable[str]) -> dict[str, str]:
-    """Where its log cannot show which document it finished (level or driver hides that), the queue's count can."""
+    """For replicas whose log does not show documents (hidden by level or driver): proof by the queue's count."""
     silent = {r.slot: r.finished_in_queue or 0 for r in readings.consuming if _is_silent(r)}
     counted = sum(r.finished_in_queue or 0 for r in readings.consuming)
     probes = readings.probes
     done = sum(p.finished for p in probes.probes) if isinstance(probes, ProbesReading) else 0
     if not done or counted < done or not set(proven).isdisjoint(silent):
-        return {}  # nothing was stored, or somebody else has finished some of them
+        return {}  # nothing was stored, or another consumer has finished some of them
     return {
         slot: f"{slot}: {count} finished, by the queue's own count only: its log does not show documents"
         for slot, count in silent.items()
@@ -105,7 +105,7 @@ def _is_silent(replica: ReplicaReading) -> bool:
 
 
 def metrics(readings: Readings, profile: Profile) -> Claim:
-    """Each test document that came out was saved with its quality metrics; without any, the proofs were."""
+    """Each finished probe was saved with its quality metrics; without probes, the finished documents were."""
     probes = readings.probes
     if isinstance(probes, Unmeasured):
         return inconclusive("metrics", probes)
@@ -129,7 +129,7 @@ def metrics(readings: Readings, profile: Profile) -> Claim:
 
 
 def in_work(readings: Readings, profile: Profile) -> Claim:
-    """Nothing hangs: no document is in work for longer than the limit, beyond what old code is known for."""
+    """No document is in work for longer than the limit, except for the known hang of old code."""
     limit_s, hang = profile.limits.probe_s, profile.known.hang
     hanging = [row for row in processed.in_work(readings) if row[2] >= limit_s]
     if not hanging:
@@ -172,7 +172,7 @@ def _none_hangs(readings: Readings) -> Claim:
 
 
 def _stands_still(readings: Readings, after: QueueReading) -> bool:
-    """Tasks wait at both looks, and nobody has anything in hand: an old proof does not show that this works now."""
+    """True if tasks wait at both readings and none is in work: an earlier proof does not show that it works now."""
     before = readings.queue_before
     if isinstance(before, Unmeasured) or not before.depth or after.depth < before.depth:
         return False
@@ -181,7 +181,7 @@ def _stands_still(readings: Readings, after: QueueReading) -> bool:
 
 
 def no_strangers(readings: Readings, profile: Profile) -> Claim:
-    """Only our replicas consume the channel: a stranger's code would write documents too."""
+    """Only replicas of this deployment consume the channel: any other consumer's code would write documents too."""
     strangers = readings.strangers
     if isinstance(strangers, Unmeasured):
         return inconclusive("queue", strangers)
@@ -207,16 +207,16 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
 
 
 def _listeners(readings: Readings, profile: Profile) -> str:
-    """Channels with consumers, at either look, that the profile does not know."""
+    """Channels with consumers, at either reading, that the profile does not list."""
     looks = [look for look in (readings.queue_before, readings.queue_after) if isinstance(look, QueueReading)]
     found = {channel for look in looks for channel in look.other_channels}
     return ", ".join(sorted(found - set(profile.queue.other_channels)))
 
 
 def _of_nobody(readings: Readings, skew_s: float) -> list[str]:
-    """Documents saved since the boundary that no replica has finished; none where the logs could not show it.
+    """Documents saved since the boundary that no replica has finished; empty if the logs could not show it.
 
-    Nor can they for one that was saved after they were read, or is in work: it is saved before its last line.
+    Excludes documents saved after the logs were read, and those in work: a document is saved before its last line.
     """
     documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.documents
     finished: set[str] = set()
@@ -243,7 +243,7 @@ def _saved(count: int) -> str:
 
 
 def traces(readings: Readings) -> Claim:
-    """What the gate's own documents cost and left. Named, never held against the service: the gate caused it."""
+    """Cost and traces of the probes. Reported, but never a failure of the service: the gate caused them."""
     probes = readings.probes
     subject = "test documents"
     if isinstance(probes, Unmeasured):

@@ -1,4 +1,4 @@
-"""What a check found, as one sentence that a person would say. Pure.
+"""States what a check found in one plain sentence. Pure.
 
 It claims no more than the assertions show: each sentence of a failure belongs to one test of tests/gate.
 """
@@ -50,12 +50,12 @@ TESTS = frozenset(_FAILED)
 
 
 def all_passed(slots: Mapping[str, bool]) -> str:
-    """Of a GO. `slots`: every replica, and whether it reads the queue."""
+    """The sentence for a GO. `slots`: every replica, and whether it reads the queue."""
     return f"all four checks passed on {_crew(slots)}"
 
 
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
-    """Of a check whose claims all passed; they are in the order of the manifest."""
+    """The sentence for a check whose claims all passed; `claims` are in the order of the manifest."""
     workers = [slot for slot, consumes in slots.items() if consumes]
     text = _PASSED[check].format(who=_crew(slots), workers=_names(workers, slots), says=claims[0].says)
     is_single = len(workers) == 1 if "{workers}" in _PASSED[check] else len(slots) == 1
@@ -63,7 +63,7 @@ def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> st
 
 
 def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
-    """Of a check: what the first test that failed shows. `failures`: by test id."""
+    """The sentence for a failed check: what the first failed test shows. `failures`: claims by test id."""
     first = next(iter(failures)).partition("[")[0]
     own = [test for test in failures if test.partition("[")[0] == first]
     where = [test.partition("[")[2].removesuffix("]") for test in own]
@@ -72,7 +72,7 @@ def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
 
 
 def undecided(claims: Sequence[Claim]) -> str:
-    """Of a check that could not be judged: the first claim that says why."""
+    """The sentence for an inconclusive check: its first claim."""
     return f"{claims[0].subject}: {claims[0].says}" if claims else "nothing ran"
 
 
@@ -89,7 +89,7 @@ def _crew(slots: Mapping[str, bool]) -> str:
 
 
 def _names(where: Sequence[str], slots: Mapping[str, bool]) -> str:
-    """ "both workers", or which ones."""
+    """ "both workers", or the names of the replicas."""
     workers = {slot for slot, consumes in slots.items() if consumes}
     if len(slots) > 1 and set(where) == set(slots) and set(where) != workers:
         return f"all {len(slots)} containers"

@@ -1,4 +1,4 @@
-"""Whether a wait for stability should end early (runbook, Production, Step 3): only on what would be a NO-GO."""
+"""Ends a wait for stability early (runbook, Production, Step 3), but only on what would be a NO-GO."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollback_gate.profile.schema import Profile
 
 
 def trouble(readings: Readings, profile: Profile) -> Claim | None:
-    """The first claim that has failed, of those that a quick look can make; None while there is none."""
+    """The first failed claim among those that a quick look can make; None if there is none."""
     return next((claim for claim in _claims(readings, profile) if claim.outcome is Outcome.FAILED), None)
 
 
@@ -27,7 +27,7 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
 
 
 def in_words(readings: Readings) -> str:
-    """One line for the operator who waits."""
+    """A progress line for the operator."""
     logs = [r.log for r in readings.consuming if isinstance(r.log, LogSummary)]
     errors, finished = sum(log.errors for log in logs), sum(log.documents_finished for log in logs)
     documents = readings.documents

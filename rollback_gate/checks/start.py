@@ -1,4 +1,4 @@
-"""Whether a process can have other code in memory than its files hold now: Python keeps what it has imported. Pure."""
+"""Whether a process may have other code in memory than its files contain: Python keeps imported modules. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusiv
 from rollback_gate.platform.replica import Replica
 
 _CLOCK_STEPS_S = 5
-_COMPILES_WITHIN_S = 60  # of its start: what was compiled later may be another process's doing
+_COMPILES_WITHIN_S = 60  # of its start: later bytecode may be from another process
 _IN_MEMORY = "the process still has the code in memory that was there at its start"
 
 
 def process_start(replica: ReplicaReading) -> Claim:
     """The process started after its files were restored.
 
-    Where something else was there at its start, by the journal or by Python's bytecode, it failed. Where only times say
-    so (`touch`, a copy of the same), nobody can tell without a restart.
+    Fails if the journal or Python's bytecode shows other code at its start. Inconclusive if only file times suggest it
+    (`touch`, a copy of the same content): then only a restart helps.
     """
     code = replica.code
     if isinstance(code, Unmeasured):
@@ -38,8 +38,8 @@ def process_start(replica: ReplicaReading) -> Claim:
 
 
 def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
-    """What shows that at the start of the process something else was there than now; "" for nothing."""
-    if replica.by_run:  # which started it from restored files
+    """What shows that the code at the start of the process was other than now; "" for nothing."""
+    if replica.by_run:  # the run started it from restored files
         is_older = started < replica.by_run.started_at
         return f"process of {started.short} is older than the run that restored the files" if is_older else ""
     if (run_at := replica.reverted_at) and started < run_at:
@@ -76,22 +76,22 @@ def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant, now: In
     if blank := next((file.path for file in ahead if not file.changed_at), ""):
         return f"{blank} has a time in the future, so the process's start cannot be compared: touch it, and restart"
     timed = [file for file in files if file.modified_at and file.changed_at]
-    if len(timed) < len(carried(replica, code)) and not replica.by_run:  # the run restarts what it has restored before
+    if len(timed) < len(carried(replica, code)) and not replica.by_run:  # the run restores first, then restarts
         return "the container cannot tell when its files were changed, so the process's start cannot be compared"
     return ""
 
 
 def _lies_ahead(at: Instant | None, now: Instant | None) -> bool:
-    """Copied with its time from a machine whose clock is wrong: only when it was put here tells."""
+    """True for a time in the future: the file was copied with its time from a machine whose clock is wrong."""
     return at is not None and now is not None and at.seconds_since(now) > _CLOCK_STEPS_S
 
 
 def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
-    """Restored files that a replica has to have: all where documents are processed; elsewhere those that it has."""
+    """Restored files that a replica must have: all if it reads the queue, else those that exist in it."""
     return [file for file in code.files if replica.consumes or file.exists]
 
 
 def _older(started: Instant, file_time: Instant) -> bool:
-    """Some containers' `stat` cuts file times to whole seconds: those are compared as such."""
+    """True if the process is older than the file. File times that `stat` truncates are compared in whole seconds."""
     cut_to_seconds = file_time.ns % 10**9 == 0
     return started.ns // 10**9 < file_time.ns // 10**9 if cut_to_seconds else started < file_time

@@ -1,4 +1,4 @@
-"""Why a replica has not been seen to finish a document: the worker's failure, or something else's. Pure."""
+"""Why a replica has no proof of a finished document: a failure of the worker, or another cause. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class _Lack:
-    """Replicas without proof, and what there is to say why."""
+    """Replicas without proof, and the evidence for the reason."""
 
     readings: Readings
     profile: Profile
@@ -72,7 +72,7 @@ def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) ->
 
 
 def _too_long(lack: _Lack) -> Claim | None:
-    """In work beyond the limit, or finished too late, in a replica that has never finished one in time."""
+    """A document in work beyond the limit, or finished too late, in a replica that has finished none in time."""
     limit_s, readings = lack.limit_s, lack.readings
     stuck = {
         slot
@@ -101,7 +101,7 @@ def _too_long(lack: _Lack) -> Claim | None:
 
 
 def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
-    """Documents, one of each of these replicas, that somebody has removed before they could count; else none."""
+    """One document of each of these replicas that was removed before it could count; empty if any replica has none."""
     logs = {r.slot: r.log for r in lack.replicas if r.slot in slots and isinstance(r.log, LogSummary)}
     if isinstance(lack.readings.stored, Unmeasured):
         return []
@@ -141,7 +141,7 @@ def _rejected(lack: _Lack) -> Claim | None:
 
 
 def _went_elsewhere(lack: _Lack) -> Claim | None:
-    """The queue decides who gets a probe; no second one is sent."""
+    """The queue gave the probes to other replicas; no second one is sent."""
     probes = lack.probes.probes
     if not probes or any(p.replica is None or p.replica in lack.slots for p in probes):
         return None
@@ -151,7 +151,7 @@ def _went_elsewhere(lack: _Lack) -> Claim | None:
 
 
 def _changed_meanwhile(lack: _Lack) -> Claim | None:
-    """Somebody removed or restarted them: what they had in hand went with the process, and is no failure of theirs."""
+    """A replica was removed or restarted by hand: the loss of its documents in work is not its failure."""
     changed = [replica.label for replica in lack.replicas if _was_changed(replica)]
     if not changed:
         return None
@@ -160,7 +160,7 @@ def _changed_meanwhile(lack: _Lack) -> Claim | None:
 
 
 def _was_changed(replica: ReplicaReading) -> bool:
-    """By somebody; one that crashes counts its restarts."""
+    """True if it was removed or restarted by hand; a crash increases the restart count."""
     before, after = replica.before, replica.after
     if not isinstance(before, Replica) or isinstance(after, Unmeasured):
         return False
@@ -168,7 +168,7 @@ def _was_changed(replica: ReplicaReading) -> bool:
 
 
 def _not_picked_up(lack: _Lack) -> Claim | None:
-    """Nobody is seen to have picked it up: only where nothing else is finished either is that a failure."""
+    """A probe that was not seen picked up. It is a failure only if nothing else is finished either."""
     readings, probes = lack.readings, lack.probes
     lost = [p for p in probes.probes if p.replica is None and not p.finished]
     if not lost:
@@ -195,7 +195,7 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
 
 
 def _no_proof(lack: _Lack) -> Claim | None:
-    """Finished by the log and stored, but not so that it could have been saved by this process, by old code."""
+    """Finished by the log and stored, but not in a form that old code in this process could have saved."""
     stored = {} if isinstance(lack.readings.stored, Unmeasured) else lack.readings.stored
     logs = [replica.log for replica in lack.replicas if isinstance(replica.log, LogSummary)]
     names = [name for log in logs for name in log.finished if name in stored]
@@ -212,7 +212,7 @@ def _any_finished(probes: ProbesReading) -> bool:
 
 
 def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes: ProbesReading) -> bool:
-    """Any sign that other tasks are finished. A count that fell belongs to new connections: that is none."""
+    """True if there is a sign that other tasks are finished. A count that fell (new connections) is no such sign."""
     since = min((p.sent_at for p in probes.probes), default=None)
     documents = () if isinstance(readings.documents, Unmeasured) else readings.documents.organic
     saved = since is not None and any(d.created_at and d.created_at > since for d in documents)

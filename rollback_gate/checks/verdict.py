@@ -12,9 +12,9 @@ from rollback_gate.model import Claim, Finding, Outcome, Verdict, inconclusive, 
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of one test. `call`: pytest's outcome of the test itself, "" when it never ran.
+    """The result of one test. `call`: pytest's outcome of the test itself, "" if it never ran.
 
-    `clean`: setup and teardown ended well. `claim`: what the test concluded, None when it concluded nothing.
+    `clean`: True if setup and teardown succeeded. `claim`: what the test concluded, None if it concluded nothing.
     """
 
     call: str
@@ -33,14 +33,14 @@ class Judgement:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What belongs beside a GO: it holds, and somebody should know of this too."""
+        """Notes shown beside a GO: they do not change it, but the operator should know them."""
         if self.verdict is not Verdict.GO:
             return ()
         return tuple(dict.fromkeys(c.note for finding in self.findings for c in finding.claims if c.note))
 
 
 def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran]) -> Judgement:
-    """From what every required test came to. No slot, or a test that is not there, is never GO."""
+    """The verdict from the results of all required tests. Without slots, or with a missing test, it is never GO."""
     required = required_ids(slots)
     claims = {test: effective_claim(test, ran.get(test)) for test in required}
     findings = tuple(
@@ -52,7 +52,7 @@ def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran]) -> Judgement:
 
 
 def effective_claim(test: str, ran: Ran | None) -> Claim:
-    """What a test's end is worth: its claim stands only where pytest's outcome agrees with it."""
+    """A test's claim. A pass counts only if pytest's outcome agrees, a failure always; no claim is inconclusive."""
     if ran is None or not ran.call:
         return inconclusive(test, "required, and did not run" + (f": {ran.trouble}" if ran and ran.trouble else ""))
     if ran.claim is None:

@@ -21,7 +21,7 @@ _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
 def expected_number(readings: Readings) -> Claim:
-    """Of each service as many replicas as are normal, all of them running."""
+    """Each service has the expected number of replicas, all running."""
     if nothing_exists(readings):
         return inconclusive(
             "services",
@@ -60,7 +60,7 @@ def _expected_of(readings: Readings, service: str) -> Claim:
 
 
 def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
-    """One claim of those of all services: the first that failed, else the first that is inconclusive, and its likes."""
+    """One claim for all services: the first that failed, else the first inconclusive one, with others like it."""
     rows = list(claims)
     for outcome in _ORDER:
         if same := [claim for claim in rows if claim.outcome is outcome]:
@@ -71,7 +71,7 @@ def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
 
 
 def _running_at_the_end(readings: Readings, service: str) -> int:
-    """The second look: those of the first, and containers that came since."""
+    """Number running at the end: replicas of the first look, plus containers that came since."""
     replicas = readings.of(service)
     known = [r.after for r in replicas if isinstance(r.after, Replica) and not _crashes(r)]
     after = readings.ids_after.get(service, {})
@@ -81,8 +81,8 @@ def _running_at_the_end(readings: Readings, service: str) -> int:
 
 
 def _crashes(reading: ReplicaReading) -> bool:
-    """Its process had ended by itself, and the engine was about to start it again: for how long the next one runs is
-    not looked at. One that somebody has restarted since counts from zero again.
+    """True if its process had exited and the engine was about to restart it, however long the next process runs.
+    False if it was restarted by hand since, which resets the restart count to 0.
     """
     before, after = reading.before, reading.after
     if not isinstance(before, Replica) or not before.restarting:
@@ -91,12 +91,12 @@ def _crashes(reading: ReplicaReading) -> bool:
 
 
 def nothing_exists(readings: Readings) -> bool:
-    """Not one container of the whole project is here: that is no statement on a rollback (DESIGN: zero replicas)."""
+    """True if the project has no container here: this says nothing about a rollback (DESIGN: zero replicas)."""
     return readings.project_exists is False
 
 
 def same_replicas(readings: Readings) -> Claim:
-    """The containers at the end are those of the beginning: a scaled or recreated service was not judged whole."""
+    """The containers at the end are those of the beginning; otherwise a scaled or recreated service is half judged."""
     claims = [_same_of(readings, service) for service in readings.services]
     return _all_of("services", claims, Evidence.PROCESS)
 
@@ -121,7 +121,7 @@ def _running(readings: Readings, service: str) -> int:
 
 
 def state(readings: Readings, replica: ReplicaReading) -> Claim:
-    """Running, not restarting or paused; healthy where there is a health check."""
+    """The replica is running, not restarting or paused, and healthy if it has a health check."""
     now = replica.before
     if isinstance(now, Unmeasured):
         return inconclusive(replica.label, now)
@@ -151,13 +151,13 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
 
 
 def _now(readings: Readings) -> Instant | None:
-    """By the engine's clock, at the end of the checks; None where no log could be read."""
+    """The time at the end of the checks, by the engine's clock; None if no log could be read."""
     logs = (replica.log for replica in readings.replicas)
     return max((log.read_at for log in logs if isinstance(log, LogSummary) and log.read_at), default=None)
 
 
 def _is_checked_no_more(replica: Replica, now: Instant | None) -> str:
-    """An engine that was started again beneath its containers may run their health checks no more; "" where it does."""
+    """Why the health check's result is outdated: a restarted engine may no longer run it; "" if nothing shows that."""
     if now is None or replica.check_at is None or replica.health not in ("healthy", "unhealthy"):
         return ""
     silent_s = now.seconds_since(replica.check_at)
@@ -170,8 +170,8 @@ def _is_checked_no_more(replica: Replica, now: Instant | None) -> str:
 
 
 def _health(subject: str, replica: Replica, ill_before: Mapping[str, str], now: Instant | None) -> Claim:
-    """A check that cannot run says nothing. What failed before the change too is not the rollback's; what failed only
-    before the rollback may be the change's damage.
+    """A health check that cannot run is no evidence. One that failed before the change too is not the rollback's fault;
+    one that failed only before the rollback may be damage by the change.
     """
     health, since = replica.health, ill_before.get(replica.service, "")
     if health in ("unhealthy", "starting") and replica.check_cannot_run:
@@ -191,7 +191,7 @@ def _health(subject: str, replica: Replica, ill_before: Mapping[str, str], now: 
 
 
 def _not_yet(replica: Replica, now: Instant | None) -> str:
-    """Of a health check without a verdict. The engine waits for one interval before it runs the first one."""
+    """Why a health check has no result yet. The engine waits one interval before it runs the first one."""
     if replica.check_results:
         return "has not spoken yet"
     due = replica.started_at.plus(replica.check_every_s) if replica.started_at else None
@@ -201,7 +201,7 @@ def _not_yet(replica: Replica, now: Instant | None) -> str:
 
 
 def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
-    """The same process over the soak window. Restarting is a failure; being replaced by someone is not our doing."""
+    """The same process runs over the soak. A restart by the engine is a failure; one by hand is inconclusive."""
     before, after = replica.before, replica.after
     for reading in (before, after):
         if isinstance(reading, Unmeasured):
@@ -238,7 +238,7 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
 
 
 def image_and_configuration(replica: ReplicaReading) -> Claim:
-    """Started from the image and the configuration that the run intended; without a run, from the tag's image."""
+    """Runs the image and the configuration that the run intended; without a run, the image that its name points to."""
     now = replica.before
     if not isinstance(now, Replica):
         return inconclusive(replica.label, "does not exist, so its image could not be compared")
@@ -270,7 +270,7 @@ def image_and_configuration(replica: ReplicaReading) -> Claim:
 
 
 def configurations(readings: Readings) -> Claim:
-    """All replicas of a service have one configuration, and a new one would get it too."""
+    """All replicas of a service have the same configuration, and a new one would get it too."""
     claims = [_configuration_of(readings, service) for service in readings.services]
     return _all_of("services", claims, Evidence.PROCESS)
 

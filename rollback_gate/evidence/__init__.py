@@ -1,4 +1,4 @@
-"""What the live system shows: logs, documents, queue, upstream, probes; queries and pure parsing apart.
+"""Readings of the live system: logs, documents, queue, MCP server, probes; queries are separate from pure parsing.
 
-May know words, profile, platform and change.
+May import words, profile, platform and change.
 """

@@ -10,10 +10,10 @@ from rollback_gate.platform.replica import Replica
 
 
 def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant | None) -> Instant | None:
-    """Of one replica: `since` where given by hand; the start that the run itself made and journaled; else its own.
+    """A replica's boundary: `since` if the operator gave it, else the start that the run journaled, else its own start.
 
-    Never before the process's start where it is given by hand: older lines are another process's. None for a container
-    that has never been started.
+    A given `since` is never earlier than the process's start: older lines are from another process. None if the
+    container has never been started.
     """
     if since is not None:
         return max(since, replica.started_at) if replica.started_at else since
@@ -22,14 +22,14 @@ def of_replica(replica: Replica, started: Mapping[str, Started], since: Instant 
 
 
 def of_log(replica: Replica, since: Instant) -> Instant:
-    """From when on a line belongs to a replica's process, for a boundary of that replica."""
+    """The time from which log lines belong to the replica's process, for its boundary `since`."""
     return replica.logs_since or since if since == replica.started_at else since
 
 
 def started_by_run(replica: Replica, started: Mapping[str, Started]) -> Started | None:
-    """What the run made of this container, as long as nobody has restarted it since: only then is it the run's.
+    """The run's start of this container; None if it was not started by the run, or restarted by hand since.
 
-    An automatic restart counts up, a restart by hand sets the count to 0 and begins a process of its own.
+    An automatic restart increases the restart count; a restart by hand resets it to 0.
     """
     by_run = started.get(replica.id)
     if by_run is None or replica.started_at is None:
@@ -39,6 +39,6 @@ def started_by_run(replica: Replica, started: Mapping[str, Started]) -> Started 
 
 
 def of_documents(boundaries: Iterable[Instant | None]) -> Instant | None:
-    """The latest of all replicas'; None when no replica has one."""
+    """The latest boundary of all replicas; None if no replica has one."""
     known = [boundary for boundary in boundaries if boundary is not None]
     return max(known, default=None)

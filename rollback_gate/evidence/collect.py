@@ -1,4 +1,4 @@
-"""All readings of one verify, in the order in which they have to be taken."""
+"""Takes all readings of one verify, in the required order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
-_BUCKETS, _FINEST_S = 72, 10.0  # points of the picture over time
+_BUCKETS, _FINEST_S = 72, 10.0  # points of the record's chart
 _NOT_ASKED = McpReading(Upstream.NOT_ASKED, "it was not asked")
 
 
@@ -48,10 +48,10 @@ _DECIDED = "check 1 has failed already"
 
 @dataclass(frozen=True)
 class Look:
-    """What is measured at one moment, at the beginning and at the end.
+    """Measurements taken twice, at the beginning and at the end.
 
-    At the end only: `next_starts`, by container id, what a restart and what a recreate would find; `configured`, by
-    service, what Compose would make of it.
+    Only at the end: `next_starts`, by container id, the code that a restart and a recreate would run; `configured`, by
+    service, the configuration that Compose would give it.
     """
 
     queue: QueueReading | Unmeasured
@@ -61,7 +61,7 @@ class Look:
 
 @dataclass(frozen=True)
 class _Taken:
-    """What the first look found, and what goes on from there."""
+    """The results of the first look, and the processing that continues after it."""
 
     slots: Slots
     began: float
@@ -72,7 +72,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class _End:
-    """The last look, and what is asked once for all replicas: containers by id, images by name, consumers by slot."""
+    """The last look, and values read once for all replicas: containers by id, images by name, consumers by slot."""
 
     last: Look
     containers: Mapping[str, Replica]
@@ -83,10 +83,10 @@ class _End:
 
 @dataclass(frozen=True)
 class Collector:
-    """`documents` is Unmeasured where there is no way to the database; `ask` runs a command in a replica.
+    """`documents` is Unmeasured if the database cannot be reached; `ask` runs a command in a replica.
 
-    `decided`: what of these readings no waiting can change, in words; "" for nothing (checks/early.py). `keep_going`:
-    it is all measured nevertheless. `configured`: what Compose would make of the services of these replicas now.
+    `decided`: the failed claim that waiting cannot change; "" for none (checks/early.py). `keep_going`: measure
+    everything even then. `configured`: the configuration that Compose would give the services of these replicas now.
     """
 
     profile: Profile
@@ -109,19 +109,19 @@ class Collector:
         return Services(self.profile, self.engine, self.judged, self.ask)
 
     def collect(self) -> Readings:
-        """The order: containers, what they have finished, code and queue, the upstream meanwhile; then the time of the
-        checks; then the queue again, the code from outside, what would start next, and documents last.
+        """The order: containers, finished documents, code and queue, in parallel the MCP server; then the soak; then
+        the queue again, the code from outside, the next start, and documents last.
 
-        Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place.
+        Raises Unreachable if the engine is lost; every other failure becomes Unmeasured in its place.
         """
         slots = self.services.slots()
         began = self.clock()
         processing = self._processing(slots)
         if not self.judged.invasive:
             return self._finished(self._first_look(slots, began, processing), _NOT_ASKED, "")
-        processing.follow()  # what a replica has finished is remembered before it is removed
+        processing.follow()  # finished probes are remembered before they are removed
         processing.sweep()
-        with ThreadPoolExecutor(max_workers=1) as pool:  # a server that does not answer holds up nobody
+        with ThreadPoolExecutor(max_workers=1) as pool:  # a silent server must not block the rest
             asked = pool.submit(mcp.read, self.profile)
             taken = self._first_look(slots, began, processing)
             early = self._early(taken)
@@ -129,7 +129,7 @@ class Collector:
         return self._finished(taken, upstream, early or self._watch(taken).until_decided(upstream, began))
 
     def _processing(self, slots: Slots) -> Processing:
-        """Of the replicas that read the queue and run."""
+        """The processing of the running replicas that read the queue."""
         running = {slot: replica for slot, replica in slots.consuming.items() if replica.is_running}
         starts = {slot: self.services.boundary(replica) for slot, replica in running.items()}
         bounded = {slot: at for slot, at in starts.items() if at}
@@ -152,16 +152,16 @@ class Collector:
         return _Taken(slots, began, processing, codes, first)
 
     def _early(self, taken: _Taken) -> str:
-        """Why nothing more has to be waited for: what is measured by now is NO-GO, whatever comes."""
+        """Why to stop waiting: the readings so far are NO-GO in any case; "" to go on."""
         if self.keep_going:
             return ""
         why = self.decided(self._readings(taken, taken.first, _NOT_ASKED, is_over=False))
         if why:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
-        return _DECIDED if why else ""  # its claim has the words; whatever was not waited for need not repeat them
+        return _DECIDED if why else ""  # the claim itself has the details; do not repeat them
 
     def _latest(self) -> Instant | None:
-        """When a document can have been created at the latest; None where the engine does not say its time."""
+        """The latest possible creation time of a document; None if the engine's time is not known."""
         now = time_of(self.engine)
         return None if isinstance(now, Unmeasured) else now.plus(self.profile.limits.clock_skew_s)
 
@@ -183,22 +183,22 @@ class Collector:
         )
 
     def _finished(self, taken: _Taken, upstream: McpReading, early: str) -> Readings:
-        """The second look, documents last: to the end of the checks."""
+        """The last look, with documents read last."""
         if self.judged.invasive and not early and upstream.answers and taken.processing.lacking():
-            upstream = mcp.read(self.profile)  # it may have gone while the probes were under way
+            upstream = mcp.read(self.profile)  # it may have failed during the probes
         taken.processing.follow()
         return self._readings(taken, self._last_look(taken.slots), upstream, is_over=True, early=early)
 
     def _last_look(self, slots: Slots) -> Look:
         if not self.judged.invasive:
             return Look(queue.read(self.profile))
-        with ThreadPoolExecutor(max_workers=1) as pool:  # Compose takes its time to start
+        with ThreadPoolExecutor(max_workers=1) as pool:  # Compose is slow to start
             configured = pool.submit(self.configured, slots.found)
             next_starts = self.services.next_starts(slots)
             return Look(queue.read(self.profile), next_starts, configured.result())
 
     def _readings(self, taken: _Taken, last: Look, upstream: McpReading, is_over: bool, early: str = "") -> Readings:
-        """`is_over` False: the checks are under way, and what is read at their end only is left out."""
+        """`is_over` False: the checks still run, and readings taken only at their end are left out."""
         services, processing, slots = self.services, taken.processing, taken.slots
         everyone = services.of_project()
         end = _End(
@@ -269,31 +269,31 @@ class Collector:
         return processing.concluded(in_queue)
 
     def _baseline(self) -> Baseline | None:
-        """A snapshot's, else that of the documents from before the change."""
+        """The snapshot's baseline, else one from documents before the change; None if there is neither."""
         if self.judged.baseline or self.judged.deployed_at is None or isinstance(self.documents, Unmeasured):
             return self.judged.baseline
         found = self.documents.normal_before(self.judged.deployed_at, self.profile.limits.baseline_s)
         return None if isinstance(found, Unmeasured) else found
 
     def _history(self, since: Instant | None) -> Series | Unmeasured | None:
-        """Completeness before and after the boundary, for the record's picture."""
+        """Completeness before and after the boundary, for the record's chart; None if it is not wanted."""
         span_s = self.profile.limits.history_s
         if not (span_s and since and self.judged.invasive):
             return None
         if isinstance(self.documents, Unmeasured):
             return self.documents
         bucket_s = max(_FINEST_S, (self.now().seconds_since(since) + span_s) / _BUCKETS)
-        first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that one ends where the boundary is
+        first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that a bucket ends at the boundary
         return self.documents.series(first, bucket_s)
 
 
 def is_behind_a_mount(profile: Profile, replica: Replica) -> bool:
-    """Of code in an image, a run that restores files behind mounts has changed nothing."""
+    """True if an item is behind a bind mount: restoring files changes nothing for code in an image."""
     return any(covering_mount(replica.mounts, path) for path in profile.places(replica.service))
 
 
 def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> tuple[str, ...] | Unmeasured:
-    """Seen before the probes or after them; a container of another service is one too."""
+    """Consumers, in any of these readings, that are none of the replicas; containers of other services count too."""
     found: list[str] = []
     for reading in readings:
         if isinstance(reading, Unmeasured):
@@ -303,7 +303,7 @@ def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> t
 
 
 def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, bool | Unmeasured | None]:
-    """By slot of those that consume; None where the queue answers, and cannot tell which of its clients it is."""
+    """Whether the queue lists each consuming replica, by slot; None if it cannot tell which client the replica is."""
     rows = {slot: replica for slot, replica in slots.replicas.items() if slots.consumes(slot)}
     if isinstance(reading, Unmeasured):
         return dict.fromkeys(rows, reading)

@@ -1,4 +1,4 @@
-"""Whether a new container of a service would be configured as the present one: by Compose's hash, or part by part."""
+"""Whether a new container would get the configuration of the present one: by Compose's hash, or part by part."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class Configurations:
-    """Asks Compose what it would make of the services now.
+    """Asks Compose for the configuration that the services would get now.
 
-    `chosen`: the Compose that is used for those that its version has made; None: it is looked for. `of_others`: what
-    the `up` of somebody else would do is looked at too, who names no files, and fetches what the files say.
+    `chosen`: the Compose to use for containers made by its version; None: find one. `of_others`: also check what a
+    plain `up` by another user would do, without named files, with pulls and builds as the files say.
     """
 
     profile: Profile
@@ -33,9 +33,9 @@ class Configurations:
     of_others: bool = True
 
     def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
-        """By service, the configuration hash that a new container would get; or, where that cannot tell, SAME_PARTS.
+        """By service, the configuration hash that a new container would get; if hashes cannot be used, SAME_PARTS.
 
-        What differs else, in words. Services made alike are asked together.
+        Otherwise the differences, in words. Services that were made the same way are read together.
         """
         groups: dict[tuple[str, ...], list[Replica]] = {}
         for one in replicas:
@@ -68,7 +68,7 @@ class Configurations:
         return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}
 
     def _otherwise(self, compose: Compose, one: Replica, wanted: Mapping[str, Wanted]) -> dict[str, str]:
-        """Services that a plain `up` would make of other files than these; in words."""
+        """By service, why a plain `up` would use other files than these, in words."""
         directory = Path(one.made_in or self._directory)
         if self.profile.deployment.files or not directory.is_dir():
             return {}
@@ -94,15 +94,15 @@ class Configurations:
         return f"another {', '.join(sorted(parts))}" if parts else SAME_PARTS
 
     def _differences(self, wanted: Wanted, replica: Replica) -> list[str]:
-        """Raises Unreachable."""
+        """The parts in which the replica differs from `wanted`. Raises Unreachable."""
         image = self.engine.image_config(replica.image_id)
         if image is None:
             raise Unreachable(f"the image that {replica.name} was made from is not there any more")
         return wanted.differences(self.engine.raw(replica.id), image)
 
     def _may_be_trusted(self, replica: Replica, by_hash: str) -> bool:
-        """An equal hash always. Another one not of versions whose hash forgets the env files; nor of one that holds
-        the image's id, where the name means another image now: that is told by itself. Raises Unreachable.
+        """True for an equal hash. False for a different one if that Compose version's hash ignores env files, or if it
+        includes the image's id and the name points to another image now (reported separately). Raises Unreachable.
         """
         if by_hash == replica.config_hash:
             return True
@@ -116,11 +116,11 @@ class Configurations:
         return self.profile.deployment.project_directory
 
     def _has_own_code(self, replica: Replica) -> bool:
-        """Some of the change is in its image."""
+        """True if an item of the change is in its image."""
         return any(covering_mount(replica.mounts, path) is None for path in self.profile.places(replica.service))
 
     def _compose(self, one: Replica) -> Compose:
-        """The one that made it, else one that can read the files. Raises Refused."""
+        """The Compose version that made the container, else one that can read the files. Raises Refused."""
         if not self._directory.is_dir():
             raise Refused(f"there is no directory {self._directory} here")
         if self.chosen and self.chosen.version == one.compose_version:

@@ -1,4 +1,4 @@
-"""When the change was deployed, by the backups that the deployment made."""
+"""The time of the deployment, by the backups that it made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUARTER_S, _MOST_ZONES_S, _APART_S = 900, 14 * 3600, 5
 
 
 class Made(NamedTuple):
-    """When a backup was made, and its name. `doubt`: why its name's own time was not taken, "" where it was."""
+    """When a backup was made, and its name. `doubt`: why the time in its name was not used, "" if it was."""
 
     at: Instant
     name: str
@@ -21,17 +21,17 @@ class Made(NamedTuple):
 
 
 def by_backups(profile: Profile) -> list[Made]:
-    """Of each backup that has a time in its name, which is this machine's local time.
+    """All backups with a time in their name, which is this machine's local time.
 
-    One that was made where another time zone was set is off by whole quarters of an hour from when its file came: that
-    time is taken.
+    A name from another time zone differs from the file's ctime by whole quarters of an hour; the ctime is then used.
+    Empty if the files cannot be read.
     """
     directory = profile.deployment.project_directory
     try:
         found = [c for restored in profile.files for c in candidates(directory, restored)]
         return [_made(c.path, Instant.from_datetime(c.stamp.astimezone())) for c in found if c.stamp]
     except OSError:
-        return []  # the files cannot be seen from here
+        return []  # the files cannot be read from here
 
 
 def _made(path: Path, stamped: Instant) -> Made:

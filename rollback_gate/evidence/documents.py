@@ -1,4 +1,4 @@
-"""Stored documents: the query, and the pure reading of what it returns."""
+"""Stored documents: the queries, and pure parsing of their results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NO_FIELDS = ["array", "string", "number", "bool", "binData", "date", "objectId"
 
 @dataclass(frozen=True)
 class Documents:
-    """The deployment's database, with time limits on every call."""
+    """The deployment's database, with a time limit on every call."""
 
     client: pymongo.MongoClient[dict[str, Any]]
     profile: Profile
@@ -49,7 +49,7 @@ class Documents:
     def since(self, boundary: Instant, until: Instant | None = None) -> DocumentsReading | Unmeasured:
         """Documents created at or after the boundary, newest first.
 
-        `until`: what is said to be created later cannot be: its time tells nothing.
+        `until`: later creation times are impossible, and are not believed.
         """
         column = self.profile.database.created_at
         window = {column: {"$gte": boundary.to_datetime()}}
@@ -69,7 +69,7 @@ class Documents:
         return DocumentsReading(boundary, known, truncated=len(rows) > MOST, advice=advice, untimed=ids)
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
-        """Completeness over time, probes left out; counted by the server, however many documents there are."""
+        """Completeness over time, without probes; aggregated by the server, for any number of documents."""
         try:
             with _answering(self):
                 rows = list(self._collection().aggregate(series_pipeline(self.profile, since, bucket_s)))
@@ -78,41 +78,41 @@ class Documents:
         return series_of(rows, since, bucket_s)
 
     def _advice(self) -> str:
-        """Without an index every reading looks at the whole collection: harmless while it is small."""
+        """Advice to create an index, without which every query scans the collection; "" if it is small or indexed."""
         count = self._collection().estimated_document_count()
         if count < MANY or self.has_index():
             return ""
         return f"{index_advice(self.profile)}: {count} documents are looked through each time"
 
     def has_index(self) -> bool:
-        """On the time of creation. Raises PyMongoError."""
+        """True if the creation time is indexed. Raises PyMongoError."""
         first_keys = [index["key"][0][0] for index in self._collection().index_information().values()]
         return self.profile.database.created_at in first_keys
 
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
-        """Those of these documents that are stored. Raises Unreachable."""
+        """The stored ones of these documents, by id. Raises Unreachable."""
         with _answering(self):
             named = {"_id": {"$in": [form for name in ids for form in _forms(name)]}}
             rows, shapeless = list(self._collection().find(named, self._projection())), self._shapeless(named)
         return {str(row["_id"]): parse(row, self.profile, shapeless) for row in rows}
 
     def _shapeless(self, which: Mapping[str, Any]) -> frozenset[str]:
-        """Ids of those that have no fields where the mark would be: the server leaves out of an answer what is none."""
+        """Ids of documents with no fields where the mark would be; a projection does not return such values."""
         rows = self._collection().find({**which, "$or": _no_fields(self.profile)}, {"_id": 1})
         return frozenset(str(row["_id"]) for row in rows)
 
     def remove_traces(self, ids: Iterable[str], keep_marked_since: Instant | None) -> int:
-        """What probes left, by the ids of their documents and jobs; how many were removed. Raises Unreachable.
+        """Removes traces of probes, by the ids of their documents and jobs; returns the count. Raises Unreachable.
 
-        `keep_marked_since`: a document that carries the change's mark and is not older is evidence, and stays.
+        `keep_marked_since`: documents with the change's mark that are not older are evidence, and are kept.
         """
         named = {"$in": [name for name in ids if name.startswith(PROBE_PREFIX)]}
         return self._removed(lambda trace: {trace.field: named}, keep_marked_since) if named["$in"] else 0
 
     def remove_lost_traces(self, now: Instant, keep_marked_since: Instant | None) -> int:
-        """What probes left that nobody remembers: ids of the gate's own form, from an hour ago or earlier.
+        """Removes traces of forgotten probes: ids in the gate's format, at least one hour old. Returns the count.
 
-        A document's id may be anybody's: only with the gate's own job beside it is it one of the gate's.
+        A document's id alone is no proof of its origin: it must also name one of the gate's jobs.
         `keep_marked_since` as above. Raises Unreachable.
         """
         stamp = f"{now.plus(-_LOST_AFTER_S).to_datetime():%Y%m%dT%H%M%SZ}"
@@ -130,7 +130,7 @@ class Documents:
         return sum(self._removed(which, keep_marked_since) for which in (document, job))
 
     def _removed(self, which: Callable[[Trace], dict[str, Any] | None], keep_marked_since: Instant | None) -> int:
-        """`which`: the query for a trace's collection; None where nothing of it is to be removed."""
+        """`which`: the query for a trace's collection; None to remove nothing from it."""
         removed, database = 0, self.profile.database
         kept: dict[str, Any] = {database.new_mark: {"$exists": True}}
         if keep_marked_since:
@@ -146,9 +146,9 @@ class Documents:
         return removed
 
     def normal_before(self, until: Instant, span_s: float) -> Baseline | Unmeasured | None:
-        """What completeness was before the change: unmarked documents with a score, in so long a time before `until`.
+        """Completeness before the change, from unmarked documents with a score in the `span_s` seconds before `until`.
 
-        From the first marked document on, the change was there, whatever `until` says. None for fewer than two.
+        Ends at the first marked document if that is earlier than `until`. None for fewer than two documents.
         """
         database = self.profile.database
         column = database.created_at
@@ -169,7 +169,7 @@ class Documents:
         return baseline_of(rows)
 
     def ping(self) -> None:
-        """Reachable, and the user may read the collection. Raises Unreachable."""
+        """Checks that the database answers and the user may read the collection. Raises Unreachable."""
         with _answering(self):
             self._collection().find_one({}, {"_id": 1})
 
@@ -188,7 +188,7 @@ class Documents:
 
 
 def connect(profile: Profile, password: SecretStr) -> Documents:
-    """Does not connect yet: the first call does."""
+    """Creates the client; the first call connects."""
     host, _, port = profile.database.address.rpartition(":")
     limit_ms = int(profile.limits.answer_s * 1000)
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
@@ -199,7 +199,7 @@ def connect(profile: Profile, password: SecretStr) -> Documents:
         authSource=profile.database.auth_source,
         appname="rollback-gate",
         directConnection=True,
-        datetime_conversion="DATETIME_AUTO",  # one with a year that no datetime has must not hide all the others
+        datetime_conversion="DATETIME_AUTO",  # one year out of range must not fail the whole query
         timeoutMS=limit_ms,
         serverSelectionTimeoutMS=limit_ms,
         connectTimeoutMS=limit_ms,
@@ -210,14 +210,14 @@ def connect(profile: Profile, password: SecretStr) -> Documents:
 def dated(
     found: Iterable[DocumentReading], until: Instant | None
 ) -> tuple[tuple[DocumentReading, ...], tuple[str, ...]]:
-    """Those whose time can be, and ids of the others that carry the mark, or could."""
+    """Documents with a possible time, and ids of the others that carry or could carry the mark."""
     rows = list(found)
     known = tuple(one for one in rows if one.created_at is None or until is None or one.created_at <= until)
     return known, tuple(one.id for one in rows if one not in known and (one.marked or one.could_be_marked))
 
 
 def parse(row: Mapping[str, Any], profile: Profile, shapeless: Container[str] = ()) -> DocumentReading:
-    """One document as stored. `shapeless`: ids of those that have no fields where the mark would be."""
+    """One document as stored. `shapeless`: ids of documents with no fields where the mark would be."""
     database = profile.database
     created = _field(row, database.created_at)
     score = _field(row, database.score)
@@ -235,7 +235,7 @@ def parse(row: Mapping[str, Any], profile: Profile, shapeless: Container[str] = 
 
 
 def _marks(row: Any, parts: Sequence[str]) -> Iterator[bool | None]:
-    """Whether it is there, in each element of a list on the way; None where there are no fields to look in."""
+    """Whether the mark is there, for each element of a list on its path; None if there are no fields to search."""
     if not parts:
         yield True
     elif isinstance(row, Mapping):
@@ -249,30 +249,30 @@ def _marks(row: Any, parts: Sequence[str]) -> Iterator[bool | None]:
 
 
 def _forms(name: str) -> list[Any]:
-    """What a document's id can be that a log shows so."""
+    """All values of an id that a log would print as `name`: text, number, ObjectId."""
     number = [int(name)] if name.isdecimal() and name.isascii() and len(name) < _INT64_DIGITS else []
     return [name, *number, *([ObjectId(name)] if ObjectId.is_valid(name) else [])]
 
 
 def _no_fields(profile: Profile) -> list[dict[str, Any]]:
-    """One query for each place on the way to the mark: what is there has no fields."""
+    """One query for each parent of the mark's path that matches values without fields."""
     parts = profile.database.new_mark.split(".")
     return [{".".join(parts[:number]): {"$type": _NO_FIELDS}} for number in range(1, len(parts))] or [
         {"_id": None}
-    ]  # $or wants one
+    ]  # $or needs at least one
 
 
 def untimed_of_the_change(profile: Profile) -> dict[str, Any]:
-    """Documents without a time of creation that carry the mark, or have no fields where it would be."""
+    """Query: documents without a creation time that carry the mark, or have no fields where it would be."""
     database = profile.database
     marks = [{database.new_mark: {"$exists": True}}, *_no_fields(profile)]
-    # By types that an index can be asked for, where there is one: what is not a date would be looked for everywhere.
+    # By types that an index supports, if there is one: "not a date" would scan the whole collection.
     no_date = [{database.created_at: None}, {database.created_at: {"$type": _NO_DATES}}]
     return {"$and": [{"$or": no_date}, {"$or": marks}]}
 
 
 def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[dict[str, Any]]:
-    """By bucket: documents, and count, sum and sum of squares of the scores that are shares."""
+    """Pipeline: per bucket the number of documents, and count, sum and sum of squares of scores within 0..1."""
     created, score = f"${profile.database.created_at}", f"${profile.database.score}"
     first, is_share = since.to_datetime(), {"$and": [{"$gte": ["$score", 0]}, {"$lte": ["$score", 1]}]}
     share = {"$cond": [is_share, "$score", 0]}
@@ -301,7 +301,7 @@ def series_pipeline(profile: Profile, since: Instant, bucket_s: float) -> list[d
 
 
 def baseline_pipeline(profile: Profile, start: datetime.datetime, end: datetime.datetime) -> list[dict[str, Any]]:
-    """Count, mean and deviation of the scores of unmarked organic documents, and when the first and last was saved."""
+    """Pipeline: count, mean and deviation of unmarked organic scores, and when the first and the last was saved."""
     database = profile.database
     created, score = f"${database.created_at}", f"${database.score}"
     return [
@@ -327,7 +327,7 @@ def baseline_pipeline(profile: Profile, start: datetime.datetime, end: datetime.
 
 
 def baseline_of(rows: Iterable[Mapping[str, Any]]) -> Baseline | None:
-    """From the one row of that pipeline."""
+    """The baseline from that pipeline's row; None for fewer than two documents."""
     for row in rows:
         if row["documents"] >= 2:
             first, last = (Instant.from_datetime(row[key]) for key in ("first", "last"))
@@ -336,7 +336,7 @@ def baseline_of(rows: Iterable[Mapping[str, Any]]) -> Baseline | None:
 
 
 def series_of(rows: Iterable[Mapping[str, Any]], since: Instant, bucket_s: float) -> Series:
-    """From the rows of the pipeline."""
+    """The series from the pipeline's rows."""
     buckets, outside = [], 0
     for row in rows:
         count, total = row["scored"], row["sum"]
@@ -381,7 +381,7 @@ def _answering(documents: Documents) -> Iterator[None]:
 
 
 def _refusal(client: pymongo.MongoClient[dict[str, Any]]) -> OperationFailure | None:
-    """After a refused log-in the driver calls the server unknown, and the next call ends as if nobody had answered."""
+    """The refused login, if any: after one, the driver reports the server as unknown and the next call times out."""
     errors = (server.error for server in client.topology_description.server_descriptions().values())
     return next((one for one in errors if isinstance(one, OperationFailure)), None)
 
@@ -393,7 +393,7 @@ def _is_out_of_time(error: PyMongoError) -> bool:
 
 
 def index_advice(profile: Profile) -> str:
-    """What to type, in mongosh."""
+    """Advice with the mongosh command that creates the index."""
     database = profile.database
     return f"an index makes this fast: db.{database.collection}.createIndex({{{database.created_at}: 1}})"
 

@@ -1,8 +1,8 @@
-"""Which error lines a log holds, and which of them are known noise. Pure, line by line.
+"""Finds error lines in a log, and separates known noise. Pure, line by line.
 
-A traceback belongs to the line right before it: one that follows known noise is noise, one that follows an error
-line is that error and says how it ended, and one on its own is an error named by its last line. Noise that says how
-its traceback ends is noise with such a one only, each of a chain.
+A traceback belongs to the line right before it. After known noise it is noise; after an error line it is part of that
+error, and its last line is appended; on its own it is an error named by its last line. A form of noise with `ends` is
+noise only if every traceback in the chain ends that way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rollback_gate.redaction import cut
 
 _HEADING = "Traceback (most recent call last)"
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
-MARKS = (_HEADING, *_CHAIN)  # in every line that is looked at beside those of the profile's forms
+MARKS = (_HEADING, *_CHAIN)  # lines with these are read besides those of the profile's forms
 MOST_SAMPLES = 5
 _LONGEST_SAMPLE = 4096
 
@@ -29,7 +29,7 @@ class _Record(Enum):
 
 @dataclass
 class ErrorLines:
-    """`at_start`: errors before the worker reported that it consumes. `tell`: gets the text of each error."""
+    """`at_start`: errors before the worker logged that it consumes. `tell`: called with the text of each error."""
 
     forms: Logs
     tell: Callable[[str], None] = lambda _: None
@@ -37,22 +37,22 @@ class ErrorLines:
     samples: list[str] = field(default_factory=list)
     at_start: list[str] = field(default_factory=list)
     _last: _Record = _Record.PLAIN
-    _unproven: tuple[NoiseLine, str] | None = None  # noise, if every traceback that follows ends as it has to
-    _is_proven: bool = False  # one has, so far
+    _unproven: tuple[NoiseLine, str] | None = None  # noise, if all its tracebacks end as required
+    _is_proven: bool = False  # at least one did so far
     _in_traceback: bool = False
     _after_traceback: bool = False
 
     @property
     def is_open(self) -> bool:
-        """The next line may belong to a traceback, whatever it says."""
+        """True if the next line may belong to a traceback, whatever its text."""
         return self._in_traceback or self._after_traceback or self._unproven is not None
 
     def plain(self) -> None:
-        """A line that is neither noise nor an error went by: a traceback that comes now is not its."""
+        """Notes a skipped line that is neither noise nor an error: a later traceback stands on its own."""
         self._last = _Record.PLAIN
 
     def feed(self, text: str, consuming: bool) -> list[NoiseLine]:
-        """The forms of noise that this line shows."""
+        """Reads one line, and returns the forms of noise that it matches."""
         if not text or text[0].isspace():
             return []
         if text.startswith(_CHAIN):
@@ -81,14 +81,14 @@ class ErrorLines:
         return noise
 
     def closed(self, consuming: bool) -> ErrorLines:
-        """As it stands if no line follows; itself goes on. Inside a traceback its heading is all there is."""
+        """A copy with the result if no line follows. An unfinished traceback on its own counts by its heading."""
         end = replace(self, tell=lambda _: None, samples=list(self.samples), at_start=list(self.at_start))
         if end._in_traceback and end._last is _Record.PLAIN:
             end._keep(_HEADING, consuming)
         return end
 
     def _settle(self, end: str, consuming: bool) -> None:
-        """`end`: the last line of the traceback that followed; "" where there is no further one."""
+        """Decides on unproven noise. `end`: the last line of its traceback; "" if no further traceback follows."""
         if self._unproven is None:
             return
         form, text = self._unproven
@@ -101,7 +101,7 @@ class ErrorLines:
             self._keep(f"{text}: {end}" if end else text, consuming)
 
     def _end_traceback(self, text: str, noise: bool, consuming: bool) -> None:
-        if self._last is _Record.ERROR and self.count == len(self.samples):  # the last one kept is the last error
+        if self._last is _Record.ERROR and self.count == len(self.samples):  # the last sample is the last error
             self.samples[-1] = cut(f"{self.samples[-1]}: {text}", _LONGEST_SAMPLE)
         if self._last is not _Record.PLAIN:
             return

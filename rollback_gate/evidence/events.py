@@ -1,4 +1,4 @@
-"""The engine's own account of what happened to containers."""
+"""The engine's events of containers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rollback_gate.platform.engine import Engine, answering
 
 
 def first_deaths(engine: Engine, container_ids: Sequence[str], since: Instant, until: Instant) -> dict[str, Instant]:
-    """When each of these containers ended first in this time, where the engine still knows. Raises Unreachable."""
+    """When each container first exited in this period, as far as the engine's events show. Raises Unreachable."""
     if not container_ids:
         return {}
     with answering("its events"):
         filters = {"event": "die", "container": list(container_ids)}
-        # With fractions: for a whole second that has not passed yet the engine would make us wait.
+        # With fractions: the engine would block until a whole second that has not passed yet.
         between: dict[str, Any] = {"since": since.seconds_text, "until": until.seconds_text}
         stream = engine.client.api.events(**between, filters=filters, decode=True)
         found = [(event["Actor"]["ID"], Instant(int(event["timeNano"]))) for event in stream]

@@ -1,4 +1,4 @@
-"""A quick look at what runs, for the time between a rollback and its verdict: no probe, nothing asked inside."""
+"""A quick look at the service between a rollback and its verdict: no probe, and no command in a container."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_NOW = Unmeasured("this", "it is not looked at while the service settles")
 
 @dataclass(frozen=True)
 class Glances:
-    """`first`: the containers of all services when the wait began; they must stay that."""
+    """`first`: the containers of all services when the wait began; they must stay the same."""
 
     profile: Profile
     engine: Engine
@@ -38,7 +38,7 @@ class Glances:
     first: tuple[Replica, ...]
 
     def take(self, elapsed_s: float) -> Readings:
-        """Raises Unreachable."""
+        """The readings of one look. Raises Unreachable."""
         now = {r.id: r for r in Deployed(self.profile, self.engine).carriers()}
         slots = replicas_by_slot(self.profile, self.first)
         return Readings(

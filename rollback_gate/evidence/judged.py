@@ -1,4 +1,4 @@
-"""What is judged: a run, or what is there as it was found. Pure."""
+"""What is judged: a run, or the deployment as found. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rollback_gate.model import Unmeasured
 
 @dataclass(frozen=True)
 class Judged:
-    """What is judged: the run (or none), the digests of its sources by path, what it started by container id.
+    """The run (or None), the digests of its sources by path, and what it started by container id.
 
-    `partial`: the rollback keeps the new modules; what counts is that nobody uses them. `baseline`: what was normal.
-    `invasive` False: a look at what misbehaves, before it is rolled back: nothing is sent, nobody is waited for.
-    `reverted_at`: when the run began that restored files behind mounts, by the engine's clock, while they are in place.
-    `deployed_at`: when the change came, where that is known: what was normal before it. `ill_before`: Readings has it.
+    `partial`: the rollback keeps the new modules, which must not be used. `baseline`: what was normal.
+    `invasive` False: a look before a rollback that sends nothing and waits for nothing.
+    `reverted_at`: when the run began that restored files behind mounts, by the engine's clock; None if they are not in
+    place. `deployed_at`: when the change was deployed, if known: the baseline ends there. `ill_before`: see Readings.
     """
 
     run_id: str | None

@@ -1,8 +1,8 @@
-"""Which lines of a log can matter at all: by texts that every match of a pattern must hold. Pure.
+"""Filters log lines by texts that every match of a pattern must contain. Pure.
 
-A log of a gigabyte has ten million lines, and looking at each one with every pattern takes a hundred times as long as
-reading it. A text that must be there is found a block at a time. Nothing is lost: a line without any of these texts
-matches no pattern, and a pattern for which no such text is known switches the filter off.
+A log of one gigabyte has ten million lines, and matching each one with every pattern takes a hundred times as long as
+reading it. Required texts are searched one block at a time. No match is lost: a line without any of these texts
+matches no pattern, and a pattern without a known required text switches the filter off.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 from rollback_gate.evidence.error_lines import MARKS
 from rollback_gate.profile.logs import Logs
 
-LEVELS = ("level", "levelname", "severity", "log.level")  # keys by which a JSON record says its level
-_ERRORS = ("ERROR", "CRITICAL", "FATAL", "level=")  # of whatever form
+LEVELS = ("level", "levelname", "severity", "log.level")  # keys of the level in a JSON record
+_ERRORS = ("ERROR", "CRITICAL", "FATAL", "level=")  # in any format
 _SHORTEST = 4
-# Texts that look the same inside a JSON record, in which quotes, slashes and other alphabets may be escaped.
+# Characters that are never escaped in a JSON record; quotes, slashes and non-ASCII characters may be.
 _PLAIN = frozenset(string.ascii_letters + string.digits + " .,:;()[]{}_-+*=!?'#@%")
-_ESCAPES = ("\x1b", "\\u001b", "\\u001B")  # colours may stand in the middle of any text, in a JSON record too
-_parser: Any = importlib.import_module("re._parser")  # the standard library's own view of a pattern
+_ESCAPES = ("\x1b", "\\u001b", "\\u001B")  # colour codes can split any text, also in a JSON record
+_parser: Any = importlib.import_module("re._parser")  # the standard library's regex parser
 
 
 def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, ...]:
-    """One of these is in every line that matters; empty: any line may. `also`: patterns that matter besides."""
+    """Every line that matters contains one of these; empty: any line may matter. `also`: additional patterns."""
     optional = [pattern for pattern in (forms.scored, forms.rejected) if pattern]
     patterns = [
         forms.consuming,
@@ -43,7 +43,7 @@ def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, 
 
 
 def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tuple[bytes, ...]:
-    """The same for lines that these patterns or these texts are looked for in."""
+    """The same for these patterns and marks."""
     found: set[str] = {*_ESCAPES, *marks}
     for pattern in patterns:
         texts = required(pattern)
@@ -54,16 +54,16 @@ def texts_for(patterns: Iterable[re.Pattern[str]], marks: Iterable[str]) -> tupl
     return tuple(t.encode() for n, t in enumerate(shortest_first) if not any(s in t for s in shortest_first[:n]))
 
 
-@lru_cache(maxsize=256)  # who waits for a line asks many times a minute, always for the same patterns
+@lru_cache(maxsize=256)  # a wait for a line calls this many times a minute, always with the same patterns
 def required(pattern: re.Pattern[str]) -> frozenset[str]:
-    """Every text that the pattern matches holds at least one of these; empty where none is known."""
+    """Every match of the pattern contains at least one of these texts; empty if none is known."""
     if pattern.flags & (re.IGNORECASE | re.VERBOSE):
         return frozenset()
     return _of_sequence(_parser.parse(pattern.pattern))
 
 
 def _of_sequence(items: Iterable[tuple[Any, Any]]) -> frozenset[str]:
-    """The best of what its parts require: whose shortest text is the longest."""
+    """The best required texts of the parts: those whose shortest text is the longest."""
     candidates, run = [], ""
     for operation, argument in items:
         if str(operation) == "LITERAL" and chr(argument) in _PLAIN:

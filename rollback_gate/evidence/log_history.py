@@ -1,6 +1,6 @@
-"""What a replica's log tells since a deployment: errors by type and hour, and what became of each document. Pure.
+"""History from a replica's log since a deployment: errors by type and hour, and the result of each document. Pure.
 
-Listens to a LogReader, so that a log is read once; memory is bounded by types, minutes and documents, not by the log.
+Listens to a LogReader, so that a log is read once. Memory depends on types, minutes and documents, not on log size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rollback_gate.profile.triggers import Triggers
 from rollback_gate.redaction import cut
 
 OTHER = "other"
-_PARTS = 60  # of an hour: how fine the last hour is known
+_PARTS = 60  # per hour: resolution of the last hour
 _HOURS = 48
 _LONGEST = 400
 _MOST_TYPES = 50
@@ -35,7 +35,7 @@ class _Type:
 
 @dataclass
 class HistoryListener:
-    """Gets a replica's lines in their order; `history()` at any time."""
+    """Receives a replica's lines in order; `history()` may be called at any time."""
 
     triggers: Triggers
     _types: dict[str, _Type] = field(default_factory=dict)
@@ -71,25 +71,25 @@ class HistoryListener:
             self._blame(self._open, text, is_known=not name.startswith(OTHER))
 
     def _blame(self, document: str, text: str, is_known: bool) -> None:
-        """An error that the profile names is one tool's, after which a document goes on; any other may be its end."""
+        """Notes an error of a document: one named in the profile does not end it, any other marks it as failed."""
         attempt = self._attempts[document]
         failed = attempt.failed or not is_known
         error, sample = plain_error(text, document), cut(text, _LONGEST)
         self._attempts[document] = replace(attempt, error=error, sample=sample, failed=failed)
 
     def consuming(self, at: Instant) -> None:
-        """A new process: what the one before had in work is not completed by it."""
+        """A new process began: it does not complete what the one before had in work."""
         self._consuming_at, self._finished = at, 0
         self._give_up(at)
 
     def picked_up(self, at: Instant, document: str) -> None:
-        """One document at a time: the one before it will not be completed, or by a thread that goes on."""
+        """A document was picked up: the one before it has failed, unless its thread still completes it."""
         self._give_up(at)
         before = self._attempts.pop(document, None)
         has_finished = before is not None and (before.finished or before.again)
-        known_s = before.seconds if before and has_finished else 0.0  # longer than the queue waits, perhaps
+        known_s = before.seconds if before and has_finished else 0.0  # perhaps longer than the queue's timeout
         again = Attempt(document, at, known_s, False, failed=False, after=self._finished, again=has_finished)
-        if before and before.failed:  # delivered again: it has failed until it is completed
+        if before and before.failed:  # redelivered: it counts as failed until it is completed
             again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
         self._attempts[document] = again
         self._open = document
@@ -143,7 +143,7 @@ class HistoryListener:
 
 
 def type_of(text: str, triggers: Triggers) -> tuple[str, bool]:
-    """Name of an error line's type, and whether that is expected. What no form of the profile matches is not."""
+    """Name of an error line's type, and whether it is expected; False if no form of the profile matches."""
     for form in triggers.errors:
         if form.pattern.search(text):
             return form.name, form.expected
@@ -151,7 +151,7 @@ def type_of(text: str, triggers: Triggers) -> tuple[str, bool]:
 
 
 def plain_error(text: str, document: str) -> str:
-    """An error's line without what differs from one document to the next: its id, numbers, addresses."""
+    """An error line without the parts that differ by document: its id, numbers, addresses."""
     named = text.replace(document, "DOCUMENT") if document else text
     return cut(re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+", "N", named), _LONGEST)
 

@@ -1,6 +1,6 @@
-"""What the lines of a replica's log say. Pure, and streaming: memory does not grow with the log.
+"""Parses the lines of a replica's log. Pure, and streaming: memory does not grow with the log.
 
-The forms of lines come from the profile. A line is `<RFC 3339 timestamp> <text>`, as the engine gives it.
+The forms of lines come from the profile. A line is `<RFC 3339 timestamp> <text>`, as the engine sends it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from rollback_gate.redaction import cut
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _LONGEST_LINE = 4096
 MOST_DOCUMENTS = 1000
-STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # what the engine puts before each line
+STAMP_BYTES = len("2026-11-23T12:00:00.000000000Z ")  # the engine's prefix of each line
 _STAMPED = re.compile(rb"^.{29}Z ", re.MULTILINE)
 _OPENS_RECORD = b"Z {"
 _TEXTS = ("message", "msg", "event", "text")
 _SAME_AS_ERROR = frozenset({"ERR", "FATAL", "EMERG", "EMERGENCY", "ALERT", "PANIC", "SEVERE", "EXCEPTION"})
 _LEVEL = re.compile(r"\b(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|(ERROR|CRITICAL|FATAL))\b|\blevel=(error|critical|fatal)\b")
-_LEVEL_STANDS_IN = 60  # of a line's first characters, after a time and a name
+_LEVEL_STANDS_IN = 60  # searched in a line's first characters, after a time and a name
 _NOT_INDENTED = re.compile(rb"^.{29}Z \S", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """How often a form of line was seen, and the first one."""
+    """Number of lines of one form, with the time and text of the first."""
 
     name: str
     kind: str
@@ -44,15 +44,15 @@ class Sighting:
 
 @dataclass(frozen=True)
 class LogSummary:
-    """A replica's log since `since`. `consuming_at`, `connected_at`: None means that no such line was there.
+    """A replica's log since `since`. `consuming_at`, `connected_at`: None if there was no such line.
 
-    `documents_finished`: all of them; `finished`: of the last ones, seconds from the last pick-up to completion by the
-    engine's clock, the shortest by document; `unfinished`: when those were picked up first that are not complete.
-    `scores`: shares 0..1 of finished documents, where the log gives them; `completions`: how often each was finished.
-    `picked_up`: all pick-ups, from `first_picked_up_at` on; `rejected`: invalid tasks. `last_at`: of the last pick-up
-    or line of noise; `read_at`: when it was read, by the engine's clock. `without_level`: lines of a form that has no
-    level, so that errors do not show. `begins_at`: of the oldest line that the engine still has, of any time; None for
-    an empty log. `shrank`: lines went while it was followed, before they could be read.
+    `documents_finished`: count of all; `finished`: for the last ones, the shortest time per document from last pick-up
+    to completion, in seconds by the engine's clock; `unfinished`: first pick-up of documents that are not complete.
+    `scores`: shares 0..1 of finished documents, if the log has them; `completions`: how often each was finished.
+    `picked_up`: number of pick-ups, the first at `first_picked_up_at`; `rejected`: number of invalid tasks. `last_at`:
+    last pick-up or line of noise; `read_at`: when it was read, by the engine's clock. `without_level`: lines whose
+    level, and so an error, does not show. `begins_at`: time of the engine's oldest line, even before `since`; None for
+    an empty log. `shrank`: lines were lost between two reads.
     """
 
     since: Instant
@@ -84,12 +84,12 @@ class LogSummary:
 
     @property
     def could_show_documents(self) -> bool:
-        """It holds lines of the worker's progress: a document that was finished would be there too."""
+        """True if it has lines of the worker's progress: a finished document would then show too."""
         return bool(self.consuming_at or self.connected_at or self.finished or self.unfinished)
 
 
 def split_timestamp(line: str) -> tuple[Instant, str] | None:
-    """The engine's timestamp and the text, without colours; None for a line that has no timestamp."""
+    """The engine's timestamp and the text without colour codes; None for a line without a timestamp."""
     stamp, _, text = line.partition(" ")
     try:
         return Instant.parse(stamp), _ANSI.sub("", text.rstrip("\r\n"))
@@ -98,7 +98,7 @@ def split_timestamp(line: str) -> tuple[Instant, str] | None:
 
 
 def record_of(text: str) -> dict[str, Any] | None:
-    """A JSON record, as one entry point of the worker logs them; None for any other line."""
+    """The JSON record in a line, as one entry point of the worker logs it; None for any other line."""
     if not text.startswith("{"):
         return None
     try:
@@ -109,12 +109,12 @@ def record_of(text: str) -> dict[str, Any] | None:
 
 
 def _said_by(record: Mapping[str, Any]) -> str:
-    """By one of the usual names; else all of it."""
+    """The message under one of the usual keys, else the whole record."""
     return next((record[key] for key in _TEXTS if isinstance(record.get(key), str)), json.dumps(record))
 
 
 def messages_of(text: str, record: Mapping[str, Any] | None) -> list[str]:
-    """The line; of a record its message, after its level where it has one, and its traceback's lines."""
+    """The line; or a record's message, prefixed by its level if it has one, and the lines of its traceback."""
     if record is None:
         return [text]
     level = level_of(record)
@@ -125,13 +125,13 @@ def messages_of(text: str, record: Mapping[str, Any] | None) -> list[str]:
 
 
 def level_of(record: Mapping[str, Any]) -> str:
-    """By one of the usual names, "" where it has none; what stands for an error by another word is one."""
+    """The level under one of the usual keys, "" if there is none; synonyms of ERROR are mapped to it."""
     found = next((record[key] for key in LEVELS if isinstance(record.get(key), str)), "").strip().upper()
     return "ERROR" if found in _SAME_AS_ERROR else found
 
 
 class Listener(Protocol):
-    """Who wants to know of single lines while they go by. `patterns`: it gets lines that match one of these."""
+    """Receives single lines while a log is read. `patterns`: `line` is called for lines that match one of these."""
 
     @property
     def patterns(self) -> tuple[re.Pattern[str], ...]: ...
@@ -144,7 +144,7 @@ class Listener(Protocol):
 
 @dataclass
 class LogReader:
-    """Fed line by line, or faster by blocks of whole lines; then `summary()`. Lines before `since` do not count."""
+    """Fed with single lines or, faster, with blocks of whole lines. Lines before `since` do not count."""
 
     forms: Logs
     since: Instant
@@ -184,7 +184,7 @@ class LogReader:
             self.listener.error(self._at, text)
 
     def feed_block(self, block: bytes) -> None:
-        """Whole lines, each with its line end. Those that can matter are fed; the others are counted."""
+        """Reads whole lines, each with its line end. Lines that can matter are parsed; the others are counted."""
         texts = [text for text in self._texts if text in block]
         if self._texts and not texts and not self._errors.is_open and self._lines and _OPENS_RECORD not in block:
             count = block.count(b"\n")
@@ -235,7 +235,7 @@ class LogReader:
                 self._told_at = at
 
     def _hides_its_level(self, text: str, record: Mapping[str, Any] | None) -> bool:
-        """A record without one, or cut; or an error in a form in which the profile does not know errors."""
+        """True for a record that is truncated or has no level, and for an error that the profile's form misses."""
         if text.startswith("{"):
             return record is None or not level_of(record)
         level = _LEVEL.search(text, 0, _LEVEL_STANDS_IN)
@@ -253,7 +253,7 @@ class LogReader:
             self._picked_up += 1
             self._told_at = at
             self._first_picked_up_at = self._first_picked_up_at or at
-            first_at = self._started.pop(picked_up["document"], at)  # delivered again: its time began with the first
+            first_at = self._started.pop(picked_up["document"], at)  # redelivered: the first pick-up counts
             self._started[picked_up["document"]] = first_at
             self._delivered[picked_up["document"]] = at
             _forget_oldest(self._started)
@@ -270,7 +270,7 @@ class LogReader:
             self._rejected += 1
 
     def _complete(self, at: Instant, task: str) -> None:
-        """The task's id holds the document's, of several open ones the longest that fits; else it was scored last."""
+        """Finds the document by the longest open id contained in the task's id, else takes the last scored one."""
         fitting = [document for document in self._started if document in task]
         document = max(fitting, key=len, default=self._scored_last)
         if document in self._started:
@@ -323,7 +323,7 @@ def summarize(lines: Iterable[str], forms: Logs, since: Instant) -> LogSummary:
 
 
 def _forget_oldest(seen: dict[str, Any]) -> None:
-    """A document that comes again counts as new."""
+    """Limits memory; a forgotten document that comes again counts as new."""
     if len(seen) > MOST_DOCUMENTS:
         del seen[next(iter(seen))]
 

@@ -1,8 +1,8 @@
-"""The engine's answer to a request for logs, taken apart fast: HTTP chunks, and in them the frames of both streams.
+"""Fast parser of the engine's log response: HTTP chunks, which contain the frames of both streams.
 
-The engine sends each line as a chunk of its own with a frame of its own. The SDK, urllib3 and http.client take several
-reads for each of them, which costs five times as much as understanding the line; here a quarter of a megabyte is read
-and taken apart at a time (`invoke bench` has the figures). What breaks off before the last chunk is an error.
+The engine sends each line as one chunk with one frame. The SDK, urllib3 and http.client need several reads for each,
+which costs five times as much as parsing the line. This module reads and parses 256 KiB at a time (`invoke bench` has
+the figures). A response that ends before the last chunk is an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ READ_BYTES = 1 << 18
 _HEADER_BYTES = 8
 _CHUNK_END = b"\r\n"
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ")
-_SYSTEM_ERROR = 3  # a stream of its own, on which the engine says that the log cannot be read on
+_SYSTEM_ERROR = 3  # stream id on which the engine reports that it cannot read on
 
 
 class Stream(Protocol):
@@ -26,16 +26,16 @@ class Stream(Protocol):
 
 
 class BrokenOff(OSError):
-    """The answer ended before its end, or is none of chunks and frames."""
+    """The response was truncated, or does not consist of chunks and frames."""
 
 
 def payloads(stream: Stream, has_frames: bool) -> Iterator[bytes]:
-    """What the container wrote, in order. `has_frames` False: it has a terminal, and one stream. Raises BrokenOff."""
+    """The container's output, in order. `has_frames` False: a container with a TTY, one stream. Raises BrokenOff."""
     return _unframed(chunks(stream)) if has_frames else chunks(stream)
 
 
 def chunks(stream: Stream) -> Iterator[bytes]:
-    """The content of HTTP chunks, of many at a time. Raises BrokenOff."""
+    """The content of HTTP chunks, many at a time. Raises BrokenOff."""
     data = b""
     while True:
         more = stream.read1(READ_BYTES)
@@ -51,7 +51,7 @@ def chunks(stream: Stream) -> Iterator[bytes]:
 
 
 def _whole_chunks(data: bytes) -> tuple[list[bytes], int, bool]:
-    """Contents, where the first incomplete chunk begins, and whether the last one was there."""
+    """Contents, the position of the first incomplete chunk, and whether the last chunk was found."""
     found: list[bytes] = []
     position = 0
     while True:
@@ -73,10 +73,10 @@ def _whole_chunks(data: bytes) -> tuple[list[bytes], int, bool]:
 
 
 def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
-    """Each frame: one byte for the stream, three zeros, four for the size, the text. Raises BrokenOff.
+    """Removes the frames: one byte for the stream, three zeros, four for the size, the text. Raises BrokenOff.
 
-    A line of one stream may be in several frames, and a frame of the other one between them: each stream has its own
-    lines, and whole ones come out. A longer line than LONGEST_BYTES is cut.
+    A line of one stream may span several frames, with frames of the other stream between them. Lines are joined per
+    stream, and only whole lines are returned. A line longer than LONGEST_BYTES is truncated.
     """
     data = b""
     open_lines: dict[int, bytes] = {}
@@ -106,9 +106,9 @@ def _unframed(contents: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole_lines_of(stream: int, text: bytes, open_lines: dict[int, bytes]) -> bytes:
-    """Those that end with this text; what is left of it waits for its end.
+    """The lines that end within this text; the rest is kept in `open_lines`.
 
-    The engine stamps each part of a line that it has cut, in its middle too.
+    The engine puts a timestamp before each part of a split line; those within a line are removed.
     """
     begun = open_lines.pop(stream, b"")
     if begun and (stamp := _STAMP.match(text)):

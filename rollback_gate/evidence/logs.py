@@ -1,4 +1,4 @@
-"""Reading a container's log from the engine: a whole one streamed once, a few new lines from its end."""
+"""Reads a container's log from the engine: first the whole log as a stream, then new lines from its end."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.logs import Logs
 from rollback_gate.redaction import cut
 
-SILENCE_S = 300  # an engine looks through all of a log for `since` before it says a word
+SILENCE_S = 300  # for `since`, an engine scans the whole log before it answers
 _FIRST_TAIL = 100
 _GONE = 404
 _KEEPS_AN_INDEX = "journald"
 _STAMPED = 64  # enough of a line for its timestamp
-_KNOWN_BY = 4096  # bytes of a line: the engine's time and as much text
+_KNOWN_BY = 4096  # bytes that identify a line: the engine's timestamp and the text up to here
 _MOST_NEW_BYTES = 64 * 1024 * 1024
 
 
 def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
-    """The summary of a replica's log since the boundary: streamed once, in constant memory."""
+    """The summary of a replica's log since the boundary, streamed once in constant memory."""
     return Follower(engine, replica, LogReader(forms, since)).read(time_of(engine))
 
 
 def time_of(engine: Engine) -> Instant | Unmeasured:
-    """The engine's clock, before logs are read: what they show up to then is whole."""
+    """The engine's clock. Read before the logs, which are then complete up to that time."""
     try:
         return engine.now()
     except Unreachable as error:
@@ -45,9 +45,9 @@ def blocks(
 ) -> Generator[bytes, None, None]:
     """Whole lines with the engine's timestamps, many at a time. Raises Unreachable, for an unreadable driver too.
 
-    `tail`: so many of the last ones.
+    `tail`: the number of last lines to read.
 
-    Whoever does not read to the end has to close it.
+    A caller that does not read to the end must close the generator.
     """
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{replica.id}/logs"
@@ -66,7 +66,7 @@ def blocks(
 
 
 def _said(answer: requests.Response) -> str:
-    """The engine's words; it sends them as JSON."""
+    """The engine's error message, from its JSON."""
     try:
         return cut(str(answer.json()["message"]), 300)
     except (ValueError, KeyError, TypeError):
@@ -74,7 +74,7 @@ def _said(answer: requests.Response) -> str:
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks that end with a line's end; a line beyond 1 MiB is cut, so that memory stays bounded."""
+    """Blocks that end at a line end. A line longer than 1 MiB is truncated, so that memory stays bounded."""
     pending = b""
     for chunk in chunks:
         head, end, tail = chunk.rpartition(b"\n")
@@ -89,7 +89,7 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 @dataclass
 class Follower:
-    """A replica's log read again and again: whole at first, then only what is new. One reader, in constant memory."""
+    """Reads a replica's log repeatedly: all of it at first, then only new lines. Uses constant memory."""
 
     engine: Engine
     replica: Replica
@@ -100,7 +100,7 @@ class Follower:
     _shrank: bool = False
 
     def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
-        """All since the reader's `since`. `now`: the engine's clock, not later than the read; one for many replicas."""
+        """The summary since the reader's `since`. `now`: the engine's clock before the read; shared by replicas."""
         what = f"the log of {self.replica.name}"
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
@@ -109,7 +109,7 @@ class Follower:
                 self._read_whole()
             if not self._last:
                 self._read_first()
-            else:  # from the end too: past a damaged place, an engine reads only backwards
+            else:  # from the end too: past damage, an engine reads only backwards
                 self._read_new(self._last)
         except Unreachable as error:
             return Unmeasured(what, error.message)
@@ -122,14 +122,14 @@ class Follower:
             self._last = block.removesuffix(b"\n").rpartition(b"\n")[2][:_KNOWN_BY]
 
     def _read_first(self) -> None:
-        """Nothing of its process was there before."""
+        """Reads the first lines of the process, if there were none before."""
         self._shrank = self._shrank or is_later(oldest(self.engine, self.replica), self._begins_at)
         for line in _recent(self.engine, self.replica, self.reader.since):
             self.reader.feed(line.decode(errors="replace"))
             self._last = line[:_KNOWN_BY]
 
     def _read_new(self, last: bytes) -> None:
-        """By place, not by time: two streams are stamped out of order, and a clock may be set back."""
+        """Reads new lines by position, not by time: two streams may be out of order, and a clock may be set back."""
         is_there, lines = after(self.engine, self.replica, last)
         self._shrank = self._shrank or not is_there
         stamp = _time_of(last)
@@ -141,22 +141,22 @@ class Follower:
                 self._last = line[:_KNOWN_BY]
 
     def _of_this_process(self, line: bytes, at: Instant | None) -> str:
-        """What stands behind a line of this process is of this process, even if its time is before the start."""
+        """A line after one of this process belongs to it: a timestamp before the start is replaced by `since`."""
         text = line.decode(errors="replace")
         return text if at is None or at >= self.reader.since else f"{self.reader.since} {text.partition(' ')[2]}"
 
 
 def since(engine: Engine, replica: Replica, moment: Instant) -> Generator[bytes, None, None]:
-    """As `blocks`, older lines too where the engine would leave out newer ones if it were asked since a time.
+    """As `blocks`; for rotated log files all lines, because some engines omit newer lines if `since` is given.
 
-    Some do with files that are rotated; so they keep what drivers without a log of their own send away.
+    Engines keep such files also as a local copy for drivers that send logs elsewhere.
     """
     is_rotated = replica.log_is_limited and replica.log_driver != _KEEPS_AN_INDEX
     return blocks(engine, replica, None if is_rotated else moment)
 
 
 def is_later(now: Instant | None, then: Instant | None) -> bool:
-    """The log began at `then`, and does not any more; None for an empty one."""
+    """True if the log began at `then` and now begins later, or is empty (None)."""
     return then is not None and (now is None or now > then)
 
 
@@ -166,7 +166,7 @@ def _time_of(line: bytes) -> Instant | None:
 
 
 def oldest(engine: Engine, replica: Replica) -> Instant | None:
-    """The time of the first line that the engine still has, of whatever process; None for none. Raises Unreachable."""
+    """The time of the oldest line that the engine has, of any process; None for no line. Raises Unreachable."""
     with contextlib.closing(blocks(engine, replica, None)) as found:
         for block in found:
             for line in block.split(b"\n"):
@@ -176,9 +176,9 @@ def oldest(engine: Engine, replica: Replica) -> Instant | None:
 
 
 def after(engine: Engine, replica: Replica, last: bytes) -> tuple[bool, list[bytes]]:
-    """Whether the log still has this line (its first bytes), and the lines behind it; all that were read, where not.
+    """Whether the log still has the line that begins with `last`, and the lines after it; if not, all lines read.
 
-    From the log's end: given a time, the engine looks through all of it. Raises Unreachable.
+    Reads from the log's end, because for `since` the engine scans the whole log. Raises Unreachable.
     """
     tail, before = _FIRST_TAIL, -1
     while True:
@@ -187,20 +187,20 @@ def after(engine: Engine, replica: Replica, last: bytes) -> tuple[bool, list[byt
         places = [place for place, line in enumerate(lines) if line[:_KNOWN_BY] == last]
         if places or len(text) == before or len(text) > _MOST_NEW_BYTES:
             return bool(places), lines[places[-1] + 1 :] if places else lines
-        tail, before = tail * 8, len(text)  # the engine counts a long line as several: only more, or older ones, tell
+        tail, before = tail * 8, len(text)  # a long line counts as several: only an older line or no growth is the end
 
 
 def recent(engine: Engine, replica: Replica, since: Instant) -> list[str]:
-    """Lines since a moment that is not long ago, those of that moment included. Raises Unreachable."""
+    """Lines since a recent time, inclusive. Raises Unreachable."""
     return [line.decode(errors="replace") for line in _recent(engine, replica, since)]
 
 
 def _recent(engine: Engine, replica: Replica, since: Instant) -> list[bytes]:
-    """From the log's end: given `since`, the engine looks through all of it."""
+    """Reads from the log's end, because for `since` the engine scans the whole log."""
     tail, before = _FIRST_TAIL, -1
     while True:
         text = b"".join(blocks(engine, replica, None, tail))
         lines = [(at, line) for line in text.removesuffix(b"\n").split(b"\n") if (at := _time_of(line))]
         if len(text) == before or (lines and lines[0][0] < since):
             return [line for at, line in lines if at >= since]
-        tail, before = tail * 8, len(text)  # the engine counts a long line as several: only more, or older ones, tell
+        tail, before = tail * 8, len(text)  # a long line counts as several: only an older line or no growth is the end

@@ -1,4 +1,4 @@
-"""Whether the MCP server can serve the worker: one call of a tool, over WebSocket. Its HTTP paths hang (FACTS)."""
+"""Whether the MCP server can serve the worker: one tool call over WebSocket. Its HTTP paths hang (FACTS)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_BYTES = 1 << 20
 
 
 def read(profile: Profile, clock: Callable[[], float] = time.monotonic) -> McpReading:
-    """Takes limits.answer_s for the handshake and mcp.ask.answer_s for the call, at the most. Never raises."""
+    """Takes at most limits.answer_s for the handshake and mcp.ask.answer_s for the call. Never raises."""
     address, limit_s = profile.mcp.address, profile.limits.answer_s
     began = clock()
     try:
@@ -64,7 +64,7 @@ def _ask(connection: ClientConnection, ask: Ask, address: str, clock: Callable[[
 
 
 def _answer(text: str | bytes) -> Mapping[str, Any] | None:
-    """The answer to our call; None for anything else that the server may send."""
+    """The answer to our call; None for any other message of the server."""
     try:
         table = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Probe documents: sent through the queue as the worker's own producers would, and found again."""
+"""Probes: sent through the queue as the worker's producers do, then found in logs and database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Summaries = Mapping[str, LogSummary | Unmeasured]
 
 
 def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -> dict[str, Any]:
-    """The profile's task with its blanks filled in."""
+    """The profile's task with its placeholders filled in."""
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
@@ -42,7 +42,7 @@ def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -
 
 @dataclass
 class Probes:
-    """The probes of one verify. Each is remembered before it is sent, so that its traces can always be removed."""
+    """The probes of one verify. Each is persisted before it is sent, so that its traces can always be removed."""
 
     profile: Profile
     engine: Engine
@@ -63,7 +63,7 @@ class Probes:
         return bool(self._sent)
 
     def send(self, count: int) -> None:
-        """So many, together. Raises Unreachable, also where they cannot be remembered: then none is sent."""
+        """Sends `count` probes together. Raises Unreachable, also if they cannot be persisted; then none is sent."""
         now = self.engine.now()
         ids = [f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + n + 1}.jpg" for n in range(count)]
         try:
@@ -78,7 +78,7 @@ class Probes:
         self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)
 
     def look(self, summaries: Summaries) -> tuple[ProbeReading, ...]:
-        """What has become of every probe by now, by these logs and by the database. Raises Unreachable."""
+        """The current state of every probe, by these logs and the database. Raises Unreachable."""
         if not self._sent:
             return ()
         stored = self.documents.by_id(self._sent)
@@ -89,9 +89,9 @@ class Probes:
         return tuple(replace(probe, seen_at=self._seen_at.get(probe.document_id)) for probe in found)
 
     def is_decided(self, probe: ProbeReading) -> bool:
-        """Finished, or out of time: from its sending while it waits, from its pick-up once a replica has it.
+        """True if it is finished or timed out. Time counts from sending, and from pick-up once a replica has it.
 
-        The worker saves a document a moment before it logs that it is done.
+        The worker saves a document shortly before it logs the completion.
         """
         if probe.finished:
             return probe.seconds is not None or probe.seen_at is None or self._has_had_its_moment(probe)
@@ -106,7 +106,7 @@ class Probes:
 def attribute(
     document_id: str, sent_at: Instant, document: DocumentReading | None, summaries: Summaries, now: Instant
 ) -> ProbeReading:
-    """Which replica's log shows this document complete, and where else it hangs (the queue redelivers). Pure."""
+    """Which replica's log shows this document complete, and which others have it in work (redelivery). Pure."""
     logs_by_slot = {slot: log for slot, log in summaries.items() if isinstance(log, LogSummary)}
     hanging = tuple(
         (slot, now.seconds_since(log.unfinished[document_id]))
@@ -122,7 +122,7 @@ def attribute(
 
 
 def progress(profile: Profile, readings: Iterable[ProbeReading]) -> str:
-    """For who waits."""
+    """A progress line for the operator."""
     rows = list(readings)
     done = sum(probe.finished for probe in rows)
     picked = sum(probe.replica is not None and not probe.finished for probe in rows)
@@ -133,7 +133,7 @@ def progress(profile: Profile, readings: Iterable[ProbeReading]) -> str:
 
 
 def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
-    """What the replica logged since it was sent this probe: the evidence for one that did not end well."""
+    """The replica's last log lines since the probe was sent: the evidence for a failed probe."""
     try:
         return tuple(logs.recent(engine, replica, probe.sent_at))[-most:]
     except Unreachable as error:

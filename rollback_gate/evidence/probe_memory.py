@@ -1,8 +1,8 @@
-"""Which probes were sent for a deployment, and what was found of them: one durable line for each event.
+"""A durable list of the probes sent for a deployment, and of how they were found stored; one line per event.
 
-The queue may deliver a probe again after its verify has ended (FACTS: nsqd's message timeout). Whoever comes next must
-know its id to remove what it leaves, and that it was found stored before it was removed. This memory never proves
-anything by itself: a replica's own log has to show that it finished that probe.
+The queue may redeliver a probe after its verify has ended (FACTS: nsqd's message timeout). The next command needs its
+id to remove its traces, and must know that it was found stored before it was removed. This list alone is no proof:
+a replica's own log must show that it finished the probe.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ KEPT_S = 7 * 86_400
 
 @dataclass(frozen=True)
 class Remembered:
-    """One probe. `known`: how it was found stored; empty where it was not, or not as it should be.
+    """One probe. `known`: how it was found stored; empty if it was not, or not as expected.
 
-    More than once where the queue has delivered it again, to another process.
+    More than one entry if the queue has redelivered it to another process.
     """
 
     document_id: str
@@ -36,29 +36,29 @@ class Remembered:
     known: tuple[Known, ...] = ()
 
     def as_known_by(self, processes: Collection[tuple[str, Instant]]) -> Known | None:
-        """How one of these processes (container id, start) left it; else how it was found first."""
+        """The entry of one of these processes (container id, start), else the first entry; None for no entry."""
         own = [one for one in self.known if (one.container_id, one.started_at) in processes]
         return next(iter([*own, *self.known]), None)
 
 
 def is_probe_id(value: object) -> bool:
-    """Of a document or a job of the gate's own: nothing else is ever removed."""
+    """True for the id of a probe's document or job; nothing else is ever removed."""
     return isinstance(value, str) and value.startswith(PROBE_PREFIX)
 
 
 @dataclass(frozen=True)
 class ProbeMemory:
-    """`file` lies in the deployment's private state folder; `also`: where other users' memories can be, to read."""
+    """`file` is in the deployment's private state folder. `also`: possible files of other users, only read."""
 
     file: Path
     also: tuple[Path, ...] = ()
 
     def sent(self, document_ids: Iterable[str], job_id: str, at: Instant) -> None:
-        """Before they are published, so that none can be forgotten. Raises OSError."""
+        """Persists probes before they are published, so that none is lost. Raises OSError."""
         self._append({"sent": name, "job": job_id, "at": str(at)} for name in document_ids)
 
     def stored(self, document_id: str, known: Known) -> None:
-        """Before it is removed. Raises OSError."""
+        """Persists how a probe was stored, before it is removed. Raises OSError."""
         self._append(
             [
                 {
@@ -71,7 +71,7 @@ class ProbeMemory:
         )
 
     def recall(self, now: Instant) -> tuple[Remembered, ...]:
-        """Those of the last seven days, oldest first. A line that was cut by a crash is passed over. Raises OSError."""
+        """Probes of the last seven days, in file order. A line truncated by a crash is skipped. Raises OSError."""
         found: dict[str, Remembered] = {}
         for file in (*self.also, self.file):
             for row in _rows(file):
@@ -82,7 +82,7 @@ class ProbeMemory:
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            # A line that a crash cut short must not swallow the next one.
+            # A line truncated by a crash must not be joined with the next one.
             data = b"".join(f"\n{json.dumps(row, sort_keys=True)}".encode() for row in rows)
             if os.write(descriptor, data) != len(data):
                 raise OSError(f"{self.file} could not be written whole: is the disk full?")
@@ -106,7 +106,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
-    """Of each process, how it was found first: what comes later may be another process's doing."""
+    """Keeps the first entry of each process: a later one may be caused by another process."""
     try:
         if "sent" in row and is_probe_id(row["sent"]) and is_probe_id(row["job"]):
             found[row["sent"]] = Remembered(row["sent"], row["job"], Instant.parse(str(row["at"])))
@@ -116,4 +116,4 @@ def _note(found: dict[str, Remembered], row: Mapping[str, Any]) -> None:
             is_first = (known.container_id, known.started_at) not in {(k.container_id, k.started_at) for k in before}
             found[row["stored"]] = replace(found[row["stored"]], known=(*before, *([known] if is_first else [])))
     except (KeyError, TypeError, ValueError, OverflowError):
-        return  # written by another version, or by somebody else: nothing of it is believed
+        return  # not written by this version: ignored

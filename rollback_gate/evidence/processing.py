@@ -1,7 +1,7 @@
-"""Proof that each replica processes documents: organic ones are waited for, probes are the last resort.
+"""Proof that each replica processes documents: waits for organic ones, and sends probes as the last resort.
 
-Soak and waiting run side by side. Probes are sent once, together, as many as there are replicas without proof: the
-second document of a process can hang (FACTS), and every probe costs a production worker its time.
+Soak and waiting run in parallel. Probes are sent once, together, one for each replica without proof: the second
+document of a process can hang (FACTS), and every probe takes a production worker's time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BACKLOG_WAITS = 3  # times sample_wait_s, for tasks that wait in the queue
 
 @dataclass
 class Processing:
-    """Of one verify. `replicas`: by slot, those that run; `boundaries`: theirs. Logs are read once, then only on."""
+    """The processing of one verify. `replicas`: the running ones, by slot; `boundaries`: theirs, by slot."""
 
     profile: Profile
     engine: Engine
@@ -52,7 +52,7 @@ class Processing:
     tell: Callable[[str], None]
     clock: Callable[[], float]
     keep_marked_since: Instant | None = None  # as Documents.remove_traces has it
-    only_own: bool = False  # what earlier ones have left stays
+    only_own: bool = False  # keep the traces of earlier probes
     _followers: dict[str, logs.Follower] = field(default_factory=dict)
     _summaries: dict[str, LogSummary | Unmeasured] = field(default_factory=dict)
     _recalled: tuple[Remembered, ...] | Unmeasured | None = None
@@ -65,11 +65,11 @@ class Processing:
 
     @property
     def summaries(self) -> Mapping[str, LogSummary | Unmeasured]:
-        """The logs as they were followed last, by slot."""
+        """The logs as last read, by slot."""
         return self._summaries
 
     def follow(self) -> dict[str, LogSummary | Unmeasured]:
-        """Each replica's log up to now."""
+        """Reads each replica's log up to now: all of it at first, then only new lines."""
         now = logs.time_of(self.engine)
         with ThreadPoolExecutor(max_workers=8) as pool:
             read = pool.map(lambda slot: self._follow(slot, now), self.replicas)
@@ -81,11 +81,11 @@ class Processing:
         follower = self._followers.setdefault(slot, logs.Follower(self.engine, self.replicas[slot], reader))
         summary = follower.read(now)
         if isinstance(summary, Unmeasured):
-            del self._followers[slot]  # half of it was read: the next time from its beginning
+            del self._followers[slot]  # partly read: start again from its beginning
         return summary
 
     def stored(self) -> dict[str, DocumentReading] | Unmeasured:
-        """Those documents that the logs call finished, as they are stored now."""
+        """The documents that the logs show as finished, as they are stored now."""
         if isinstance(self.documents, Unmeasured):
             return self.documents
         readable = [log for log in self._summaries.values() if isinstance(log, LogSummary)]
@@ -111,14 +111,14 @@ class Processing:
         return tuple(proof for proof in found if proof.seconds <= limit_s)
 
     def lacking(self) -> list[str]:
-        """Slots of replicas that run and have not been seen to finish a document since their boundary."""
+        """Slots of running replicas without proof of a finished document since their boundary."""
         proven = {proof.slot for proof in self.proofs()}
         return [slot for slot in self.replicas if slot not in proven]
 
-    # --- what is done
+    # --- actions
 
     def sweep(self) -> None:
-        """What earlier probes have left. Never raises: what fails is seen again at the end."""
+        """Removes traces of earlier probes. Never raises: a failure shows again at the end."""
         try:
             self._swept += self.forget()
         except OSError as error:
@@ -127,9 +127,9 @@ class Processing:
             return
 
     def forget(self) -> int:
-        """Remove what any probe that was sent has left, or `only_own`; how many traces.
+        """Removes the traces of all probes, or with `only_own` of this verify's; returns the number of traces.
 
-        What one of these processes has finished is remembered before that: a later verify needs no other probe of it.
+        Probes that these processes finished are persisted first, so that a later verify needs no other probe.
         Raises Unreachable, OSError.
         """
         self._recalled = recalled = self.memory.recall(self.engine.now())
@@ -147,7 +147,7 @@ class Processing:
         return removed if self.only_own else removed + self.documents.remove_lost_traces(now, self.keep_marked_since)
 
     def _known(self, documents: Documents, ids: set[str]) -> dict[str, Known]:
-        """Of these probes those that are stored, as a process has finished them. Raises Unreachable."""
+        """Those of these probes that a process has finished and that are stored, by id. Raises Unreachable."""
         readable = {slot: log for slot, log in self._summaries.items() if isinstance(log, LogSummary)}
         finished = [(slot, name) for slot, log in readable.items() for name in log.finished.keys() & ids]
         stored = documents.by_id({name for _, name in finished}) if finished else {}
@@ -160,31 +160,31 @@ class Processing:
         return {name: one for name, one in found if one is not None}
 
     def send(self, count: int) -> None:
-        """So many, together; once. What stands in the way is kept as the reason."""
+        """Sends `count` probes together, once. If that fails, the reason is kept."""
         if isinstance(self.documents, Unmeasured):
             self._not_sent = str(self.documents)
             return
-        self._told, self._not_sent = self.clock(), ""  # what stood in the way before does so no more
+        self._told, self._not_sent = self.clock(), ""  # an earlier reason no longer applies
         self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
         try:
-            # A worker whose database takes no writes hangs through no fault of its own: ours, of nothing, tells first.
+            # A database that refuses writes would make the worker hang: this removal of nothing shows that first.
             self.documents.remove_traces([self.probes.job_id], None)
             self.probes.send(count)
         except Unreachable as error:
             self._not_sent = f"{error.message}; {error.remedy}"
 
     def leave_out(self, why: str) -> None:
-        """No probe is sent, for this reason."""
+        """Keeps the reason why no probe is sent."""
         self._not_sent = self._not_sent or why
 
     def look(self) -> tuple[ProbeReading, ...]:
-        """Raises Unreachable."""
+        """The current state of the probes. Raises Unreachable."""
         return self.probes.look(self._summaries) if self.probes else ()
 
     def wants_probes(self, elapsed_s: float) -> int:
-        """How many are to be sent now: one for each replica without proof, once, where nothing else can prove it.
+        """The number of probes to send now: once, one for each replica without proof and without a document in work.
 
-        A document that a replica has in work may be its proof; and a probe would only wait behind tasks that wait.
+        A document in work may become the proof, and a probe would only wait behind queued tasks.
         """
         wait_s = self.profile.limits.sample_wait_s
         if self.probes is not None or elapsed_s < wait_s:
@@ -199,10 +199,10 @@ class Processing:
         return len(idle)
 
     def awaits_proof(self, elapsed_s: float) -> bool:
-        """Something can still show that a replica without proof processes documents. Raises Unreachable.
+        """True if a replica without proof can still get it. Raises Unreachable.
 
-        Not longer than a probe may take that is sent at the last moment: documents that fail, one after the other, are
-        always young.
+        Limited to the time of a probe that is sent at the last moment: with documents that fail one after the other,
+        one that is still in time is always in work.
         """
         limits, lacking = self.profile.limits, set(self.lacking())
         if not lacking or elapsed_s >= _BACKLOG_WAITS * limits.sample_wait_s + limits.probe_s + _POLLED_S:
@@ -218,7 +218,7 @@ class Processing:
         return not all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
 
     def _in_work(self, slot: str) -> list[str]:
-        """Documents that the replica has in work and may still finish in time, and that no other one has finished."""
+        """Documents in work that the replica may still finish in time, and that no other replica has finished."""
         log = self._summaries.get(slot)
         if not isinstance(log, LogSummary) or log.read_at is None:
             return []
@@ -231,18 +231,18 @@ class Processing:
         ]
 
     def _is_hopeless(self, probe: ProbeReading, lacking: set[str]) -> bool:
-        """With a replica that has its proof: old code hangs on a further document, and no second one is sent."""
+        """True if only replicas with proof hold it: old code hangs on a further document, and no second one is sent."""
         holders = {slot for slot, _ in probe.stuck_in}
         return self.profile.known.hang is not None and bool(holders) and not holders & lacking
 
     def is_in_work(self) -> bool:
-        """Raises Unreachable."""
+        """True if a probe is still in work or not finished. Raises Unreachable."""
         return any(not probe.finished or probe.stuck_in for probe in self.look())
 
-    # --- what came of it
+    # --- results
 
     def concluded(self, queue_after: QueueReading | Unmeasured) -> ProbesReading | Unmeasured:
-        """The probes; and every trace that is there by now is removed. Never raises."""
+        """Returns the result of the probes, and removes all their traces. Never raises."""
         try:
             seen = self._with_lines(self.look())
             leftovers = self._forgotten(seen)
@@ -252,7 +252,7 @@ class Processing:
         return ProbesReading(seen, self.profile.limits.probe_s, self._swept, leftovers, self._not_sent, may_return)
 
     def _forgotten(self, seen: tuple[ProbeReading, ...]) -> tuple[str, ...]:
-        """Traces of probes that are left; their scores are kept before the others are removed."""
+        """Persists the probes' scores, then removes their traces; returns the traces that remain, in words."""
         try:
             self.forget()
         except OSError as error:
@@ -265,7 +265,7 @@ class Processing:
         )
 
     def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
-        """Probes that the queue may still deliver: not finished before its time-out, and it holds messages."""
+        """Probes that the queue may redeliver: not finished before its timeout, while the queue has messages."""
         timeout_s = self.profile.queue.message_timeout_s
         late = [p.document_id for p in seen if p.stuck_in or p.seconds is None or p.seconds >= timeout_s]
         logs_now = [log for log in self._summaries.values() if isinstance(log, LogSummary)]
@@ -277,7 +277,7 @@ class Processing:
         return tuple(late)
 
     def _with_lines(self, seen: tuple[ProbeReading, ...]) -> tuple[ProbeReading, ...]:
-        """For a probe that did not end well: what its replica logged since it was sent."""
+        """Adds to each failed probe what its replica logged since it was sent."""
 
         def completed(probe: ProbeReading) -> ProbeReading:
             ended_well = probe.document is not None and probe.document.score is not None and not probe.stuck_in
@@ -290,7 +290,7 @@ class Processing:
 
 
 def known_as(document: DocumentReading, replica: Replica, finished_at: Instant, skew_s: float) -> Known | None:
-    """What of it counts for a later verify of the same process; None where anything is not as it should be."""
+    """What a later verify of the same process can use of it; None if anything is not as expected."""
     if document.score is None or document.created_at is None or document.marked or replica.started_at is None:
         return None
     is_timely = abs(document.created_at.seconds_since(finished_at)) <= skew_s
@@ -300,7 +300,7 @@ def known_as(document: DocumentReading, replica: Replica, finished_at: Instant, 
 def since_of(
     documents: Documents | Unmeasured, since: Instant | None, until: Instant | None
 ) -> DocumentsReading | Unmeasured:
-    """Documents created since the boundary, and not later than `until`, where that is known. Never raises."""
+    """Documents created since the boundary and, if it is known, not later than `until`. Never raises."""
     if isinstance(documents, Unmeasured):
         return documents
     if since is None:

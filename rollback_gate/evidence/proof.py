@@ -1,7 +1,7 @@
-"""Which replica has finished which document since its boundary: proof of processing. Pure.
+"""Proof of processing: which replica has finished which document since its boundary. Pure.
 
-Read in the replica's own log, and confirmed by the database: the document is stored there with a score. A probe of an
-earlier verify is not there any more; that one found it stored, kept its score, and removed it.
+The replica's own log shows it, and the database confirms it: the document is stored with a score. A probe of an
+earlier verify is no longer stored; that verify found it stored, kept its score, and removed it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 
 PROBE_PREFIX = "rollback-probe-"
-_ROUNDED = 0.0006  # a log gives a tenth of a percent
+_ROUNDED = 0.0006  # a log rounds to a tenth of a percent
 
 
 @dataclass(frozen=True)
 class Proof:
-    """One document that a replica finished. `score`: a share; `is_stored` False: a probe that was removed since."""
+    """One document that a replica finished. `score`: share 0..1. `is_stored` False: a probe that was removed since."""
 
     slot: str
     document_id: str
@@ -36,7 +36,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Process:
-    """Whose log it is: a process of a container."""
+    """The process of a container that wrote a log."""
 
     container_id: str
     started_at: Instant
@@ -49,10 +49,10 @@ def proofs(
     remembered: Mapping[str, Known],
     skew_s: float,
 ) -> tuple[Proof, ...]:
-    """In the order of the logs. `skew_s`: by how much the worker's clock may differ from the engine's.
+    """Proofs in the order of the logs. `skew_s`: allowed difference between the worker's and the engine's clock.
 
-    No proof is a document without a score, with the mark of the change, that is stored as it was before this replica
-    picked it up, or that nobody found stored; and a removed one that another process has finished.
+    A document is no proof if it has no score, carries the change's mark, was stored before this replica picked it up,
+    or was never found stored. Nor is a removed probe that another process has finished.
     """
     found = []
     known = {} if isinstance(stored, Unmeasured) else stored
@@ -70,13 +70,13 @@ def proofs(
 
 
 def _score_of(document: DocumentReading, earliest: Instant) -> float | None:
-    """None for what was saved before the replica picked the document up, or carries the mark."""
+    """The stored score; None if the document was saved before its pick-up (`earliest`), or carries the mark."""
     is_fresh = document.created_at is not None and document.created_at >= earliest
     return document.score if is_fresh and not document.marked else None
 
 
 def _score_by_log(log: LogSummary, document_id: str, known: Known | None, process: Process | None) -> float | None:
-    """Of the same process that finished it then, with the score that was found stored."""
+    """The logged score, if the same process finished the probe then and the score kept agrees; else None."""
     score = log.scores.get(document_id)
     if score is None or known is None or process is None:
         return None

@@ -20,8 +20,8 @@ _ERROR = 400
 
 
 def publish(profile: Profile, tasks: Iterable[Mapping[str, Any]]) -> None:
-    """All at once, so that each consumer that is ready gets one. Raises Unreachable."""
-    body = "\n".join(json.dumps(task) for task in tasks)  # one message a line: JSON holds no line ends of its own
+    """Publishes all tasks in one request, so that each ready consumer gets one. Raises Unreachable."""
+    body = "\n".join(json.dumps(task) for task in tasks)  # one message per line: this JSON contains no line ends
     _ask(profile, "/mpub", {"topic": profile.queue.topic}, "POST", body.encode())
 
 
@@ -37,7 +37,7 @@ def read(profile: Profile) -> QueueReading | Unmeasured:
 
 
 def parse(stats: Mapping[str, Any], topic: str, channel: str) -> QueueReading:
-    """From nsqd's /stats. A topic or channel that nobody has used yet is empty. Raises KeyError, TypeError."""
+    """Parses nsqd's /stats. A topic or channel that was never used is empty. Raises KeyError, TypeError."""
     tree = stats.get("data") or stats  # nsqd before 1.0 wrapped its answer
     topics = [t for t in tree["topics"] if t["topic_name"] == topic]
     waiting = sum(t["depth"] for t in topics)
@@ -61,7 +61,7 @@ def _consumer(client: Mapping[str, Any]) -> Consumer:
 
 
 def finished_by(replica: Replica, before: QueueReading | Unmeasured, after: QueueReading | Unmeasured) -> int | None:
-    """Messages that a replica finished in between; None where it was no consumer both times, or connected anew."""
+    """Messages that a replica finished between the readings; None if not a consumer in both, or if it reconnected."""
     if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
         return None
     counts = [[c.finished for c in reading.consumers if is_consumer(c, replica)] for reading in (before, after)]
@@ -72,20 +72,20 @@ def finished_by(replica: Replica, before: QueueReading | Unmeasured, after: Queu
 
 
 def is_consumer(consumer: Consumer, replica: Replica) -> bool:
-    """By address; by host name only where that is the container's own short id: any other one several may have."""
+    """True if the address matches, or the host name is the container's short id: other names may be shared."""
     is_own_name = consumer.hostname == replica.hostname == replica.short_id
     return consumer.address.rpartition(":")[0].strip("[]") in replica.addresses or is_own_name
 
 
 def has_identity(replica: Replica) -> bool:
-    """An address or a name of its own; in the host's or another container's network it has neither."""
+    """True if it has its own address or host name; with the network of the host or another container it has neither."""
     return bool(replica.addresses) or replica.hostname == replica.short_id
 
 
 def untold(reading: QueueReading, replicas: Iterable[Replica]) -> list[Replica]:
-    """Those that may be a client that nobody is known to be: without an identity, or seen under another address.
+    """Running replicas that may be an unidentified client: without an identity, or seen under another address.
 
-    As where the queue is reached through a published port: the client has the replica's name, and the bridge's address.
+    For example through a published port: the client has the replica's host name, but the bridge's address.
     """
     known = [replica for replica in replicas if replica.is_running and not has(reading, replica)]
     names = {consumer.hostname for consumer in _unknown(reading, replicas)}
@@ -93,14 +93,14 @@ def untold(reading: QueueReading, replicas: Iterable[Replica]) -> list[Replica]:
 
 
 def has(reading: QueueReading, replica: Replica) -> bool:
-    """It is one of the channel's consumers."""
+    """True if the replica is one of the channel's consumers."""
     return any(is_consumer(consumer, replica) for consumer in reading.consumers)
 
 
 def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...]:
-    """Consumers of the channel that are none of these replicas; of a name, as many may be those that cannot be told.
+    """Consumers that are none of these replicas. For each unidentified replica, one client of its name is excluded.
 
-    A replica has one connection, or none while it is busy: a second one is of another process inside it.
+    A replica has one connection, or none while it is busy; a second one is from another process inside it.
     """
     known = list(replicas)
     second = [c for replica in known for c in [c for c in reading.consumers if is_consumer(c, replica)][1:]]
@@ -122,7 +122,7 @@ def _unknown(reading: QueueReading, replicas: Iterable[Replica]) -> list[Consume
 def _ask(
     profile: Profile, path: str, query: Mapping[str, str], method: str = "GET", body: bytes | None = None
 ) -> bytes:
-    """Never by a proxy: the address is this deployment's own, and a task holds a document."""
+    """Sends a request, never through a proxy: the address is internal, and a task contains a document."""
     address, limit_s = profile.queue.address, profile.limits.answer_s
     question = web.Question(f"http://{address}{path}", limit_s, _MOST_BYTES, False, method, query, body)
     remedy = "check queue.address and that nsqd runs"

@@ -1,4 +1,4 @@
-"""What the probes of the live system returned: frozen values, the only input of the checks."""
+"""Readings of the live system: frozen values, the only input of the checks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
-MOST_CONFIRMED = 200  # documents of a replica that are looked up in the database, the newest ones
+MOST_CONFIRMED = 200  # newest documents of a replica that are looked up in the database
 
 
 @dataclass(frozen=True)
 class Started:
-    """What the judged run started: id, image, configuration and the boundary of one replica."""
+    """One replica as started by the judged run: container id, boundary, image id and configuration hash."""
 
     container_id: str
     started_at: Instant
@@ -27,14 +27,14 @@ class Started:
 
 @dataclass(frozen=True)
 class ReplicaReading:
-    """All about one expected replica of a service. `before`, `after`: its state around the checks; None: there is none.
+    """One expected replica of a service. `before`, `after`: its state before and after the checks; None if missing.
 
-    `consumes`: it reads the queue. What the queue says is None for others, and where it cannot tell this one apart.
-    `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's own start of it.
+    `consumes`: it reads the queue. The queue's values are None for other replicas, or if it cannot identify this one.
+    `boundary`: the instant after which only old behaviour may be seen. `by_run`: the run's start of it.
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
-    `restarted`, `recreated`: its code as the engine shows it at the end, which is what it would find if it were started
-    again; and if it were made anew. `finished_in_queue`: messages that the queue says it has finished during the
-    checks; None where the queue cannot tell. `reverted_at`: when the run began that put other files behind its mounts.
+    `restarted`, `recreated`: the code that a restart and a recreate would run, as the engine shows it at the end.
+    `finished_in_queue`: messages that it finished during the checks, by the queue's count; None if unknown.
+    `reverted_at`: when the run began that restored the files behind its mounts.
     """
 
     slot: str
@@ -63,10 +63,10 @@ class ReplicaReading:
 
 @dataclass(frozen=True)
 class DocumentReading:
-    """One stored document. `score`: as stored, None where the field is missing or null. `marked`: has the new mark.
+    """One stored document. `score`: as stored, None if it is missing, null or odd. `marked`: has the new mark.
 
-    `could_be_marked`: where the mark would be is something else than fields, in which it cannot be looked for.
-    `odd_score`: what is stored as one and is no finite number, "" for none.
+    `could_be_marked`: where the mark would be there are no fields, so it cannot be searched for.
+    `odd_score`: a stored score that is no finite number, "" for none.
     """
 
     id: str
@@ -80,7 +80,7 @@ class DocumentReading:
 
 @dataclass(frozen=True)
 class Known:
-    """A probe that was found stored, and was then removed: by whose process, and with which score."""
+    """A probe that was found stored and then removed: its score, and the process that finished it."""
 
     score: float
     container_id: str
@@ -91,8 +91,8 @@ class Known:
 class DocumentsReading:
     """Documents created since the boundary, newest first. `truncated`: there are more than were read.
 
-    `advice`: what would make this reading fast, where it is not. `untimed`: ids of documents of any time that carry the
-    mark, or could, and whose time of creation is none; a few of them.
+    `advice`: how to make a slow query fast, "" for none. `untimed`: ids of a few documents that carry or could carry
+    the mark, and have no valid creation time.
     """
 
     since: Instant
@@ -108,7 +108,7 @@ class DocumentsReading:
 
 @dataclass(frozen=True)
 class ProbeReading:
-    """What became of one probe document. Times are the engine's.
+    """The state of one probe. Times are the engine's.
 
     `replica`: the slot whose log shows its completion, else the one that picked it up. `seconds`: from pick-up to
     completion in that replica, None while it is not complete there. `stuck_in`: slots that picked it up and have
@@ -132,10 +132,10 @@ class ProbeReading:
 
 @dataclass(frozen=True)
 class ProbesReading:
-    """All probes of one verify. `not_sent`: why there is none, "" where none was needed.
+    """All probes of one verify. `not_sent`: why there are none, "" if none was needed.
 
-    `leftovers`: traces that could not be removed, with the reason. `may_return`: ids of probes, earlier ones too, that
-    the queue may still deliver; the next command removes what they leave.
+    `leftovers`: traces that were not removed, with the reason. `may_return`: ids of probes, earlier ones too, that
+    the queue may still deliver; the next command removes their traces.
     """
 
     probes: tuple[ProbeReading, ...]
@@ -148,7 +148,7 @@ class ProbesReading:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A client of the channel, as the queue knows it; `finished`: messages since it connected."""
+    """A client of the channel, as the queue lists it. `finished`: messages finished since it connected."""
 
     hostname: str
     address: str
@@ -157,10 +157,10 @@ class Consumer:
 
 @dataclass(frozen=True)
 class QueueReading:
-    """Depth, messages in flight and consumers of the worker's channel; `finished`: by all of them together.
+    """Depth, messages in flight and consumers of the worker's channel. `finished`: messages, by all consumers together.
 
-    `deferred`: messages that were requeued with a delay. `paused`: somebody has stopped the delivery of all.
-    `other_channels`: of the same topic, that have consumers.
+    `deferred`: messages requeued with a delay. `paused`: the topic or the channel is paused, and delivers nothing.
+    `other_channels`: other channels of the topic that have consumers.
     """
 
     depth: int
@@ -173,12 +173,12 @@ class QueueReading:
 
     @property
     def holds(self) -> int:
-        """All messages that it can still deliver."""
+        """The number of messages that it can still deliver."""
         return self.depth + self.in_flight + self.deferred
 
 
 class Upstream(enum.StrEnum):
-    """What became of one question to the MCP server."""
+    """The result of one request to the MCP server."""
 
     NOT_ASKED = "was not asked"
     ANSWERS = "answers"
@@ -190,7 +190,7 @@ class Upstream(enum.StrEnum):
 
 @dataclass(frozen=True)
 class McpReading:
-    """Whether the MCP server can serve the worker; `says`: what it did, and how fast."""
+    """Whether the MCP server can serve the worker. `says`: its response and response time, in words."""
 
     state: Upstream
     says: str
@@ -202,7 +202,7 @@ class McpReading:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Documents created within `bucket_s` from `start` on, probes left out. `deviation` 0 for fewer than two scores."""
+    """Documents created within `bucket_s` from `start`, without probes. `deviation`: 0 for fewer than two scores."""
 
     start: Instant
     documents: int
@@ -213,7 +213,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Series:
-    """Completeness over time. `outside`: scores that are no share between 0 and 1; they are in no mean."""
+    """Completeness over time. `outside`: number of scores that are not between 0 and 1; they are in no mean."""
 
     buckets: tuple[Bucket, ...]
     bucket_s: float
@@ -230,17 +230,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Readings:
-    """Everything that one verify measured. `expected`: how many replicas of each service are normal.
+    """Everything that one verify measured. `expected`: the expected number of replicas, by service.
 
-    `ids_after`: containers at the end, by service and name.
-    `baseline`: None where no snapshot of the old code kept one. `project_exists`: some container, of whatever service.
-    `history`: completeness around the boundary, for the record's picture; no check looks at it. None: not asked for.
-    `stored`: by id, documents that a log says were finished, as they are stored; one that is not there was not found.
-    `remembered`: by id, probes that were found stored with a score, and were then removed.
-    `ended_early`: why nobody waited for the rest, "" where everything was waited for.
-    `configured`: by service, the configuration hash that Compose would give now.
-    `left_out`: services that the profile neither lists nor waives, and what of the change they carry.
-    `ill_before`: by service, since when its health check has failed: "the change" or "the rollback".
+    `ids_after`: container ids at the end, by service and name.
+    `baseline`: None if there is neither a snapshot's nor one from documents. `project_exists`: it has a container.
+    `history`: completeness around the boundary, for the record's chart only, not for checks. None: not asked for.
+    `stored`: by id, documents finished according to a log, as they are stored; missing ones were not found.
+    `remembered`: by id, probes that were found stored with a score and then removed.
+    `ended_early`: why the checks ended early, "" if they did not.
+    `configured`: by service, the configuration hash that Compose would give now, SAME_PARTS, or the differences.
+    `left_out`: services that the profile neither lists nor waives, and what they carry of the change.
+    `ill_before`: by service, what its health check already failed before: "the change" or "the rollback".
     """
 
     expected: Mapping[str, int]
@@ -267,7 +267,7 @@ class Readings:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Those that read the queue first; the order says nothing else."""
+        """All services, those that read the queue first, then by name."""
         first = {replica.service for replica in self.consuming}
         return tuple(sorted(self.expected, key=lambda service: (service not in first, service)))
 

@@ -1,4 +1,4 @@
-"""Which replicas are expected, and which of them are there. Pure."""
+"""Assigns the containers found to the slots of the expected replicas. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rollback_gate.profile.schema import Profile
 
 
 def replicas_by_slot(profile: Profile, found: Iterable[Replica]) -> dict[str, tuple[str, Replica | None]]:
-    """Every expected replica of every service has a slot, found or not; those beyond the expected number have one too.
+    """By slot: its service, and the container, None if it was not found.
 
-    By slot: its service, and the container, None where there is none.
+    Every expected replica of every service has a slot; replicas beyond the expected number have one too.
     """
     rows = list(found)
     slots: dict[str, tuple[str, Replica | None]] = {}

@@ -1,4 +1,4 @@
-"""What the engine shows of the services: one reader, whose answers are frozen values."""
+"""Reads the services through the engine; all results are frozen values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NextStart = tuple[CodeReading | Unmeasured, CodeReading | Unmeasured]
 
 @dataclass(frozen=True)
 class Slots:
-    """The expected replicas as they were found at first. By slot: the container, None for none; and its service."""
+    """The expected replicas as found at the beginning. By slot: the container, None for none; and its service."""
 
     replicas: Mapping[str, Replica | None]
     services: Mapping[str, str]
@@ -38,7 +38,7 @@ class Slots:
 
     @property
     def consuming(self) -> dict[str, Replica]:
-        """Those that read the queue and are there, by slot."""
+        """Existing replicas that read the queue, by slot."""
         return {slot: replica for slot, replica in self.replicas.items() if replica and self.consumes(slot)}
 
     def consumes(self, slot: str) -> bool:
@@ -47,7 +47,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Services:
-    """Asks the engine. What it cannot answer is Unmeasured, where it does not say that it raises."""
+    """Reads through the engine. A failed reading is Unmeasured, unless the method is documented to raise."""
 
     profile: Profile
     engine: Engine
@@ -55,7 +55,7 @@ class Services:
     ask: Ask
 
     def slots(self) -> Slots:
-        """Raises Unreachable."""
+        """The expected replicas and the containers found now. Raises Unreachable."""
         found = replicas_by_slot(self.profile, Deployed(self.profile, self.engine).carriers())
         return Slots(
             {slot: replica for slot, (_, replica) in found.items()},
@@ -80,19 +80,19 @@ class Services:
             return dict(zip(slots.replicas, pool.map(inside.code, slots.replicas.values()), strict=True))
 
     def next_starts(self, slots: Slots) -> dict[str, NextStart]:
-        """By container id: what was judged must be what comes up again."""
+        """By container id, the code that a restart and a recreate would run; it must be the code that was judged."""
         outside = Outside(self.profile, self.engine)
         restarted, recreated = outside.after_a_restart(slots.found), outside.after_a_recreate(slots.found)
         return {replica.id: (restarted[replica.id], recreated[replica.id]) for replica in slots.found}
 
     def left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
-        """Services of the project that carry an item, and that the profile neither lists nor waives."""
+        """Services that carry an item and are neither listed nor waived in the profile. Raises Unreachable."""
         outside = Outside(self.profile, self.engine)
         unlisted = Deployed(self.profile, self.engine).unlisted(everyone)
         return outside.carried_by(unlisted, [r for r in everyone if r.service in self.profile.services])
 
     def logs(self, slots: Slots, followed: Mapping[str, LogSummary | Unmeasured]) -> dict[str, LogSummary | Unmeasured]:
-        """Of those that ran at first, as they were followed; of the others once."""
+        """Logs by slot: as followed for replicas that ran at the beginning; others are read once."""
         with ThreadPoolExecutor(max_workers=8) as pool:
             rest = {slot: r for slot, r in slots.replicas.items() if slot not in followed}
             read = {slot: pool.submit(self._log, replica) for slot, replica in rest.items()}
@@ -105,7 +105,7 @@ class Services:
         return logs.read(self.engine, replica, self.profile.logs, boundary.of_log(replica, since))
 
     def images_of_names(self, slots: Slots) -> dict[str, str | Unmeasured | None]:
-        """By name of an image, what it means now; None for nothing."""
+        """By image name, the id that it points to now; None for no image."""
         return {name: self._image_of(name) for name in {replica.image_name for replica in slots.found}}
 
     def _image_of(self, name: str) -> str | Unmeasured | None:

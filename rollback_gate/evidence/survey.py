@@ -1,4 +1,4 @@
-"""All readings of an assessment: what the change does since its deployment. Looks only; a probe is sent where asked."""
+"""All readings of an assessment of the change since its deployment. Read-only, except for a probe on request."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ POLL_S = 0.25
 
 @dataclass
 class Survey:
-    """Taken once, or again and again: logs are then read on from where they were.
+    """Taken once or repeatedly; later readings continue each log where the last one ended.
 
-    `since`: when the change was deployed, by the operator's word; None to find it.
+    `since`: when the change was deployed, as given by the operator; None to determine it.
     """
 
     profile: Profile
@@ -48,7 +48,7 @@ class Survey:
     _followers: dict[str, tuple[Follower, HistoryListener]] = field(default_factory=dict)
 
     def take(self, probe: ProbeReading | Unmeasured | None = None) -> Symptoms:
-        """Raises Unreachable when the engine itself is lost; everything else becomes Unmeasured in its place."""
+        """Raises Unreachable if the engine is lost; every other failure becomes Unmeasured in its place."""
         now = self.engine.now()
         deployed = Deployed(self.profile, self.engine)
         replicas = deployed.consumers()
@@ -74,7 +74,7 @@ class Survey:
         )
 
     def probe(self, record_id: str, memory: ProbeMemory, tell: Callable[[str], None]) -> ProbeReading | Unmeasured:
-        """One test document through the queue, waited for; what it leaves is removed. Never raises."""
+        """Sends one probe, waits for its result, and removes its traces. Never raises."""
         if isinstance(self.documents, Unmeasured):
             return Unmeasured("the test document", self.documents.reason)
         try:
@@ -101,7 +101,7 @@ class Survey:
 
     def _sent(self, processing: Processing) -> ProbeReading | Unmeasured:
         processing.send(1)
-        deadline = time.monotonic() + 2 * self.profile.limits.probe_s  # waiting in the queue, and then in work
+        deadline = time.monotonic() + 2 * self.profile.limits.probe_s  # in the queue, then in work
         while not self._is_decided(processing) and time.monotonic() < deadline:
             time.sleep(POLL_S)
             processing.follow()
@@ -116,7 +116,7 @@ class Survey:
         return sent is None or not sent.were_sent or all(sent.is_decided(probe) for probe in processing.look())
 
     def _moment(self, replicas: tuple[Replica, ...], now: Instant) -> tuple[Instant, str]:
-        """When the change was deployed: by the operator, the newest backup's name, or the worker's containers."""
+        """When the change was deployed, and the source: the operator, the newest backup, or the oldest container."""
         if self.since is not None:
             return self.since, "by --since"
         backups = [backup for backup in by_backups(self.profile) if backup.at <= now]
@@ -143,7 +143,7 @@ class Survey:
         follower, listener = self._followers[replica.id]
         summary = follower.read(now)
         if isinstance(summary, Unmeasured):
-            del self._followers[replica.id]  # half of it was read: the next time from its beginning
+            del self._followers[replica.id]  # partly read: start again from its beginning
             return summary
         return listener.history(summary, now)
 

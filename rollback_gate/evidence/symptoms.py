@@ -1,4 +1,4 @@
-"""What was measured of the change since its deployment: frozen values, the only input of the triggers."""
+"""Readings of the change since its deployment: frozen values, the only input of the triggers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollback_gate.platform.replica import Replica
 
 @dataclass(frozen=True)
 class ErrorCount:
-    """Error lines of one type, known noise left out. `hourly`: by hours before now, the last hour first."""
+    """Error lines of one type, without known noise. `hourly`: counts per triggers.hour_s, the newest first."""
 
     name: str
     expected: bool
@@ -28,12 +28,12 @@ class ErrorCount:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One document in one replica, from its pick-up. `seconds`: to its completion, or else as far as it is known.
+    """One document in one replica, from its pick-up. `seconds`: to its completion, else as far as known.
 
-    `failed`: it will not be completed: another one was picked up after it, or an error was logged for it that the
-    profile does not name, and it is not complete yet. `error`: the last error's line without what differs by document,
-    "" for none. `mcp`: lines in between that say that the MCP server is in trouble. `after`: documents that the same
-    process had finished before. `again`: it was finished before, and the queue has delivered it again.
+    `failed`: not complete, and another document was picked up after it, or an error was logged for it that the profile
+    does not name. `error`: the last error line without the parts that differ by document, "" for none. `mcp`: number of
+    lines in between that show trouble of the MCP server. `after`: number of documents that the same process had
+    finished before. `again`: it was finished before, and the queue has redelivered it.
     """
 
     document: str
@@ -56,7 +56,7 @@ class Attempt:
 class LogHistory:
     """A replica's log since the deployment. `consuming_at`: the last such line. `attempts`: the last ones, in order.
 
-    `import_error`: the last line of that kind, "" for none. `without_level`: lines whose form has no level.
+    `import_error`: the last line of that kind, "" for none. `without_level`: lines whose level does not show.
     """
 
     since: Instant
@@ -71,7 +71,7 @@ class LogHistory:
 
 @dataclass(frozen=True)
 class WorkerReading:
-    """One replica as it is now. `content`: what its restored files are, one for each. `in_queue`: it is a consumer."""
+    """One replica now. `content`: one entry per restored file. `in_queue`: True if the queue lists it as a consumer."""
 
     replica: Replica
     log: LogHistory | Unmeasured
@@ -80,7 +80,7 @@ class WorkerReading:
 
     @property
     def consumes(self) -> bool | Unmeasured:
-        """The queue knows it as a consumer; where that cannot be asked, it reported so since its last start."""
+        """True if the queue lists it as a consumer or, if the queue is unmeasured, its log says so since its start."""
         if self.in_queue is True:
             return True
         if isinstance(self.log, Unmeasured):
@@ -89,7 +89,7 @@ class WorkerReading:
         has_said = started is not None and seen is not None and seen >= started
         if self.in_queue is False:
             doubt = "the queue does not know it, and it has logged that it consumes, or did so before its log begins"
-            is_older = started is not None and started < self.log.since  # it may have said so before what was read
+            is_older = started is not None and started < self.log.since  # that line may be older than what was read
             return Unmeasured(f"whether {self.replica.name} consumes", doubt) if has_said or is_older else False
         if started is not None and started < self.log.since:
             return self.in_queue  # its start is older than what was read
@@ -98,10 +98,10 @@ class WorkerReading:
 
 @dataclass(frozen=True)
 class Symptoms:
-    """`deployed_by`: by what the moment is known. `probe`: None where none was asked for.
+    """`deployed_by`: the source of `deployed_at`, in words. `probe`: None if none was asked for.
 
-    `normal_s`: mean seconds of a document by the newest snapshot of the old code; None where there is none.
-    `project_exists`: some container of the Compose project is there, of whatever service.
+    `normal_s`: mean seconds per document in the newest snapshot of the old code; None if there is none.
+    `project_exists`: the Compose project has a container, of any service.
     """
 
     now: Instant
@@ -122,13 +122,13 @@ class Symptoms:
 
     @property
     def logs(self) -> tuple[LogHistory, ...]:
-        """Those that could be read."""
+        """The logs that could be read."""
         found = () if isinstance(self.workers, Unmeasured) else self.workers
         return tuple(worker.log for worker in found if isinstance(worker.log, LogHistory))
 
     @property
     def unread(self) -> Unmeasured | None:
-        """Why not everything is known that the logs could tell; None where everything is."""
+        """Why some log could not be read; None if all were read."""
         if isinstance(self.workers, Unmeasured):
             return self.workers
         if not self.workers:
@@ -137,7 +137,7 @@ class Symptoms:
 
     @property
     def errors(self) -> tuple[ErrorCount, ...]:
-        """Of all replicas together, most frequent in the last hour first."""
+        """Errors by type over all replicas, most frequent in the last hour first."""
         by_name: dict[str, list[ErrorCount]] = {}
         for count in (count for log in self.logs for count in log.errors):
             by_name.setdefault(count.name, []).append(count)
@@ -145,9 +145,9 @@ class Symptoms:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Of all replicas, oldest first, without the gate's own. What one replica has completed no other one failed.
+        """Attempts of all replicas, oldest first, without probes. A document completed in one replica has not failed.
 
-        One that is in work again, wherever, has taken as long as it took before.
+        For an unfinished document, `seconds` is the longest of all its attempts.
         """
         found = (a for log in self.logs for a in log.attempts if not a.is_probe)
         rows = sorted(found, key=lambda attempt: attempt.at)

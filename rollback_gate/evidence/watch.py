@@ -1,4 +1,4 @@
-"""The time of a verify: soak, organic documents and probes, side by side; and why it ended before its time."""
+"""The waiting time of a verify: soak, organic documents and probes in parallel; and why it ended early."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _POLL_S, _MARKS_S = 1.0, 5.0
 
 @dataclass(frozen=True)
 class Watch:
-    """`is_marked`: whether a document that was written meanwhile carries the change's mark.
+    """`is_marked`: True if a document written meanwhile carries the change's mark.
 
-    `early`: why that, or anything else that is measured by now, cannot be changed by waiting; "" for nothing.
+    `early`: why waiting cannot change the readings so far, that mark included; "" if it can.
     """
 
     profile: Profile
@@ -36,9 +36,9 @@ class Watch:
     early: Callable[[], str]
 
     def until_decided(self, mcp: McpReading, began: float) -> str:
-        """Why it ended before its time, "" where it did not."""
+        """Waits until the result is decided; returns why it ended early, "" if it did not."""
         processing = self.processing
-        processing.follow()  # asking the server has taken its time
+        processing.follow()  # the request to the server took some time
         if processing.lacking() and not mcp.answers:
             why = f"fix the MCP server first: {mcp.says}"
             processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
@@ -70,7 +70,7 @@ class Watch:
             self.sleep(left if 0 < left < _POLL_S else _POLL_S)
 
     def _awaited(self, left: float) -> str:
-        """What the wait is for, and how long it may take."""
+        """The progress line: what the wait is for, and how long it may take."""
         if left > 0:
             return f"soak: {left:.0f} s left"
         lacking, limits = len(self.processing.lacking()), self.profile.limits
@@ -86,23 +86,23 @@ class Watch:
             return False
 
     def _awaits_health(self, now: Iterable[Replica | None], elapsed: float) -> bool:
-        """A health check that has not spoken yet says nothing: its first word is waited for, within limits.health_s."""
+        """True while a health check has no result yet, for at most limits.health_s."""
         return elapsed < self.profile.limits.health_s and any(one.awaits_health for one in now if one)
 
     def _wait_for_traces(self) -> None:
-        """Probes that are still in work are waited for, within a limit; then they are remembered."""
+        """Waits for probes that are still in work, for at most limits.trace_wait_s."""
         deadline = self.clock() + self.profile.limits.trace_wait_s
         try:
             while self.clock() < deadline and self.processing.is_in_work():
                 self.sleep(_POLL_S)
                 self.processing.follow()
         except Unreachable:
-            return  # said where the probes are concluded
+            return  # reported where the probes are concluded
 
     def _settle(self) -> None:
-        """What changes is a finding at once, and ends the wait.
+        """Waits up to 5 s for changed replicas to run again, before the wait ends.
 
-        But in the middle of a restart a container is exited: give whoever restarts it a moment to end.
+        During a restart a container is exited; this gives the restart time to complete.
         """
         deadline = self.clock() + _SETTLE_S
         while self.clock() < deadline:
@@ -115,5 +115,5 @@ class Watch:
 def _identity(replica: Replica | None) -> tuple[object, ...] | None:
     if replica is None:
         return None
-    is_alive = replica.is_running or replica.paused  # a backup pauses it for a moment: that ends no watch
+    is_alive = replica.is_running or replica.paused  # a backup pauses it briefly: that does not end the watch
     return replica.id, replica.started_at, replica.restart_count, is_alive

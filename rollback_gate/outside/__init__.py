@@ -1,4 +1,4 @@
-"""Who else is told: messages and notification services.
+"""Notifications: messages and notification services.
 
 May know words and profile.
 """

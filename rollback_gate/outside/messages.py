@@ -15,12 +15,12 @@ class Rendered:
 
     @property
     def text(self) -> str:
-        """As a mail: a header and the text."""
+        """As a mail: a header and the body."""
         return f"Subject: {self.subject}\n\n{self.body}\n"
 
 
 def render(message: Message, facts: Mapping[str, str]) -> Rendered:
-    """Pure. A fact in the subject is one line, whatever it holds: it must not become a header of its own."""
+    """Pure. A fact in the subject becomes one line, so that it cannot add a header."""
     one_line = {key: " ".join(value.split()) for key, value in facts.items()}
     return Rendered(
         *(
@@ -31,5 +31,5 @@ def render(message: Message, facts: Mapping[str, str]) -> Rendered:
 
 
 def _printable(text: str) -> str:
-    """What came from a command line in another encoding must not keep a message from being sent."""
+    """Replaces what UTF-8 cannot encode: a command line in another encoding must not stop a message."""
     return text.encode(errors="replace").decode()

@@ -1,6 +1,6 @@
-"""Getting a message to where people are: the profile's command, and services through apprise. Nothing here raises.
+"""Delivers messages by the profile's command, and to services through apprise. Nothing here raises.
 
-All services are written to at once and in the background: a slow one delays neither the others nor a rollback.
+All services are notified at once in the background: a slow one delays neither the others nor a rollback.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ SERVICES_VARIABLE = "ROLLBACK_GATE_NOTIFY"
 _DELIVERED = "delivered"
 _PARTS = re.compile(r"[/:@?&=#,]+")
 _TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])[\w+.-]{16,}|[0-9a-fA-F-]{32,}")
-# What apprise logs of a failure that holds nothing of the URL; the rest of its lines may.
+# What apprise logs of a failure without any part of the URL; its other lines may hold some.
 _STATUS = re.compile(r"\berror=(?P<status>[0-9]{3})\b")
 _NO_CONNECTION = re.compile(r"\bA Connection error occurr?ed\b")
 
 
 @dataclass(frozen=True)
 class Channel:
-    """`send` gets the message and the files for services that take files; it says what became of it."""
+    """`send` gets the message, and the files for services that take files; it returns the outcome."""
 
     name: str
     send: Callable[[Rendered, tuple[Path, ...]], str]
 
 
 class Sending:
-    """One message on its way to all channels. `limit_s`: how long each may take, from now on."""
+    """One message on its way to all channels. `limit_s`: time limit for each, from now on."""
 
     def __init__(self, channels: Iterable[Channel], message: Rendered, files: tuple[Path, ...], limit_s: float) -> None:
         self._limit_s, self._deadline = limit_s, time.monotonic() + limit_s
@@ -52,7 +52,7 @@ class Sending:
             thread.start()
 
     def outcomes(self) -> list[tuple[str, str]]:
-        """Name and outcome of each channel; waits for those that have time left. One that hangs is left behind."""
+        """Name and outcome of each channel. Waits until the deadline, then abandons channels that hang."""
         for thread in self._threads:
             thread.join(max(0.0, self._deadline - time.monotonic()) + 0.5)
         late = f"not known whether it was delivered: no answer within {self._limit_s:g} s"
@@ -66,23 +66,23 @@ class Sending:
 
 
 def was_delivered(outcome: str) -> bool:
-    """Whether an outcome of a Sending says that a service took the message."""
+    """True if an outcome of a Sending reports that a service took the message."""
     return outcome.startswith(_DELIVERED)
 
 
 def channels(settings: Messages, environ: Mapping[str, str], runner: Runner) -> list[Channel]:
-    """The profile's command, then the services that the environment names."""
+    """The profile's command, then the services from the environment."""
     found = [_by_command(settings, runner)] if settings.command else []
     return found + [_by_apprise(url) for url in urls_in(environ)]
 
 
 def urls_in(environ: Mapping[str, str]) -> list[str]:
-    """Apprise URLs, with white space between them: they hold secrets, and so are in no file of the project."""
+    """Apprise URLs, separated by white space: they hold secrets, so no file of the project contains them."""
     return environ.get(SERVICES_VARIABLE, "").split()
 
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """The URLs, their passwords, and each part that is surely a token: a channel's name is a word that records need."""
+    """The URLs, their passwords, and each part that is surely a token; a channel's name is needed in records."""
     parts = [part for url in urls_in(environ) for part in _PARTS.split(url.partition("://")[2])[1:]]
     passwords = [_password_in(url) for url in urls_in(environ)]
     return [*urls_in(environ), *filter(None, passwords), *(part for part in parts if _TOKEN.fullmatch(part))]
@@ -92,7 +92,7 @@ def _password_in(url: str) -> str:
     try:
         return unquote(urlsplit(url).password or "")
     except ValueError:
-        return ""  # no URL: apprise does not take it either
+        return ""  # not a URL: apprise rejects it too
 
 
 def _by_command(settings: Messages, runner: Runner) -> Channel:
@@ -101,7 +101,7 @@ def _by_command(settings: Messages, runner: Runner) -> Channel:
     def send(message: Rendered, _: tuple[Path, ...]) -> str:
         try:
             runner(settings.command, timeout_s=settings.limit_s, text=message.text)
-        except CommandFailed as error:  # its arguments and what it printed may hold a webhook's secret
+        except CommandFailed as error:  # its arguments and output may hold a webhook's secret
             return f"not delivered: {settings.command[0]} {error.status}"
         return f"{_DELIVERED} by {settings.command[0]}"
 
@@ -110,7 +110,7 @@ def _by_command(settings: Messages, runner: Runner) -> Channel:
 
 def _by_apprise(url: str) -> Channel:
     try:
-        import apprise  # half a second, for those who use it
+        import apprise  # takes 0.5 s: only if it is used
 
         _silence()
         service: Any = apprise.Apprise.instantiate(url)
@@ -124,7 +124,7 @@ def _by_apprise(url: str) -> Channel:
     def send(message: Rendered, files: tuple[Path, ...]) -> str:
         takes_files = bool(service.attachment_support)
         attachment = apprise.AppriseAttachment([str(file) for file in files]) if files and takes_files else None
-        through = apprise.Apprise(service)  # a service alone would send plain text as if it were HTML
+        through = apprise.Apprise(service)  # a service alone would send plain text as HTML
         text = apprise.NotifyFormat.TEXT
         done = through.notify(body=message.body, title=message.subject, body_format=text, attach=attachment)
         if not done:
@@ -135,7 +135,7 @@ def _by_apprise(url: str) -> Channel:
 
 
 def _why(lines: Iterable[str]) -> str:
-    """From what apprise logged. Never a line of it: many of them hold the address, with its key."""
+    """The cause from apprise's log. Never a line of it: many hold the address with its key."""
     text = " ".join(lines)
     if status := _STATUS.search(text):
         return f"the service answered {status['status']}"
@@ -143,7 +143,7 @@ def _why(lines: Iterable[str]) -> str:
 
 
 def _silence() -> None:
-    """Of apprise's own log: without this Python prints it where nobody asked for it, with addresses."""
+    """Silences apprise's own log: Python would print it to stderr, with addresses."""
     logger = logging.getLogger("apprise")
     logger.propagate = False
     if not logger.handlers:

@@ -1,4 +1,4 @@
 """Where a deployment runs: engine, Compose, replicas, images, archives.
 
-May know words and profile. Everything that knows Compose is here.
+May import words and profile. All code specific to Compose is here.
 """

@@ -1,4 +1,4 @@
-"""One file of a container, running or not, through the engine's archive interface."""
+"""Files of a container, running or not, through the engine's archive API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rollback_gate.platform.engine import REMEDY, Engine, answering
 
 @dataclass(frozen=True)
 class Entry:
-    """What is at a path. `data`: of a plain file, else None."""
+    """What is at a path. `data`: content of a regular file, else None."""
 
     data: bytes | None
     is_link: bool
@@ -26,10 +26,10 @@ class Entry:
 
 
 def entry_in(engine: Engine, container_id: str, path: str) -> Entry | None:
-    """None when nothing is there. Raises Unreachable.
+    """None if nothing is there. Raises Unreachable.
 
-    The engine mounts the container's volumes anew to answer: it shows what is behind a mount now, which a running
-    process need not see.
+    The engine mounts the container's volumes again to answer: it shows what is behind a mount now, which a running
+    process may not see.
     """
     with answering(f"{path} in {container_id[:12]}"):
         try:
@@ -40,13 +40,13 @@ def entry_in(engine: Engine, container_id: str, path: str) -> Entry | None:
 
 
 def file_in(engine: Engine, container_id: str, path: str) -> bytes | None:
-    """A plain file; None when it does not exist or is none. Raises Unreachable."""
+    """Content of a regular file; None if there is none at the path. Raises Unreachable."""
     entry = entry_in(engine, container_id, path)
     return entry.data if entry else None
 
 
 def digest_in(engine: Engine, container_id: str, path: str) -> str | None:
-    """SHA-256 of a plain file; None when it does not exist or is none. Raises Unreachable."""
+    """SHA-256 of a regular file; None if there is none at the path. Raises Unreachable."""
     data = file_in(engine, container_id, path)
     return None if data is None else hashlib.sha256(data).hexdigest()
 
@@ -66,7 +66,7 @@ def python_files_in(engine: Engine, container_id: str, folder: str) -> dict[str,
 
 
 def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
-    """Raises Unreachable for a symbolic link behind which there may be code that the archive does not hold."""
+    """Raises Unreachable for a symbolic link that may lead to code outside the archive."""
     members = archive.getmembers()
     plain = {member.name for member in members if not (member.issym() or member.isdir())}
     for link in (member for member in members if member.issym()):
@@ -80,7 +80,7 @@ def _python_files(archive: tarfile.TarFile, folder: str) -> dict[str, str]:
 
 
 def exists_in(engine: Engine, container_id: str, path: str) -> bool:
-    """Raises Unreachable. Asks for the head alone: what is below a folder is not copied."""
+    """Raises Unreachable. Sends a HEAD request: what is below a folder is not copied."""
     api = engine.client.api
     what = f"{path} in {container_id[:12]}"
     with answering(what):

@@ -1,4 +1,4 @@
-"""Running external commands. The runner is an argument everywhere: tests refuse what they did not expect."""
+"""External commands. The runner is always an argument, so that tests can refuse unexpected commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollback_gate.errors import CommandFailed
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that exited with status 0. `raw`: its standard output as it came, for contents of files."""
+    """A command that exited with status 0. `raw`: its standard output as bytes, for file contents."""
 
     argv: tuple[str, ...]
     stdout: str
@@ -23,8 +23,8 @@ class Completed:
     raw: bytes = b""
 
 
-# What a child may know: where programs and their settings are, and how to reach the engine. No secret of ours, and
-# nothing that would make git, docker or Compose work on something else than they are told.
+# Variables for child processes: where programs and their settings are, and how to reach the engine. No secret of ours,
+# and nothing that would make git, docker or Compose work on another target than their arguments name.
 ALLOWED = frozenset(
     {
         "PATH",
@@ -47,7 +47,7 @@ ALLOWED = frozenset(
 
 
 def allowed(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
-    """The environment of children; `more`: names of further variables, which a Compose file uses."""
+    """The environment of child processes; `more`: names of further variables, which a Compose file uses."""
     names = ALLOWED | set(more)
     return {name: value for name, value in environ.items() if name in names or name.startswith("LC_")}
 
@@ -56,14 +56,14 @@ class Runner(Protocol):
     def __call__(
         self, argv: tuple[str, ...], *, cwd: Path | None = None, timeout_s: float = 60, text: str = ""
     ) -> Completed:
-        """`text`: its standard input. Raises CommandFailed for any status but 0, for one missing or too slow."""
+        """`text`: its standard input. Raises CommandFailed for a nonzero exit status, a missing program or timeout."""
 
 
 class SubprocessRunner:
-    """The real one. `environment` replaces the inherited one.
+    """Runs real commands. `environment` replaces the inherited one.
 
-    `held`: a descriptor that the command keeps open too. With a lock's, the deployment stays locked while a command
-    runs on whose caller was killed: a build or a recreate that nobody watches any more. `run_as`: uid and gid.
+    `held`: a descriptor that the command keeps open too. With a lock's descriptor, the deployment stays locked while a
+    command (a build, a recreate) outlives its killed caller. `run_as`: uid and gid.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SubprocessRunner:
             try:
                 raw, said = process.communicate(text.encode(), timeout=timeout_s)
             except BaseException as error:
-                # With its children: a Compose plugin would go on building after its caller had given up.
+                # Kill its children too: a Compose plugin would otherwise continue to build.
                 os.killpg(process.pid, signal.SIGKILL)
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise CommandFailed(argv, f"did not end within {timeout_s:.0f} s", "") from error

@@ -1,4 +1,4 @@
-"""Docker Compose: which of the installed ones to use, its commands as data, and what its file says."""
+"""Docker Compose: which installed version to use, its commands as data, and the content of its file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import Deployment
 
 _KNOWS_PULL = (2, 6)  # of `up`
-# Before, what `config --hash` says is not what `up` writes into the label (depends_on and --no-deps count otherwise).
+# Before it, `config --hash` is not what `up` writes into the label (depends_on and --no-deps are treated differently).
 _TELLS_HASHES = (2, 29, 3)
 _HASHES_NO_IMAGES = 2
 _FORGETS_ENV_FILES, _MENDED = (2, 22), (5, 6)
@@ -36,7 +36,7 @@ _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 class Compose:
     """One installed Compose, bound to a project. Methods return argument lists and run nothing.
 
-    `directory`: what relative paths of the files and `.env` are looked up from; "" for the first file's own folder.
+    `directory`: base of relative paths in the files and of `.env`; "" for the first file's own folder.
     """
 
     command: tuple[str, ...]
@@ -48,12 +48,12 @@ class Compose:
 
     @property
     def base(self) -> tuple[str, ...]:
-        every = ("--profile", "*") if _major(self.version) >= 2 else ()  # those that run were started with theirs
+        every = ("--profile", "*") if _major(self.version) >= 2 else ()  # running services were started with theirs
         return (*self.of_files, *every)
 
     @property
     def of_files(self) -> tuple[str, ...]:
-        """Without services that a Compose profile would have to switch on."""
+        """Without services that only a Compose profile enables."""
         files = tuple(part for file in self.files for part in ("-f", file))
         environment = tuple(part for file in self.environment_files for part in ("--env-file", file))
         directory = ("--project-directory", self.directory) if self.directory else ()
@@ -61,14 +61,14 @@ class Compose:
 
     @property
     def plain(self) -> Compose:
-        """As somebody types it in the project's directory: which files it reads is Compose's own choice."""
+        """As typed in the project's directory: Compose itself chooses which files it reads."""
         return replace(self, files=(), environment_files=(), directory="")
 
     def config(self, *options: str) -> tuple[str, ...]:
         return (*self.base, "config", *options)
 
     def image_of(self, service: ComposeService) -> str:
-        """The name that its image gets."""
+        """The name of the service's image."""
         return service.image or f"{self.project}{'-' if _major(self.version) >= 2 else '_'}{service.name}"
 
     def build(self, services: Iterable[str], no_cache: bool = False, pull: bool = False) -> tuple[str, ...]:
@@ -76,18 +76,18 @@ class Compose:
         return (*self.base, "build", *options, *services)
 
     def recreate(self, services: Mapping[str, int]) -> tuple[str, ...]:
-        """New containers of these services, so many of each."""
+        """New containers of these services, in the given number of each."""
         return self._up(services, "--force-recreate")
 
     def start_missing(self, services: Mapping[str, int]) -> tuple[str, ...]:
-        """So many containers of these services; those that exist are left alone."""
+        """The given number of containers of these services; existing ones are left alone."""
         return self._up(services, "--no-recreate")
 
     def _up(self, services: Mapping[str, int], how: str) -> tuple[str, ...]:
-        """Of these services only: no dependencies, no build, and nothing pulled over an image that was tagged here.
+        """For these services only: no dependencies, no build, and no pull over an image that was tagged here.
 
-        As many as ran: a file that says nothing of `--scale` would remove the others. No container of another service
-        is removed, whatever COMPOSE_REMOVE_ORPHANS says in the project's .env.
+        Without `--scale`, Compose would remove replicas beyond the number in the file. No container of another service
+        is removed, whatever COMPOSE_REMOVE_ORPHANS is in the project's .env.
         """
         pull = ("--pull", "never") if _numbers(self.version) >= _KNOWS_PULL else ()
         newer = (*pull, "--remove-orphans=false") if _major(self.version) >= 2 else ()
@@ -97,9 +97,9 @@ class Compose:
 
 @dataclass(frozen=True)
 class ComposeService:
-    """What the Compose file says of a service. Values of its environment are not kept.
+    """A service in the Compose file. Values of its environment are not kept.
 
-    `hooks`: which commands Compose runs beside it, only where it makes the container itself.
+    `hooks`: names of its hooks; Compose runs them only if it makes or stops the container itself.
     """
 
     name: str
@@ -113,7 +113,7 @@ class ComposeService:
 def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> tuple[tuple[tuple[str, ...], str], ...]:
     """Every Compose that answers, as (command, version): the plugin and each docker-compose on the PATH.
 
-    The search ends with the first one of the version `made_by`: each question takes up to a second.
+    The search ends at the first one of version `made_by`: each call takes up to 1 s.
     """
     folders = [Path(folder) for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     on_path = [(str(folder / "docker-compose"),) for folder in folders if _is_file(folder / "docker-compose")]
@@ -122,7 +122,7 @@ def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> 
         try:
             answer = runner((*command, "version", "--short"), timeout_s=20).stdout
         except CommandFailed:
-            continue  # not installed, or not executable: the next one
+            continue  # not installed, or not executable: try the next one
         if match := _VERSION.search(answer):
             found.setdefault(command, match[1])
             if match[1] == made_by:
@@ -131,7 +131,7 @@ def installed(runner: Runner, environ: Mapping[str, str], made_by: str = "") -> 
 
 
 def _is_file(path: Path) -> bool:
-    """A folder of the PATH that may not be searched holds nothing for us."""
+    """False also in a folder that may not be searched."""
     try:
         return path.is_file()
     except OSError:
@@ -139,7 +139,7 @@ def _is_file(path: Path) -> bool:
 
 
 def choose(candidates: Iterable[tuple[tuple[str, ...], str]], made_by: str) -> tuple[tuple[str, ...], str]:
-    """The Compose that made the project, else one of its major version, else the newest. Raises Refused for none."""
+    """The Compose that made the project, else one of its major version, else the newest. Raises Refused if none."""
     rows = list(candidates)
     if not rows:
         raise Refused("no Docker Compose is installed", "install docker-compose (Debian), or the compose plugin")
@@ -151,7 +151,7 @@ def choose(candidates: Iterable[tuple[tuple[str, ...], str]], made_by: str) -> t
 
 
 def version_warning(version: str, made_by: str) -> str:
-    """ "" when the versions go together; else why not (FACTS: switching versions can recreate other services)."""
+    """ "" if the versions are compatible; else a warning (FACTS: switching versions can recreate other services)."""
     if _major(made_by) in (-1, _major(version)):
         return ""
     return (
@@ -161,9 +161,9 @@ def version_warning(version: str, made_by: str) -> str:
 
 
 def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], version: str) -> Compose:
-    """As the project was made: with the files and environment files that the labels of this container name.
+    """As the project was made: with the files and environment files named in this container's labels.
 
-    The profile's own files, where it names some, and where a container has no such labels.
+    Files named in the profile take precedence; without either, DEFAULT_FILES.
     """
     here, made_in = deployment.project_directory, Path(replica.made_in or deployment.project_directory)
     made_from = tuple(_place(name, here, made_in) for name in replica.config_files.split(",") if name)
@@ -175,14 +175,14 @@ def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], ver
 
 
 def _place(name: str, here: Path, made_in: Path) -> str:
-    """Compose before 2.0 keeps the names as they were given, seen from wherever that was."""
+    """Compose before 2.0 keeps the names as given, relative to where it was called."""
     return str(made_in / Path(name).name) if not _is_file(here / name) and _is_file(made_in / Path(name).name) else name
 
 
 def reads_others_by_itself(compose: Compose, directory: Path) -> tuple[str, ...]:
-    """Files that a plain `up` in the project's directory may read, where they are not those that it was made from.
+    """Files that a plain `up` in the project's directory may read, if not those that the project was made from.
 
-    None where it was made from files that have to be named each time. Raises OSError.
+    Empty if it was made from files that have to be named each time. Raises OSError.
     """
     made_from = {Path(name).name for name in compose.files}
     there = {name for name in _FOUND_BY_ITSELF if (directory / name).exists()}
@@ -197,7 +197,7 @@ def reads_others_by_itself(compose: Compose, directory: Path) -> tuple[str, ...]
 
 
 def none(deployment: Deployment) -> Compose:
-    """In the place of one that is not there: nothing may be asked of it."""
+    """Placeholder if Compose is unavailable: none of its commands may be run."""
     return Compose((), "", deployment.project, ())
 
 
@@ -214,7 +214,7 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
 
 
 def config_of(compose: Compose, runner: Runner, directory: Path) -> str:
-    """What `config` prints. Where a service that is switched off names a file that is not there, without those.
+    """What `config` prints; if it fails (a disabled service may name a missing file), without disabled services.
 
     Raises CommandFailed.
     """
@@ -226,11 +226,11 @@ def config_of(compose: Compose, runner: Runner, directory: Path) -> str:
         try:
             return runner((*compose.of_files, "config"), cwd=directory, timeout_s=60).stdout
         except CommandFailed:
-            raise error from None  # the same, or a better one
+            raise error from None  # the same, or more informative
 
 
 def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, directory: Path) -> dict[str, str]:
-    """By service, what Compose would label a container with now. Raises Refused."""
+    """By service, the configuration hash that Compose would write into a label now. Raises Refused."""
     try:
         answer = runner(compose.config("--hash", ",".join(services)), cwd=directory).stdout
     except CommandFailed as error:
@@ -240,27 +240,27 @@ def config_hashes(compose: Compose, services: Iterable[str], runner: Runner, dir
 
 
 def tells_hashes(version: str) -> bool:
-    """Whether `config --hash` of this Compose says what its `up` writes into the label."""
+    """True if `config --hash` of this version equals what its `up` writes into the label."""
     return not (2, 0) <= _numbers(version) < _TELLS_HASHES
 
 
 def forgets_env_files(version: str) -> bool:
-    """Whether `config --hash` leaves out what an env_file says: then another hash proves nothing."""
+    """True if `config --hash` omits the content of an env_file: a different hash then proves nothing."""
     return _FORGETS_ENV_FILES <= _numbers(version) < _MENDED
 
 
 def hashes_images(version: str) -> bool:
-    """Whether a configuration's hash holds the id of the image, so that it changes when a name moves."""
+    """True if the configuration hash includes the image id, so that it changes when a name moves."""
     return 0 <= _major(version) < _HASHES_NO_IMAGES
 
 
 def parse_config(text: str) -> dict[str, ComposeService]:
-    """From what `config` prints, v1 and v2 alike. Raises Refused when that is not a Compose file."""
+    """Services in the output of `config`, of v1 or v2. Raises Refused if that is not a Compose file."""
     return {name: _service(name, entry) for name, entry in parse_services(text).items()}
 
 
 def parse_services(text: str) -> dict[str, Mapping[str, Any]]:
-    """The same as it is printed. Raises Refused."""
+    """The same, as printed. Raises Refused."""
     try:
         return {str(name): entry or {} for name, entry in yaml.safe_load(text)["services"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
@@ -268,7 +268,7 @@ def parse_services(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 def parse_volumes(text: str, project: str) -> dict[str, str]:
-    """By key in the file, the engine's name of a volume. Raises Refused."""
+    """The engine's volume names, by their key in the file. Raises Refused."""
     try:
         rows = (yaml.safe_load(text).get("volumes") or {}).items()
         return {str(key): _volume(str(key), row or {}, project) for key, row in rows}
@@ -296,11 +296,11 @@ def _service(name: str, entry: Mapping[str, Any]) -> ComposeService:
 
 
 def in_order(names: Iterable[str], services: Mapping[str, ComposeService]) -> list[str]:
-    """Each after those of them that it depends on; as given where that says nothing."""
+    """Dependencies first; otherwise in the given order."""
     left, done = list(names), list[str]()
     while left:
         free = (n for n in left if not set(services[n].depends_on if n in services else ()) & (set(left) - {n}))
-        following = next(free, left[0])  # a circle, which Compose would refuse, ends here too
+        following = next(free, left[0])  # also ends on a cycle, which Compose would refuse
         left.remove(following)
         done.append(following)
     return done

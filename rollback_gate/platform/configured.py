@@ -1,6 +1,6 @@
-"""What a new container of a service would be made of now, against what one was made of. Pure.
+"""Compares what a new container of a service would be made of now with an existing container. Pure.
 
-Compared part by part, where Compose's own hash tells nothing. Values of an environment are compared, never kept.
+Part by part, for when Compose's own hash is inconclusive. Values of an environment are compared, never kept.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import Any
 from rollback_gate.platform.replica import is_anonymous
 
 SAME_PARTS = "the same image, command, user, working directory, environment and mounts"
-ANEW = ("always", "build", "daily", "weekly", "every_")  # of pull_policy: the next `up` may start another image
-_PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"}  # given by the docker command itself
+ANEW = ("always", "build", "daily", "weekly", "every_")  # pull_policy values: the next `up` may start another image
+_PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"}  # set by the docker command itself
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A service as `config` prints it; `volumes`: by their keys in the file, the names that the engine knows."""
+    """A service as `config` prints it; `volumes`: the engine's volume names, by their key in the file."""
 
     entry: Mapping[str, Any]
     volumes: Mapping[str, str]
 
     @property
     def refers_to_containers(self) -> bool:
-        """It names another service's container: `up` hashes the container's id, `config` the name."""
+        """True if it names another service's container: `up` hashes the container's id, `config` the name."""
         modes = (str(self.entry.get(key, "")) for key in ("network_mode", "ipc", "pid"))
         return bool(self.entry.get("volumes_from")) or any(mode.startswith("service:") for mode in modes)
 
     @property
     def made_anew_by(self) -> str:
-        """The policy by which `up` fetches or builds an image whatever is there, "" for none."""
+        """The pull policy by which `up` pulls or builds even if an image exists, "" for none."""
         policy = str(self.entry.get("pull_policy") or "")
         return policy if policy.startswith(ANEW) else ""
 
     def is_made_as(self, other: Wanted | None) -> bool:
-        """From the same entry, with the same volumes; what else there is in the files does not matter to it."""
+        """True if entry and volumes are the same; the rest of the files does not matter."""
         if other is None or self.entry != other.entry:
             return False
         return all(other.volumes.get(key, name) == name for key, name in self.volumes.items())
 
     def differences(self, container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
-        """Names of the parts in which it and `container` differ. Both as the engine inspects them: `image` is the
-        configuration of what the container was made from, which decides whatever the file does not say.
+        """Names of the parts in which it and `container` differ. Both arguments are the engine's `inspect` output:
+        `image` is the configuration of the container's image, which applies where the file sets nothing.
         """
         config = container.get("Config") or {}
         found = [] if self.entry.get("image") in (None, "", config.get("Image")) else ["image"]
@@ -56,7 +56,7 @@ class Wanted:
         return found + self._mounts(container.get("Mounts") or ())
 
     def _process(self, image: Mapping[str, Any]) -> Iterable[tuple[str, list[str], str]]:
-        """An entrypoint of the file's takes the image's command away."""
+        """An entrypoint in the file discards the image's command."""
         entrypoint, command = _words(self.entry.get("entrypoint")), _words(self.entry.get("command"))
         if entrypoint is None:
             yield "entrypoint", image.get("Entrypoint") or [], "Entrypoint"
@@ -66,7 +66,7 @@ class Wanted:
             yield "command", command or [], "Cmd"
 
     def _mounts(self, given: Iterable[Mapping[str, Any]]) -> list[str]:
-        """By target, what is mounted there: a path of the machine, a volume by name, or a volume without one."""
+        """Compares mounts by target: a path of the machine, a named volume or an anonymous one."""
         rows = self.entry.get("volumes") or ()
         is_mount = (row for row in rows if not isinstance(row, Mapping) or row.get("type") in ("bind", "volume"))
         ours = dict(self._mount(row) for row in is_mount)
@@ -94,7 +94,7 @@ def _source(mount: Mapping[str, Any]) -> str:
 
 
 def _words(value: Any) -> list[str] | None:
-    """None where the image decides."""
+    """None if the image decides."""
     if value in (None, "", []):
         return None
     words = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]
@@ -102,14 +102,14 @@ def _words(value: Any) -> list[str] | None:
 
 
 def _unescaped(text: str) -> str:
-    return text.replace("$$", "$")  # as `config` prints a dollar sign
+    return text.replace("$$", "$")  # how `config` escapes a dollar sign
 
 
 def _environment(wanted: Any, of_image: Iterable[str], given: Iterable[str]) -> list[str]:
     own = dict(wanted if isinstance(wanted, Mapping) else (_pair(str(row)) for row in wanted or ()))
     expected = _pairs(of_image) | {key: _as_text(value) for key, value in own.items() if value is not None}
     has = _pairs(given)
-    left_open = {key for key, value in own.items() if value is None}  # as the deployer's shell has it
+    left_open = {key for key, value in own.items() if value is None}  # taken from the deployer's shell
     left_open |= {key for key in has if key.lower() in _PROXIES and key not in own}
     keys = (key for key in (*expected, *has) if key not in left_open)
     return [f"environment {key}" for key in dict.fromkeys(keys) if expected.get(key) != has.get(key)]

@@ -1,4 +1,4 @@
-"""A deployment as its platform shows it: services, and the replicas of each. Compose's labels are known here alone."""
+"""A deployment as its platform shows it: services, and the replicas of each, found by Compose's labels."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class Deployed:
-    """What runs of a profile's deployment. Every question is asked of the engine anew, and may raise Unreachable."""
+    """Containers of a profile's deployment. Every method queries the engine again and may raise Unreachable."""
 
     profile: Profile
     engine: Engine
 
     def replicas(self, service: str) -> tuple[Replica, ...]:
-        """Of one service, running or not, by name."""
+        """Replicas of one service, running or not, sorted by name."""
         found = self.engine.labelled(f"containers of {service}", *self._project(), f"{SERVICE_LABEL}={service}")
         return tuple(sorted(found, key=lambda replica: replica.name))
 
     def consumers(self) -> tuple[Replica, ...]:
-        """Of the service that consumes the queue."""
+        """Replicas of the service that consumes the queue."""
         return self.replicas(self.profile.consumer)
 
     def by_service(self) -> dict[str, tuple[Replica, ...]]:
-        """Of every service that carries the change, in the profile's order."""
+        """Replicas of every service that carries the change, in the profile's order."""
         return {service: self.replicas(service) for service in self.profile.services}
 
     def carriers(self) -> tuple[Replica, ...]:
@@ -35,9 +35,9 @@ class Deployed:
         return tuple(replica for rows in self.by_service().values() for replica in rows)
 
     def unlisted(self, everyone: Iterable[Replica]) -> tuple[Replica, ...]:
-        """Containers of services that the profile neither lists nor waives; and those of `docker compose run` that run.
+        """Containers of services that the profile neither lists nor waives, and running ones of `docker compose run`.
 
-        The latter have no service here: whichever they were started as, they are none of its replicas.
+        The latter have service "" here: they are not replicas of the service they were started from.
         """
         known = {*self.profile.services, *self.profile.waived}
         others = tuple(one for one in everyone if (one.service or one.name) not in known)
@@ -50,7 +50,7 @@ class Deployed:
         return tuple(replace(one, service="") for one in found if one.is_running)
 
     def everyone(self) -> tuple[Replica, ...]:
-        """Of the whole project, of whatever service."""
+        """Containers of the whole project, of any service, except those of `docker compose run`."""
         project = self.profile.deployment.project
         return tuple(self.engine.labelled(f"containers of project {project}", *self._project()))
 

@@ -34,18 +34,18 @@ class Engine:
 
     @property
     def is_local(self) -> bool:
-        """Its paths are this machine's, as far as its address tells."""
+        """True if its paths are this machine's, judged by its address."""
         return self.host.startswith("unix://")
 
     def labelled(self, what: str, *labels: str) -> list[Replica]:
-        """All containers with these labels, running or not; `what` they are, for messages. Raises Unreachable."""
+        """All containers with these labels, running or not; `what` names them in messages. Raises Unreachable."""
         with answering(what):
             rows = self.client.api.containers(all=True, filters={"label": list(labels)})
             found = [self.inspect(row["Id"]) for row in rows]
         return [replica for replica in found if replica is not None]
 
     def inspect(self, container_id: str) -> Replica | None:
-        """One container; None when it no longer exists. Raises Unreachable."""
+        """One container; None if it no longer exists. Raises Unreachable."""
         with answering(f"container {container_id[:12]}"):
             try:
                 return parse_inspect(self.client.api.inspect_container(container_id))
@@ -53,7 +53,7 @@ class Engine:
                 return None
 
     def raw(self, container_id: str) -> Mapping[str, Any]:
-        """Everything that the engine says of a container: secrets of its environment too. Raises Unreachable."""
+        """The full `inspect` output of a container, including secrets in its environment. Raises Unreachable."""
         with answering(f"container {container_id[:12]}"):
             found: Mapping[str, Any] = self.client.api.inspect_container(container_id)
             return found
@@ -67,7 +67,7 @@ class Engine:
         self.client.close()
 
     def image_config(self, image_id: str) -> Mapping[str, Any] | None:
-        """What its containers have unless somebody says otherwise; None when it does not exist. Raises Unreachable."""
+        """The image's defaults for its containers; None if the image does not exist. Raises Unreachable."""
         with answering(f"image {image_id[:19]}"):
             try:
                 found: Mapping[str, Any] = self.client.api.inspect_image(image_id)  # type: ignore[no-untyped-call]
@@ -76,7 +76,7 @@ class Engine:
                 return None
 
     def image_id(self, name: str) -> str | None:
-        """What this image name points to now; None when there is no such image. Raises Unreachable."""
+        """The id that this image name points to now; None if there is no such image. Raises Unreachable."""
         with answering(f"image {name}"):
             try:
                 return str(self.client.api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
@@ -85,7 +85,7 @@ class Engine:
 
 
 def connect(environ: Mapping[str, str]) -> Engine:
-    """Raises Unreachable, naming the endpoint and what to do."""
+    """Connect to the engine. Raises Unreachable, naming the endpoint and what to do."""
     environment = {**environ, "DOCKER_HOST": endpoint(environ)}
     host = environment["DOCKER_HOST"]
     try:
@@ -97,13 +97,13 @@ def connect(environ: Mapping[str, str]) -> Engine:
 
 
 def lasting_id(client: docker.DockerClient, host: str) -> str:
-    """The engine's own id; Podman answers each question with another one: then it is known by its address."""
+    """The engine's own id, or its address if that id is not stable: Podman returns a different one each time."""
     first, second = (str(client.info().get("ID") or "") for _ in range(2))
     return first if first and first == second else f"{BY_ADDRESS}{host}"
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
-    """Where the command line's engine is. Raises Unreachable when the context cannot be read."""
+    """The address of the command line's engine. Raises Unreachable if the context cannot be read."""
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
     try:
@@ -116,9 +116,9 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
 
 def is_command_line_of(engine: Engine, runner: Runner, container_id: str) -> str:
-    """ "" where the docker command talks to this engine; else to which. Raises Unreachable.
+    """ "" if the docker command talks to this engine; else which one it talks to. Raises Unreachable.
 
-    By the engine's id; where that does not last, by whether it knows one of the containers.
+    Compares engine ids or, if the id is not stable, asks the command for one of the containers.
     """
     by_address = engine.id.startswith(BY_ADDRESS)
     question = ("inspect", "--format", "{{.Id}}", container_id) if by_address else ("info", "--format", "{{.ID}}")
@@ -133,7 +133,7 @@ def is_command_line_of(engine: Engine, runner: Runner, container_id: str) -> str
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
-    """Turns what the SDK raises when the engine does not answer, or refuses, into Unreachable."""
+    """Turns the SDK's errors (no answer, or a refusal) into Unreachable."""
     try:
         yield
     except APIError as error:

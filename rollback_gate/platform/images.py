@@ -1,4 +1,4 @@
-"""Images that the engine still has: which could hold old code, and what their files are.
+"""Images that the engine still has: which of them could hold old code, and their files.
 
 Files of an image are read from a container that is created, never started, and removed.
 """
@@ -23,7 +23,7 @@ MOST = 30
 
 @dataclass(frozen=True)
 class Image:
-    """`tags` is empty for one whose name went to a newer image."""
+    """`tags` is empty if its name moved to a newer image."""
 
     id: str
     tags: tuple[str, ...]
@@ -47,7 +47,7 @@ def related(engine: Engine, repositories: Iterable[str], project: str, services:
 
 
 def named(engine: Engine, name: str) -> Image | None:
-    """One by name or id; None when there is none. Raises Unreachable."""
+    """An image by name or id; None if it does not exist. Raises Unreachable."""
     with answering(f"image {name}"):
         try:
             row = engine.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def named(engine: Engine, name: str) -> Image | None:
 
 
 def tag(engine: Engine, image_id: str, name: str) -> None:
-    """Let `name` mean this image. Raises Unreachable."""
+    """Point `name` to this image. Raises Unreachable."""
     repository, _, version = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
     with answering(f"tag {name}"):
         engine.client.api.tag(image_id, repository, version)
@@ -65,7 +65,7 @@ def tag(engine: Engine, image_id: str, name: str) -> None:
 
 @contextmanager
 def opened(engine: Engine, image_id: str, project: str, mounts: Iterable[Mount] = ()) -> Iterator[str]:
-    """Id of a container of this image, never started, for its files; its mounts are read-only. Raises Unreachable."""
+    """Id of a container of this image, never started, for its files; mounts are read-only. Raises Unreachable."""
     with answering(f"a look into image {image_id[:19]}"):
         api = engine.client.api
         asked = [_read_only(mount) for mount in mounts]
@@ -84,14 +84,14 @@ def opened(engine: Engine, image_id: str, project: str, mounts: Iterable[Mount] 
 
 
 def _read_only(mount: Mount) -> docker.types.Mount:
-    """No copy: into an empty volume the engine would put what the image has there, read-only or not."""
+    """`no_copy`: the engine would otherwise copy the image's files into an empty volume, even if read-only."""
     if mount.name:
         return docker.types.Mount(mount.target, mount.name, type="volume", read_only=True, no_copy=True)
     return docker.types.Mount(mount.target, mount.source, type="bind", read_only=True)
 
 
 def sweep(engine: Engine, project: str) -> int:
-    """Remove what a killed look left behind; how many. Raises Unreachable."""
+    """Remove containers that a killed process left behind; returns how many. Raises Unreachable."""
     with answering("temporary containers"):
         rows = engine.client.api.containers(all=True, filters={"label": [f"{TEMPORARY_LABEL}={project}"]})
         for row in rows:
@@ -100,19 +100,19 @@ def sweep(engine: Engine, project: str) -> int:
 
 
 def repository_of(name: str) -> str:
-    """Without its tag or digest: `host:5000/team/worker:v1` is `host:5000/team/worker`."""
+    """The name without tag or digest: `host:5000/team/worker:v1` is `host:5000/team/worker`."""
     name = name.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}"
 
 
 def with_tag(name: str) -> str:
-    """As the engine writes it."""
+    """The name as the engine writes it: `:latest` if it has no tag or digest."""
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
 
 
 def kept_repository(keeps: str, name: str) -> str:
-    """Where images that had this name are kept: each name apart, so that nobody takes one for another's."""
+    """The repository that keeps images of this name: one per name, so that they cannot be confused."""
     return f"{keeps}/{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}"
 
 

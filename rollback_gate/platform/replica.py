@@ -29,7 +29,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 
 
 def is_anonymous(volume: str) -> bool:
-    """The engine has given it its name."""
+    """True if the engine generated the volume's name."""
     return bool(_ANONYMOUS.fullmatch(volume))
 
 
@@ -44,22 +44,22 @@ class Mount:
 
     @property
     def is_anonymous(self) -> bool:
-        """A volume without a name of its own: only Compose's recreate carries it over to a new container."""
+        """True for a volume without a given name: only Compose's recreate carries it over to a new container."""
         return self.kind == "volume" and is_anonymous(self.name)
 
 
 @dataclass(frozen=True)
 class Replica:
-    """State of a container at one moment. `health` is "" where there is no health check.
+    """State of a container at one moment. `health` is "" if there is no health check.
 
-    `config_files`, `environment_files`, `made_in`: what Compose made it from, as its labels say; files with commas.
-    `number`: among those of its service; a replacement has the old one's. `working_directory`: of its process, inside.
-    `log_is_limited`: its oldest lines may be thrown away. `log_buffer_bytes`: what comes faster than it is written, and
-    fits in this, waits, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network
-    it shares. `shares_processes`: it sees those of the machine, or of another container.
-    `check_results`: how many the health check has given; `check_at`: when the last one began; `check_every_s`: from
-    one to the next at most.
-    `check_cannot_run`: why the health check's program could not be started, each time it was tried; "" where it ran.
+    `config_files`, `environment_files`, `made_in`: what Compose made it from, by its labels; files separated by commas.
+    `number`: index within its service; a replacement keeps the old one's. `working_directory`: of its process, inside.
+    `log_is_limited`: the oldest lines may be discarded. `log_buffer_bytes`: lines not yet written wait in a buffer of
+    this size, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network it shares.
+    `shares_processes`: it sees the processes of the machine, or of another container.
+    `check_results`: number of results of the health check; `check_at`: start of the last one; `check_every_s`: at most
+    so many seconds from one to the next.
+    `check_cannot_run`: why every attempt to start the health check's program failed; "" if it ran.
     """
 
     id: str
@@ -105,9 +105,9 @@ class Replica:
 
     @property
     def logs_since(self) -> Instant | None:
-        """From when on a line is of this process: the engine takes its first ones some ms before it notes the start.
+        """Time from which lines are this process's: the engine takes the first ones some ms before it notes the start.
 
-        No earlier than halfway to the end of the process before.
+        At most 250 ms before the start, and no earlier than halfway to the end of the previous process.
         """
         if self.started_at is None:
             return None
@@ -122,23 +122,23 @@ class Replica:
 
     @property
     def is_half_made(self) -> bool:
-        """A replacement that Compose had not yet put in the place of the old one."""
+        """True for a replacement that Compose had not yet put in place of the old one."""
         is_own = self.name.startswith(f"{self.short_id}_")
         return self.status == "created" and self.started_at is None and bool(_HALF_MADE.match(self.name)) and not is_own
 
     @property
     def is_set_aside(self) -> bool:
-        """One that Compose before 2.0 has stopped and renamed, to put another one in its place."""
+        """True if Compose before 2.0 stopped and renamed it, to put another one in its place."""
         return self.name.startswith(f"{self.short_id}_") and not self.is_running
 
     @property
     def is_ill(self) -> bool:
-        """By a health check that ran. One whose program is missing says nothing about the service."""
+        """True if a health check that ran is unhealthy. A check whose program is missing does not count."""
         return self.health == "unhealthy" and not self.check_cannot_run
 
     @property
     def awaits_health(self) -> bool:
-        """Its health check has not spoken yet, and may."""
+        """True if its health check is still undecided and can run."""
         return self.health == "starting" and self.is_running and not self.check_cannot_run
 
     @property
@@ -155,7 +155,7 @@ class Replica:
 
 
 def left_by_an_interrupted_recreate(replicas: Iterable[Replica]) -> list[Replica]:
-    """Those in whose place another one is, or was to come: Compose would want their names or numbers again."""
+    """Half-made replacements, and replaced containers set aside: Compose would reuse their names or numbers."""
     rows = list(replicas)
     numbers = [replica.number for replica in rows if not replica.is_set_aside]
     return [one for one in rows if one.is_half_made or (one.is_set_aside and one.number and one.number in numbers)]
@@ -210,12 +210,12 @@ def parse_inspect(attrs: Mapping[str, Any]) -> Replica:
 
 
 def _is_limited(log: Mapping[str, Any]) -> bool:
-    """Whether lines can be thrown away: by any driver but json-file without a size, which keeps them all."""
+    """True if lines can be discarded: by any driver but json-file without `max-size`, which keeps them all."""
     return log.get("Type") != "json-file" or "max-size" in (log.get("Config") or {})
 
 
 def _buffer_bytes(options: Mapping[str, str]) -> int:
-    """Of `mode: non-blocking`, in bytes; the engine's default where none, or none that can be read, is set."""
+    """Buffer of `mode: non-blocking`, in bytes: by default 1 MiB, 1 if the size is unreadable; 0 in other modes."""
     if options.get("mode") != "non-blocking":
         return 0
     size = _BUFFER.fullmatch(options.get("max-buffer-size") or "1m")
@@ -227,7 +227,7 @@ def _mount(row: Mapping[str, Any]) -> Mount:
 
 
 def _check_every_s(check: Mapping[str, Any]) -> float:
-    """Interval and time limit, as the engine takes what is not set."""
+    """Interval plus timeout in seconds; the engine's default (30 s each) for what is not set."""
     return sum(check.get(name) or _CHECK_DEFAULT_NS for name in ("Interval", "Timeout")) / 1e9
 
 
@@ -238,9 +238,9 @@ def _container_of(network_mode: str) -> str:
 
 
 def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
-    """The reason, where each result of this process's life says that the program could not be started.
+    """The reason, if every result since this process started shows that the program could not be started; else "".
 
-    The engine keeps results over a restart, one that the restart has killed too.
+    The engine keeps results across a restart, including one that the restart killed.
     """
     since = Instant.parse(started)
     rows = [row for row in log if Instant.parse(row["Start"]) >= since]
@@ -250,8 +250,8 @@ def _cannot_run(log: Iterable[Mapping[str, Any]], started: str) -> str:
 
 
 def _is_missing(result: Mapping[str, Any]) -> bool:
-    """By exit status as a shell gives it; by a shell's word, whatever status `|| exit 1` makes of that; by the engine's
-    word where it could not start the program at all.
+    """True by a shell's exit status (126, 127); by its "not found" message, whatever status `|| exit 1` makes of it; or
+    by the engine's message that it could not start the program at all.
     """
     says, status = str(result.get("Output") or "").strip(), result.get("ExitCode")
     by_shell = bool(says) and all(_NOT_FOUND.fullmatch(line.strip()) for line in says.splitlines())

@@ -1,6 +1,6 @@
-"""The one reader of what comes over HTTP: within a total time, and of a total size.
+"""The only HTTP client: it limits total time and total size.
 
-A client's own time limit counts from one byte to the next: a server that sends one byte a second is never too slow.
+A client's own timeout counts from one byte to the next: a server that sends one byte per second never exceeds it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PART_BYTES = 1 << 16
 
 
 class NotWhole(requests.RequestException):
-    """It did not come whole in time, or is larger than it may be."""
+    """The answer was incomplete at the time limit, or exceeds the size limit."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """`limit_s`: for all of the answer. `by_proxy`: as the environment says; never to a deployment's own services."""
+    """`limit_s`: for the whole answer. `by_proxy`: use the environment's proxy; never for the deployment's services."""
 
     url: str
     limit_s: float
@@ -40,9 +40,9 @@ class Question:
 
 
 def ask(question: Question) -> Answer:
-    """Raises requests.RequestException; NotWhole where it takes too long or is too large."""
+    """Raises requests.RequestException or OSError; NotWhole if the answer is too slow or too large."""
     asking = _Asking(question)
-    thread = threading.Thread(target=asking.run, daemon=True)  # who reads headers byte by byte is left behind
+    thread = threading.Thread(target=asking.run, daemon=True)  # abandoned if it still reads slow headers
     thread.start()
     thread.join(question.limit_s)
     asking.is_over.set()
@@ -67,7 +67,7 @@ class _Asking:
             self.error = error
         except urllib3.exceptions.HTTPError as error:
             self.error = requests.ConnectionError(f"{type(error).__name__}: the answer broke off")
-        except ValueError as error:  # an address that is none
+        except ValueError as error:  # not a valid address
             self.error = requests.exceptions.InvalidURL(type(error).__name__)
 
     def _read(self) -> Answer:

@@ -1,4 +1,4 @@
-"""The profile: what is particular to one change, as checked settings with their origin.
+"""The profile: the settings of one change, checked, each with its origin.
 
 May know the words.
 """

@@ -1,4 +1,4 @@
-"""Sections on who is told, and on what has to be done afterwards."""
+"""Sections on notifications, tickets and the actions after a rollback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MESSAGE_FIELDS = frozenset(
 
 
 class Message(Section):
-    """`{name}` is filled in; which names there are is checked when the profile is loaded."""
+    """`{name}` is replaced by a fact; the names are checked when the profile is loaded."""
 
     subject: str
     body: str
@@ -42,14 +42,14 @@ class Message(Section):
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
             if unknown := sorted(names - MESSAGE_FIELDS):
                 raise ValueError(f"unknown field {', '.join(unknown)}; there are {', '.join(sorted(MESSAGE_FIELDS))}")
-            text.format_map(dict.fromkeys(MESSAGE_FIELDS, "text"))  # a format that texts do not have, like {eta:.1f}
+            text.format_map(dict.fromkeys(MESSAGE_FIELDS, "text"))  # a format that text cannot have, like {eta:.1f}
         return self
 
 
 class Messages(Section):
-    """`command` gets a message on its standard input, subject first. `failure`: where it broke off; None: `end`'s.
+    """`command` gets a message on standard input, subject first. `failure`: sent if the procedure fails; None: `end`.
 
-    `variables`: names of environment variables that the command needs, beyond where programs are.
+    `variables`: names of environment variables that the command needs in addition to the standard ones.
     """
 
     command: tuple[str, ...] = ()
@@ -69,10 +69,10 @@ class Tracker(enum.StrEnum):
 
 
 class Ticket(Section):
-    """Where incidents are. `project`: owner/name at GitHub, a key at Jira. `user`: of Jira's cloud, else empty.
+    """The tracker of incidents. `project`: owner/name at GitHub, a key at Jira. `user`: for Jira Cloud, else empty.
 
-    `address`: of the API; empty for GitHub's own. `task_type`: Jira's name for a sub-task; empty: none are made.
-    `variables`: names of environment variables that `command` needs, beyond where programs are, and `token_env`.
+    `address`: of the API; empty for GitHub's own. `task_type`: Jira's name for a sub-task; empty: none are created.
+    `variables`: names of environment variables that `command` needs in addition to the standard ones and `token_env`.
     """
 
     tracker: Tracker = Tracker.NONE
@@ -105,7 +105,7 @@ class Due(enum.StrEnum):
 
 
 class Action(Section):
-    """`is_approval`: by somebody else than the one who rolled back."""
+    """`is_approval`: must be done by another person than the one who rolled back."""
 
     id: Name
     due: Due
@@ -114,7 +114,7 @@ class Action(Section):
 
 
 class Titles(Section):
-    """What the checks are called in the record, in the runbook's words."""
+    """Titles of the checks in the record, in the runbook's words."""
 
     new_behaviour: str
     worker_running: str

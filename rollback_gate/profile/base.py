@@ -1,4 +1,4 @@
-"""What all sections of a profile are made of: forms of values, and the section itself."""
+"""The base of all profile sections: types of values, and the section itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections on where the change runs and what it is: deployment, services, items."""
+"""Sections on the change and where it runs: deployment, services, items."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rollback_gate.profile.base import Name, RelativePath, Section, _glob
 class Deployment(Section):
     """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name.
 
-    `files`: Compose files; empty: those that the containers' labels name. `variables`: names of environment variables
-    that they use; no others reach Compose.
+    `files`: Compose files; empty: those in the containers' labels. `variables`: names of the environment variables that
+    they use; no others reach Compose.
     """
 
     platform: Literal["compose"] = "compose"
@@ -34,7 +34,7 @@ class Deployment(Section):
 class Service(Section):
     """A service that carries the change. `root`: where the project's files are inside its containers.
 
-    `consumes`: it reads the queue, so each of its replicas has to prove that it processes documents.
+    `consumes`: true if it reads the queue; each of its replicas must then prove that it processes documents.
     """
 
     replicas: int = Field(default=1, ge=1, le=1000)
@@ -43,7 +43,7 @@ class Service(Section):
 
 
 class FileItem(Section):
-    """A file that gets its old content back: content that holds all of `old` and none of `new`."""
+    """A file whose old content is restored: content with all of `old` and none of `new`."""
 
     kind: Literal["file"]
     path: RelativePath
@@ -54,14 +54,14 @@ class FileItem(Section):
 
 
 class Only(enum.StrEnum):
-    """When a path is removed only: by a full rollback, or by one that takes the documentation too."""
+    """Limits a removal to a full rollback, or to one that includes the documentation."""
 
     FULL = "full"
     DOCUMENTATION = "documentation"
 
 
 class RemovedItem(Section):
-    """A path that the change has brought, and that is gone afterwards."""
+    """A path that the change added and a rollback removes."""
 
     kind: Literal["removed"]
     path: RelativePath
@@ -72,6 +72,6 @@ Item = Annotated[FileItem | RemovedItem, Field(discriminator="kind")]
 
 
 class Partial(Section):
-    """After a partial rollback, which keeps the new modules: the programs whose imports must not lead to one."""
+    """After a partial rollback, which keeps the new modules: the programs whose imports must not reach one."""
 
     entries: tuple[RelativePath, ...] = ()

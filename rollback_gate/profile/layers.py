@@ -1,4 +1,4 @@
-"""Settings in layers: profile, environment, command line. Pure; every value remembers where it came from."""
+"""Settings in layers: profile, environment, command line. Pure; every value keeps its origin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENVIRONMENT_PREFIX = "ROLLBACK_GATE__"
 
 @dataclass(frozen=True)
 class Layer:
-    """A nested table of settings, and for each dotted key its origin in words."""
+    """A nested table of settings, and the origin of each dotted key in words."""
 
     values: dict[str, Any]
     origins: dict[str, str]
@@ -44,9 +44,9 @@ def from_command_line(settings: Iterable[str]) -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Later layers win, key by key; a list or a plain value replaces what was there.
+    """Later layers win, key by key; a list or a plain value replaces the earlier one.
 
-    Lists of tables with a `name`, an `id` or a `path` are merged by it: one of the same name replaces it in its place,
+    Lists of tables with a `name`, an `id` or a `path` are merged by it: an entry of the same name is replaced in place,
     others are added.
     """
     values: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _names(value: Any) -> list[str]:
-    """Of a list whose entries all have one, and no two the same; else nothing."""
+    """The names of a list's entries if all have one and none repeats; else an empty list."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return []
     for key in ("name", "id", "path"):
@@ -97,7 +97,7 @@ def _from_pairs(pairs: Iterable[tuple[str, str, str]]) -> Layer:
 
 
 def _value(text: str) -> Any:
-    """A TOML value (5, true, ["a"]) where it is one, otherwise the text itself."""
+    """A TOML value (5, true, ["a"]) if it parses as one, otherwise the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

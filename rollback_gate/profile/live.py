@@ -1,4 +1,4 @@
-"""Sections on the live system: queue, database, MCP server, probe, what is normal, limits."""
+"""Sections on the live system: queue, database, MCP server, probe, baseline, limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rollback_gate.profile.base import Address, Name, Seconds, Section, Share
 
 
 class Hang(Section):
-    """What old code is known for: after `after` documents of a process, further ones hang (FACTS: Queue).
+    """A known fault of old code: after `after` documents of a process, further ones hang (FACTS: Queue).
 
-    `limit_s`: when the worker gives such a document up, and takes the next.
+    `limit_s`: when the worker gives up such a document and takes the next.
     """
 
     after: int = Field(default=1, ge=1, le=1000)
@@ -22,15 +22,15 @@ class Hang(Section):
 
 
 class Known(Section):
-    """Faults that the service had before the change, and that a rollback brings back with the old code."""
+    """Faults of the service that predate the change: a rollback brings them back with the old code."""
 
     hang: Hang | None = None
 
 
 class Queue(Section):
-    """`message_timeout_s`: after which the queue delivers an unfinished message again.
+    """`message_timeout_s`: when the queue redelivers an unfinished message.
 
-    `other_channels`: of the same topic, whose consumers have nothing to do with the change.
+    `other_channels`: of the same topic, whose consumers are unrelated to the change.
     """
 
     address: Address
@@ -55,7 +55,7 @@ class Database(Section):
 
 
 class Ask(Section):
-    """One call of a tool that the worker uses (JSON-RPC 2.0). Any answer will do, but an error like `trouble`."""
+    """One call of a tool that the worker uses (JSON-RPC 2.0). Any answer passes but an error like `trouble`."""
 
     method: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
@@ -64,17 +64,16 @@ class Ask(Section):
 
 
 class Mcp(Section):
-    """`ask` None: a WebSocket handshake is all that is asked, which proves little."""
+    """`ask` None: only a WebSocket handshake is tried, which proves little."""
 
     address: Address
     ask: Ask | None = None
 
 
 class Trace(Section):
-    """Where a probe leaves something: `field` of `collection` holds its document id or its job id.
+    """Where a probe leaves data: `field` of `collection` holds its document id or its job id.
 
-    `job_field`: where the job's id stands beside a document's: only with that one, too, is something of the gate's that
-    nobody remembers.
+    `job_field`: holds the job's id beside a document's; an unremembered trace counts as the gate's only if both match.
     """
 
     collection: Name

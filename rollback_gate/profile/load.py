@@ -1,4 +1,4 @@
-"""Loading a profile with the origin of every setting, and the secrets that it names."""
+"""Loads a profile with the origin of every setting, and the secrets that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET_KEYS = ("database.password", "database.uri")
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked profile, where each explicit value came from (all others are defaults), and the files read."""
+    """A checked profile, the origin of each explicit value (all others are defaults), and the files read."""
 
     profile: Profile
     origins: dict[str, str]
@@ -28,9 +28,9 @@ class Settings:
 
 
 def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -> Settings:
-    """The profile at `path`, under what environment and command line set.
+    """The profile at `path`, overridden by environment and command line.
 
-    Raises WrongSetting, naming the dotted path of each key that is wrong.
+    Raises WrongSetting with the dotted path of each wrong key.
     """
     files = _with_extended(path)
     tables = [layers.from_table(table, f"profile {file}") for file, table in files]
@@ -46,7 +46,7 @@ def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -
 
 
 def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr:
-    """From the environment variable or the file that the profile names. Raises WrongSetting when neither has it."""
+    """The password from the profile's environment variable or file. Raises WrongSetting if neither has it."""
     database = profile.database
     if database.password_env in environ:
         return SecretStr(environ[database.password_env])
@@ -61,7 +61,7 @@ def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr
 
 
 def _with_extended(path: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The file and, before it, those that it extends."""
+    """The file, preceded by those that it extends."""
     chain: list[tuple[Path, dict[str, Any]]] = []
     current: Path | None = path.absolute()
     while current is not None:

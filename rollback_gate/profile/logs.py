@@ -1,4 +1,4 @@
-"""Sections on how old and new show in a log. Patterns carry an example, which is their manual and first test."""
+"""Sections on log lines of old and new code. Each pattern has an example, which documents and tests it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollback_gate.profile.base import Section
 
 
 class LinePattern(Section):
-    """A form of log line. The example must match: it is the pattern's manual and its first test."""
+    """A form of log line. The example must match: it documents the pattern and is its first test."""
 
     name: str = Field(min_length=1)
     pattern: re.Pattern[str]
@@ -25,7 +25,7 @@ class LinePattern(Section):
 
 
 class NewLine(LinePattern):
-    """`kind` groups the lines as the runbook does; `every_document`: printed for each document, trouble or not."""
+    """`kind` groups the lines as the runbook does; `every_document`: printed for each document, failed or not."""
 
     kind: str
     every_document: bool = False
@@ -34,9 +34,9 @@ class NewLine(LinePattern):
 class NoiseLine(LinePattern):
     """An error line that old code prints too.
 
-    `per_document`: at most so many for each document that a process had in hand; what goes beyond it counts as errors.
-    `of_input`: it reports a task that is invalid, which is the input's fault. `ends`: a traceback has to follow it, and
-    the first one has to end so; the line is an error of the worker's own otherwise.
+    `per_document`: maximum number for each document that a process had in hand; more count as errors. `of_input`: it
+    reports an invalid task, which is the input's fault. `ends`: the first traceback after the line must end like this;
+    otherwise the line is an error of the worker.
     """
 
     per_document: int | None = Field(default=None, ge=1, le=1000)
@@ -45,7 +45,7 @@ class NoiseLine(LinePattern):
 
 
 class Logs(Section):
-    """`scored`: the line that gives a finished document's score, in percent; optional, as is `rejected`.
+    """`scored`: the line with a finished document's score, in percent; optional, as is `rejected`.
 
     `upstream`: lines that old code prints only while the MCP server is in trouble.
     """
@@ -78,6 +78,6 @@ class Logs(Section):
 
 
 class ErrorType(LinePattern):
-    """`expected`: of the kind that a change like this one brings while it settles, or that others cause."""
+    """`expected`: a type that a change like this one causes while it settles, or that others cause."""
 
     expected: bool

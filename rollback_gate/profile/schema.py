@@ -1,4 +1,4 @@
-"""The format of a profile. Every default stands once, in its section; profiles/phase1.toml is its manual."""
+"""The format of a profile. Each default is stated once, in its section; profiles/phase1.toml documents it."""
 
 from __future__ import annotations
 
@@ -64,24 +64,24 @@ class Profile(Section):
 
     @property
     def files(self) -> tuple[FileItem, ...]:
-        """What is restored."""
+        """The files that are restored."""
         return tuple(item for item in self.change if isinstance(item, FileItem))
 
     def file(self, path: str) -> FileItem:
-        """The restored file of this path. Raises KeyError."""
+        """The restored file at this path. Raises KeyError."""
         return {item.path: item for item in self.files}[path]
 
     def removed(self, *only: Only) -> tuple[str, ...]:
-        """Paths that are always removed; besides those that `only` names."""
+        """Paths that are always removed, and those that `only` names."""
         wanted = (None, *only)
         return tuple(i.path for i in self.change if isinstance(i, RemovedItem) and i.only in wanted)
 
     def inside(self, service: str, relative: str) -> str:
-        """Where a file of the project is inside the containers of a service."""
+        """The path of a project file inside the containers of a service."""
         return str(PurePosixPath(self.services[service].root) / relative)
 
     def places(self, service: str) -> tuple[str, ...]:
-        """Where the files that are restored, and what is always removed, are inside the containers of a service."""
+        """Paths of the restored files and of what is always removed, inside the containers of a service."""
         return tuple(self.inside(service, path) for path in (*(file.path for file in self.files), *self.removed()))
 
     @property
@@ -96,5 +96,5 @@ class Profile(Section):
 
     @property
     def replicas(self) -> int:
-        """How many consume the queue."""
+        """The number of replicas that consume the queue."""
         return self.services[self.consumer].replicas

@@ -11,7 +11,7 @@ from rollback_gate.profile.logs import ErrorType
 
 
 class Fixes(Section):
-    """What to look at when a trigger fires: the runbook's "Fix:" hints, by rule."""
+    """What to check when a trigger fires: the runbook's "Fix:" hints, by rule."""
 
     nothing_to_roll_back: str = ""
     import_error: str = ""
@@ -31,7 +31,7 @@ class Fixes(Section):
 
 
 class Triggers(Section):
-    """When to roll back (runbook, When to Rollback; Decision Tree). An "hour" and all other times can be shortened."""
+    """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour"."""
 
     import_error: re.Pattern[str]
     mcp_trouble: re.Pattern[str]

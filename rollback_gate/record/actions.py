@@ -1,6 +1,6 @@
-"""What has to be done after a rollback (runbook, Post-Rollback Actions), who did it and when: kept beside the record.
+"""The actions after a rollback (runbook, Post-Rollback Actions), who did each and when: kept beside the record.
 
-An entry belongs to the rollback run, not to one record of it: another verify of the same run does not forget it.
+An entry belongs to the rollback run, not to one record of it: another verify of the same run keeps it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Done:
-    """`by`: who did it, as was said; `noted_by`: the user who said so, by the kernel's word; `at`: RFC 3339."""
+    """`by`: who did it, as reported; `noted_by`: the user who reported it, according to the kernel; `at`: RFC 3339."""
 
     action: str
     by: str
@@ -37,20 +37,20 @@ class Done:
 
 
 def subject_of(record: Mapping[str, Any]) -> str:
-    """Deployment and run; of a rollback by hand, deployment and record."""
+    """Deployment and run; after a rollback by hand, deployment and record."""
     run = record.get("run") or {}
     return f"{record['deployment']['id']} {run.get('id') or record['record_id']}"
 
 
 def operators_of(record: Mapping[str, Any]) -> frozenset[str]:
-    """Who rolled back, or went on with it; of what no run of this tool started, who had it judged, too."""
+    """Who rolled back or resumed; if no run of this tool is judged, also who ran verify."""
     run = record.get("run")
     known = [*operators_of_run(run or {}), *record.get("rolled_back_by", [])]
     return frozenset(map(str, known if run else [*known, record["operator"]]))
 
 
 def operators_of_run(run: Mapping[str, Any]) -> tuple[str, ...]:
-    """As a record's `run`, each once."""
+    """The operators of a record's `run`, each once."""
     names = [run.get("operator"), *(attempt.get("operator") for attempt in run.get("attempts", []))]
     return tuple(dict.fromkeys(str(name) for name in names if name))
 
@@ -61,7 +61,7 @@ def as_text(subject: str, done: Iterable[Done], key: Key | None) -> str:
 
 
 def parse(text: str, key: Key | None) -> tuple[str, tuple[Done, ...]] | Unmeasured:
-    """Subject and entries. With a key, only what is signed with it counts."""
+    """Subject and entries. With a key, only entries signed with it count."""
     try:
         table = json.loads(text)
         signature = str(table.pop("signature"))
@@ -81,9 +81,9 @@ def parse(text: str, key: Key | None) -> tuple[str, tuple[Done, ...]] | Unmeasur
 
 
 def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | Unmeasured:
-    """All that was noted for a run, beside whichever of its records; of several entries for one action, the last."""
+    """All entries for a run, beside any of its records; of several for one action, the last."""
     found: dict[str, Done] = {}
-    for path in sorted(reports.glob(f"[!.]*/{NAME}")):  # a prune that was killed leaves .ID.going
+    for path in sorted(reports.glob(f"[!.]*/{NAME}")):  # a killed prune leaves .ID.going
         try:
             entry = parse(text_of(path), key)
         except (OSError, UnicodeDecodeError) as error:
@@ -98,7 +98,7 @@ def done_in(reports: Path, subject: str, key: Key | None) -> tuple[Done, ...] | 
 
 
 def is_signed(folder: Path) -> bool:
-    """Whether what is noted beside a record has a signature, whosever. False where nothing is, or nothing readable."""
+    """True if the entries beside a record are signed, by any key. False if there are none, or none readable."""
     try:
         return bool(json.loads(text_of(folder / NAME))["signature"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -106,14 +106,14 @@ def is_signed(folder: Path) -> bool:
 
 
 def keep(folder: Path, subject: str, entries: Iterable[Done], key: Key | None) -> None:
-    """Beside the record; replaces what is there. Raises OSError."""
+    """Writes the entries beside the record, replacing the earlier ones. Raises OSError."""
     write_text(folder / NAME, as_text(subject, entries, key), 0o644)
 
 
 def obstacles(
     listed: Iterable[Action], done: Iterable[Done], operators: frozenset[str], now: Instant
 ) -> list[Obstacle]:
-    """What keeps the deployment from going ahead: what is due before it, and an approval by somebody else."""
+    """What blocks the deployment: actions due before it, and an approval that must come from another person."""
     by_action = {one.action: one for one in done}
     found = []
     for action in listed:

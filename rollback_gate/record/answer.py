@@ -1,7 +1,7 @@
-"""What the gate says, in the forms that a CI job reads. Pure.
+"""The gate's answer, in the formats that CI jobs read. Pure.
 
-A record may hold whatever a log held: no text of it may become a command of the CI's own (a line that begins with ::,
-an escape that opens a section) or markup of its summary.
+A record may contain any log text: none of it may become a CI command (a line that begins with ::, an escape that opens
+a section) or markup in the summary.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Form(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Note:
-    """Something looked at on the way. `mark`: ok, warning, refused or passed."""
+    """One observation on the way. `mark`: ok, warning, refused or passed."""
 
     mark: str
     name: str
@@ -39,7 +39,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Answer:
-    """`record`: report.json as a table, empty where there is none; `name`: where it is, "" for nowhere."""
+    """`record`: report.json as a table, empty if there is none; `name`: where it is, "" for nowhere."""
 
     name: str
     record: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def warnings(self) -> list[str]:
-        """What was waived, and with it not looked at."""
+        """What was waived, and so not checked."""
         return [f"{note.name}: {note.says}" for note in self.notes if note.mark == "warning"]
 
     @property
@@ -99,7 +99,7 @@ def as_json(answer: Answer) -> str:
 
 
 def as_github(answer: Answer) -> str:
-    """Workflow commands: they become annotations of the job."""
+    """Workflow commands: GitHub shows them as annotations of the job."""
     if answer.is_open:
         says = f"{answer.record_id} is {answer.verdict}, {answer.holds}"
         opened = f"::notice title=rollback-gate open::{_in_command(says)}"
@@ -110,7 +110,7 @@ def as_github(answer: Answer) -> str:
 
 
 def outputs(answer: Answer) -> str:
-    """Of a GitHub step (GITHUB_OUTPUT), and a GitLab dotenv report: a line each, nothing in them ends a line."""
+    """For a GitHub step (GITHUB_OUTPUT) and a GitLab dotenv report: one line each, with no line end in a value."""
     rows = {
         "open": str(answer.is_open).lower(),
         "verdict": answer.verdict,
@@ -121,7 +121,7 @@ def outputs(answer: Answer) -> str:
 
 
 def as_markdown(answer: Answer) -> str:
-    """For the summary of a job, and for a ticket."""
+    """For a job summary and for a ticket."""
     word = "open" if answer.is_open else "CLOSED"
     lines = [f"## Gate {word}: {in_markdown(answer.verdict)}", ""]
     if answer.record:
@@ -148,7 +148,7 @@ def as_markdown(answer: Answer) -> str:
 
 
 def as_gitlab(answer: Answer, now_s: int) -> str:
-    """A section of the job's log that can be folded; the last line stands below it, in colour."""
+    """A collapsible section of the job log; the result follows below it, in colour."""
     begin = f"\x1b[0Ksection_start:{now_s}:rollback_gate[collapsed=false]\r\x1b[0Krollback-gate"
     end = f"\x1b[0Ksection_end:{now_s}:rollback_gate\r\x1b[0K"
     colour = "\x1b[32;1m" if answer.is_open else "\x1b[31;1m"

@@ -1,4 +1,4 @@
-"""What a record holds: plain data, ready for JSON. Pure."""
+"""The content of a record: plain data, ready for JSON. Pure."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MOST_DOCUMENTS = 500
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
-    """What is known of a record before anything was judged. `kind`: verify, or rollback for one that failed.
+    """What is known of a record before anything is judged. `kind`: verify, or rollback for a failed run.
 
-    `tool`: html.tool(); `began_local`: the beginning as the operator's own clock shows it, with its zone.
+    `tool`: html.tool(); `began_local`: the start by the operator's clock, with its time zone.
     `launcher`: how the operator calls this tool, for the commands on the page.
-    `before`: what the checks came to before the judged run, None where they were not asked. `assessment`: why it was
-    rolled back, None where nobody had assessed it. `rolled_back_by`: operators of the last run of this deployment, also
-    where it is not the judged one: a replica made anew since does not make somebody else of them.
-    `unended_run`: id of the newest run, where it has not gone to its end; else "".
-    `previous`: `record_id` and `digest` of the record before this one, None for the first. `lost`: records before it
-    that were taken away or changed, in words.
+    `before`: what the checks came to before the judged run, None if they did not run. `assessment`: why it was rolled
+    back, None if it was not assessed. `rolled_back_by`: operators of the last run of this deployment, even if another
+    state is judged: replacing a replica does not make them a different person.
+    `unended_run`: id of the newest run if it has not completed, else "".
+    `previous`: `record_id` and `digest` of the previous record, None for the first. `lost`: earlier records that were
+    removed or changed, in words.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Heading:
 
 
 def unfinished(heading: Heading, reason: str) -> dict[str, Any]:
-    """The record as it stands until verify has ended: what a killed verify leaves behind."""
+    """The record until verify has ended: what a killed verify leaves behind."""
     return _record(heading, Verdict.INCONCLUSIVE, reason, {}, {}, [])
 
 
@@ -68,16 +68,17 @@ def judged(
     ended: Instant,
     explained: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The record of a verify that went to its end. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
+    """The record of a completed verify. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, dict(slots), ran, plain(judgement.findings))
     notes = list(judgement.notes)
     return record | {"ended": str(ended), "readings": _shortened(plain(readings)), "notes": notes, **explained}
 
 
 def of_suite(heading: Heading, slots: Mapping[str, bool], left: Mapping[str, Any]) -> dict[str, Any]:
-    """The record that the suite's process left, under the heading that its caller made.
+    """The record from the suite's process, with the heading of its caller.
 
-    Raises ValueError, KeyError, TypeError where it does not follow from its own evidence, or tells of fewer replicas.
+    Raises ValueError, KeyError, TypeError if it does not follow from its own evidence, or covers fewer replicas than
+    asked.
     """
     record = {**left, "format": FORMAT, **plain(heading)}
     judgement = verdict_of(record)
@@ -91,7 +92,7 @@ def of_suite(heading: Heading, slots: Mapping[str, bool], left: Mapping[str, Any
 
 
 def _shortened(readings: Any) -> Any:
-    """With the newest documents only, which come first: claims stand on all of them; the page has to stay a page."""
+    """Keeps only the newest documents (they come first) to limit the page's size; claims stand on all of them."""
     documents = readings.get("documents") or {}
     rows = documents.get("documents") or []
     if len(rows) <= MOST_DOCUMENTS:
@@ -103,7 +104,7 @@ def _shortened(readings: Any) -> Any:
 def failed_rollback(
     heading: Heading, reason: str, remedy: str, state: list[str], ended: Instant, headline: str = "rollback failed"
 ) -> dict[str, Any]:
-    """The record of a run that did not go to its end: never judged, so never GO and never NO-GO.
+    """The record of a run that did not complete: never judged, so never GO and never NO-GO.
 
     `headline`: "rollback failed", "undo stopped" and the like.
     """
@@ -112,17 +113,17 @@ def failed_rollback(
 
 
 def verdict_of(record: Mapping[str, Any]) -> Judgement:
-    """The verdict that follows from a record's own evidence, whatever it says itself. Raises ValueError, KeyError."""
+    """The verdict that follows from a record's own evidence, not from its stated one. Raises ValueError, KeyError."""
     return judge(record["slots"], tests_of(record))
 
 
 def tests_of(record: Mapping[str, Any]) -> dict[str, Ran]:
-    """What became of each test. Raises ValueError, KeyError."""
+    """The result of each test. Raises ValueError, KeyError."""
     return {test: _ran(row) for test, row in record["tests"].items()}
 
 
 def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:
-    """Every setting with its value and where it came from; defaults too."""
+    """Every setting with its value and its origin, including defaults."""
     rows = []
     for key, value in _flat(settings.profile.model_dump(mode="json")):
         origin = next(
@@ -150,7 +151,7 @@ def run_of(account: RunAccount) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, instants, enums, tuples and paths as JSON knows them; an unmeasured reading says so."""
+    """Dataclasses, instants, enums, tuples and paths as JSON values; an unmeasured reading is marked as such."""
     if isinstance(value, Instant | Path):
         return str(value)
     if isinstance(value, enum.Enum):
@@ -162,7 +163,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value  # JSON has none of these
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value  # not in JSON
 
 
 def _record(

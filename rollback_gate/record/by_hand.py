@@ -1,6 +1,6 @@
-"""How to see each reading by hand: the runbook's commands, corrected. Pure; nothing here is run by this tool.
+"""How to take each reading by hand: the runbook's commands, corrected. Pure; this tool runs none of them.
 
-Corrected against the runbook: since the boundary only, of each replica by its own name, with the pattern that tells the
+Corrections to the runbook: only since the boundary, each replica by its own name, with the pattern that separates the
 change from the old code's own noise, and without a password in the command.
 """
 
@@ -22,7 +22,7 @@ Command = dict[str, str]
 
 
 def commands(readings: Readings, profile: Profile) -> list[Command]:
-    """One row per command: which check, what is typed, what healthy looks like."""
+    """One row per command: its check, the command, and the healthy result."""
     found = [(r.before, r.boundary) for r in readings.consuming if isinstance(r.before, Replica) and r.boundary]
     since = boundary.of_documents(at for _, at in found)
     return [
@@ -49,7 +49,7 @@ def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings,
 
 
 def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
-    """After a partial rollback: they are there, and must not be used."""
+    """True after a partial rollback: the new modules are present, and must not be used."""
     return isinstance(code, CodeReading) and code.kept is not None
 
 

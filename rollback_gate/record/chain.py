@@ -1,7 +1,7 @@
-"""The chain of a deployment's records: which one is the newest, and whether one was taken away.
+"""The chain of a deployment's records: which is the newest, and whether one was removed.
 
-Whoever may write the folder of records can take a NO-GO away, and an older GO would stand. So what was written is kept
-outside that folder too, in the state directory; and beside each record as a signed copy, for a gate on another machine.
+Anyone who can write the folder of records could remove a NO-GO, and an older GO would stand. So the chain is kept
+outside that folder, in the state directory, and as a signed copy beside each record for a gate on another machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WRITTEN, _GONE = "record", "gone"
 
 @dataclass(frozen=True)
 class Link:
-    """One record as it was written last. `digest`: "" until it was. `gone`: why it need not be there."""
+    """One record as last written. `digest`: "" until it was written. `gone`: why it may be absent, "" if it may not."""
 
     record_id: str
     digest: str
@@ -43,13 +43,13 @@ class Link:
 
 
 def note(place: Path, name: str, link: Link, now: Callable[[], Instant]) -> None:
-    """Adds to a deployment's chain below a state directory. Durable when this returns. Raises OSError.
+    """Appends to a deployment's chain below a state directory. Durable on return. Raises OSError.
 
-    Everybody may read it: there are only names, digests and paths in it, and whoever asks the gate needs it.
+    Readable by all: it holds only names, digests and paths, and every caller of the gate needs it.
     """
     folder = place / FOLDER
     for one in (place, folder):
-        if not one.is_dir():  # one that is there is somebody's, as they want it
+        if not one.is_dir():  # an existing one keeps its owner's mode
             one.mkdir(parents=True, exist_ok=True)
             one.chmod(0o755)
     path = folder / f"{name}.jsonl"
@@ -62,7 +62,7 @@ def note(place: Path, name: str, link: Link, now: Callable[[], Instant]) -> None
 
 
 def set_damaged_aside(place: Path, name: str) -> list[Path]:
-    """Those that are damaged, for whoever wants to know what was in them. Raises OSError."""
+    """Renames damaged chains, so that they can be inspected; returns their paths. Raises OSError."""
     aside = []
     for path in _files(place):
         try:
@@ -73,7 +73,7 @@ def set_damaged_aside(place: Path, name: str) -> list[Path]:
 
 
 def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool], trusted: Collection[int]) -> tuple[Link, ...]:
-    """The chain of a deployment, in the order in which its records were begun, from all places where state can be.
+    """The chain of a deployment, in the order its records were begun, from all state directories.
 
     Raises RollbackGateError for a damaged file and for one that others could have written, Unreachable for one that
     this user may not read. `trusted`: uids.
@@ -88,12 +88,12 @@ def kept_in(places: Iterable[Path], is_mine: Callable[[str], bool], trusted: Col
             raise Unreachable(
                 f"the chain of records in {place} cannot be read: {error.strerror}", "run as the user who verified"
             ) from error
-    in_order = heapq.merge(*entries, key=lambda entry: entry.at)  # of one file, the order in which it was written
+    in_order = heapq.merge(*entries, key=lambda entry: entry.at)  # within one file, in the order of writing
     return tuple(link for link in _links(in_order) if is_mine(link.deployment))
 
 
 def _files(place: Path) -> list[Path]:
-    """Raises OSError where nobody but others may look: what cannot be seen is not nothing."""
+    """The chain files of a place. Raises OSError if it is not readable: unreadable does not mean empty."""
     try:
         with os.scandir(place / FOLDER) as found:
             return sorted(Path(entry.path) for entry in found if entry.name.endswith(".jsonl"))
@@ -102,12 +102,12 @@ def _files(place: Path) -> list[Path]:
 
 
 def _links(entries: Iterable[Entry]) -> list[Link]:
-    """Raises RollbackGateError for entries of another version."""
+    """The links of the entries. Raises RollbackGateError for entries of another version."""
     by_id: dict[str, Link] = {}
     try:
         for entry in entries:
             data, name = entry.data, str(entry.data["record_id"])
-            if entry.event == _WRITTEN:  # written again it keeps its place
+            if entry.event == _WRITTEN:  # a rewritten record keeps its place
                 by_id[name] = Link(
                     name, str(data["digest"]), str(data["deployment"]), str(data["folder"]), str(entry.at)
                 )
@@ -128,7 +128,7 @@ def _no_clock() -> Instant:
 
 
 class Signed(NamedTuple):
-    """When it was signed, and what it lists."""
+    """The time of signing, and the links."""
 
     at: Instant
     links: tuple[Link, ...]
@@ -140,7 +140,7 @@ def as_text(links: Iterable[Link], now: Instant, key: Key) -> str:
 
 
 def parse(text: str, key: Key) -> Signed | Unmeasured:
-    """Only what is signed with the key that is set here counts."""
+    """Parses a signed chain; only one signed with the current key counts."""
     what = "the chain of records"
     try:
         table = json.loads(text)
@@ -154,20 +154,20 @@ def parse(text: str, key: Key) -> Signed | Unmeasured:
 
 
 def publish(folder: Path, links: Iterable[Link], now: Instant, key: Key) -> None:
-    """Beside a record. Raises OSError."""
+    """Writes the signed copy. Raises OSError."""
     write_text(folder / NAME, as_text(links, now, key), 0o644)
 
 
-# --- what it tells
+# --- checking
 
 
 def missing(links: Iterable[Link], reports: Path) -> list[str]:
-    """Records that have to be there and are not, or not as they were written, in words."""
+    """Records that are absent or differ from what was written, in words."""
     return [f"{link.record_id}, {why}" for link in links if not link.gone and (why := _why_missing(link, reports))]
 
 
 def _why_missing(link: Link, reports: Path) -> str:
-    """Looked for where it was written, then where the records are now."""
+    """Why a record counts as missing, "" if it does not. Checks its original folder, then the current one."""
     folders = (Path(link.folder), reports / link.record_id)
     digests = [seal.digest(text) for folder in folders if (text := _text_in(folder))]
     at = Instant.parse(link.at).short
@@ -186,7 +186,7 @@ def _text_in(folder: Path) -> str:
 
 
 def is_head(links: Iterable[Link], record: Mapping[str, Any]) -> str:
-    """Why a record is not the newest of its deployment, "" where it is."""
+    """Why a record is not the newest of its deployment, "" if it is."""
     every = list(links)
     if not every:
         return "no record is in the chain"

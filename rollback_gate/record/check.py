@@ -1,4 +1,4 @@
-"""Whether a record, on its own, holds up: unaltered, following from its own evidence, and signed by whom. Pure."""
+"""Checks a record on its own: unaltered, following from its own evidence, and signed by which key. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollback_gate.record.seal import Key
 
 @dataclass(frozen=True)
 class Item:
-    """One thing looked at. Failed: altered. Inconclusive: this cannot be told here."""
+    """One aspect of the examination. Failed: altered. Inconclusive: it cannot be checked here."""
 
     name: str
     outcome: Outcome
@@ -24,7 +24,7 @@ class Item:
 
 @dataclass
 class Examination:
-    """`record` is empty where the file holds none. `is_signed`: by the key that was given."""
+    """`record` is empty if the file holds none. `is_signed`: by the given key."""
 
     record: Mapping[str, Any]
     items: list[Item] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Examination:
 
 
 def examine(text: str, key: Key | None) -> Examination:
-    """A report.html or a report.json, by its content."""
+    """Examines a report.html or a report.json, recognised by content."""
     return _examine_json(text, key) if text.lstrip().startswith("{") else _examine_page(text, key)
 
 
@@ -106,10 +106,10 @@ def _examined_data(text: str) -> Examination:
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """None where the text is no record; one that is has what everybody asks of it."""
+    """None if the text is not a record; otherwise a record with all fields that every reader needs."""
     try:
         record = json.loads(text)
-        seal.canonical(record)  # what is nested too deep to be written is no record either
+        seal.canonical(record)  # nested too deep to be written: not a record either
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not all(isinstance(record.get(name), kind) for name, kind in _SHAPE.items()):
@@ -125,7 +125,7 @@ def _is_finding(row: Any) -> bool:
 
 
 def _has_end(record: Mapping[str, Any]) -> bool:
-    """One that verify did not end has none."""
+    """True if the end is valid, or absent: verify did not complete."""
     try:
         return "ended" not in record or bool(Instant.parse(record["ended"]))
     except (ValueError, TypeError, AttributeError):
@@ -152,7 +152,7 @@ _SHAPE: dict[str, type] = {
 
 
 def _check_verdict(seen: Examination) -> None:
-    """The verdict, its reason, and what each check came to, is what follows from the tests that ran."""
+    """Verdict, reason, and each check's outcome must follow from the tests that ran."""
     record = seen.record
     try:
         judgement = build.verdict_of(record)
@@ -173,7 +173,7 @@ def _check_verdict(seen: Examination) -> None:
 
 
 def _check_rendering(seen: Examination, page: str, text: str) -> None:
-    """What people see is made from the data again, and must be the same."""
+    """The visible page is rendered again from the data, and must be the same."""
     if seen.record["tool"] != html.tool():
         return
     visible = seal.without_slots(page)
@@ -191,7 +191,7 @@ def _try(question: Callable[[], bool]) -> bool:
 def _check_signature(
     seen: Examination, key: Key | None, signatures: list[str], is_signed_by: Callable[[Key], bool]
 ) -> None:
-    """Data and page are both signed or neither; a signature that nobody can check here proves nothing either way."""
+    """Data and page are both signed, or neither is; an uncheckable signature proves nothing either way."""
     if len({bool(signature) for signature in signatures}) > 1 or any(
         s and not seal.is_signature(s) for s in signatures
     ):
@@ -215,7 +215,7 @@ def _check_signature(
 
 
 def unreadable(why: str) -> Examination:
-    """Of a record that is there and cannot be read."""
+    """The examination of an existing record that cannot be read."""
     seen = Examination({})
     seen.add("data", Outcome.FAILED, f"it cannot be read: {why}")
     return seen

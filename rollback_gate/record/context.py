@@ -1,4 +1,4 @@
-"""What helps to read a record: before and after, pictures, and how to see each reading by hand. Pure."""
+"""Context for readers of a record: before and after, pictures, and how to take each reading by hand. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def context(
     why: Mapping[str, Any] | None,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`why`: the assessment, `before`: the checks before the rollback. Without readings there is nothing to explain."""
+    """`why`: the assessment; `before`: the checks before the rollback. Without readings, all parts are empty."""
     if isinstance(readings, Unmeasured):
         return {"compared": [], "pictures": {}, "by_hand": [], "normal": None, "is_ambiguous": False}
     normal = normal_of(profile.completeness, readings.baseline)
@@ -40,7 +40,7 @@ def context(
 
 
 def _is_ambiguous(readings: Readings, normal: Completeness) -> bool:
-    """Old and new code are known to give each of these scores."""
+    """True if every score is one that both old and new code are known to give."""
     if isinstance(readings.documents, Unmeasured):
         return False
     scores = [document.score for document in readings.documents.documents if document.score is not None]
@@ -151,7 +151,7 @@ def _logs(readings: Readings) -> list[LogSummary]:
 
 
 def _unread(readings: Readings) -> str:
-    """A count of some of the replicas must not look like one of all."""
+    """Marks a count that does not cover all replicas."""
     of_all = len(readings.consuming)
     unread = of_all - len(_logs(readings))
     return f", without {unread} of {of_all} replicas, whose log could not be read" if unread else ""

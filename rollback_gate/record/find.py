@@ -1,4 +1,4 @@
-"""Finding a record: the newest of a deployment, or the one that somebody names by file or URL."""
+"""Finds a record: the newest of a deployment, or one named by file or URL."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _RECORD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 def newest(reports: Path, of_deployment: Callable[[str], bool], key: Key | None) -> tuple[Path, Examination] | None:
-    """The newest record of a deployment, by page and data together; None where there is none.
+    """The newest record of a deployment, from page and data together; None if there is none.
 
-    `of_deployment`: whether a deployment id is this one's. A record that cannot be read or does not hold up may be a
-    newer one of this deployment, and is taken too: it must not let an older GO stand. Raises Unreachable.
+    `of_deployment`: true for an id of this deployment. A record that is unreadable or altered may be a newer one of
+    this deployment, and counts too: otherwise an older GO would stand. Raises Unreachable.
     """
     found: list[tuple[Path, Examination]] = []
     for name in _names(reports):
-        if found and name[:16] != found[0][0].name[:16]:  # ids begin with their second
+        if found and name[:16] != found[0][0].name[:16]:  # ids begin with the time, to the second
             break
         seen = _of_folder(reports / name, key)
         if seen.was_altered or of_deployment(str(seen.record["deployment"]["id"])):
@@ -40,7 +40,7 @@ def newest(reports: Path, of_deployment: Callable[[str], bool], key: Key | None)
 
 
 def all_of(reports: Path, key: Key | None) -> list[tuple[Path, Examination]]:
-    """Newest first, those that cannot be read too. Raises Unreachable."""
+    """All records, newest first, including unreadable ones. Raises Unreachable."""
     return [(reports / name, _of_folder(reports / name, key)) for name in _names(reports)]
 
 
@@ -55,7 +55,7 @@ def _names(reports: Path) -> list[str]:
 
 
 def _of_folder(folder: Path, key: Key | None) -> Examination:
-    """One that was begun and could not be written is one that cannot be read."""
+    """Examines both forms. A record that was begun and not written counts as unreadable."""
     try:
         seen = check.examine(read_text(folder / HTML_NAME), key)
         also = check.examine(read_text(folder / JSON_NAME), key)
@@ -70,7 +70,7 @@ def _of_folder(folder: Path, key: Key | None) -> Examination:
 
 
 def named(where: str) -> str:
-    """The text of a record that somebody names. Raises Unreachable, without what may be a secret in a URL."""
+    """The text of the named record. Raises Unreachable, without the query of a URL, which may hold a secret."""
     answer = _fetched(where) if where.startswith(("http://", "https://")) else _read(where)
     if isinstance(answer, Unmeasured):
         raise Unreachable(str(answer), "name report.html or report.json by a path or a URL that can be read")
@@ -78,12 +78,12 @@ def named(where: str) -> str:
 
 
 def shown(where: str) -> str:
-    """A name for messages: what stands behind a URL's question mark is often a token."""
+    """A name for messages: without the query of a URL, which often holds a token."""
     return where.partition("?")[0] if "://" in where else where
 
 
 def beside(where: str, name: str) -> str:
-    """Another file of the same folder; what stands behind a URL's question mark opens it too."""
+    """Another file of the same folder; the query of a URL is kept, as it may grant access."""
     path, mark, query = where.partition("?") if "://" in where else (where, "", "")
     return f"{path.rpartition('/')[0]}/{name}{mark}{query}" if "/" in path else name
 

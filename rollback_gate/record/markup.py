@@ -1,4 +1,4 @@
-"""Text of a record inside other people's markup: one line; nothing in it is markup, a mention, a link or HTML. Pure."""
+"""Record text for other markup: one line, escaped, with no active markup, mention, link or HTML. Pure."""
 
 from __future__ import annotations
 

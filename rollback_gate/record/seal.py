@@ -1,6 +1,6 @@
-"""What makes a record hold up: its canonical form, its digests, and a signature where there is a key. Pure.
+"""The seal of a record: its canonical form, its digests, and a signature if there is a key. Pure.
 
-A digest shows accidents. Against somebody who writes a record of his own only the signature helps: it needs the key.
+A digest shows accidents. Only the signature, which needs the key, protects against a forged record.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rollback_gate.errors import WrongSetting
 
 KEY_VARIABLE = "ROLLBACK_GATE_SIGNING_KEY"
 _SHORTEST_KEY = 16
-_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # that turn text round
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # they reverse text
 _PICTURES: dict[int, int | str] = {
     **{n: 0x2400 + n for n in range(32) if chr(n) not in "\n\t"},
     0x7F: 0x2421,
@@ -35,7 +35,7 @@ _DIGEST_SLOT, _SIGNATURE_SLOT = re.compile(_SLOT.format("page-digest")), re.comp
 
 @dataclass(frozen=True)
 class Key:
-    """Shared by whoever writes records and whoever checks them. `name` tells keys apart and does not show the key."""
+    """A key shared by writers and checkers of records. `name` identifies the key without revealing it."""
 
     secret: str
 
@@ -44,17 +44,17 @@ class Key:
         return hashlib.sha256(b"rollback-gate key name\0" + self.secret.encode()).hexdigest()[:8]
 
     def sign(self, what: str, text: str) -> str:
-        """`what`: a signature of one kind of text is none of another."""
+        """`what`: the kind of text; a signature of one kind is invalid for another."""
         made = hmac.new(self.secret.encode(), f"{what}\0{text}".encode(), hashlib.sha256).hexdigest()
         return f"hmac-sha256:{self.name}:{made}"
 
 
 def key_of(environ: Mapping[str, str]) -> Key | None:
-    """None where there is none. Raises WrongSetting for one that can be guessed."""
+    """The signing key; None if there is none. Raises WrongSetting for a guessable one."""
     if KEY_VARIABLE not in environ:
         return None
     secret = environ[KEY_VARIABLE]
-    if len(secret) < _SHORTEST_KEY:  # an empty one too: a CI system gives that where it keeps a secret back
+    if len(secret) < _SHORTEST_KEY:  # an empty one too: a CI system withholds a secret that way
         raise WrongSetting(
             f"{KEY_VARIABLE} has {len(secret)} characters, fewer than {_SHORTEST_KEY}",
             "make one with: openssl rand -hex 32",
@@ -63,7 +63,7 @@ def key_of(environ: Mapping[str, str]) -> Key | None:
 
 
 def printable(value: Any) -> Any:
-    """Control characters as their pictures: neither a terminal nor a parser may act on what a log holds."""
+    """Replaces control characters with visible ones: neither a terminal nor a parser may interpret log text."""
     if isinstance(value, str):
         return value.translate(_PICTURES)
     if isinstance(value, dict):
@@ -72,7 +72,7 @@ def printable(value: Any) -> Any:
 
 
 def canonical(record: Mapping[str, Any]) -> str:
-    """The one text of a record: what report.json holds, and what its digest is taken of."""
+    """The canonical text of a record: the content of report.json, and the input of its digest."""
     text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -82,7 +82,7 @@ def digest(text: str) -> str:
 
 
 def signed(record: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
-    """With its signature, "" where there is no key."""
+    """The record with its signature, "" without a key."""
     bare = {name: value for name, value in record.items() if name != "signature"}
     return {**bare, "signature": key.sign("record", canonical(bare)) if key else ""}
 
@@ -107,7 +107,7 @@ def filled(page: str, key: Key | None) -> str:
 
 
 def page_digest_holds(page: str) -> bool:
-    """Over the whole page, its slots left empty. Raises ValueError for a page without them."""
+    """True if the digest is that of the whole page with empty slots. Raises ValueError for a page without slots."""
     return _slot(_DIGEST_SLOT, page) == digest(_blank(page))
 
 
@@ -116,13 +116,13 @@ def page_signature(page: str) -> str:
 
 
 def page_is_signed_by(page: str, key: Key) -> bool:
-    """Raises ValueError."""
+    """Raises ValueError for a page without slots."""
     made = key.sign("page", digest(_blank(page)))
     return hmac.compare_digest(_slot(_SIGNATURE_SLOT, page).encode(), made.encode())
 
 
 def without_slots(page: str) -> str:
-    """As it was rendered. Raises ValueError."""
+    """The page as rendered, with empty slots. Raises ValueError."""
     return _blank(page)
 
 

@@ -1,4 +1,4 @@
-"""Whether a record lets a deployment go ahead: GO, young enough, of this deployment, and still true. Pure."""
+"""Whether a record allows a deployment: GO, young enough, of this deployment, and still true. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rollback_gate.record.check import Examination
 
 VERIFY_AGAIN = "invoke verify"
 _CLOCK_STEPS_S = 60
-_AHEAD_S = 300.0  # clocks of two machines may differ a little
+_AHEAD_S = 300.0  # clocks of two machines may differ slightly
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a record does not let the deployment go ahead, and what to do next."""
+    """Why a record blocks the deployment, and what to do next."""
 
     says: str
     remedy: str
@@ -27,13 +27,13 @@ class Obstacle:
 
 
 def of_record(seen: Examination, project: str, profile: str, now: Instant, max_age_s: float) -> list[Obstacle]:
-    """All that the record itself tells. `now`: this machine's clock."""
+    """Obstacles in the record itself. `now`: this machine's clock."""
     if not seen.is_unaltered:
         says = "; ".join(f"{item.name}: {item.says}" for item in seen.problems)
         return [Obstacle(f"the record cannot be relied on: {says}", f"move it away, and {VERIFY_AGAIN}")]
     record = seen.record
     found = [*_of_another(record, project, profile), *_not_go(record)]
-    moment = Instant.parse(record.get("ended") or record["began"])  # one that was killed has no end
+    moment = Instant.parse(record.get("ended") or record["began"])  # a killed verify has no end
     if found and moment.seconds_since(now) > _CLOCK_STEPS_S:
         says = "it is dated in the future, so no newer one is asked: move its folder away"
         found = [replace(one, says=f"{one.says}; {says}") for one in found]
@@ -42,7 +42,7 @@ def of_record(seen: Examination, project: str, profile: str, now: Instant, max_a
 
 
 def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[Obstacle]:
-    """Deployment id: engine, project, profile; which engine it is, is asked of the engine."""
+    """Compares project and profile of the deployment id. The engine is compared with the live one elsewhere."""
     theirs, their_profile = [*str(record["deployment"]["id"]).rsplit("/", 2), "", ""][1:3]
     if (theirs, their_profile) == (project, profile):
         return []
@@ -65,14 +65,14 @@ def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
 
 
 def of_chain(not_newest: str, missing: Iterable[str]) -> list[Obstacle]:
-    """Of records that were taken away, or changed."""
+    """Obstacles from records that were removed or changed, or are newer."""
     found = [f"it is not the newest record: {not_newest}"] if not_newest else []
     found += [f"a record of this deployment was taken away or changed: {text}" for text in missing]
     return [Obstacle(text, VERIFY_AGAIN) for text in found]
 
 
 def too_old(what: str, at: Instant, now: Instant, max_age_s: float, remedy: str) -> list[Obstacle]:
-    """`what` was written at `at`; `remedy`: how to get a younger one."""
+    """`what` was written at `at`; `remedy`: how to get a newer one."""
     age_s = now.seconds_since(at)
     if age_s > max_age_s:
         return [Obstacle(f"{what} is {in_words(age_s)} old, more than {in_words(max_age_s)}", remedy)]
@@ -87,7 +87,7 @@ def too_old(what: str, at: Instant, now: Instant, max_age_s: float, remedy: str)
 
 
 _SHORT = 40
-# How the deployment is reached, who is told, and how long one waits for what may differ between machines.
+# Access to the deployment, notifications and wait times, which may differ between machines.
 _REACHING = (
     "format",
     "title",
@@ -114,12 +114,12 @@ _JUDGING = (
 
 
 def decides(key: str) -> bool:
-    """True if a setting can change a verdict. Whatever is not known to be harmless does."""
+    """True if a setting can change a verdict. Any setting not known to be harmless counts."""
     return key.startswith(_JUDGING) or not key.startswith(_REACHING)
 
 
 def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]) -> list[Obstacle]:
-    """Settings that decide the verdict, and are not those of this call: a GO by looser limits is none by these."""
+    """Settings that decide the verdict and differ from this call's: a GO under looser limits does not count here."""
     theirs, ours = (
         {str(row["key"]): str(row["value"]) for row in rows if decides(str(row["key"]))}
         for rows in (record["settings"], now)
@@ -137,7 +137,7 @@ def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]
 
 
 def _difference(key: str, theirs: str, ours: str) -> str:
-    """With its values where they are short: a whole table of patterns tells nobody anything."""
+    """Includes the values only if they are short: a whole table of patterns is unreadable."""
     return key if max(len(theirs), len(ours)) > _SHORT else f"{key} {theirs} (now {ours})"
 
 
@@ -148,7 +148,7 @@ def in_words(seconds: float) -> str:
 
 
 def judged(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
-    """The containers that were judged, as they were at the end of the checks, by service. Raises KeyError."""
+    """The judged containers by service, as they were at the end of the checks. Raises KeyError."""
     services: dict[str, list[Mapping[str, Any]]] = {}
     for reading in record["readings"]["replicas"]:
         services.setdefault(str(reading["service"]), []).append(reading["after"])
@@ -156,7 +156,7 @@ def judged(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def drift(record: Mapping[str, Any], running: Mapping[str, Iterable[Replica]]) -> list[str]:
-    """What runs now that was not judged so, in words; nothing where the record is still true of all containers."""
+    """How the running containers differ from the judged ones, in words; empty if the record is still true."""
     found = []
     for service, rows in judged(record).items():
         now = {replica.id: replica for replica in running.get(service, ())}
@@ -182,7 +182,7 @@ def _differences(row: Mapping[str, Any], replica: Replica | None) -> Iterable[st
 
 
 def changed_code(record: Mapping[str, Any], replica: Replica, now: CodeReading) -> list[str]:
-    """What a replica would find after a restart that was not there when it was judged, in words. Raises KeyError."""
+    """How the code a replica would load at its next start differs from the judged code, in words. Raises KeyError."""
     readings = record["readings"]["replicas"]
     then = next(reading["code"] for reading in readings if str(reading["after"]["id"]) == replica.id)
     digests = {file["path"]: file["digest"] for file in then["files"]}

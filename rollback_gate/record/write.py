@@ -1,4 +1,4 @@
-"""Writing a record: JSON first, then the page; both atomic, redacted, sealed, never over another record."""
+"""Writes a record: JSON first, then the page; both atomic, redacted, sealed, never over another record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MODE = 0o644
 
 
 def write_json(path: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
-    """The canonical form; returns what was written: redacted, and signed where there is a key. Raises OSError."""
+    """Writes the canonical form; returns what was written: redacted, and signed if there is a key. Raises OSError."""
     cleaned: dict[str, Any] = redactor.value(seal.printable(redactor.value(dict(record))))
     written = seal.signed(cleaned, key)
     write_text(path, seal.canonical(written), _MODE)
@@ -27,18 +27,18 @@ def write_json(path: Path, record: Mapping[str, Any], redactor: Redactor, key: K
 
 
 def read_text(path: Path) -> str:
-    """As it is, line ends too. Raises OSError, UnicodeDecodeError."""
+    """The text with its line ends unchanged. Raises OSError, UnicodeDecodeError."""
     return text_of(path)
 
 
 def write_page(
     folder: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None, around: str = ""
 ) -> dict[str, Any]:
-    """Both forms of a record; returns it as it was written. Raises OSError.
+    """Writes both forms of a record; returns it as written. Raises OSError.
 
-    `around`: a page that pytest-html made, with a place for ours; without it ours is a page of its own. Our own part is
-    made of cleaned data, and has to stay what that data makes of it: pytest's part is cleaned here. Raises ValueError
-    for one that has no place.
+    `around`: a page from pytest-html, with a place for our part; "" makes a page of our own. Our part is rendered from
+    redacted data and must match it, so only pytest's part is redacted here. Raises ValueError for a page without that
+    place.
     """
     head, _, tail = html.parts(around) if around else ("", "", "")
     written = write_json(folder / JSON_NAME, record, redactor, key)
@@ -52,11 +52,11 @@ def write_page(
 
 
 def write_beside(path: Path, text: str, redactor: Redactor) -> None:
-    """What else the suite has left, cleaned. Raises OSError."""
+    """Writes another file from the suite, redacted. Raises OSError."""
     write_text(path, redactor.text(text), _MODE)
 
 
 def read_json(folder: Path) -> dict[str, Any]:
-    """Raises OSError, ValueError."""
+    """The record in this folder. Raises OSError, ValueError."""
     record: dict[str, Any] = json.loads(read_text(folder / JSON_NAME))
     return record

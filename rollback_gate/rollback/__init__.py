@@ -1,4 +1,4 @@
 """The actor: plan, steps, journal, lock, quarantine.
 
-May know everything up to the evidence, and never the judge (checks).
+May import everything up to the evidence, but never the judge (checks).
 """

@@ -1,4 +1,4 @@
-"""What preflight looked at, and what it found: all problems are told at once."""
+"""Preflight checks and their outcomes: all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Item:
-    """One thing looked at. `outcome`: ok, warning or refused."""
+    """One preflight check. `outcome`: ok, warning or refused."""
 
     name: str
     outcome: str
@@ -26,13 +26,13 @@ class Checklist:
     items: list[Item] = field(default_factory=list)
 
     def ask(self, name: str, question: Callable[[], tuple[T, str]]) -> T | None:
-        """The answer; None, and a refused item, where it raises. What depends on it is then not asked."""
+        """The answer; None, and a refused item, if the question raises. Callers then skip what depends on it."""
         try:
             value, says = question()
         except RollbackGateError as error:
             self.items.append(Item(name, "refused", error.message, error.remedy))
             return None
-        except (OSError, ValueError, KeyError) as error:  # odd files, odd answers of the engine
+        except (OSError, ValueError, KeyError) as error:  # malformed files, unexpected engine answers
             self.items.append(Item(name, "refused", f"{type(error).__name__}: {error}"))
             return None
         self.items.append(Item(name, "ok", says))

@@ -1,4 +1,4 @@
-"""Carrying out a plan: each step is in the journal before it begins and after it ends."""
+"""Plan execution: each step is journaled before it begins and after it ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GO_ON = (
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants this, why, and which refusals were overridden by name. `earlier`: the run that is resumed."""
+    """Operator, reason, and the refusals overridden by name. `earlier`: the run being resumed or undone."""
 
     reason: str
     operator: str
@@ -39,10 +39,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Listener:
-    """`before`: told of each step before it begins; may say no, which stops the run there.
+    """`before`: called before each step; a false result stops the run there.
 
-    `again`: looks at the deployment anew, for the same goal: what is left to do when all steps are done.
-    `tell`: told of a step that takes long, again and again.
+    `again`: reads the deployment again for the same goal, to find what is left to do after all steps.
+    `tell`: called repeatedly during a long step.
     """
 
     before: Callable[[Step, int], bool]
@@ -51,13 +51,13 @@ class Listener:
 
 
 class _Stopped(Exception):
-    """By the operator, between two steps."""
+    """Stopped between two steps, by the operator or a signal."""
 
 
 def execute(plan: Plan, context: Context, request: Request, listener: Listener, stopping: Stopping) -> Interruption:
-    """All steps in order. Raises RollbackFailed, after journaling it, for whatever ends the run early.
+    """Run all steps in order. Raises RollbackFailed, after journaling it, if the run ends early.
 
-    Raises Refused when the operator stops it before anything was touched.
+    Raises Refused if it ends before anything was touched.
     """
     current = ""
     try:
@@ -78,9 +78,9 @@ def execute(plan: Plan, context: Context, request: Request, listener: Listener, 
 
 
 def _steps(plan: Plan, context: Context, listener: Listener) -> Iterator[Step]:
-    """The plan's, then once more what is left: a process may have written bytecode while its module was moved away.
+    """The plan's steps, then those still needed: a process may have written bytecode while its module was moved away.
 
-    Raises RollbackFailed when the goal is not reached then: no run is done because its steps are.
+    Raises RollbackFailed if the goal is still not reached: completed steps alone do not complete a run.
     """
     yield from plan.steps
     context.situation, left = listener.again()
@@ -113,7 +113,7 @@ def _finish(context: Context, began: Instant, consuming: tuple[str, ...]) -> Int
 
 
 def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tuple[str, ...]]:
-    """When the run began, by the engine's clock, and who consumed then: of the first attempt, where this is another."""
+    """Start of the run (engine clock) and ids of the containers consuming then; for a resume, the first attempt's."""
     journal, goal = context.run.journal, context.situation.goal
     steps_to_come = [step.id for step in plan.steps]
     if request.earlier is not None:
@@ -141,7 +141,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
 
 
 def _facts(context: Context, request: Request) -> dict[str, object]:
-    """All that a resume and an undo need (goals.py), and what people want to know of the run."""
+    """What a resume or an undo needs (goals.py), plus details for readers."""
     situation, goal = context.situation, context.situation.goal
     return {
         "run": context.run.id,
@@ -194,16 +194,16 @@ def _one(step: Step, context: Context, stopping: Stopping) -> None:
     except BaseException as error:
         stopping.allow(False)
         outcome = "stopped" if isinstance(error, Interrupted) else "failed"
-        with suppress(OSError):  # a full disk must not hide the failure behind one of the journal's own
+        with suppress(OSError):  # a full disk must not mask the failure with a journal error
             journal.write("step.end", step=step.id, outcome=outcome, detail=_says(error))
         raise
     journal.write("step.end", step=step.id, outcome="done", detail=detail, **made)
     if step.kind in (Kind.WAIT_CONSUMING, Kind.WAIT_RUNNING):
-        _journal_started(context)  # at once: what restarts by itself after this is a finding
+        _journal_started(context)  # at once: any later restart is a finding
 
 
 def _made(step: Step, context: Context) -> dict[str, Any]:
-    """What a build made, by image name: with the step's end, so that neither is known without the other."""
+    """Ids of the built images, by name: part of the step's end entry, so that both are written or neither."""
     if step.kind is not Kind.BUILD:
         return {}
     found = {name: context.engine.image_id(name) for name in context.situation.images}
@@ -233,7 +233,7 @@ def _failure(current: str, error: BaseException, context: Context) -> RollbackGa
 
 
 def _has_changed(context: Context) -> bool:
-    """A journal that cannot be read any more proves nothing: then something may have been touched."""
+    """True if a step began, or if the journal is unreadable: something may then have been touched."""
     try:
         return context.run.account().changed
     except (OSError, RollbackGateError):
@@ -247,7 +247,7 @@ def _says(error: BaseException) -> str:
 
 
 def _journal_started(context: Context, is_over: bool = False) -> None:
-    """The boundary of each replica, once: the start of the process that this run made, or found young enough."""
+    """Journal each replica's boundary once: the start of the process that this run made or found recent enough."""
     if context.situation.goal.direction is Direction.UNDO:
         return
     for replica in context.deployed.carriers():
@@ -265,7 +265,7 @@ def _journal_started(context: Context, is_over: bool = False) -> None:
 
 
 def _is_settled(replica: Replica, context: Context) -> bool:
-    """A step has waited for it; or it reads the queue, and no step will touch it. Others may all be restarted yet."""
+    """True if a step waited for it, or its service consumes and no step will touch it. Others may yet be restarted."""
     if replica.id in context.consuming_at or replica.id in context.up:
         return True
     to_come = context.stopped | {stale.id for stale in context.situation.stale}
@@ -273,7 +273,7 @@ def _is_settled(replica: Replica, context: Context) -> bool:
 
 
 def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
-    """From those that consumed when the run began, whichever attempt stopped them, and all that consume now."""
+    """Based on those that consumed when the run began, whichever attempt stopped them, and those consuming now."""
     situation, engine = context.situation, context.engine
     now = context.deployed.consumers()
     steps.note_consuming(now, context)
@@ -289,7 +289,7 @@ def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> In
 
 
 def _own_ends(replicas: Iterable[Replica], began: Instant) -> dict[str, Instant]:
-    """When the process before a container's present one ended, for those that an earlier attempt restarted."""
+    """End of each container's previous process, for those that an earlier attempt restarted."""
     return {r.id: r.finished_at for r in replicas if r.finished_at is not None and r.finished_at > began}
 
 

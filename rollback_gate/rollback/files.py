@@ -1,4 +1,4 @@
-"""Changing files so that a power cut leaves the old or the new one, never half of either."""
+"""Atomic file changes: a power cut leaves the old or the new file, never a partial one."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def digest(path: Path) -> str:
 def replace_file(
     path: Path, data: bytes, like: Path | None = None, exactly: bool = False, is_executable: bool | None = None
 ) -> None:
-    """Write `data` in place of `path`. Raises OSError; then `path` is untouched.
+    """Replace `path` with `data`. Raises OSError: `path` is then untouched, unless only its folder's sync failed.
 
-    It keeps its owner, mode, access list and extended attributes; where nothing is there it gets those of `like`, else
-    of a file beside it, whatever the umask. `exactly`: it gets those of `like` and its times, as a copy of it.
-    `is_executable`: of a file that is not there yet, whoever may read it; None: as its model.
+    An existing file keeps its owner, mode, access list and extended attributes; a new one gets those of `like`, else
+    of a file beside it, regardless of the umask. `exactly`: take those of `like` and its times, as a copy of it.
+    `is_executable`: for a new file, whether all who may read it may execute it; None: as its model.
     """
     made = temporary(path)
     try:
         model = like if exactly else _model(path, like)
-        with _new(made, 0o666) as file:  # less the umask, where there is no model
+        with _new(made, 0o666) as file:  # minus the umask if there is no model
             file.write(data)
-            file.flush()  # what is written later would set the time anew
+            file.flush()  # a later write would reset the times
             if model is not None:
-                is_own = exactly or model == path  # a stranger's owner is taken over where that is allowed
+                is_own = exactly or model == path  # another file's owner is copied only if permitted
                 with contextlib.nullcontext() if is_own else contextlib.suppress(PermissionError):
                     _dress(file.fileno(), model, exactly)
             if is_executable is not None and model != path:
@@ -51,14 +51,14 @@ def replace_file(
 
 
 def _model(path: Path, like: Path | None) -> Path | None:
-    """What is in place, else what the content is from, else a file beside it: of its kind, and none that is hidden."""
+    """The existing file, else `like`, else a file beside it: no link, not hidden, the same suffix preferred."""
     found = sorted(path.parent.glob("[!.]*"), key=lambda one: (one.suffix != path.suffix, one.name))
     beside = (one for one in found if not one.is_symlink())
     return next((one for one in (path, like, *beside) if one and one.is_file()), None)
 
 
 def _dress(descriptor: int, model: Path, with_times: bool) -> None:
-    """The owner before the mode, which a change of owner may cut, and the access list after it, which it would cut."""
+    """Set the owner before the mode, which chown may reduce, and the access list last, which chmod would reduce."""
     was, now = model.stat(), os.fstat(descriptor)
     if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
         os.fchown(descriptor, was.st_uid, was.st_gid)
@@ -67,14 +67,14 @@ def _dress(descriptor: int, model: Path, with_times: bool) -> None:
         try:
             os.setxattr(descriptor, name, os.getxattr(model, name))
         except OSError as error:
-            if error.errno != errno.ENOTSUP:  # a file system that has none: the content counts
+            if error.errno != errno.ENOTSUP:  # the file system has none; the content matters
                 raise
     if with_times:
         os.utime(descriptor, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
 def _attributes(path: Path) -> list[str]:
-    """Those that a file's owner may set, where its file system has any."""
+    """Extended attributes that a file's owner may set; empty if the file system has none."""
     try:
         names = os.listxattr(path)
     except OSError as error:
@@ -93,23 +93,23 @@ def sweep(path: Path) -> None:
 
 
 def sweep_below(folder: Path) -> None:
-    """The same for everything below a folder that is ours. Raises OSError."""
+    """The same for everything below a folder of our own. Raises OSError."""
     for left in sorted(folder.rglob(f".*{_SUFFIX}")):
         remove(left)
 
 
 def temporary(path: Path) -> Path:
-    """A name that nobody can know before, and have put a link there; as short for a long name as for any other."""
+    """An unpredictable name, so that no link can be planted there; its length does not depend on the path's."""
     return path.with_name(f".{mark(path)}.{secrets.token_hex(8)}{_SUFFIX}")
 
 
 def mark(path: Path) -> str:
-    """Stands for the name of a path in names beside it."""
+    """Short digest of a path's name, for names beside it."""
     return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
 
 
 def _new(path: Path, mode: int = 0o600) -> IO[bytes]:
-    """A new file, whatever is there. Raises OSError."""
+    """Create a file; never open an existing one. Raises OSError."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb")
 
 
@@ -129,7 +129,7 @@ def write_text(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """A rename is only on disk when its folder is."""
+    """A rename is on disk only once its folder is synced."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

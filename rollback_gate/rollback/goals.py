@@ -1,4 +1,4 @@
-"""Where a goal comes from: what the operator asked for, or a run that is resumed or undone."""
+"""Goals: from the operator's request, or from a run being resumed or undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollback_gate.rollback.store import Run, RunAccount
 
 
 def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
-    """A new run's. Raises Refused where there is no old code."""
+    """The goal of a new run. Raises Refused if there is no old code."""
     goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile))
     if strategy is Strategy.IMAGE:
         return _from_image(sources, goal, containers)
@@ -30,7 +30,7 @@ def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Re
 
 
 def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:
-    """Raises Refused for a rebuild of a service that has nothing to build."""
+    """Raises Refused for a rebuild of a service that is not built."""
     if mode.name is ModeName.REBUILD and strategy is not Strategy.BUILD:
         raise Refused(
             f"the service cannot be built: its code comes by {strategy.value}",
@@ -39,7 +39,7 @@ def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:
 
 
 def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
-    """Back to a retained image: which one is decided by its content (DESIGN: strategy `image`)."""
+    """The goal is a retained image, chosen by its content (DESIGN: strategy `image`)."""
     if sources.choice.kind not in ("", "image"):
         raise Refused(
             "the service's code is in its image, which is not built here: a file cannot be restored",
@@ -53,13 +53,13 @@ def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -
 
 
 def _old_or(sources: Sources, name: str, image_id: str) -> str:
-    """A name that means old code already keeps its image: replicas may differ in theirs."""
+    """A name that already points to old code keeps its image: replicas may use different ones."""
     mine = sources.engine.image_id(name)
     return mine if mine is not None and sources.is_old(mine) else image_id
 
 
 def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
-    """The goal that a run had, from what it kept: the backup may be gone by now. Raises Refused."""
+    """The goal of an earlier run, from its own copies: the backup may be gone by now. Raises Refused."""
     began = account.began
     sources = tuple(
         Source(
@@ -78,16 +78,16 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
         sources,
         tuple(began["remove"]),
         images=began["goal_images"],
-        built=account.built if account.outcome != "failed" else {},  # what made it fail may have been mended since
+        built=account.built if account.outcome != "failed" else {},  # the cause may have been fixed since
         since=Instant.parse(began["engine_time"]),
     )
     return goal, f"as run {run.id} found it"
 
 
 def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
-    """The change as it was before the run: files and modules out of the quarantine, images that were kept.
+    """The change as it was before the run: files and modules from the quarantine, and the kept images.
 
-    Raises Refused where something of it is neither in place nor in the quarantine, or is not what the run moved there.
+    Raises Refused if a part of it is neither in place nor in the quarantine, or is not what the run moved there.
     """
     before: Mapping[str, str | None] = account.began["before"]
     moved = [path for targets in account.done(Kind.QUARANTINE) for path in targets]
@@ -111,7 +111,7 @@ def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
 
 
 def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable[str]) -> None:
-    """Bytecode is nobody's work: Python makes it again."""
+    """Ignores bytecode: Python regenerates it."""
     files_lost = (
         path
         for path, digest in account.began["before"].items()
@@ -126,9 +126,9 @@ def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable
 
 
 def tidy(run: Run, account: RunAccount, directory: Path) -> None:
-    """Before anybody looks what is to do: what a killed attempt left half made goes, what it left aside comes back.
+    """Before preflight, remove what a killed attempt left half made, and move back what it had set aside.
 
-    Raises Refused where that cannot be done.
+    Raises Refused if that fails.
     """
     try:
         _tidied(run, account, directory)
@@ -152,9 +152,9 @@ def _tidied(run: Run, account: RunAccount, directory: Path) -> None:
 
 
 def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[str, str | None]) -> list[str]:
-    """Paths and image names that hold neither what the run left there nor what was there before it.
+    """Paths and image names that hold neither the run's result nor what was there before it.
 
-    `now`: what the names of the run's images mean. Raises OSError.
+    `now`: present image ids of the run's image names. Raises OSError.
     """
     changed = []
     for path, restored in account.source_digests.items():
@@ -171,22 +171,22 @@ def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[s
 
 
 def _are_of_one_move(place: Path, kept: Path) -> bool:
-    """One holds all of the other: a move across devices was killed while it removed what it had copied."""
+    """True if one contains the other: a move across devices was killed while it removed what it had copied."""
     return moving.is_contained(kept, place) or moving.is_contained(place, kept)
 
 
 def _changed_images(account: RunAccount, now: Mapping[str, str | None]) -> list[str]:
-    """Names that mean neither what they did before the run nor what the run made of them."""
+    """Image names that point neither to their image from before the run nor to one of the run's."""
     began = account.began
     was_building = any(step["kind"] == Kind.BUILD and step["outcome"] != "done" for step in account.steps)
-    if began["strategy"] == Strategy.BIND or was_building:  # it may have been killed with the image just made
+    if began["strategy"] == Strategy.BIND or was_building:  # it may have been killed just after making the image
         return []
     own = [*account.ever_built, *began["goal_images"].values(), *began["images"].values()]
     return [f"image {name}" for name, image_id in now.items() if image_id is not None and image_id not in own]
 
 
 def _holds_code(path: Path) -> bool:
-    """Bytecode that a process wrote at the last moment is nobody's work."""
+    """True if it holds more than bytecode, which a process may have written at the last moment."""
     return path.suffix != ".pyc" if path.is_file() else any(p.suffix != ".pyc" and p.is_file() for p in path.rglob("*"))
 
 
@@ -207,7 +207,7 @@ def _read(path: Path) -> bytes:
 
 
 def keep(run: Run, sources: Iterable[Source]) -> None:
-    """Before the run begins: a resume must not depend on where a source came from. Raises OSError."""
+    """Copy the sources before the run begins: a resume must not depend on their origin. Raises OSError."""
     for source in sources:
         path = run.sources / source.path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

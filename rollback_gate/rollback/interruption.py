@@ -1,4 +1,4 @@
-"""How long nobody consumed (DESIGN: the words). Pure, from Docker's own timestamps."""
+"""How long no replica consumed (DESIGN: the words). Pure, from Docker's own timestamps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAILS = "Traceback (most recent call last)"
 
 @dataclass(frozen=True)
 class Interruption:
-    """`seconds` is None where nobody consumed before; `says` then tells since when, as far as the logs show."""
+    """`seconds` is None if no replica consumed before, or if not measured; `says` then holds what the logs show."""
 
     seconds: float | None
     says: str
@@ -25,7 +25,7 @@ class Interruption:
 
 @dataclass
 class LastConsumed:
-    """Fed a container's whole log: since when its process has not consumed any more."""
+    """Finds in a container's whole log when its process stopped consuming."""
 
     forms: Logs
     replica: Replica
@@ -41,7 +41,7 @@ class LastConsumed:
         return self.forms.consuming, self.forms.picked_up, self.forms.completed
 
     def feed_block(self, block: bytes) -> None:
-        """Whole lines. Those that tell nothing are not looked at."""
+        """Takes whole lines; skips those that hold no relevant text."""
         texts = [text for text in self._texts if text in block]
         if not texts and self._texts:
             return
@@ -61,7 +61,7 @@ class LastConsumed:
 
     @property
     def since(self) -> Instant:
-        """The first failing start after it last consumed, or its end; if it never did, its container's creation."""
+        """The first traceback after it last consumed, else its end; if it never consumed, its container's creation."""
         if not self._consumed:
             return self.replica.created_at
         return self._ended_at or self.replica.finished_at or self.replica.created_at
@@ -70,10 +70,10 @@ class LastConsumed:
 def measure(
     deaths: Sequence[Instant | None], consumed_on: bool, nobody_since: Instant | None, began: Iterable[Instant]
 ) -> Interruption:
-    """From the last of those that consumed to the first of those that consume now.
+    """From the end of the last consuming replica to the first that consumes now.
 
-    `deaths`: of each replica that consumed and was stopped by the run; None where the engine has no event of it.
-    `consumed_on`: some replica consumed before and was not stopped. `began`: since when each consumes that does now.
+    `deaths`: end of each consuming replica that the run stopped; None if the engine has no event of it.
+    `consumed_on`: a consuming replica was not stopped. `began`: since when each replica that consumes now does so.
     """
     starts = sorted(began)
     if consumed_on:

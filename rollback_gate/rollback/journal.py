@@ -26,9 +26,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Journal:
-    """`now` gives this machine's time: entries are ordered by their place in the file, not by it.
+    """`now`: this machine's clock; entries are ordered by their position in the file, not by time.
 
-    `clean` takes the secrets out of what is written. `trusted`: uids of owners that are believed; None: all.
+    `clean`: removes secrets from what is written. `trusted`: uids whose files are accepted; None: all.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Journal:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             left = (_mended(self.path) + line + "\n").encode()
-            while left:  # a disk that fills up takes a part of it without an error
+            while left:  # a disk that fills up may take only a part, without an error
                 left = left[os.write(descriptor, left) :]
             os.fsync(descriptor)
         finally:
@@ -52,7 +52,7 @@ class Journal:
             sync_folder(self.path.parent)
 
     def entries(self) -> tuple[Entry, ...]:
-        """All of it. A torn last line (killed while writing) is left out. Raises RollbackGateError for other damage."""
+        """All entries, without torn lines (killed while writing). Raises RollbackGateError for other damage."""
         return parse(text_of(self.path, owners=self.trusted) if self.path.exists() else "", str(self.path))
 
 
@@ -82,13 +82,13 @@ def parse(text: str, name: str) -> tuple[Entry, ...]:
 
 
 def _is_torn(lines: list[str], number: int) -> bool:
-    """The last line, or one that a later run went on behind: `_mended` puts a mark of its own after it."""
+    """True for the last line, or one that a later run closed: `_mended` marks the line after it."""
     following = lines[number] if number < len(lines) else ""
     return not any(line.strip() for line in lines[number:]) or following.startswith(" ")
 
 
 def _mended(path: Path) -> str:
-    """What must stand before the next entry: a torn line is closed, and the next line begins with a blank."""
+    """Prefix of the next entry: after a torn line, a line end and a blank as a mark; else ""."""
     size = path.stat().st_size if path.exists() else 0
     if not size:
         return ""

@@ -1,8 +1,8 @@
-"""One run at a time per deployment: the kernel locks the project directory, so a dead holder's lock is gone with it.
+"""One run at a time per deployment: a kernel lock on the project directory, released when its holder dies.
 
-The directory is the same for every user of the machine, and nothing has to be written into it. Who holds the lock is
-noted beside it for the message; the note decides nothing. A command that a run started (a build) keeps the lock too:
-where only the run itself was killed, nobody else begins while that command still works.
+The directory is the same for every user of the machine, and nothing has to be written into it. A separate note names
+the holder, for messages only. A command that a run started (a build) keeps the lock too: if only the run itself was
+killed, no other run begins until that command ends.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _UNKNOWN = "its holder has not left a name that this user can read"
 
 @dataclass
 class Held:
-    """A lock that is held. `descriptor`: keeps it, in every process that has it open."""
+    """A lock that is held. `descriptor` keeps it, in every process that has it open."""
 
     descriptor: int
     _note: Path
     _holder: dict[str, object] = field(default_factory=dict)
 
     def name_run(self, run_id: str) -> None:
-        """From now on the holder's note says which run this is."""
+        """Add the run's id to the holder's note."""
         self._holder["run"] = run_id
         _leave_name(self._note, self._holder)
 
@@ -93,7 +93,7 @@ def boot_id() -> str:
 
 
 def holder(note: Path) -> dict[str, Any]:
-    """What the holder left; empty where it left nothing that this user can read. Decides nothing."""
+    """The holder's note; empty if there is none that this user can read. For messages only."""
     try:
         left = json.loads(text_of(note))
         return left if isinstance(left, dict) else {}
@@ -114,7 +114,7 @@ def in_words(left: dict[str, Any]) -> str:
 def holding_processes(directory: Path) -> dict[int, int]:
     """Processes of this machine that keep the lock, as far as this user may see them: by pid, the pid that took it.
 
-    That is another one for a command that a run has started, also when the run is dead.
+    The two differ for a command that a run started, even after that run has died.
     """
     wanted = directory.resolve()
     found = {int(p.name): _taken_by(p, wanted) for p in Path("/proc").iterdir() if p.name.isdigit()}
@@ -122,32 +122,32 @@ def holding_processes(directory: Path) -> dict[int, int]:
 
 
 def _taken_by(process: Path, directory: Path) -> int:
-    """Who took the lock that this process keeps; 0 for none."""
+    """Pid that took the lock which this process keeps; 0 for none."""
     try:
         for link in (process / "fd").iterdir():
             if link.readlink() == directory:
                 locks = _FLOCK.search((process / "fdinfo" / link.name).read_text())
                 if locks:
                     return int(locks[1])
-    except OSError:  # it has ended meanwhile, or is another user's
+    except OSError:  # the process has ended, or belongs to another user
         return 0
     return 0
 
 
 def _is_alive(left: dict[str, Any]) -> bool:
-    """On another machine, or before a reboot, that cannot be told: then nothing is said."""
+    """True also if it cannot be known: the holder is on another machine, or from before a reboot."""
     if left["host"] != socket.gethostname() or left["boot_id"] != boot_id():
         return True
     return Path(f"/proc/{int(left['pid'])}").exists()
 
 
 def _leave_name(note: Path, left: dict[str, object]) -> None:
-    """For the message only: where it cannot be written, the lock still holds.
+    """Write the note, for messages only: if that fails, the lock still holds.
 
-    The folder is everybody's: a link that somebody put there is not followed.
+    Any user may write to the folder, so links there are not followed.
     """
     with suppress(OSError):
         descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         with os.fdopen(descriptor, "w") as file:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe that somebody put there would be waited for
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe planted there would block
                 file.write(json.dumps(left))

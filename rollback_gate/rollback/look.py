@@ -1,4 +1,4 @@
-"""What still has to be done for a goal, found from files and containers: never from what a run says it did."""
+"""What is left to do for a goal, read from files and containers, never from a run's own account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _APART_NS = 10**9
 
 @dataclass(frozen=True)
 class Look:
-    """`goal`: what must hold in the end. `quarantine`: of the run, for what an undo puts back."""
+    """`goal`: what must hold in the end. `quarantine`: the run's, from which an undo restores; None without a run."""
 
     profile: Profile
     engine: Engine
@@ -98,7 +98,7 @@ class Look:
     # --- images
 
     def _own_images(self, services: Mapping[str, ComposeService], everyone: Iterable[Replica]) -> frozenset[str]:
-        """Names of images that this run builds or gives back: a new container of any other one could be anything."""
+        """Image names that this run builds or retags: a new container of any other image could run anything."""
         if self.strategy is Strategy.BIND:
             return frozenset()
         builds = self.strategy is Strategy.BUILD
@@ -108,23 +108,23 @@ class Look:
     def _to_be_built(
         self, compose: Compose, services: Mapping[str, ComposeService], found: Mapping[str, tuple[Replica, ...]]
     ) -> dict[str, str]:
-        """By name, the images of services that have no container: a build moves those names too."""
+        """Image ids by name, for services that have no container: a build moves those names too."""
         idle = (name for name, rows in found.items() if not rows and name in services and services[name].builds)
         names = [compose.image_of(services[name]) for name in idle if self.strategy is Strategy.BUILD]
         images = {name: self.engine.image_id(name) for name in names}
         return {name: image_id for name, image_id in images.items() if image_id}
 
     def _needs_build(self, restores: bool, replicas: list[Replica]) -> bool:
-        """By what the images' names mean: a container may have been patched. An undo goes back to what was kept."""
+        """Decided by what the image names point to: a container may have been patched. An undo uses the kept images."""
         if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO:
             return False
         built = self.goal.built
         if built and not restores and all(self.engine.image_id(name) == image_id for name, image_id in built.items()):
-            return False  # by this run, of the tree as it is
+            return False  # this run built it from the present tree
         return self.goal.rebuild or restores or self._some_image_is_wrong(replicas)
 
     def _some_image_is_wrong(self, replicas: list[Replica]) -> bool:
-        """Whether a new container in the place of one of these would have other code than the goal's."""
+        """True if a new container in place of one of these would have other code than the goal's."""
         found = Outside(self.profile, self.engine).after_a_recreate(replicas)
         return any(self._is_wrong(replica, found[replica.id]) for replica in replicas)
 
@@ -139,18 +139,18 @@ class Look:
     # --- containers
 
     def _is_idle(self, replica: Replica, consuming: tuple[str, ...]) -> bool:
-        """Not at work, where it should be; a change that never came up has only to be started."""
+        """True if it does not work but should; a change that never came up only has to be started."""
         if self.goal.consumes and replica.service == self.profile.consumer:
             return replica.id not in consuming
         return not (replica.is_running or (replica.restarting and not self.goal.consumes))
 
     def _is_stale(self, replica: Replica, ours: frozenset[str]) -> bool:
-        """Whether this container has other code than the goal's, or started before what it mounts was last touched."""
+        """True if this container has other code than the goal's, or started before its mounts were last touched."""
         if self.goal.direction is Direction.UNDO and self.strategy is not Strategy.BIND:
-            must = replica.service == self.profile.consumer  # of others there may have been none when the run began
+            must = replica.service == self.profile.consumer  # others may have had no container when the run began
             return self.goal.images.get(replica.image_name, "" if must else replica.image_id) != replica.image_id
         if replica.image_name in ours and self.engine.image_id(replica.image_name) != replica.image_id:
-            return True  # made from an image that its name means no more
+            return True  # its image's name now points to another image
         places = self.places(replica)
         if any(place.is_wrong and self._reaches(place, ours) for place in places):
             return True
@@ -158,7 +158,7 @@ class Look:
         return bool(mounted) and (self._is_of_before(replica) or any(self._is_older(replica, p) for p in mounted))
 
     def _is_of_before(self, replica: Replica) -> bool:
-        """It started before the run that is resumed, which has touched what containers read."""
+        """True if it started before the run being resumed, and that run has touched what containers read."""
         since, started = self.goal.since, replica.started_at
         return since is not None and started is not None and started < since and self._has_touched()
 
@@ -167,20 +167,20 @@ class Look:
         return self.quarantine is not None and any(moving.is_there(self.quarantine / path) for path in read)
 
     def out_of_reach(self, situation: Situation) -> list[Place]:
-        """Where a replica holds the change, and no step would mend it."""
+        """Places where a replica holds the change and no step would fix it."""
         if self.goal.direction is Direction.UNDO:
             return []
         places = [place for replica in situation.everyone for place in self.places(replica)]
         return [p for p in places if p.is_wrong and not p.is_old and not self._reaches(p, situation.own_images)]
 
     def _reaches(self, place: Place, ours: frozenset[str]) -> bool:
-        """A mounted tree is restored, unless code comes by an image; an image is built or given back if it is ours."""
+        """True for a mounted tree, unless the strategy is `image`, and for an image that this run builds or retags."""
         if place.reach is Reach.TREE:
             return self.strategy is not Strategy.IMAGE
         return place.reach is Reach.IMAGE and place.replica.image_name in ours
 
     def places(self, replica: Replica) -> list[Place]:
-        """Every item of the goal as this replica has it. What belongs to the tests and documents is in no container."""
+        """Every item of the goal as this replica has it. Tests and documentation are in no container."""
         of_change = set(self.profile.removed())
         found = [self._of_file(replica, source) for source in self.goal.sources]
         gone = [path for path in self.goal.remove if path in of_change]
@@ -190,7 +190,7 @@ class Look:
 
     def _of_file(self, replica: Replica, source: Source) -> Place:
         data = file_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
-        if data is None:  # where documents are processed it has to be; any other service without it does not run it
+        if data is None:  # required in the consumer; another service without it does not run it
             return self._place(replica, source.path, is_wrong=replica.service == self.profile.consumer)
         is_old = classify(data, self.profile.file(source.path))[0] is Content.OLD
         return self._place(replica, source.path, is_wrong=data != source.data, is_old=is_old)
@@ -203,7 +203,7 @@ class Look:
         return Place(replica, path, Reach.by(mount), mount, is_wrong, is_old)
 
     def _is_older(self, replica: Replica, relative: str) -> bool:
-        """Than the last touch of the path, or than the last move of a folder on the way to it."""
+        """True if it started before the last touch of the path, or the last move of a folder above it."""
         path = self.directory / relative
         if replica.started_at is None or not moving.is_there(path):
             return False
@@ -213,18 +213,18 @@ class Look:
     def _consumes(self, replica: Replica) -> bool:
         if not replica.is_running or replica.started_at is None:
             return False
-        # Of a rotated log the first lines are gone: work that it logged proves the same.
+        # A rotated log has lost its first lines: logged work proves the same.
         forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
         since = replica.logs_since or replica.started_at
         try:
             with contextlib.closing(logs.since(self.engine, replica, since)) as blocks:
                 return any(_shows(block, forms, since) for block in blocks)
         except Unreadable:
-            return True  # that it runs is all there is to see
+            return True  # without a log, only its state can be seen
 
 
 def _shows(block: bytes, forms: Iterable[re.Pattern[str]], since: Instant) -> bool:
-    """Whether a line of these, since then, has one of the forms."""
+    """True if a line of the block, at or after `since`, has one of the forms."""
     parts = (split_timestamp(line.decode(errors="replace")) for line in block.split(b"\n"))
     return any(part[0] >= since and any(form.search(part[1]) for form in forms) for part in parts if part)
 
@@ -239,20 +239,20 @@ def touched_at(path: Path) -> Instant:
 
 
 def moved_at(folder: Path) -> Instant:
-    """When a folder itself was last moved, which leaves the time of its content; 0 where nothing tells that."""
+    """When a folder itself was last moved, which changes ctime but not mtime; 0 if they differ by 1 s or less."""
     status = folder.lstat()
     return Instant(status.st_ctime_ns if status.st_ctime_ns - status.st_mtime_ns > _APART_NS else 0)
 
 
 def with_bytecode(directory: Path, relative: str) -> list[str]:
-    """What exists of a removed path: itself, and the bytecode that Python keeps beside a module."""
+    """What exists of a removed path: itself, and the bytecode that Python keeps for a module."""
     path = directory / relative
     bytecode = sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
     return [str(p.relative_to(directory)) for p in (path, *bytecode) if moving.is_there(p)]
 
 
 def _images(replicas: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:
-    """By name, what these run; where they differ, what the misbehaving ones do: an undo brings that back."""
+    """Image ids by name; if replicas differ, that of a stale one: an undo restores it."""
     rows = list(replicas)
     found = {replica.image_name: replica.image_id for replica in rows}
     return {**found, **{replica.image_name: replica.image_id for replica in reversed(rows) if replica in stale}}

@@ -1,4 +1,4 @@
-"""Moving files and folders so that nothing is lost: by a kill, across devices, or while somebody writes there."""
+"""Moving files and folders without loss: on a kill, across devices, or while another process writes there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _IN_WORK = "copy"
 def move(source: Path, target: Path) -> None:
     """Move a file or folder, across devices by copy and fsync. Raises OSError.
 
-    May be called again after it was killed anywhere: a source whose all is in the target already is only removed.
-    Raises FileExistsError when the target holds something else. Pipes and sockets have no content, and are left out.
+    Safe to repeat after a kill at any point: a source that the target already contains is only removed.
+    Raises FileExistsError if the target holds something else. Pipes, sockets and devices are left out: no content.
     """
     settle(source, target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _by_copy(source: Path, target: Path) -> None:
-    """Out of the way first: who writes there by its name writes elsewhere from then on; who has it open is noticed."""
+    """Rename the source first: later writes by name then go elsewhere, and writes to open files are detected."""
     if below := mounted_below(source):
         raise OSError(errno.EBUSY, "a file system is mounted there: unmount it first", str(below))
     aside = _aside(source)
@@ -59,7 +59,7 @@ def _by_copy(source: Path, target: Path) -> None:
 
 
 def mounted_below(path: Path) -> Path | None:
-    """What is mounted at this path or below it; None for nothing. Raises OSError."""
+    """First mount point at or below this path; None if there is none. Raises OSError."""
     place = path.resolve()
     fields = (line.split() for line in os.fsdecode(_MOUNTS.read_bytes()).splitlines())
     targets = (Path(_unescaped(row[_MOUNTED_AT])) for row in fields if len(row) > _MOUNTED_AT)
@@ -67,12 +67,12 @@ def mounted_below(path: Path) -> Path | None:
 
 
 def _unescaped(text: str) -> str:
-    """As the kernel writes a path: blanks, line ends and backslashes are octal numbers."""
+    """Decode a path as the kernel writes it: blanks, line ends and backslashes are octal numbers."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def _copy_whole(source: Path, target: Path) -> None:
-    """On disk, compared, and then under its name. Raises OSError where somebody goes on writing to the source."""
+    """Copy to disk, compare, then rename into place. Raises OSError if the source is still being written to."""
     files.sweep(target)
     for _ in range(_ATTEMPTS):
         with _workplace(target) as (descriptor, copy):
@@ -85,7 +85,7 @@ def _copy_whole(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _workplace(target: Path) -> Iterator[tuple[int, Path]]:
-    """A new folder beside the target that nobody else may enter; by its descriptor, so that nobody can replace it.
+    """A new private folder beside the target, used by its descriptor so that it cannot be replaced.
 
     Raises OSError.
     """
@@ -98,7 +98,7 @@ def _workplace(target: Path) -> Iterator[tuple[int, Path]]:
         yield descriptor, Path(f"/proc/self/fd/{descriptor}/{_IN_WORK}")
     finally:
         os.close(descriptor)
-        with contextlib.suppress(FileNotFoundError):  # somebody has taken it away: it holds nothing that is missed
+        with contextlib.suppress(FileNotFoundError):  # already removed by another process: nothing is lost
             files.remove(place)
 
 
@@ -126,7 +126,7 @@ def _copy(source: Path, copy: Path) -> None:
 
 
 def _dress(path: Path, status: os.stat_result) -> None:
-    """Owner before mode, which a change of owner may cut. Who is not root owns what they copy."""
+    """Set the owner before the mode, which chown may reduce. A user who is not root owns the copy."""
     with contextlib.suppress(PermissionError) if os.geteuid() else contextlib.nullcontext():
         os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
@@ -138,15 +138,15 @@ def _without_content(folder: str, names: list[str]) -> list[str]:
 
 
 def _has_no_content(path: Path) -> bool:
-    """A pipe, a socket, a device."""
+    """True for a pipe, a socket or a device."""
     mode = path.lstat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def settle(source: Path, target: Path) -> None:
-    """What a `move` that was killed, or failed, has left aside comes back under its name.
+    """Give back its name to what a killed or failed `move` left aside.
 
-    Where somebody has made that anew meanwhile, it goes on to the target, or beside it; where the target has it all, it
+    If the name exists again by now, it goes to the target instead, or beside it; if the target already contains it, it
     is only removed. Raises OSError.
     """
     aside = _aside(source)
@@ -164,7 +164,7 @@ def settle(source: Path, target: Path) -> None:
 
 
 def _free(target: Path) -> Path:
-    """The target, or the first name like it that nothing has."""
+    """The target, or the first unused name like it."""
     number = 2
     found = target
     while _exists(found):
@@ -177,7 +177,7 @@ def _aside(path: Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """A link that leads nowhere is there too, and what a killed `move` has left aside."""
+    """True also for a dangling link, and for what a killed `move` left aside."""
     return _exists(path) or _exists(_aside(path))
 
 
@@ -186,7 +186,7 @@ def _exists(path: Path) -> bool:
 
 
 def is_contained(source: Path, target: Path) -> bool:
-    """Whether everything in `source` is in `target` too, byte for byte. Raises OSError."""
+    """True if everything in `source` is also in `target`, byte for byte. Raises OSError."""
     if source.is_symlink() or target.is_symlink():
         return source.is_symlink() and target.is_symlink() and source.readlink() == target.readlink()
     if source.is_dir():

@@ -1,4 +1,4 @@
-"""Whose a folder is: what others may write is neither believed nor used to keep what a run must find again."""
+"""Ownership of folders: what others may write is neither trusted nor used to keep a run's state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = 0
 
 
 def refuse_foreign(folder: Path, trusted: Collection[int]) -> None:
-    """Of a folder of state that is there. `trusted`: uids. Raises Refused, OSError where it may not be looked at."""
+    """Raises Refused if a state folder is not `trusted`'s (uids) or others may write it; OSError if unreadable."""
     if not folder.is_symlink() and not folder.exists():
         return
     status = folder.lstat()
@@ -32,7 +32,7 @@ def refuse_foreign(folder: Path, trusted: Collection[int]) -> None:
 
 
 def refuse_foreign_file(path: Path, trusted: Collection[int]) -> None:
-    """Of a file that is there. Raises Refused, OSError."""
+    """The same for an existing file. Raises Refused, OSError."""
     status = path.lstat()
     is_ours = stat.S_ISREG(status.st_mode) and status.st_uid in trusted
     if not is_ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -40,7 +40,7 @@ def refuse_foreign_file(path: Path, trusted: Collection[int]) -> None:
 
 
 def owner_of(project: Path) -> frozenset[int]:
-    """Of root, whoever owns the project is trusted with its state: its Compose files, too, are theirs to write."""
+    """Under root, the project's owner is trusted with its state: they can write its Compose files too. Else empty."""
     try:
         return frozenset({project.stat().st_uid}) if os.geteuid() == ROOT else frozenset()
     except OSError:
@@ -48,7 +48,7 @@ def owner_of(project: Path) -> frozenset[int]:
 
 
 def others_may_write(folder: Path) -> bool:
-    """Somebody else than root and this process's user: they could put another folder in its place at any time."""
+    """True if any user but root and this process's own may write it: they could replace its contents at any time."""
     try:
         status = folder.stat()
     except OSError:
@@ -59,7 +59,7 @@ def others_may_write(folder: Path) -> bool:
 
 
 def refuse_outside(folder: Path, relative: str) -> None:
-    """A file, a folder or nothing; no symbolic link, nor reached through one that leads out. Raises Refused."""
+    """Raises Refused for a symbolic link, a path that leads out of `folder` by one, or a special file."""
     path = folder / relative
     if path.is_symlink() or not path.parent.resolve().is_relative_to(folder.resolve()):
         raise Refused(

@@ -1,4 +1,4 @@
-"""One item of a change as one replica has it, and how it comes there. Pure."""
+"""One item of a change as one replica has it, and how it gets there. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollback_gate.platform.replica import Mount, Replica
 
 
 class Reach(enum.Enum):
-    """TREE: mounted from the engine's machine. IMAGE: its image, or its own layer. VOLUME: it outlives containers."""
+    """TREE: bind-mounted from the engine's machine. IMAGE: its image or own layer. VOLUME: outlives containers."""
 
     TREE = enum.auto()
     IMAGE = enum.auto()
@@ -24,9 +24,9 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """`path`: of the item, in the project. `mount`: the one that holds it, None for its image.
+    """`path`: of the item, in the project. `mount`: the one that holds it; None for its image.
 
-    `is_wrong`: what is there is not the goal's. `is_old`: but old code by its content, of whatever version.
+    `is_wrong`: the content is not the goal's. `is_old`: the content is old code, of any version.
     """
 
     replica: Replica
@@ -49,7 +49,7 @@ class Place:
 
     @property
     def remedy(self) -> str:
-        """What one does by hand."""
+        """The manual fix."""
         if self.reach is Reach.IMAGE:
             return f"recreate {self.replica.service} from its old image by hand, then roll back again"
         what = "that volume" if self.reach is Reach.VOLUME else "the mounted folder"

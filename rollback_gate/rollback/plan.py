@@ -35,7 +35,7 @@ class Kind(enum.StrEnum):
 class Step:
     """`targets`, by kind: paths relative to the project, container ids, service names, or image id and its new name.
 
-    `command`: what one would type to do it by hand.
+    `command`: the same by hand.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Plan:
 
 
 def make(situation: Situation, keeping: Keeping) -> Plan:
-    """For any goal and strategy."""
+    """The plan for any goal and strategy."""
     files = _files(situation)
     with_worker = _touches_worker(situation) or situation.is_due(situation.worker)
     others = [name for name in situation.others if with_worker or situation.is_due(name)]
@@ -67,7 +67,7 @@ def make(situation: Situation, keeping: Keeping) -> Plan:
 
 
 def _touches_worker(situation: Situation) -> bool:
-    """Under `bind` a container that sees the files of the tree has others in memory."""
+    """True under `bind` if files change: the running process still has the previous ones in memory."""
     return bool(situation.restore or situation.put_back) and situation.strategy is Strategy.BIND
 
 
@@ -153,7 +153,7 @@ def _before_containers(situation: Situation, keeping: Keeping, is_needed: bool) 
 
 
 def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
-    """What runs now must not depend on a name that the next build moves. An undo keeps only what is not the run's."""
+    """Running images must not depend on a name that a build moves. An undo keeps only images that are not the run's."""
     is_undo = situation.goal.direction is Direction.UNDO
     wanted = {tag: i for tag, i in keeping.tags(situation.images).items() if not is_undo or tag.endswith("-later")}
     return [
@@ -169,7 +169,7 @@ def _keep_images(situation: Situation, keeping: Keeping) -> list[Step]:
 
 
 def _build(situation: Situation) -> Step:
-    """Before anything stops, and each image once: services that share the worker's image need none of their own."""
+    """Build before anything stops, each image once: services that share the worker's image need no build."""
     names = [n for n in (situation.worker, *situation.others) if situation.services[n].builds]
     how = situation.how
     command = situation.compose.build(names, how.no_cache or situation.goal.rebuild, how.pull)
@@ -197,7 +197,7 @@ def _save_evidence(situation: Situation) -> Step:
 
 
 def _worker(situation: Situation) -> list[Step]:
-    """Those that do not consume first, together: one that does is touched only when a new one has come up."""
+    """Idle replicas first, together; a consuming one is touched only after a new one has come up."""
     stale = situation.stale_of(situation.worker)
     if situation.strategy is Strategy.BIND:
         steps = _in_groups(situation, Kind.RESTART)
@@ -252,7 +252,7 @@ def _groups(situation: Situation) -> list[tuple[Replica, ...]]:
 
 
 def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> Step:
-    """Stopped and removed by id, then made anew by Compose: one that stays is left alone (`--no-recreate`)."""
+    """Stop and remove by id, then let Compose create new ones; the others are left alone (`--no-recreate`)."""
     names = " ".join(r.name for r in group)
     up = shlex.join(situation.compose.start_missing(situation.wanted(situation.worker)))
     return Step(
@@ -265,14 +265,14 @@ def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> St
 
 
 def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) -> list[Step]:
-    """A change that did not come up before is not waited for when it is brought back."""
+    """No wait for a restored change that did not come up before the run."""
     if not situation.goal.consumes:
         return []
     return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who}", targets)]
 
 
 def _others(situation: Situation, names: Iterable[str], with_worker: bool) -> list[Step]:
-    """After the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
+    """The other services, after the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
     steps: list[Step] = []
     for name in in_order(names, situation.services):
         replicas = situation.found[name] if with_worker else situation.stale_of(name)

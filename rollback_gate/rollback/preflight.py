@@ -1,4 +1,4 @@
-"""What must hold before anything is touched. Every item is looked at, so that all problems are told at once."""
+"""Checks before anything is touched. All of them run, so that all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 
 @dataclass(frozen=True)
 class Preflight:
-    """`documents` None: the operator said --without-database. `elsewhere`: state directory outside the project.
+    """`documents`: None with --without-database. `elsewhere`: state directory outside the project.
 
-    `find_goal`: from directory, strategy and the replicas of all services to the goal and a sentence on it.
-    `quarantine`: of the run that is resumed.
+    `find_goal`: takes directory, strategy and the replicas of all services; returns the goal and a sentence on it.
+    `quarantine`: that of the run being resumed or undone; None for a new run.
     """
 
     profile: Profile
@@ -56,7 +56,7 @@ class Preflight:
     quarantine: Path | None = None
 
     def look(self) -> tuple[Checklist, Situation | None, Path | None]:
-        """The checklist; and, where nothing refuses, the situation and the state folder."""
+        """The checklist and, if nothing refuses, the situation and the state folder."""
         checklist = Checklist()
         directory = checklist.ask("project directory", self._directory)
         checklist.ask("engine", self._engine)
@@ -68,7 +68,7 @@ class Preflight:
         everyone = tuple(replica for rows in found.values() for replica in rows)
         compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
         if compose is None:
-            # What can be told all the same: an operator wants to know of both.
+            # The source can still be checked, so that both problems are reported.
             checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
             return checklist, None, None
         bound, services = compose
@@ -77,7 +77,7 @@ class Preflight:
         if strategy is None or goal is None:
             return checklist, None, None
         if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
-            # A run that is resumed has proven it, and has changed the tree since, not yet the image.
+            # A resumed run has proven it, and has since changed the tree but not yet the image.
             checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
@@ -143,7 +143,7 @@ class Preflight:
         return goal, says
 
     def _images(self, goal: Goal) -> tuple[bool, str]:
-        """Found out before the running container is gone."""
+        """Raises Refused for a missing image while the container still runs."""
         missing = [image_id for image_id in goal.images.values() if self.engine.image_id(image_id) is None]
         if missing:
             raise Refused(
@@ -167,7 +167,7 @@ class Preflight:
     def _compose(
         self, found: Found, directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
-        """Where all code is mounted and no container is missing, restarts are all that is needed: without Compose."""
+        """Compose is optional if all code is mounted and no container is missing: restarts are then enough."""
         try:
             return self._installed_compose(found[self.profile.consumer], directory, checklist)
         except Refused as error:
@@ -234,9 +234,9 @@ class Preflight:
     def _same_files(
         self, everyone: Iterable[Replica], directory: Path, strategy: Strategy, restored: tuple[Source, ...]
     ) -> tuple[bool, str]:
-        """The project directory is the one that the containers were made from: a remote engine has files of its own.
+        """Raises Refused if containers have other files than the project directory: a remote engine has its own.
 
-        An image holds a copy, so under `build` a local file that is the old code already is right as well.
+        An image holds a copy, so under `build` a local file that already is the old code is accepted too.
         """
         for replica in everyone:
             for source in restored:
@@ -247,7 +247,7 @@ class Preflight:
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
                 if replica.service != self.profile.consumer and not _is_of_the_tree(replica, path, strategy):
-                    continue  # what it has of the change, if anything, is looked at by itself
+                    continue  # its part of the change, if any, is checked separately
                 covered = covering_mount(replica.mounts, path)
                 where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
                 raise Refused(
@@ -257,7 +257,7 @@ class Preflight:
         return True, "the containers have the files of the project directory"
 
     def _refuse_equal_copy(self, replica: Replica, path: str, mine: Path) -> None:
-        """Of a remote engine there is no `samefile`; two checkouts of the same files differ in their times."""
+        """A remote engine allows no `samefile`, but two checkouts of the same files differ in their times."""
         entry = entry_in(self.engine, replica.id, path)
         if entry and mine.exists() and int(entry.modified_at.epoch_s) != int(mine.stat().st_mtime):
             raise Refused(
@@ -266,7 +266,7 @@ class Preflight:
             )
 
     def _same_configuration(self, situation: Situation, checklist: Checklist) -> tuple[bool, str]:
-        """A recreate takes its configuration from the Compose files: they must be those that made what is replaced."""
+        """A recreate uses the Compose files: they must be those that the replaced containers were made from."""
         compose, services = situation.compose, [name for name in situation.found if situation.is_replaced(name)]
         replicas = [replica for name in services for replica in situation.found[name]]
         ours = [Path(name).name for name in compose.files]
@@ -290,7 +290,7 @@ class Preflight:
         return True, f"from {', '.join(ours)}, as the project"
 
     def _refuse_another_configuration(self, rows: list[Replica], found: str, checklist: Checklist) -> None:
-        """A recreate would change more than the change. Raises Refused, unless the operator accepts it by name."""
+        """A recreate would alter more than the change. Raises Refused, or warns with --accept-configuration."""
         names = ", ".join(replica.name for replica in rows)
         says = (
             f"new containers would get another configuration than {names} ({cut(found, _LONGEST)}): the Compose files "
@@ -304,7 +304,7 @@ class Preflight:
     def _surroundings(
         self, directory: Path, strategy: Strategy, goal: Goal, containers: tuple[Replica, ...], checklist: Checklist
     ) -> tuple[bool, str]:
-        """Mounts and networks of the whole project: what a rollback could break beside its services."""
+        """Check mounts and networks of the whole project: a rollback could break them outside its services."""
         everyone = self._deployed.everyone()
         if strategy is not Strategy.IMAGE:
             surroundings.refuse_mounted(directory, goal.remove, everyone)
@@ -321,7 +321,7 @@ class Preflight:
         return True, f"{len(everyone)} containers of the project looked at"
 
     def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
-        """Everything that will be replaced or moved, and where the run keeps its files."""
+        """Raises Refused unless all that will be replaced or moved, and the state folder, is writable."""
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
         moved = (
             []
@@ -348,7 +348,7 @@ def state_of(
     services: Mapping[str, ComposeService],
     elsewhere: Path,
 ) -> Path:
-    """The folder in which runs and snapshots of this deployment are kept from now on."""
+    """The folder for new runs and snapshots of this deployment."""
     directory = profile.deployment.project_directory
     contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
     mounts = [mount for replica in containers for mount in replica.mounts]
@@ -376,7 +376,7 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
 
 
 def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:
-    """Whether what this replica has at the path is the project directory's own file."""
+    """True if this replica's file at the path is the project directory's own."""
     return strategy is Strategy.BIND and covering_mount(replica.mounts, path) is not None
 
 

@@ -1,4 +1,4 @@
-"""Room on the disk for what a run keeps."""
+"""Disk space for what a run keeps."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rollback_gate.errors import Refused
 
 
 def enough(directory: Path, state: Path, goal: Goal, least_mb: int) -> tuple[int, str]:
-    """Free MB where `state` is, and in words. What is moved to another file system takes its place there too.
+    """Free MB at `state`, and a sentence on it. What is moved to another file system needs space there too.
 
-    `least_mb`: what has to be free beside that. Raises Refused, OSError.
+    `least_mb`: MB that must be free besides that. Raises Refused, OSError.
     """
     existing = next(folder for folder in (state, *state.parents) if folder.exists())
     free_mb = shutil.disk_usage(existing).free >> 20
@@ -32,7 +32,7 @@ def _is_on_another_device(path: Path, other: Path) -> bool:
 
 
 def _size_of(path: Path) -> int:
-    """Bytes of a file, or of all below a folder; what goes meanwhile takes no room."""
+    """Bytes of a file, or of all files below a folder; those removed meanwhile count 0."""
     size = 0
     for one in [path, *path.rglob("*")]:
         with contextlib.suppress(FileNotFoundError):

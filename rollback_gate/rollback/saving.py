@@ -1,4 +1,4 @@
-"""Evidence before destruction: a recreate removes the misbehaving container, and its log with it."""
+"""Evidence is saved first: a recreate removes the misbehaving container and its log."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import Run
 
 SAVED_LOG_BYTES = 5 << 20
-# Whatever is wrong with a piece of evidence, the rollback goes on without it.
+# On any of these, the rollback continues without that piece of evidence.
 _WRONG = (RollbackGateError, OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """`not_consuming_since`: by container id, what the whole log shows."""
+    """`not_consuming_since`: by container id, from its whole log."""
 
     says: str
     not_consuming_since: dict[str, Instant]
@@ -47,7 +47,7 @@ def save_all(
     redactor: Redactor,
     documents: Documents | Unmeasured,
 ) -> Saved:
-    """What cannot be saved is said, and stops nothing: a worker that does harm must not run on for its log's sake."""
+    """Failures are reported and stop nothing: a harmful worker must not keep running to save its log."""
     try:
         run.saved.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
@@ -68,16 +68,16 @@ def save_all(
 def _container(
     container_id: str, situation: Situation, engine: Engine, run: Run, redactor: Redactor
 ) -> tuple[str, Instant]:
-    """Log (its end, with digest and size of the whole) and those parts of inspect that hold no secrets.
+    """Save the log (its end, with digest and size of the whole) and the parts of `inspect` that hold no secrets.
 
-    Once for each process: a resumed run adds what has started since.
+    Once per process: a resumed run adds those started since.
     """
     with answering(f"container {container_id[:12]}"):
         attrs = engine.client.api.inspect_container(container_id)
     replica = parse_inspect(attrs)
     last = LastConsumed(situation.profile.logs, replica)
     sha, size, kept_size, kept = hashlib.sha256(), 0, 0, deque[bytes]()
-    with contextlib.suppress(Unreadable):  # then there is none to save
+    with contextlib.suppress(Unreadable):  # then there is no log to save
         for block in logs.blocks(engine, replica, None):
             last.feed_block(block)
             sha.update(block)
@@ -98,12 +98,12 @@ def _container(
 
 
 def _end_of(log: bytes) -> bytes:
-    """Whole lines: half of a secret would not be known for one."""
+    """Whole lines only: half of a secret would not be recognized as one."""
     return log if len(log) <= SAVED_LOG_BYTES else log[-SAVED_LOG_BYTES:].partition(b"\n")[2]
 
 
 def _free_name(run: Run, replica: Replica) -> str | None:
-    """Container name; with its start where an earlier process of that name was saved. None: this one was."""
+    """Container name, plus its start (ns) if an earlier process of that name was saved. None: already saved."""
     for name in (replica.name, f"{replica.name}.{replica.started_at.ns if replica.started_at else 0}"):
         path = run.saved / f"{name}.json"
         if not path.exists():
@@ -116,7 +116,7 @@ def _free_name(run: Run, replica: Replica) -> str | None:
 
 
 def parse_started(inspect: dict[str, Any]) -> Instant | None:
-    """When the process of a saved `inspect` started; None for a container that never was."""
+    """Start of the process in a saved `inspect`; None for a container that never started."""
     text = inspect["State"].get("StartedAt", "")
     return Instant.parse(text) if text and not text.startswith("0001-") else None
 
@@ -129,7 +129,7 @@ def _said_completeness(situation: Situation, run: Run, documents: Documents | Un
 
 
 def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasured) -> str:
-    """Of the documents written since the oldest of the worker's containers was made: the change's own."""
+    """Save it for the documents written since the worker's oldest container was made: the change's own."""
     path = run.saved / "completeness.json"
     if path.exists():
         return "completeness: saved before"
@@ -146,7 +146,7 @@ def _completeness(situation: Situation, run: Run, documents: Documents | Unmeasu
 
 
 def summary_of(reading: DocumentsReading) -> dict[str, Any]:
-    """Count, mean and spread (0..1; null where there are too few to tell) of organic documents."""
+    """Count, mean and standard deviation (0..1; null if there are too few) of organic documents."""
     scores = [d.score for d in reading.organic if d.score is not None]
     return {
         "since": str(reading.since),

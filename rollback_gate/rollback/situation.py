@@ -1,4 +1,4 @@
-"""A goal, and what preflight found of it: what a plan is made from. Pure."""
+"""A goal and what preflight found: the input of a plan. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rollback_gate.profile.schema import Profile
 class Situation:
     """A goal, and what preflight found: `restore`, `remove`, `put_back`, `tags` hold only what still has to be done.
 
-    `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would go on
-    running something else than the goal if they were left alone. `own_images`: names that this run builds or gives
-    back; of any other image no new container is made. `images`: what those names' containers run now.
-    `needs_build`: no image with the goal's code is at hand; then all replicas are stale.
+    `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would not
+    run the goal's code, or not work, if left alone. `own_images`: names that this run builds or retags; no new
+    container is made from any other image. `images`: by such a name, the id that its containers run now.
+    `needs_build`: no image with the goal's code exists, or a rebuild was requested; all replicas are then stale.
     """
 
     profile: Profile
@@ -47,7 +47,7 @@ class Situation:
         return self.profile.consumer
 
     def wanted(self, service: str) -> dict[str, int]:
-        """How many of it there are to be: as many as there are now, and no fewer than are normal."""
+        """Number of replicas to run: as many as now, and no fewer than the profile states."""
         return {service: max(self._whole(service), self.profile.services[service].replicas)}
 
     def _whole(self, service: str) -> int:
@@ -56,7 +56,7 @@ class Situation:
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
-        """Those of the service that consumes."""
+        """Replicas of the service that consumes."""
         return self.found[self.worker]
 
     @property
@@ -68,11 +68,11 @@ class Situation:
         return tuple(replica for replica in self.found[service] if replica in self.stale)
 
     def is_replaced(self, service: str) -> bool:
-        """Its containers are made anew: of any other one a restart is enough, and safe."""
+        """True if its containers are recreated; for any other service a restart is enough, and safe."""
         return any(replica.image_name in self.own_images for replica in self.found[service])
 
     def missing(self, service: str) -> int:
-        """How many containers of it there are too few."""
+        """Number of missing containers."""
         return max(0, self.profile.services[service].replicas - self._whole(service))
 
     def is_due(self, service: str) -> bool:
@@ -85,28 +85,28 @@ class Situation:
 
     @property
     def ill_services(self) -> tuple[str, ...]:
-        """Those that a health check calls unhealthy before anything is done."""
+        """Services that are unhealthy by a health check before the run."""
         return tuple(sorted({replica.service for replica in self.everyone if replica.is_ill}))
 
     @property
     def keeps_volumes(self) -> bool:
-        """New containers are made, and have anonymous volumes to keep: only a recreate of all carries those over."""
+        """True if recreated containers have anonymous volumes: only a recreate of all carries those over."""
         mounts = (mount for replica in self.replicas for mount in replica.mounts)
         return self.strategy is not Strategy.BIND and any(mount.is_anonymous for mount in mounts)
 
     @property
     def in_turn(self) -> bool:
-        """One replica after the other, while another one consumes and new ones can be expected to come up."""
+        """True if replicas take turns: another one consumes, and new ones can be expected to come up."""
         several = len(self.replicas) > 1 and not self.how.all_at_once and not self.keeps_volumes
         return several and bool(self.consuming) and self.goal.consumes
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """Images that must not be lost. `repository`: of an image name, where its images are kept. `run_id`: their tag.
+    """Images that must not be lost. `repository`: by image name, where its images are kept. `run_id`: their tag.
 
-    `before`: what the names meant when the run began (empty for a new run: what they mean now). `own`: ids that the
-    run itself has made or chosen, which need no keeping.
+    `before`: the names' image ids when the run began (empty for a new run: those of now). `own`: ids that the run
+    itself made or chose; they need not be kept.
     """
 
     repository: Callable[[str], str]
@@ -115,7 +115,7 @@ class Keeping:
     own: tuple[str, ...] = ()
 
     def tags(self, now: Mapping[str, str]) -> dict[str, str]:
-        """Image id by the name under which it is kept; what came after the run began has one of its own."""
+        """Image ids by the name that keeps them; an image newer than the run gets a name of its own."""
         before = self.before or now
         kept = {f"{self.repository(name)}:{self.run_id}": image_id for name, image_id in before.items()}
         later = {

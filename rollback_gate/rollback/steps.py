@@ -1,4 +1,4 @@
-"""What each kind of step does. Every function says what it did, or raises; what is already done is not done again."""
+"""What each kind of step does. Every function returns what it did, or raises; finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _POLL_S = 0.1
 class Context:
     """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id.
 
-    `up`: those of services that do not read the queue, once they have been waited for.
+    `up`: containers of services that do not consume, once a step has waited for them.
     """
 
     situation: Situation
@@ -63,7 +63,7 @@ class Context:
 
 
 def perform(step: Step, context: Context) -> str:
-    """Do one step; what it did, in words. Raises RollbackGateError or OSError."""
+    """Do one step; returns what it did, in words. Raises RollbackGateError or OSError."""
     return _HOW[step.kind](step, context)
 
 
@@ -74,7 +74,7 @@ def _save_evidence(step: Step, context: Context) -> str:
 
 
 def _restore(step: Step, context: Context) -> str:
-    """Atomic; the file in place goes to the quarantine first (a copy: the path is never empty)."""
+    """Atomic; the present file is copied to the quarantine first, so that the path is never empty."""
     source = next(s for s in context.situation.restore if s.path == step.targets[0])
     path = _place(context, source.path)
     files.sweep(path)
@@ -86,21 +86,21 @@ def _restore(step: Step, context: Context) -> str:
 
 
 def _place(context: Context, relative: str) -> Path:
-    """Asked again at each step: a folder on the way may have become a link since preflight. Raises Refused."""
+    """Checked again at each step: a parent folder may have become a link since preflight. Raises Refused."""
     refuse_outside(context.situation.directory, relative)
     refuse_outside(context.run.quarantine, relative)
     return context.situation.directory / relative
 
 
 def _model(source: Source, context: Context) -> Path | None:
-    """The file that this content comes from, where it comes from one."""
+    """The file that this content comes from; None if it comes from no file."""
     if source.kind == "quarantine":
         return context.run.quarantine / source.path
     return context.situation.directory / source.origin if source.kind == "backup" else None
 
 
 def _keep_copy(path: Path, source: Source, context: Context) -> None:
-    """Once; what somebody put there after the run began is kept too, elsewhere."""
+    """Copy once; a file put there after the run began is kept too, beside the quarantine."""
     kept = context.run.quarantine / source.path
     if kept.exists() and files.digest(path) not in (files.digest(kept), source.digest, *_own(context, source.path)):
         kept = context.run.spare(source.path)
@@ -110,13 +110,13 @@ def _keep_copy(path: Path, source: Source, context: Context) -> None:
 
 
 def _own(context: Context, path: str) -> tuple[str, ...]:
-    """What the run itself put there: an undo does not have to keep it."""
+    """Digest of what the run itself put there: an undo need not keep it."""
     source = context.run.sources / path
     return (files.digest(source),) if source.exists() else ()
 
 
 def _quarantine(step: Step, context: Context) -> str:
-    """Where this run has quarantined it before, what is there now (bytecode that a process wrote) goes beside it."""
+    """If this run has quarantined it before, what is there now (bytecode that a process wrote) goes beside it."""
     path = _place(context, step.targets[0])
     target = context.run.quarantine / step.targets[0]
     files.sweep(target)
@@ -129,7 +129,7 @@ def _quarantine(step: Step, context: Context) -> str:
 
 
 def _put_back(step: Step, context: Context) -> str:
-    """What somebody put there meanwhile is not lost: it goes beside the quarantine."""
+    """A file put there meanwhile is not lost: it goes beside the quarantine."""
     path = _place(context, step.targets[0])
     kept = context.run.quarantine / step.targets[0]
     files.sweep(path)
@@ -152,7 +152,7 @@ def _build(step: Step, context: Context) -> str:
 
 
 def _recreate(step: Step, context: Context) -> str:
-    """Within what a start may take, and what each of them may take to stop."""
+    """Time limit: the start limit plus the stop timeout of each replica."""
     own = [replica for replica in context.situation.everyone if replica.service in step.targets]
     if step.targets == (context.situation.worker,):
         context.stopped.update(replica.id for replica in own)
@@ -162,7 +162,7 @@ def _recreate(step: Step, context: Context) -> str:
 
 
 def _clear_half_made(step: Step, context: Context) -> None:
-    """What an interrupted recreate left."""
+    """Remove what an interrupted recreate left."""
     for service in step.targets:
         for replica in left_by_an_interrupted_recreate(context.deployed.replicas(service)):
             with answering(f"removal of {replica.name}"):
@@ -174,7 +174,7 @@ def _start(step: Step, context: Context) -> str:
 
 
 def _replace(step: Step, context: Context) -> str:
-    """Each by its id: names move on. Compose then makes as many new ones as are missing."""
+    """Remove each by id, as names are reused. Compose then creates as many as are missing."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(lambda container_id: _stop_and_remove(container_id, context), step.targets))
     situation = context.situation
@@ -186,9 +186,9 @@ def _stop_and_remove(container_id: str, context: Context) -> None:
     replica = context.engine.inspect(container_id)
     context.stopped.add(container_id)
     if replica is None:
-        return  # that is what was wanted
+        return  # already gone
     api = context.engine.client.api
-    with answering(f"removal of {replica.name}"), contextlib.suppress(NotFound):  # somebody else was faster
+    with answering(f"removal of {replica.name}"), contextlib.suppress(NotFound):  # already removed
         if replica.paused:
             api.unpause(container_id)
         api.stop(container_id, timeout=replica.stop_timeout_s)
@@ -213,7 +213,7 @@ def _restart(step: Step, context: Context) -> str:
 
 
 def _restart_one(container_id: str, context: Context) -> None:
-    """With the grace that the container was made with: docker's own default would be 10 s for all."""
+    """With the container's own stop timeout: Docker's default would be 10 s for all."""
     replica = context.engine.inspect(container_id)
     if replica is None:
         raise RollbackFailed(
@@ -229,14 +229,14 @@ def _restart_one(container_id: str, context: Context) -> None:
 
 
 def _note_death(container_id: str, context: Context) -> None:
-    """The engine keeps few events, and health checks on a busy machine push them out: the container knows too."""
+    """Read from the container: the engine keeps few events, and health checks on a busy machine push them out."""
     ended = context.engine.inspect(container_id)
     if ended is not None and ended.finished_at is not None:
         context.died_at.setdefault(container_id, ended.finished_at)
 
 
 def _wait_consuming(step: Step, context: Context) -> str:
-    """Each replica has said, since its own start, that it consumes and is connected."""
+    """Wait until each replica has logged, since its own start, that it consumes and is connected."""
     deadline = context.clock() + context.situation.profile.limits.start_s
     while True:
         replicas = _replicas(step, context)
@@ -252,7 +252,7 @@ def _wait_consuming(step: Step, context: Context) -> str:
 
 
 def _read_the_log(names: Sequence[str]) -> str:
-    """The command that shows why, for the first of those that do not come up."""
+    """The command that shows why the first of these does not come up."""
     what = f"`docker logs --tail 50 {names[0]}` shows why" if names else "`docker ps -a` shows what there is"
     return f"{what}; fix the cause"
 
@@ -269,14 +269,14 @@ def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
 
 
 def _not_yet(replica: Replica, context: Context) -> str:
-    """ "" once it consumes; else what it does instead, with the last error of its start."""
+    """ "" once it consumes; else its state, with the last error of its start."""
     if replica.started_at is None:
         return f"{replica.name} is {replica.condition}"
     forms = context.situation.profile.logs
     try:
         since = replica.logs_since or replica.started_at
         summary = summarize(logs.recent(context.engine, replica, since), forms, since)
-    except Unreadable:  # its state is all there is to see; verify judges the rest
+    except Unreadable:  # without a log, only its state can be seen; verify judges the rest
         return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     if replica.is_running and summary.consuming_at and summary.connected_at:
         context.consuming_at[replica.id] = summary.consuming_at
@@ -287,7 +287,7 @@ def _not_yet(replica: Replica, context: Context) -> str:
 
 
 def _wait_running(step: Step, context: Context) -> str:
-    """Where no line says that it works: it must run, and still be the same process a moment later."""
+    """For a service whose log shows no work: wait until it runs, as the same process 0.5 s later."""
     deadline = context.clock() + context.situation.profile.limits.start_s
     while True:
         first = context.deployed.replicas(step.targets[0])
@@ -308,7 +308,7 @@ def _wait_running(step: Step, context: Context) -> str:
 
 
 def note_consuming(replicas: Iterable[Replica], context: Context) -> None:
-    """Since when each of these consumes, for those that an earlier attempt started too."""
+    """Record since when each of these consumes, also for those that an earlier attempt started."""
     for replica in replicas:
         if replica.id not in context.consuming_at:
             _not_yet(replica, context)

@@ -1,6 +1,7 @@
-"""Ctrl-C, a cancelled job, a lost connection: nothing is left half done, and the operator is told how to go on.
+"""Ctrl-C, a cancelled job, a lost connection: nothing is left half done, and the operator sees how to continue.
 
-A build, a wait or a question ends at once: nothing is half done then. Any other step goes to its end; it is short.
+A build, a wait, saving evidence or a question ends at once: nothing is half done then. Any other step is short and
+runs to its end.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ _WORDS = {"SIGINT": "Ctrl-C", "SIGTERM": "a request to end (SIGTERM)", "SIGHUP":
 
 
 class Interrupted(BaseException):
-    """Raised in the middle of a step that may end at once. No Exception: nobody may take it for an error of a step."""
+    """Raised within a step that may end at once. Not an Exception, so that no handler takes it for a step's error."""
 
 
 class Stopping:
-    """Takes the signals for as long as a run lasts. `requested`: in words, "" while nobody asked for an end."""
+    """Handles signals during a run. `requested`: the last signal in words, "" if none has arrived."""
 
     def __init__(self) -> None:
         self.requested = ""
@@ -31,7 +32,7 @@ class Stopping:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Stopping:
-        """A signal that is ignored stays so: with nohup the loss of the terminal is not to end the run."""
+        """Ignored signals stay ignored: under nohup, the loss of the terminal must not end the run."""
         heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._take) for number in heard}
         return self
@@ -43,7 +44,7 @@ class Stopping:
             signal.signal(number, signal.SIG_DFL if before is None else before)  # type: ignore[arg-type]
 
     def allow(self, may_end: bool) -> None:
-        """Whether what follows may be broken off at once. Raises Interrupted for a request that came before."""
+        """Set whether what follows may end at once. If so, raises Interrupted for a signal that arrived before."""
         self._may_end = may_end
         if self.requested and may_end:
             self._may_end = False
@@ -52,15 +53,15 @@ class Stopping:
     def _take(self, number: int, _: FrameType | None) -> None:
         self.requested = _WORDS[signal.Signals(number).name]
         if self._may_end:
-            self._may_end = False  # once: a second Ctrl-C must not break what is written about the first
+            self._may_end = False  # once: a second Ctrl-C must not interrupt the journaling of the first
             raise Interrupted(self.requested)
 
 
 @contextmanager
 def ending_as_an_error() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise SystemExit, once: whoever was told that it begins is told how it ended.
+    """SIGTERM and SIGHUP raise SystemExit, once, so that what was reported as begun is reported as ended.
 
-    A signal that is ignored stays so. Within it, `Stopping` takes them for itself.
+    Ignored signals stay ignored. Within it, `Stopping` handles them instead.
     """
     asked = False
 

@@ -1,4 +1,4 @@
-"""Where a deployment's runs are kept, and what their journals say."""
+"""Where a deployment's runs are kept, and what their journals record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rollback_gate.rollback.journal import Entry, Journal
 FOLDER = ".rollback"
 
 
-# In the place of an engine's id where none answered.
+# Replaces the engine's id if no engine answered.
 UNKNOWN_ENGINE = "unknown engine"
 
 
@@ -39,12 +39,12 @@ class DeploymentId:
 
     @classmethod
     def parse(cls, text: str) -> DeploymentId:
-        """An engine's id may hold slashes, where it is an address. Raises ValueError."""
+        """An engine id that is an address may contain slashes. Raises ValueError."""
         engine_id, project, profile = text.rsplit("/", 2)
         return cls(engine_id, project, profile)
 
     def may_be(self, other: str) -> bool:
-        """Whether an id is this one's, or could be: that of a verify which found no engine."""
+        """True if `other` is this id, or could be: that of a verify that reached no engine."""
         return other in (str(self), str(replace(self, engine_id=UNKNOWN_ENGINE)))
 
     @property
@@ -54,18 +54,18 @@ class DeploymentId:
 
 
 def make_private(state: Path, folder: Path) -> None:
-    """`folder` below a deployment's `state` folder: nobody else may look into either. Raises OSError."""
+    """Create `folder` below a deployment's `state` folder; no other user may read either. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for private in (state, state.parent if state.parent.name == FOLDER else state, folder):
         private.chmod(0o700)
     ignored = state.parent / ".gitignore"
-    if state.parent.name == FOLDER:  # `git clean` would remove the quarantine, `git add` take up what a run has saved
+    if state.parent.name == FOLDER:  # `git clean` would remove the quarantine, `git add` would add what a run saved
         with contextlib.suppress(FileExistsError), ignored.open("x") as file:  # follows no link
             file.write("*\n")
 
 
 def new_id(now: Instant) -> str:
-    """Of a run or a record: UTC stamp plus four hex digits."""
+    """Id of a run or a record: UTC stamp plus four hex digits."""
     return f"{now.to_datetime():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
@@ -77,9 +77,9 @@ def state_folder(
     elsewhere: Path,
     is_shared: bool = False,
 ) -> Path:
-    """Where state lives: in the project directory, unless a container or a build would see it there.
+    """The state folder: in the project directory, unless a container or a build would see it there.
 
-    `is_shared`: others may write the project directory, and could put something else in the place of what is kept.
+    `is_shared`: others may write the project directory and could replace the state, so it is kept `elsewhere`.
     """
     inside = directory / FOLDER
     if is_shared:
@@ -108,11 +108,11 @@ class Run:
 
     @property
     def sources(self) -> Path:
-        """What the run restores, byte for byte: a resume does not depend on the backup it came from."""
+        """Exact copies of what the run restores: a resume does not depend on the backup."""
         return self.folder / "sources"
 
     def account(self) -> RunAccount:
-        """What its journal says. Raises RollbackGateError for a damaged or lost one, OSError."""
+        """The run by its journal. Raises RollbackGateError for a damaged or lost one, OSError."""
         account = read(self.id, self.journal.entries())
         if not account.began and any(self.folder.glob("quarantine*")):
             raise RollbackGateError(
@@ -122,7 +122,7 @@ class Run:
         return account
 
     def spare(self, relative: str) -> Path:
-        """Where something goes whose place in the quarantine is taken by something else."""
+        """An unused path beside the quarantine, for when the place in it is taken."""
         number = 2
         while (self.folder / f"quarantine.{number}" / relative).exists():
             number += 1
@@ -131,7 +131,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Store:
-    """All runs of one deployment. `now`: this machine's clock. `trusted`: uids whose journals are believed, or None."""
+    """All runs of one deployment. `now`: this machine's clock. `trusted`: uids whose journals are used; None: all."""
 
     folder: Path
     now: Callable[[], Instant]
@@ -139,7 +139,7 @@ class Store:
     trusted: frozenset[int] | None = None
 
     def begin(self, run_id: str) -> Run:
-        """Folders of runs that were killed before they began go: they touched nothing.
+        """Create a run; removes folders of runs that were killed before they began: they touched nothing.
 
         Raises OSError; RollbackGateError for a journal that is damaged or lost.
         """
@@ -166,10 +166,10 @@ class Store:
 
 
 def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:
-    """Every run that began, with what its journal says, oldest first.
+    """Every run that began, with its account, oldest first.
 
-    A folder without the journal's first entry was killed before it began: nothing was touched. Raises RollbackGateError
-    for a damaged journal, Unreachable for runs that this user may not read.
+    A run without a first journal entry was killed before it began and touched nothing. Raises RollbackGateError for a
+    damaged journal, Unreachable for runs that this user may not read.
     """
     try:
         rows = [(run, run.account()) for one in stores for run in one.runs()]
@@ -181,20 +181,20 @@ def runs_in(stores: Iterable[Store]) -> list[tuple[Run, RunAccount]]:
 
 
 def standing_in(runs: Iterable[tuple[Run, RunAccount]]) -> list[tuple[Run, RunAccount]]:
-    """Those of which something may be in effect: an older one too, that a newer one passed over and outlived."""
+    """Runs that may still be in effect, including older ones that a newer run left in place."""
     return [row for row in runs if not row[1].is_undone and (row[1].changed or row[1].is_unended)]
 
 
 @dataclass(frozen=True)
 class RunAccount:
-    """A run as its journal tells it. `direction`: rollback, or undo since one was begun.
+    """A run by its journal. `direction`: rollback, or undo once one began.
 
-    `outcome`, of that direction: done, failed, stopped (by the operator), or "" when it never ended. `steps`: all that
-    were begun, in order, those of resumed attempts too. `built`: what its last build made,
-    by image name; `ever_built`: ids of all that it made.
-    `messages`: of a production rollback, what became of each.
-    `attempts`: each beginning, resume and undo, with who, when, why, and what was overridden. `others`: container id by
-    name, of the services that this run must leave alone, as they were when its direction was begun.
+    `outcome`, of that direction: done, failed, stopped (by the operator or a signal), or "" if it never ended. `steps`:
+    all that began, in order, including those of resumed attempts. `built`: ids of its last build, by image name;
+    `ever_built`: ids of all its builds.
+    `messages`: of a production rollback, the outcome of each.
+    `attempts`: each start, resume and undo, with operator, time, reason and overrides. `others`: container id by name,
+    of the services that this run must leave alone, as they were when its direction began.
     """
 
     id: str
@@ -214,17 +214,17 @@ class RunAccount:
 
     @property
     def began_at(self) -> Instant:
-        """By which runs are ordered: their ids are alike within a second."""
+        """Orders the runs: ids have no order within a second."""
         return Instant.parse(self.began["at"])
 
     @property
     def changed(self) -> bool:
-        """Some step was begun."""
+        """True if any step began."""
         return bool(self.steps)
 
     @property
     def is_unended(self) -> bool:
-        """Something was begun and has not gone to its end: it can be resumed or undone."""
+        """True if it has no end, or stopped or failed after a step began: it can be resumed or undone."""
         return self.outcome != "done" and (self.changed or self.outcome == "")
 
     @property
@@ -244,12 +244,12 @@ class RunAccount:
         return verb
 
     def done(self, kind: str) -> list[tuple[str, ...]]:
-        """Targets of all steps of a kind that were begun: those of one that was killed too."""
+        """Targets of all steps of a kind that began, including one that was killed."""
         return [tuple(step["targets"]) for step in self.steps if step["kind"] == kind]
 
 
 def read(run_id: str, entries: Iterable[Entry]) -> RunAccount:
-    """Pure: what the entries of a journal add up to. Raises RollbackGateError for entries of another version."""
+    """The account that a journal's entries add up to. Pure. Raises RollbackGateError for another version's entries."""
     reader = _Reader(run_id)
     try:
         for entry in entries:

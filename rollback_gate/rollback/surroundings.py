@@ -1,4 +1,4 @@
-"""What stands around the services that are rolled back: mounts, networks, other services. Pure, but for `samefile`."""
+"""What surrounds the services being rolled back: mounts, networks, other services. Reads files, calls no engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollback_gate.rollback.moving import mounted_below
 
 
 def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[Replica]) -> None:
-    """A removed path that is itself a mount's source: no container that mounts it could start again. Raises Refused."""
+    """Raises Refused for a removed path that holds a mounted file system or the source of a container's mount."""
     rows = list(everyone)
     for path in removed:
         place = directory / path
@@ -30,7 +30,7 @@ def refuse_mounted(directory: Path, removed: Iterable[str], everyone: Iterable[R
 
 
 def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]) -> None:
-    """What is mounted has to be the project's own file, not an equal one elsewhere. Raises Refused."""
+    """Raises Refused if a mounted file is not the project's own but a copy elsewhere."""
     here = directory.resolve()
     for replica in replicas:
         made_in = Path(replica.made_in or directory).resolve()  # the Compose files may have a folder of their own
@@ -53,7 +53,7 @@ def refuse_copies(profile: Profile, directory: Path, replicas: Iterable[Replica]
 
 
 def hanging_on(replaced: Iterable[Replica], everyone: Iterable[Replica]) -> list[str]:
-    """Containers that live in the network of one that is replaced: they lose it."""
+    """Containers that share the network of a replaced one: they lose it."""
     ids = {replica.id: replica.name for replica in replaced}
     return [
         f"{replica.name} uses the network of {ids[replica.network_of]}"
@@ -68,7 +68,7 @@ def others_of(profile: Profile, everyone: Iterable[Replica]) -> dict[str, str]:
 
 
 def lost(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Containers of other services that are not what they were."""
+    """Containers of other services that are gone or were replaced."""
     return [
         f"{name} is gone" if name not in now else f"{name} was replaced"
         for name, container_id in before.items()

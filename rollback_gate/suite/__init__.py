@@ -1,4 +1,4 @@
-"""The pytest process that judges: what it is asked, how it is run, its plugin.
+"""The pytest process that judges: its request, how it is run, its plugin.
 
 May know everything up to the record; the workflow calls it.
 """

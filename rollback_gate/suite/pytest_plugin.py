@@ -1,7 +1,7 @@
-"""The gate's pytest plugin: readings as fixtures, outcomes into claims, the record at the end.
+"""The gate's pytest plugin: readings as fixtures, outcomes as claims, the record at the end.
 
-Given with -p and a result file by `invoke verify`, which sends its request through standard input; without them it
-does nothing but refuse tests/gate.
+`invoke verify` loads it with -p and a result file, and sends its request through standard input; without these it only
+refuses tests/gate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All that a judge needs is loaded by now: the caller may have looked around meanwhile."""
+    """Reads the request only now, with all modules loaded: the caller can prepare it meanwhile."""
     path = config.getoption(RESULT_OPTION)
     if path:
         with open(0, encoding="utf-8", closefd=False) as standard_input:
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _end_with_the_caller() -> None:
-    """Standard input ends where whoever asked was killed: nobody is there to judge for, and the lock is free."""
+    """Standard input ends when the caller is killed: no one waits for a verdict, and the lock is free."""
     while os.read(0, 4096):
         pass
     os.killpg(os.getpgid(0), signal.SIGKILL)
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_metadata(metadata: dict[str, Any]) -> None:
-    """Lists in lists are no use to a screen reader: one line each."""
+    """One line each: nested lists do not read well in a screen reader."""
     for name, value in metadata.items():
         if isinstance(value, dict):
             metadata[name] = ", ".join(f"{key} {what}" for key, what in value.items())
@@ -77,7 +77,7 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 
 @pytest.fixture(scope="session")
 def readings(gate: Gate) -> Readings:
-    """Everything that was measured, once for all tests."""
+    """All readings, taken once for all tests."""
     return gate.readings()
 
 
@@ -88,7 +88,7 @@ def profile(gate: Gate) -> Profile:
 
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Keep:
-    """Keeps what the test concludes, for the record."""
+    """Keeps the test's claim for the record."""
 
     def kept(claim: Claim) -> None:
         request.node.stash[_CLAIM] = claim
@@ -128,12 +128,12 @@ def queue(readings: Readings, profile: Profile, keep: Keep) -> Queue:
 
 
 def _terminal(text: str) -> None:
-    """Progress goes past pytest's capturing, to where verify's caller sees it."""
+    """Writes progress past pytest's capture, to the terminal of verify's caller."""
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"  {text}\n".encode())
 
 
 class Gate:
-    """One verify. Keeps what every test came to, and leaves what was judged for its caller when the session ends."""
+    """One verify. Keeps the result of every test, and writes the record for its caller when the session ends."""
 
     def __init__(self, request: GateRequest, result: Path, tell: Callable[[str], None]) -> None:
         self.request = request
@@ -145,7 +145,7 @@ class Gate:
         self._report: Any = None
 
     def readings(self) -> Readings:
-        """Everything that is measured. Raises where the engine cannot be asked at all."""
+        """All readings. Raises if the engine cannot be reached at all."""
         try:
             self._readings = collect(self.request, lambda text: self._tell(self.redactor.text(text)))
         except Exception as error:
@@ -178,7 +178,7 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Redaction of all that pytest keeps of a test, before any other plugin sees it."""
+        """Redacts everything that pytest keeps of a test, before any other plugin sees it."""
         if isinstance(report.longrepr, tuple):
             report.longrepr = cast(tuple[str, int, str], self.redactor.value(report.longrepr))
         elif report.longrepr is not None:
@@ -188,7 +188,7 @@ class Gate:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """The exit status follows from the record, before and after every other plugin had its say."""
+        """Sets the exit status from the record, before and after every other plugin."""
         self._record = self._judged()
         code = EXIT_OF_VERDICT[judge(self._slots(), self._ran).verdict]
         if self._report is not None:
@@ -214,7 +214,7 @@ class Gate:
     # --- the record
 
     def _slots(self) -> dict[str, bool]:
-        """Those asked for and those found: a replica that turned up later has run no test, and shows as such."""
+        """Requested and found slots: a replica that appeared later has run no test, and shows as such."""
         found = self._readings.replicas if isinstance(self._readings, Readings) else ()
         return {**self.request.slots, **{replica.slot: replica.consumes for replica in found}}
 
@@ -232,7 +232,7 @@ class Gate:
 
 
 def _after_phase(before: Ran | None, report: pytest.TestReport, claim: Claim | None, trouble: str) -> Ran:
-    """What a test has come to after one more of its phases. Only a plain pass counts: xpass and xfail do not."""
+    """The result of a test after one more of its phases. Only a plain pass counts: xpass and xfail do not."""
     ran = before or Ran("", True, None)
     outcome = f"{report.outcome} (xfail)" if hasattr(report, "wasxfail") else report.outcome
     if report.when == "call":

@@ -1,4 +1,4 @@
-"""What verify hands to the process that runs the checks, through a pipe, without secrets; and how that one collects."""
+"""The request from verify to the process of the checks (by pipe, without secrets), and how that process collects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ from rollback_gate.redaction import Redactor
 class GateRequest:
     """`slots`: one per expected or found replica, and whether it reads the queue.
 
-    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure all, whatever is decided.
+    `memories`: files of remembered probes, this caller's own first. `keep_going`: measure everything, even if the
+    verdict cannot change.
     """
 
     profile: Profile
@@ -58,7 +59,7 @@ class GateRequest:
 
     @classmethod
     def parse(cls, text: str) -> GateRequest:
-        """What `as_text` has made. Raises ValueError, KeyError for anything else."""
+        """Parses the output of `as_text`. Raises ValueError, KeyError for anything else."""
         table: dict[str, Any] = json.loads(text)
         return cls(
             profile=Profile.model_validate(table["profile"]),
@@ -80,13 +81,13 @@ class GateRequest:
 
 
 def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
-    """One for each replica that is expected, or found."""
+    """One slot per replica that is expected or found."""
     replicas = replicas_by_slot(profile, found)
     return {slot: profile.services[service].consumes for slot, (service, _) in replicas.items()}
 
 
 def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
-    """Knows every secret that this process knows."""
+    """A redactor with every secret that this process has."""
     try:
         password = [database_password(profile, environ).get_secret_value()]
     except WrongSetting:
@@ -102,7 +103,7 @@ def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
-    """All readings. Raises Unreachable when there is no engine."""
+    """All readings. Raises Unreachable if there is no engine."""
     profile = request.profile
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
@@ -138,7 +139,7 @@ def _documents(request: GateRequest) -> Documents | Unmeasured:
 
 
 def _ask(replica: Replica, script: str) -> Answer:
-    """testinfra's docker backend, by full id: a name would follow a container that is replaced meanwhile."""
+    """testinfra's docker backend, by full id: a name would refer to a replacement container."""
     result = testinfra.get_host(f"docker://{replica.id}").run(script)
     return Answer(result.rc, result.stdout, result.stderr)
 

@@ -1,7 +1,7 @@
-"""Running the gate's suite in a process of its own: nothing of the caller's environment can deselect a check.
+"""Runs the gate's suite in a process of its own: nothing in the caller's environment can deselect a check.
 
-What it is asked goes through a pipe, what it answers into a folder that nobody else may enter: whoever may write the
-records' folder cannot change what is judged, and the caller publishes what it has looked at itself.
+The request goes through a pipe and the result into a private folder: write access to the records' folder cannot change
+what is judged. The caller publishes what it has checked.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PLUGINS = (
     "rollback_gate.suite.pytest_plugin",
 )
 _STYLE_NAME = "record.css"
-# Which engine is asked must be the caller's: one that did not answer it must not become another one here.
+# The engine must be the caller's: if that one did not answer, no other may be asked here.
 _ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def command(root: Path, folder: Path) -> tuple[str, ...]:
-    """-I: the environment's PYTHON* variables do not reach it. `folder`: the private one."""
+    """The command. -I: it ignores PYTHON* variables. `folder`: the private one."""
     plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
     return (
         sys.executable,
@@ -66,13 +66,13 @@ def command(root: Path, folder: Path) -> tuple[str, ...]:
 
 
 def environment(environ: Mapping[str, str], more: Iterable[str]) -> dict[str, str]:
-    """What children may know, and `more`: nothing that could change which tests run, and no key to sign with."""
+    """The variables that children may have, and `more`: none can change which tests run, and no signing key."""
     return {**allowed(environ, (*_ALSO, *more)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @dataclass(frozen=True)
 class Left:
-    """What the process has left. `trouble`: why it has judged nothing, "" where it has.
+    """What the process left. `trouble`: why it judged nothing, "" if it did.
 
     `judged`: its record, as a table; `page` and `junit`: what pytest wrote. `log`: its output, in either case.
     """
@@ -86,13 +86,13 @@ class Left:
 
 @dataclass(frozen=True)
 class Suite:
-    """A process that loads what it needs, and then waits for its request."""
+    """A process that loads its modules, and then waits for its request."""
 
     process: subprocess.Popen[bytes]
     folder: Path
 
     def judge(self, request: GateRequest, limit_s: float) -> Left:
-        """Run all checks. `limit_s`: 0 for none. Whatever interrupts this process (Ctrl-C, a signal) goes on."""
+        """Runs all checks. `limit_s`: 0 for none. An interrupt of this process (Ctrl-C, a signal) propagates."""
         trouble = self._ran(request.as_text(), limit_s)
         log = (self.folder / LOG_NAME).read_text(encoding="utf-8", errors="replace")
         if trouble:
@@ -104,12 +104,12 @@ class Suite:
             return Left(f"it has left no report ({error}); {LOG_NAME} may say why", {}, "", "", log)
 
     def _ran(self, text: str, limit_s: float) -> str:
-        """Raises what interrupts it."""
+        """The trouble, "" for none. Raises what interrupts it."""
         pipe = self.process.stdin
-        with contextlib.suppress(BrokenPipeError):  # it is dead: its status tells
+        with contextlib.suppress(BrokenPipeError):  # it is dead: its status shows how
             if pipe is not None:
                 pipe.write(f"{text}\n".encode())
-                pipe.flush()  # and stays open: when it closes, nobody waits for an answer any more
+                pipe.flush()  # stays open: its end means that the caller is gone
         try:
             self.process.wait(timeout=limit_s or None)
         except subprocess.TimeoutExpired:
@@ -120,7 +120,7 @@ class Suite:
 
 @contextlib.contextmanager
 def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterator[Suite]:
-    """A suite that gets itself ready. It ends with this, whatever it does then. Raises OSError."""
+    """Starts a suite that loads its modules; it is killed when the context ends. Raises OSError."""
     with tempfile.TemporaryDirectory(prefix="rollback-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / _STYLE_NAME).write_text(css(), encoding="utf-8")
@@ -136,8 +136,8 @@ def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterato
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """And whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+    """Kills the process and its children."""
+    with contextlib.suppress(ProcessLookupError):  # it has already ended
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(BrokenPipeError), process:
         pass  # closes its standard input, and waits

@@ -1,7 +1,7 @@
-"""What the tests of tests/gate assert about.
+"""The subjects of the assertions in tests/gate.
 
-Each property asks one rule, keeps its claim for the record, and is true if that passed: so a test reads as a testinfra
-assertion does, and the record has its numbers all the same.
+Each property asks one rule, keeps its claim for the record, and is true if the claim passed. So a test reads like a
+testinfra assertion, and the record still has its numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class Subject:
-    """`keep` gets every claim that is made."""
+    """`keep` receives every claim."""
 
     readings: Readings
     profile: Profile
@@ -77,7 +77,7 @@ class Replica(Subject):
 
 @dataclass(frozen=True)
 class Consumer(Replica):
-    """One that reads the queue."""
+    """A replica that reads the queue."""
 
     @property
     def started_cleanly(self) -> bool:
@@ -107,7 +107,7 @@ class Services(Subject):
 
 @dataclass(frozen=True)
 class Documents(Subject):
-    """What was written since the boundary."""
+    """Documents written since the boundary."""
 
     @property
     def carry_no_mark(self) -> bool:

@@ -1,4 +1,4 @@
-"""Invoke tasks, by what they are for: arguments in, exit status out.
+"""Invoke tasks, grouped by purpose: arguments in, exit status out.
 
-Imports nothing heavy before a task runs; nobody imports it.
+Imports nothing heavy before a task runs. No other package imports it.
 """

@@ -1,4 +1,4 @@
-"""`invoke actions`: what has to be done after a rollback (runbook, Post-Rollback Actions)."""
+"""`invoke actions`: the actions due after a rollback (runbook, Post-Rollback Actions)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rollback_gate.tasks.options import REQUIRED, task_with
 
 @task_with(COMMON, name="list")
 def list_all(given: Any) -> None:
-    """List what has to be done after the newest rollback, by when, and who did what of it."""
+    """List the actions due after the newest rollback: when each is due, and who did it."""
     from rollback_gate.workflow.actions import show
 
     with calling(given) as call:
@@ -27,7 +27,7 @@ def list_all(given: Any) -> None:
     positional=("item",),
 )
 def done(given: Any) -> None:
-    """Note that an action was done, by whom and when; an approval must not come from the one who rolled back."""
+    """Record that an action was done, by whom and when. The person who rolled back cannot approve."""
     from rollback_gate.workflow.actions import done as note
 
     with calling(given) as call:

@@ -15,12 +15,12 @@ from rollback_gate.model import ExitCode
 
 SHARED = ("profile", "set", "without_database")
 _SHARED_FLAGS = {f"--{name.replace('_', '-')}" for name in SHARED}
-# For one task of a chain these mean another thing than for the next: they stay where they were written.
+# These differ in meaning between the tasks of a chain: they stay where they were written.
 _OWN = {"--dry-run", "--partial", "--mode", "--step"}
 
 
 class SharedArguments(Executor):
-    """What one task of a chain was given, the others get too; two different values are refused."""
+    """Arguments given to one task of a chain apply to the others too; two different values are refused."""
 
     def execute(self, *tasks: Any) -> Any:
         contexts = [task for task in tasks if isinstance(task, ParserContext)]
@@ -48,7 +48,7 @@ def _share(arguments: Iterable[Argument]) -> None:
 
 
 def _share_settings(rows: Iterable[Argument], given: Sequence[Argument]) -> None:
-    """What several tasks set is added up; one key may not have a value for each. For one task the last one counts."""
+    """Merges the settings of several tasks; two values for one key are refused. Within one task the last one counts."""
     known: dict[str, str] = {}
     for argument in given:
         own = {key: value for key, _, value in (text.partition("=") for text in argument.value)}
@@ -66,7 +66,7 @@ def _differ(what: str, one: Any, other: Any) -> Exit:
 
 
 def _refuse_to_act(contexts: Iterable[ParserContext]) -> None:
-    """`--dry` keeps Invoke's own commands from running, not ours."""
+    """`--dry` stops only Invoke's own commands, so a task without a dry run is refused."""
     acting = [str(context.name) for context in contexts if "dry_run" not in context.args]
     if acting:
         says = f"error: {', '.join(acting)} has no dry run: nothing was done\n  → leave out --dry"
@@ -96,21 +96,21 @@ class _Part:
 
 @dataclass(frozen=True)
 class Grammar:
-    """What may stand on a command line: the tasks by their names, and the options that belong to none of them."""
+    """What a command line may contain: the tasks by name, and the options that belong to none of them."""
 
     tasks: Mapping[str, ParserContext]
     core: ParserContext
-    words: Mapping[str, str] = field(default_factory=dict)  # by task: the option that a single word stands for
+    words: Mapping[str, str] = field(default_factory=dict)  # by task: the option that a single word sets
 
     def in_place(self, words: Sequence[str]) -> list[str]:
-        """The same command line with each option behind a task that has it; what no task has stays where it is."""
-        end = list(words).index("--") if "--" in words else len(words)  # Invoke's: what follows is nobody's
+        """Moves each option behind a task that has it; an option that no task has stays where it is."""
+        end = list(words).index("--") if "--" in words else len(words)  # Invoke's: no task takes what follows
         parts = self._parts(words[:end])
         for part in list(parts):
             for item in [item for item in part.items if _is_option(item[0]) and not part.has(item)]:
                 owners = [one for one in parts if one.has(item)]
                 if _flag(item) in _OWN or (len(owners) > 1 and _flag(item) not in _SHARED_FLAGS):
-                    continue  # whose it is has to be said
+                    continue  # ambiguous: the operator has to place it
                 if owners:
                     part.items.remove(item)
                     owners[0].items.append(item)
@@ -118,7 +118,7 @@ class Grammar:
         return sorted_out + list(words[end:])
 
     def unknown(self, words: Sequence[str]) -> tuple[str, str] | None:
-        """The first word that is nothing of this, and the task that it follows ("" for none); None without one."""
+        """The first unknown word, and the task before it ("" for none); None if every word is known."""
         for part in self._parts(words):
             left = 0 if part.context is None else len(part.context.positional_args)
             for item in part.items:
@@ -147,7 +147,7 @@ class Grammar:
         return (f"--{option}", word) if option and not is_given else (word,)
 
     def _value(self, word: str, part: _Part, rest: Iterator[str]) -> tuple[str, ...]:
-        """What belongs to an option: of this task, else of any that knows it."""
+        """The value of an option, as this task defines the option, else as any task does."""
         mine = [part.context] if part.context is not None and word in part.context.flags else []
         known = [one.flags[word] for one in mine or self.tasks.values() if word in one.flags]
         value = next(rest, None) if any(bool(flag.takes_value) for flag in known) else None

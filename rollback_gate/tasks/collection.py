@@ -1,4 +1,4 @@
-"""All tasks, by the names that people type."""
+"""All tasks, by the names that users type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollback_gate.tasks.place import is_checkout
 
 
 def collection(root: Path, launcher: str = DEFAULT) -> Collection:
-    """`root`: where this tool lies; `launcher`: how it was called. Tasks find both in their context's configuration."""
+    """`root`: where this tool is; `launcher`: how it was called. Tasks find both in their context's configuration."""
     acting: Any = Collection("rollback")
     acting.add_task(rollback.quick, default=True)
     for other in (
@@ -52,7 +52,7 @@ def collection(root: Path, launcher: str = DEFAULT) -> Collection:
 
 
 def _of_a_checkout() -> tuple[Any, ...]:
-    """What needs lab and tests, which are not installed."""
+    """Tasks that need lab and tests, which are not part of an installation."""
     import lab.tasks
     from rollback_gate.tasks import development
 

@@ -1,4 +1,4 @@
-"""What tasks share: their common options, the call that is made of them, and errors as exit codes."""
+"""What tasks share: common options, making a Call from them, and mapping errors to exit codes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ WITHOUT_DATABASE = "go on although the database cannot be asked; verify is then 
 
 @contextmanager
 def calling(given: Any) -> Iterator[Call]:
-    """The call that a task's options make; a task without one of them is as if it had not been used.
+    """Makes the Call from a task's options; an option that the task lacks counts as not given.
 
-    Errors of ours become a message, without secrets, and their exit code; a chain of tasks stops there.
+    An error of ours becomes a message without secrets and its exit code, and stops a chain of tasks.
     """
     from rollback_gate.errors import RollbackGateError
 
@@ -47,14 +47,14 @@ def calling(given: Any) -> Iterator[Call]:
 
 
 def _open_closed() -> None:
-    """`>&-`: what is opened next would be taken for the output."""
+    """`>&-`: the next file opened would get the descriptor of the closed output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def leave(code: ExitCode | int) -> None:
-    """A task that ends otherwise than well says so by its exit code."""
+    """Exits with `code` unless it is 0."""
     if code:
         raise Exit(code=int(code))
 

@@ -1,4 +1,4 @@
-"""`invoke demo`, and what the developers of this tool run: lint, tests, the catalogue, benchmarks."""
+"""`invoke demo`, and the developers' tasks: lint, tests, the catalogue, benchmarks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARTS = ("unit", "e2e", "selftest")
 def demo(given: Any) -> None:
     """Deploy a Phase 1 that does not start in a lab, roll it back, verify, and show where the record is.
 
-    Takes about three minutes the first time, since images are made, and one after that.
+    Takes about three minutes the first time, because images are built, and one minute after that.
     """
     if given.recorded:
         _play(given.root)
@@ -76,7 +76,7 @@ def _play(root: Path) -> None:
 
 @task
 def lint(context: Context) -> None:
-    """ruff (style and format) and mypy (strict)."""
+    """Run ruff (style and format) and mypy (strict)."""
     for command in ("ruff check --output-format concise .", "ruff format --check .", "mypy"):
         _run(context, command)
 
@@ -89,9 +89,9 @@ def lint(context: Context) -> None:
     },
 )
 def test(context: Context, only: str = "", all: bool = False) -> None:
-    """Lint, types, unit tests, end-to-end tests on a real engine and a real database, and the catalogue's core.
+    """Lint, type check, unit tests, end-to-end tests on a real engine and database, and the catalogue's core.
 
-    What needs no Docker Engine runs first, and takes about five minutes on two cores; all of it takes about fifteen.
+    What needs no Docker Engine runs first and takes about five minutes on two cores; everything takes about fifteen.
     """
     if only not in ("", *_PARTS):
         raise Exit(f"error: --only {only}: there is no such part\n  → one of {', '.join(_PARTS)}", code=2)
@@ -100,7 +100,7 @@ def test(context: Context, only: str = "", all: bool = False) -> None:
         _run(context, " ".join(["pytest", "-q", "-n", "3", *less, "tests/unit"]))
     if only != "unit":
         _refuse_without_engine()
-    if only in ("", "e2e"):  # three processes on any machine: they mostly wait for containers
+    if only in ("", "e2e"):  # three processes on any machine: the tests mostly wait for containers
         _run(context, " ".join(["pytest", "-q", "-n", "3", "--no-loadscope-reorder", *less, "tests/e2e"]))
     if only in ("", "selftest"):
         _run(context, "invoke selftest" if all else "invoke selftest --core")
@@ -125,7 +125,7 @@ def selftest(
     fuzz: int = 0,
     seed: str = "rollback-gate",
 ) -> None:
-    """Judge a catalogue of sabotaged and of healthy rollbacks on real deployments; prints the table and the score."""
+    """Judge a catalogue of sabotaged and healthy rollbacks on real deployments; print the table and the score."""
     from lab.fuzz import rounds
     from lab.selftest import of_the_core, run
     from lab.tasks import lab_errors
@@ -143,7 +143,7 @@ def selftest(
 
 @task
 def mutate(_: Context) -> None:
-    """Take each assertion of the checks away in turn: an entry of the catalogue must notice (on recorded readings)."""
+    """Remove each assertion of the checks in turn: a catalogue entry must notice (on recorded readings)."""
     from lab.mutation import report, run
 
     mutants = run()
@@ -154,7 +154,7 @@ def mutate(_: Context) -> None:
 
 @task(help={"only": "one of: rollback, verify, logs, completeness, record, assess"})
 def bench(context: Context, only: str = "") -> None:
-    """Measure interruption, verify's own time, log reading and completeness, each against its other side."""
+    """Measure interruption, verify's own time, log reading and completeness, each against its alternative."""
     from lab import bench, bench_reading, bench_record
 
     root = root_of(context)

@@ -1,4 +1,4 @@
-"""In which order `--help` lists the commands: by what somebody is about to do."""
+"""The order in which `--help` lists the commands: by what the operator is about to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`invoke assess`, `snapshot`, `verify` and `gate`: looking and judging."""
+"""`invoke assess`, `snapshot`, `verify` and `gate`: reading and judging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rollback_gate.tasks.options import task_with
 
 @task_with(COMMON, {"without_database": (False, WITHOUT_DATABASE)})
 def snapshot(given: Any) -> None:
-    """Before a deployment: keep files, images, configuration and what normal is, for a rollback to come.
+    """Before a deployment: keep files, images, configuration and the baseline that a later rollback needs.
 
     Takes about 5 s.
     """
@@ -32,9 +32,9 @@ def snapshot(given: Any) -> None:
     },
 )
 def assess(given: Any) -> None:
-    """Should we roll back? Ask every trigger of the runbook, and say which one decides (runbook, When to Rollback).
+    """Decide whether to roll back: ask every trigger and name the one that decides (runbook, When to Rollback).
 
-    Touches nothing. Takes about 10 s; with --probe as long as a document takes.
+    Changes nothing. Takes about 10 s; with --probe, as long as a document takes.
     """
     from rollback_gate.workflow.assess import Wish
     from rollback_gate.workflow.assess import assess as decide
@@ -59,8 +59,8 @@ def assess(given: Any) -> None:
 def verify(given: Any) -> None:
     """Judge from the live system whether the rollback took effect, and write the go/no-go record.
 
-    Takes one to two and a half minutes, of which the soak (limits.soak_s) is one. A NO-GO that waiting cannot change,
-    and an MCP server that does not answer, end it within seconds.
+    Takes 1 to 2.5 minutes, including the soak of one minute (limits.soak_s). A NO-GO that waiting cannot change, or an
+    MCP server that does not answer, ends it within seconds.
     """
     from rollback_gate.workflow.verify import Wish
     from rollback_gate.workflow.verify import verify as judge
@@ -85,7 +85,7 @@ def verify(given: Any) -> None:
     },
 )
 def gate(given: Any) -> None:
-    """Exit with 0 only if the newest record is GO, recent, unaltered, and still true of what runs: for a CI job.
+    """For a CI job: exit with 0 only if the newest record is GO, recent, unaltered and still true of what runs.
 
     Takes about 5 s.
     """

@@ -1,4 +1,4 @@
-"""Tasks that share options. Invoke reads options from a function's signature: here it is made from tables."""
+"""Tasks that share options. Invoke reads options from a function's signature: it is built here from tables."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ REQUIRED: Any = inspect.Parameter.empty
 def task_with(
     *tables: Mapping[str, Option], name: str | None = None, positional: Sequence[str] = (), word: str = ""
 ) -> Callable[[Callable[[Any], None]], Task[Any]]:
-    """A task whose function takes one namespace: its options, by names with underscores, `root` and `launcher`.
+    """Makes a task whose function takes one namespace: options (with underscores), `root` and `launcher`.
 
-    `word`: the option that a single word behind the task stands for; Invoke has no positional argument with a default.
+    `word`: the option that a single word after the task sets; Invoke has no positional argument with a default.
     """
     options = {key: option for table in tables for key, option in table.items()}
-    options = dict(sorted(options.items(), key=lambda row: row[1][0] is not REQUIRED))  # as Python wants them
+    options = dict(sorted(options.items(), key=lambda row: row[1][0] is not REQUIRED))  # required ones come first
 
     def decorate(function: Callable[[Any], None]) -> Task[Any]:
         def body(context: Context, **given: Any) -> None:
@@ -49,7 +49,7 @@ def task_with(
 
 
 def _dry(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    """`invoke --dry` means this tool's own dry run; a task that has none does nothing."""
+    """`invoke --dry` means this tool's own dry run; a task without one is refused."""
     if not context.config["run"]["dry"]:
         return given
     if "dry_run" not in given:

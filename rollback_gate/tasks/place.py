@@ -1,4 +1,4 @@
-"""Where this tool lies: a checkout, or an installation (`pipx install .`)."""
+"""Where this tool is: a checkout, or an installation (`pipx install .`)."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def root() -> Path:
 
 
 def is_checkout(folder: Path) -> bool:
-    """With lab and tests of its own, and a folder for reports."""
+    """True if the folder has its own lab and tests, and a folder for reports."""
     return (folder / "tasks.py").is_file() and (folder / "tests/gate").is_dir()

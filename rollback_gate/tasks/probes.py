@@ -10,7 +10,7 @@ from rollback_gate.tasks.options import task_with
 
 @task_with(COMMON)
 def sweep(given: Any) -> None:
-    """Remove what test documents have left that the queue delivered after their verify had ended."""
+    """Remove traces of test documents that the queue delivered after their verify had ended."""
     from rollback_gate.workflow import probes
     from rollback_gate.workflow.session import opened
 

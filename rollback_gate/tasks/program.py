@@ -1,4 +1,4 @@
-"""The command line: Invoke's program with our name, our help, and a word on what was mistyped."""
+"""The command line: Invoke's program with our name, our help, and suggestions for mistyped words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rollback_gate.tasks.collection import collection
 from rollback_gate.tasks.groups import GROUPS, OTHERS
 
 NAME = "rollback-gate"
-OPTIONS = (  # of Invoke's; its others work too
+OPTIONS = (  # Invoke's; its other options work too
     ("-h, --help [COMMAND]", "show this, or what a command does, how long it takes, and its options"),
     ("-V, --version", "show the version"),
     ("-R, --dry", "the same as --dry-run, for the commands that have it; the others do nothing"),
@@ -37,13 +37,13 @@ class _Program(Program):
     _made: Parser | None = None
 
     def _make_parser(self) -> Parser:
-        """Invoke's takes the help out of the tasks: only the first one it makes has any."""
+        """Invoke's parser takes the help out of the tasks: only the first parser made has any."""
         if self._made is None:
             self._made = super()._make_parser()
         return copy.deepcopy(self._made)
 
     def parse_tasks(self) -> None:
-        """Options in any order. Raises Exit where a word is no command of ours."""
+        """Accepts options in any order. Raises Exit for an unknown word."""
         tasks = self._make_parser().contexts
         words = {name: getattr(self.collection[name].body, "word", "") for name in tasks}
         grammar = Grammar(tasks, self.initial_context, words)
@@ -83,7 +83,7 @@ class _Program(Program):
 
 
 def program(root: Path, launcher: str) -> Program:
-    """`root`: where this tool lies; `launcher`: how the operator calls it, for commands that are printed."""
+    """`root`: where this tool is; `launcher`: how the operator calls it, for printed commands."""
     return _Program(
         version=version(NAME),
         namespace=collection(root, launcher),
@@ -95,7 +95,7 @@ def program(root: Path, launcher: str) -> Program:
 
 
 def _listed(namespace: Any) -> list[tuple[str, Any]]:
-    """Tasks by the shortest name that people can type."""
+    """Tasks by the shortest name that users can type."""
     names = namespace.task_names
     return [(min([name, *names[name]], key=len), namespace[name]) for name in names]
 
@@ -119,7 +119,7 @@ def _not_known(word: str, task: str, grammar: Grammar, binary: str) -> str:
 
 
 def _columns(rows: list[tuple[str, str]]) -> Iterable[str]:
-    """Names, and beside them what they do; below them where the terminal is narrow."""
+    """Names with their descriptions beside them, or below them on a narrow terminal."""
     width, gap = _width(), max(len(name) for name, _ in rows) + 4
     for name, text in rows:
         if width - gap < 30:

@@ -1,4 +1,4 @@
-"""`invoke record.*`: the records that verify and the rollbacks wrote."""
+"""`invoke record.*`: the records that verify and rollbacks wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHICH: dict[str, Any] = {"record": ("newest", "which record, by its id or folder
     word="record",
 )
 def check(given: Any) -> None:
-    """Tell whether a record is unaltered, follows from its own evidence, and is signed."""
+    """Check whether a record is unaltered, follows from its own evidence, and is signed."""
     from rollback_gate.workflow.gate import record_check
 
     with calling(given) as call:
@@ -25,7 +25,7 @@ def check(given: Any) -> None:
 
 @task_with(name="list")
 def list_all(given: Any) -> None:
-    """List all records, newest first: verdict, deployment, whether each is unaltered."""
+    """List all records, newest first: verdict, project, whether it is unaltered, reason."""
     from rollback_gate.workflow.records import list_records
 
     with calling(given) as call:
@@ -34,7 +34,7 @@ def list_all(given: Any) -> None:
 
 @task_with(WHICH, word="record")
 def show(given: Any) -> None:
-    """Show one record in the terminal: verdict, who, why, how long, what did not pass, what comes next."""
+    """Show one record in the terminal: verdict, who, why, interruption, what did not pass, next steps."""
     from rollback_gate.workflow import records
 
     with calling(given) as call:
@@ -43,7 +43,7 @@ def show(given: Any) -> None:
 
 @task_with(WHICH, name="open", word="record")
 def open_page(given: Any) -> None:
-    """Open one record's page in this machine's browser."""
+    """Open one record's page in the browser of this machine."""
     import webbrowser
 
     from rollback_gate.workflow.records import open_record
@@ -54,7 +54,7 @@ def open_page(given: Any) -> None:
 
 @task_with(name="chain")
 def sign_chain(given: Any) -> None:
-    """Sign anew which records there are, beside the newest one: for a gate on another machine."""
+    """Sign the current list of records, beside the newest one, for a gate on another machine."""
     from rollback_gate.workflow import records
 
     with calling(given) as call:
@@ -69,7 +69,7 @@ def sign_chain(given: Any) -> None:
     positional=(),
 )
 def prune(given: Any) -> None:
-    """Remove old records: of every deployment stay the newest, its newest GO, and those with actions noted."""
+    """Remove old records; keep each deployment's newest, its newest GO, and those with recorded actions."""
     from rollback_gate.errors import WrongSetting
     from rollback_gate.workflow import records
 

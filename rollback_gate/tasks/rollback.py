@@ -1,4 +1,4 @@
-"""`invoke rollback.*` and `invoke preflight`: acting."""
+"""`invoke rollback.*` and `invoke preflight`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ROLLBACK: dict[str, Any] = {
 
 
 def _order(given: Any, mode: str = "quick") -> Order:
-    """`given`: any task's options; those that it does not have are as if they had not been used."""
+    """`given`: any task's options; an option that the task lacks counts as not given."""
     from rollback_gate.change.goal import How, Mode, ModeName
     from rollback_gate.change.sources import Choice
     from rollback_gate.workflow.rollback import Order
@@ -88,8 +88,8 @@ def _roll_back(given: Any, mode: str) -> None:
 def quick(given: Any) -> None:
     """Roll the change back: restore files, move new modules away, restart the worker (runbook, Quick Rollback).
 
-    Takes about as long as all replicas need to stop and to start, one after the other: a minute for two workers that
-    ignore SIGTERM for 10 s. What takes longer is reported every 15 s.
+    Takes as long as all replicas need to stop and start, one after the other: about a minute for two workers that
+    ignore SIGTERM for 10 s. Progress is reported every 15 s.
     """
     _roll_back(given, "quick")
 
@@ -102,24 +102,24 @@ def partial(given: Any) -> None:
 
 @task_with(ROLLBACK, {"docs": (False, "the documentation of the change too")})
 def full(given: Any) -> None:
-    """As rollback, and move the change's tests (with --docs its documentation) away too (runbook, Full Rollback)."""
+    """Roll back, and move away the change's tests; with --docs, its documentation too (runbook, Full Rollback)."""
     _roll_back(given, "full")
 
 
 @task_with(ROLLBACK)
 def rebuild(given: Any) -> None:
-    """As rollback, with the image built afresh; the one before is kept (runbook, Troubleshooting).
+    """Roll back with a freshly built image; the previous one is kept (runbook, Troubleshooting).
 
-    Takes as long as the build, and then as rollback. The old image runs meanwhile.
+    Takes as long as the build plus a rollback. The old image runs during the build.
     """
     _roll_back(given, "rebuild")
 
 
 @task_with(ROLLBACK)
 def production(given: Any) -> None:
-    """Notify, preflight, roll back, wait until it is stable, verify, communicate (runbook, Rollback in Production).
+    """Notify, preflight, roll back, wait until stable, verify, communicate (runbook, Rollback in Production).
 
-    Takes as long as rollback and verify, and limits.stabilise_s between them: about seven minutes.
+    Takes as long as rollback and verify, plus limits.stabilise_s: about seven minutes.
     """
     from rollback_gate.workflow.production import production as produce
 
@@ -130,7 +130,7 @@ def production(given: Any) -> None:
 
 @task_with(ACTING, CONTAINERS, BUILDING)
 def resume(given: Any) -> None:
-    """Resume a rollback, or an undo, that was killed, failed or was stopped."""
+    """Resume a rollback or an undo that was killed, failed or was stopped."""
     from rollback_gate.workflow import rollback
 
     with calling(given) as call:
@@ -141,7 +141,7 @@ def resume(given: Any) -> None:
 def undo(given: Any) -> None:
     """Restore the change as it was before the newest run: files, modules, image, containers.
 
-    Takes as long as rollback.
+    Takes as long as a rollback.
     """
     from rollback_gate.workflow import rollback
 
@@ -151,7 +151,7 @@ def undo(given: Any) -> None:
 
 @task_with(COMMON, {"reason": ("", "why the run is ended; kept in its journal")})
 def unlock(given: Any) -> None:
-    """End a run that hangs and holds the lock. A dead holder's lock needs none of this."""
+    """End a run that hangs and holds the lock. The lock of a dead process frees itself."""
     from rollback_gate.workflow.unlock import unlock as free
 
     with calling(given) as call:
@@ -166,7 +166,7 @@ def unlock(given: Any) -> None:
     },
 )
 def preflight(given: Any) -> None:
-    """Check everything that a rollback needs, show the plan, touch nothing (runbook, Prepare).
+    """Check everything that a rollback needs and show the plan; change nothing (runbook, Prepare).
 
     Takes about 5 s.
     """
@@ -186,17 +186,17 @@ def _look(what: str, given: Any) -> None:
 
 @task_with(COMMON)
 def backups(given: Any) -> None:
-    """List the backups, what each really is, and which one a rollback would take (runbook, Quick Reference)."""
+    """List the backups, what each really contains, and which one a rollback would use (runbook, Quick Reference)."""
     _look("backups", given)
 
 
 @task_with(COMMON)
 def history(given: Any) -> None:
-    """List the rollback runs of this deployment: outcome, steps, who and why."""
+    """List the rollback runs of this deployment: outcome, steps, operator and reason."""
     _look("history", given)
 
 
 @task_with(COMMON)
 def status(given: Any) -> None:
-    """Show what runs now, and the newest run; judges nothing."""
+    """Show what runs now and the newest run, without judging it."""
     _look("status", given)

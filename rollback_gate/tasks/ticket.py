@@ -1,4 +1,4 @@
-"""`invoke ticket.*`: the record gets to where the incident is."""
+"""`invoke ticket.*`: the record and the incident's ticket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WISH: dict[str, Any] = {
     COMMON, WISH, {"ticket": (REQUIRED, "the ticket: INC-42 at Jira, 42 at GitHub")}, positional=(), word="ticket"
 )
 def attach(given: Any) -> None:
-    """Attach the newest record to a ticket, with a summary as a comment; once, however often it is called."""
+    """Attach the newest record to a ticket, with a summary as a comment; repeated calls attach it only once."""
     from rollback_gate.workflow import tickets
 
     with calling(given) as call:
@@ -27,7 +27,7 @@ def attach(given: Any) -> None:
 
 @task_with(COMMON, WISH, name="open")
 def open_ticket(given: Any) -> None:
-    """Open a ticket for the newest record, and attach it (runbook, Post-Rollback Actions)."""
+    """Open a ticket for the newest record, and attach the record (runbook, Post-Rollback Actions)."""
     from rollback_gate.workflow import tickets
 
     with calling(given) as call:

@@ -1,4 +1,4 @@
-"""Trackers of tickets: each behind the same small interface (tracker.py), by its own well-kept client library.
+"""Ticket trackers: one small interface (tracker.py), each behind its own well-maintained client library.
 
 May know the record.
 """

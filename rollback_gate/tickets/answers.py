@@ -1,4 +1,4 @@
-"""What a tracker's refusal means, and what to do about it: the same for all of them."""
+"""Maps a tracker's refusal to an error and a remedy, the same for all trackers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from rollback_gate.errors import RollbackGateError, TrackerBusy, TrackerRefused
 from rollback_gate.redaction import cut
 
 BUSY = frozenset({429, 502, 503, 504})
-_DID_NOTHING = frozenset({429, 503})  # a gateway's 502 or 504 may stand before work that is done
+_DID_NOTHING = frozenset({429, 503})  # a gateway may send 502 or 504 for work that was done
 
 
 def of_status(
     status: int, what: str, rights: str, token: str, says: str = "", retry_after: str = ""
 ) -> RollbackGateError:
-    """`what`: was asked for; `rights`: that the token needs; `token`: the variable that holds it."""
+    """`what`: the request; `rights`: what the token needs; `token`: the variable that holds it."""
     heard = f" ({cut(' '.join(says.split()), 200)})" if says else ""
     if status in BUSY:
         busy = TrackerBusy(f"{what}: the tracker is busy, it answered {status}", "try again later")
@@ -39,7 +39,7 @@ def of_silence(what: str, address: str, error: Exception) -> TrackerBusy:
 
 
 def unless_made(trouble: RollbackGateError, is_repeatable: bool, status: int = 0) -> RollbackGateError:
-    """Asked to make something, and no clear answer since: asking again could make it twice. `status`: 0 for none."""
+    """A create request without a clear answer: a retry could create it twice. `status`: 0 for none."""
     if is_repeatable or not isinstance(trouble, TrackerBusy) or status in _DID_NOTHING:
         return trouble
     return TrackerRefused(trouble.message, "look whether it is there before you ask again; then ticket.attach")

@@ -1,4 +1,4 @@
-"""Any other tracker: a command of the profile's. It is given what to do, and the summary on its standard input."""
+"""Any other tracker: a command from the profile. It gets the action as arguments and the summary on standard input."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rollback_gate.tickets.tracker import Files
 
 
 class Command:
-    """What it was given already is known from `kept`, a file beside the record: a command cannot be asked."""
+    """`kept`, a file beside the record, lists what was delivered: a command cannot be queried."""
 
-    attachments: Files | None = None  # the file goes along with the comment
+    attachments: Files | None = None  # the command gets the file with the comment
 
     def __init__(self, settings: Ticket, runner: Runner, page: Path, kept: Path) -> None:
         self._settings, self._runner, self._page, self._kept = settings, runner, page, kept
@@ -36,7 +36,7 @@ class Command:
         return ticket
 
     def add_tasks(self, ticket: str, tasks: list[str]) -> None:
-        """They stand in the summary."""
+        """Does nothing: the tasks are in the summary."""
 
     def _run(self, what: str, first: str, summary: str) -> str:
         command = (*self._settings.command, what, first, str(self._page))

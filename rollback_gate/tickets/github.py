@@ -1,4 +1,4 @@
-"""GitHub issues, through PyGithub. Its API takes no attachments: the comment links to where the report is."""
+"""GitHub issues, through PyGithub. The API takes no attachments: the comment links to the report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GitHub:
             return str(self._repository().create_issue(title, summary).number)
 
     def add_tasks(self, ticket: str, tasks: list[str]) -> None:
-        """They are a task list in the summary."""
+        """Does nothing: the tasks are a task list in the summary."""
 
     def _repository(self) -> Any:
         return self._client.get_repo(self._settings.project)

@@ -1,4 +1,4 @@
-"""Jira, Cloud, Server and Data Center, through the client library of the same name."""
+"""Jira Cloud, Server and Data Center, through the client library of the same name."""
 
 from __future__ import annotations
 

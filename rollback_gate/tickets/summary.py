@@ -1,4 +1,4 @@
-"""What a ticket gets to read: verdict, reason, interruption, digest, and what has to be done. Pure."""
+"""The text of a ticket: verdict, reason, interruption, digest, and actions to do. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollback_gate.record.markup import in_markdown, in_wiki
 
 @dataclass(frozen=True)
 class Markup:
-    """How a tracker writes bold, and a task that is not done; `text` makes plain text of anything."""
+    """A tracker's syntax for bold and for an open task; `text` escapes any value to plain text."""
 
     text: Callable[[Any], str]
     bold: str
@@ -27,12 +27,12 @@ PLAIN = Markup(lambda text: " ".join(str(text).split()), "", "[ ] ", "- ")
 
 
 def mark_of(digest: str) -> str:
-    """By which a comment is known again: of one record there is one comment."""
+    """Identifies a comment: one record has one comment."""
     return f"rollback-gate sha256:{digest}"
 
 
 def file_name(record: Mapping[str, Any], digest: str) -> str:
-    """By which an attachment is known again."""
+    """Identifies an attachment."""
     return f"rollback-{record['record_id']}-{digest[:12]}.html"
 
 
@@ -44,7 +44,7 @@ def title(record: Mapping[str, Any]) -> str:
 def text(
     record: Mapping[str, Any], digest: str, link: str, actions: Iterable[Action], markup: Markup, with_tasks: bool
 ) -> str:
-    """`link`: where the report is, "" where it is attached. `with_tasks`: the actions as tasks of this text."""
+    """`link`: address of the report, "" if it is attached. `with_tasks`: list the actions as tasks in this text."""
     clean, bold = markup.text, markup.bold
     word = record.get("headline") or record["verdict"]
     lines = [f"{bold}{clean(word)}{bold}: {clean(view.lead(record))}", ""]

@@ -1,4 +1,4 @@
-"""What this tool asks of a tracker, and how often."""
+"""The interface of a tracker, and how often requests are repeated."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ Result = TypeVar("Result")
 
 
 class Files(Protocol):
-    """Raises as a Tracker."""
+    """Attachments. Raises as a Tracker."""
 
     def files(self, ticket: str) -> list[str]:
-        """Names of what is attached."""
+        """Names of the attached files."""
 
     def attach(self, ticket: str, name: str, file: Path) -> None: ...
 
 
 class Tracker(Protocol):
-    """All raise TrackerRefused, and TrackerBusy where it may be asked again. `attachments`: None: it has none."""
+    """All raise TrackerRefused, and TrackerBusy if a retry may help. `attachments`: None if it takes none."""
 
     attachments: Files | None
 
     def comments(self, ticket: str) -> list[str]:
-        """The texts that are there."""
+        """The texts of the ticket."""
 
     def comment(self, ticket: str, summary: str) -> None: ...
 
     def open(self, title: str, summary: str) -> str:
-        """The new ticket's name. Busy only where the tracker said that it did nothing."""
+        """The new ticket's name. TrackerBusy only if the tracker reported that it did nothing."""
 
     def add_tasks(self, ticket: str, tasks: list[str]) -> None:
-        """Those that are not there yet; nothing where the summary shows them as tasks."""
+        """Adds the tasks that are missing; none if the summary lists them as tasks."""
 
 
 def patiently(
     act: Callable[[], Result], attempts: int, sleep: Callable[[float], None], tell: Callable[[str], None]
 ) -> Result:
-    """Again while the tracker is busy, waiting 1, 2, 4 ... s, or as long as it says, 60 s at most. Raises as `act`."""
+    """Retries while the tracker is busy: after 1, 2, 4 ... s, or as long as it asks, at most 60 s. Raises as `act`."""
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

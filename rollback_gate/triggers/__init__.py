@@ -1,4 +1,4 @@
-"""The runbook's triggers: when to roll back, one rule each, and what they decide together. Pure.
+"""The runbook's triggers: one rule each for when to roll back, and their combined decision. Pure.
 
 May know everything up to the evidence, and neither checks nor rollback.
 """

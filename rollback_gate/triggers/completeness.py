@@ -1,4 +1,4 @@
-"""Triggers: completeness since the deployment, where it stands and where it goes."""
+"""Triggers on completeness since the deployment: its level and its trend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollback_gate.triggers.trend import Level, Trend
 
 
 def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Completeness drops below 20 % after 30 minutes (Immediate Rollback 3), over the last 30."""
+    """Completeness drops below 20 % after 30 minutes (Immediate Rollback 3), measured over the last 30."""
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -26,7 +26,7 @@ def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Below 50 % but increasing: wait 1-2 hours, after which the trend decides (Wait 1; tree)."""
+    """Below 50 % but increasing: wait 1-2 hours, then the trend decides (Wait 1; tree)."""
     level, rules = level_of(symptoms, profile), profile.triggers
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -55,7 +55,7 @@ def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> An
 
 
 def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Completeness increasing to 50 % and more: do not roll back, keep monitoring (tree)."""
+    """Completeness increasing to 50 % or more: do not roll back, keep monitoring (tree)."""
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -66,7 +66,7 @@ def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def level_of(symptoms: Symptoms, profile: Profile) -> Level | Unmeasured:
-    """Of the last 30 minutes, or since the deployment where that is shorter; of the minimum sample at least."""
+    """The level of the last 30 minutes, or since the deployment if that is shorter; needs the minimum sample."""
     series, rules = symptoms.completeness, profile.completeness
     if isinstance(series, Unmeasured):
         return series

@@ -1,8 +1,8 @@
-"""All triggers in the order of the runbook's tree, and what they decide together. The one place where that is decided.
+"""All triggers in the order of the runbook's tree, and their combined decision. No other place decides that.
 
-Every rule is asked. The most severe conclusion wins (model.Decision has the order); of rules that conclude the same,
-the one that stands first names the reason. A rule that could not be measured concludes CANNOT TELL: stronger than any
-calm conclusion, weaker than any alarm. docs/decisions/0008-triggers.md says why the most severe and not the first.
+Every rule is asked. The most severe conclusion wins (model.Decision has the order); among equal ones, the first rule
+names the reason. An unmeasured rule concludes CANNOT TELL: above any calm conclusion, below any alarm.
+docs/decisions/0008-triggers.md explains why the most severe wins and not the first.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ RULES = (
         completeness.reaches_target,
     ),
 )
-ALL_GOOD = "all metrics look good: no trigger fires"  # the tree's last leaf: what is left when every rule is quiet
+ALL_GOOD = "all metrics look good: no trigger fires"  # the tree's last leaf: every rule is quiet
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What all triggers decide. `rule`: the one that decided, "" where every rule was quiet. `fix`: the tree's hint."""
+    """The combined decision. `rule`: the one that decided, "" if every rule was quiet. `fix`: the tree's hint."""
 
     decision: Decision
     reason: str
@@ -108,13 +108,13 @@ class Assessment:
 
 
 def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
-    """Pure, and total: whatever was measured, there is a decision."""
+    """Pure and total: any measurement leads to a decision."""
     answers = [(rule, rule.ask(symptoms, profile)) for rule in RULES]
     loud = [(rule, answer) for rule, answer in answers if answer.state is not State.QUIET]
     rows = tuple((rule.name, answer) for rule, answer in answers)
     if not loud:
         return Assessment(Decision.KEEP, ALL_GOOD, "", TREE, "", symptoms.now, rows)
-    rule, answer = max(loud, key=lambda row: row[1].concludes.severity)  # of equals the first
+    rule, answer = max(loud, key=lambda row: row[1].concludes.severity)  # the first of equals
     reason = f"{rule.asks} {answer.says}"
     if answer.concludes is Decision.INVESTIGATE:
         reason += _trends(rule, loud)
@@ -123,7 +123,7 @@ def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
 
 
 def _trends(decided: Rule, loud: list[tuple[Rule, Answer]]) -> str:
-    """What else speaks for a rollback, named: "may rollback if above trends met"."""
+    """Names the other triggers that speak for a rollback: "may rollback if above trends met"."""
     others = [(rule, answer) for rule, answer in loud if rule is not decided and answer.state is State.FIRES]
     names = [rule.name for rule, answer in others if answer.concludes is not Decision.KEEP]
     return f"; also: {', '.join(names)}" if names else "; no other trend is met"

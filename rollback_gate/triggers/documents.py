@@ -1,4 +1,4 @@
-"""Triggers: what becomes of documents, and how long they take."""
+"""Triggers on documents: their success, and their processing time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def upstream(symptoms: Symptoms, _: Profile) -> Answer:
-    """The MCP server refuses, or does not answer: old code would wait for the same one (tree: check the MCP server)."""
+    """The MCP server refuses or does not answer: old code would wait for the same one (tree: check the MCP server)."""
     if symptoms.mcp.state is Upstream.NOT_ASKED:
         return unmeasured("the MCP server was not asked")
     if not symptoms.mcp.answers:
@@ -42,7 +42,7 @@ def upstream(symptoms: Symptoms, _: Profile) -> Answer:
 
 
 def _none(symptoms: Symptoms) -> str:
-    """Why no document tells anything."""
+    """Why no document can be judged."""
     open_ = len(symptoms.attempts)
     if open_:
         return f"{open_} documents are in work, none of them is finished or has failed by now"
@@ -50,7 +50,7 @@ def _none(symptoms: Symptoms) -> str:
 
 
 def no_test_document(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Cannot even run one test document successfully (Immediate Rollback 6). The probe's word goes first."""
+    """Cannot even run one test document successfully (Immediate Rollback 6). The probe takes precedence."""
     if symptoms.probe is not None:
         return _of_probe(symptoms, symptoms.probe, profile)
     last = _last(symptoms, profile)
@@ -95,10 +95,10 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
 
 
 def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Processing time beyond 400 seconds, consistently; the MCP server is asked first (Immediate Rollback 4; tree)."""
+    """Processing time above 400 seconds, consistently; the MCP server is checked first (Immediate Rollback 4; tree)."""
     limit = profile.triggers.slow_s
     recent = [a for a in _recent(symptoms, with_open=True) if not _hangs_as_known(a, profile)]
-    # A failed one's time ends when the next document is picked up, be it an idle hour later.
+    # A failed one's time ends when the next document is picked up, which may be an idle hour later.
     slow = [attempt for attempt in recent if attempt.seconds > limit and (attempt.finished or not attempt.failed)]
     fast = [attempt for attempt in recent if attempt.finished and attempt.seconds <= limit]
     if len(slow) >= _CONSISTENTLY and len(slow) > len(fast):
@@ -112,9 +112,9 @@ def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def slower(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Processing time slightly higher (Wait 3): may be normal during ramp-up, and only then."""
+    """Processing time slightly higher (Wait 3): may be normal during ramp-up only."""
     times = [attempt.seconds for attempt in _recent(symptoms) if attempt.finished]
-    # Half as much again of next to nothing is nothing that anybody would notice.
+    # An increase by half of a very short time would go unnoticed.
     limit = max(symptoms.normal_s * 1.5, _UNNOTICED_S) if symptoms.normal_s else profile.triggers.slower_s
     by = f"{duration(limit)}, {'half as much again as before' if symptoms.normal_s else 'by the profile'}"
     if times and (median := statistics.median(times)) > limit:
@@ -130,7 +130,7 @@ def slower(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def mixed(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Mixed success and failures (Wait 4): expected during transition, and only then."""
+    """Mixed success and failures (Wait 4): expected during transition only."""
     recent = [attempt for attempt in _recent(symptoms) if not _hangs_as_known(attempt, profile)]
     failed = [attempt for attempt in recent if attempt.failed]
     if failed:
@@ -145,7 +145,7 @@ def mixed(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def _recent(symptoms: Symptoms, with_open: bool = False) -> list[Attempt]:
-    """The last documents that were decided; with those that are still in work."""
+    """The last documents that finished or failed; `with_open`: and those still in work."""
     return [a for a in symptoms.attempts if with_open or a.finished or a.failed][-RECENT:]
 
 
@@ -162,7 +162,7 @@ def _last(symptoms: Symptoms, profile: Profile) -> list[Attempt]:
 
 
 def _rollback_or_mcp(symptoms: Symptoms, says: str, attempts: Sequence[Attempt], *evidence: str) -> Answer:
-    """Old code would wait for the same MCP server: where it is the cause, a rollback helps nobody."""
+    """If the MCP server is the cause, a rollback does not help: old code would wait for the same one."""
     if not symptoms.mcp.answers:
         return fires(Decision.FIX_MCP, f"{says}, and the MCP server does not answer: {symptoms.mcp.says}", *evidence)
     in_trouble = sum(attempt.mcp > 0 for attempt in attempts)

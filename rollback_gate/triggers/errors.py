@@ -1,4 +1,4 @@
-"""Triggers: error lines, known noise of the old code left out."""
+"""Triggers on error lines, without the known noise of the old code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollback_gate.triggers.rule import Answer, fires, quiet, unmeasured, waits
 
 
 def error_spike(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Error spike, 50+ errors an hour: investigate error types (Decision Tree)."""
+    """Error spike, 50+ errors per hour: investigate error types (Decision Tree)."""
     total, unexpected = _last_hour(symptoms)
     rules = profile.triggers
     if total >= rules.spike:

@@ -1,4 +1,4 @@
-"""One trigger of the runbook, and what it can answer."""
+"""One trigger of the runbook, and its possible answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """`concludes`: what this alone would lead to. Unmeasured is never calm: it concludes that nobody can tell."""
+    """`concludes`: what this answer alone would lead to. Unmeasured is never calm: it concludes CANNOT TELL."""
 
     state: State
     concludes: Decision
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rule:
-    """`section`: of the runbook. `asks`: the tree's question. `leads_to`: what the tree says, for people."""
+    """`section`: of the runbook. `asks`: the tree's question. `leads_to`: the tree's answer, for display."""
 
     name: str
     section: str
@@ -51,17 +51,17 @@ def unmeasured(says: str | Unmeasured, *evidence: str) -> Answer:
 
 
 def duration(seconds: float) -> str:
-    """For people."""
+    """A duration for display."""
     if seconds < 600:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def waits(symptoms: Symptoms, profile: Profile) -> bool:
-    """A wait has an end (runbook, Wait Before Rollback: 1-2 hours)."""
+    """True until the wait ends (runbook, Wait Before Rollback: 1-2 hours)."""
     return symptoms.elapsed_s < profile.triggers.wait_s
 
 
 def until(symptoms: Symptoms, seconds: float) -> str:
-    """So long after the deployment, as a time of day."""
+    """The time of day this many seconds after the deployment."""
     return symptoms.deployed_at.plus(seconds).to_datetime().strftime("%H:%M:%S UTC")

@@ -1,4 +1,4 @@
-"""Triggers: does the worker run at all, and is it the change that runs."""
+"""Triggers on startup: whether the worker runs at all, and whether it runs the change."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers.rule import Answer, fires, quiet, unmeasured
 
-# Nothing, SIGINT, SIGKILL (a stop of a worker that ignores SIGTERM), SIGTERM.
+# Exit 0, SIGINT, SIGKILL (a stop of a worker that ignores SIGTERM), SIGTERM.
 _STOPPED = frozenset({0, 128 + 2, 128 + 9, 128 + 15})
 
 
 def nothing_to_roll_back(symptoms: Symptoms, _: Profile) -> Answer:
-    """Not in the runbook: old code in every replica cannot be rolled back."""
+    """Not in the runbook: with old code in every replica there is nothing to roll back."""
     if isinstance(symptoms.workers, Unmeasured):
         return unmeasured(symptoms.workers)
     unread = [w.content for w in symptoms.workers if isinstance(w.content, Unmeasured)]
@@ -49,7 +49,7 @@ def import_error(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def _is_current(worker: WorkerReading) -> bool:
-    """Not one that a later start has overcome."""
+    """True if an import error has no later successful start."""
     log = worker.log
     if not isinstance(log, LogHistory) or log.import_error_at is None:
         return False
@@ -77,7 +77,7 @@ def crash_on_start(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def _start_of(worker: WorkerReading, symptoms: Symptoms, profile: Profile) -> str | Unmeasured:
-    """Why it does not start or stay up, "" where it does (or somebody has stopped it)."""
+    """Why it does not start or stay up; "" if it does, or if it was stopped by hand."""
     replica = worker.replica
     if replica.restarting or replica.status in ("restarting", "dead"):
         return f"is {replica.condition}, exit status {replica.exit_code}"
@@ -109,7 +109,7 @@ def _nothing_there(symptoms: Symptoms, profile: Profile) -> str:
 
 
 def stopped(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Not in the runbook: replicas that somebody has stopped, paused or removed."""
+    """Not in the runbook: replicas that were stopped, paused or removed by hand."""
     if isinstance(symptoms.workers, Unmeasured):
         return unmeasured(symptoms.workers)
     if not symptoms.project_exists:

@@ -1,4 +1,4 @@
-"""Where completeness stands, and where it goes, from a series of buckets. Pure arithmetic."""
+"""Level and trend of completeness, from a series of buckets. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollback_gate.evidence.readings import Bucket, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 
-_BUCKETS = 12  # of the curve's end: older ones say nothing about where it goes
+_BUCKETS = 12  # the newest ones: older ones do not show the trend
 _FEWEST = 3
 
 
@@ -30,9 +30,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Trend:
-    """A straight line through the buckets, each with the weight of its documents. Shares an hour.
+    """A straight line through the buckets, weighted by their documents. Unit: shares per hour.
 
-    `low`, `high`: confidence interval of the slope. `now`: where the line stands now.
+    `low`, `high`: confidence interval of the slope. `now`: the line's value now.
     """
 
     per_hour: float
@@ -42,11 +42,11 @@ class Trend:
 
     @property
     def rises(self) -> bool:
-        """Beyond chance."""
+        """True if the rise is beyond chance."""
         return self.low > 0
 
     def seconds_to(self, level: float) -> float:
-        """From now, on this line; only where it rises. At once where it is there already."""
+        """Seconds until the line reaches `level`; only for a rising line. 0 if it is there already."""
         return max(0.0, (level - self.now) / self.per_hour * 3600)
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Trend:
 
 
 def level(series: Series, since: Instant, confidence: float) -> Level | Unmeasured:
-    """Of the documents created since then, by whole buckets."""
+    """The level of the documents created since `since`, in whole buckets."""
     first = since.plus(-series.bucket_s)
     rows = [bucket for bucket in series.buckets if bucket.scored and bucket.start > first]
     count = sum(bucket.scored for bucket in rows)
@@ -67,7 +67,7 @@ def level(series: Series, since: Instant, confidence: float) -> Level | Unmeasur
 
 
 def trend(series: Series, now: Instant, confidence: float) -> Trend | Unmeasured:
-    """Of the last buckets that hold documents."""
+    """The trend of the newest buckets that hold documents."""
     rows = [bucket for bucket in series.buckets if bucket.scored][-_BUCKETS:]
     count = sum(bucket.scored for bucket in rows)
     if len(rows) < _FEWEST or count <= _FEWEST:
@@ -93,5 +93,5 @@ def trend(series: Series, now: Instant, confidence: float) -> Trend | Unmeasured
 
 
 def _squares(rows: Iterable[Bucket], expected: Callable[[Bucket], float]) -> float:
-    """Sum of squared distances of all scores, from what is known of each bucket."""
+    """Sum of squared distances of all scores, from the statistics of each bucket."""
     return sum((b.scored - 1) * b.deviation**2 + b.scored * (b.mean - expected(b)) ** 2 for b in rows)

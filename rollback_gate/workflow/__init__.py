@@ -1,4 +1,4 @@
-"""What each task consists of, as visible lists of stages. Effects come in as arguments.
+"""What each task does, as visible lists of stages. Effects come in as arguments.
 
 May know everything but the tasks.
 """

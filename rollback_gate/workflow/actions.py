@@ -1,4 +1,4 @@
-"""`invoke actions`: what has to be done after the newest rollback, and noting that it was done."""
+"""`invoke actions`: list the actions due after the newest rollback, and record those that are done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADINGS = ("Done", "Due", "Id", "What", "Who, when")
 
 
 def show(call: Call) -> ExitCode:
-    """The list, by when it is due; 0 only when all is done. Raises WrongSetting, Unreachable."""
+    """Lists the actions by when they are due; GO even while some are left. Raises WrongSetting, Unreachable."""
     settings = call.load()
     _, record = newest(call, settings)
     done = {one.action: one for one in _done(call, record)}
@@ -34,7 +34,7 @@ def show(call: Call) -> ExitCode:
 
 
 def done(call: Call, item: str, by: str, note: str) -> ExitCode:
-    """Notes that an action was done: by whom, and by whose word. Raises WrongSetting, Unreachable."""
+    """Records that an action was done: by whom, and who recorded it. Raises WrongSetting, Unreachable."""
     settings = call.load()
     known = {action.id: action for action in settings.profile.actions}
     if item not in known:
@@ -55,7 +55,7 @@ def done(call: Call, item: str, by: str, note: str) -> ExitCode:
 
 
 def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) -> None:
-    """Beside the record; with all that was noted for its run before. Raises WrongSetting, Unreachable."""
+    """Writes the entry beside the record, with all earlier entries of its run. Raises WrongSetting, Unreachable."""
     if call.key is None and actions.is_signed(folder):
         says = f"{folder / actions.NAME} is signed: without a key what it holds would not be signed any more"
         raise WrongSetting(says, f"set {seal.KEY_VARIABLE} to the key that it was signed with")
@@ -70,7 +70,7 @@ def note_done(call: Call, folder: Path, record: Mapping[str, Any], one: Done) ->
 
 
 def try_to_note(call: Call, settings: Settings, item: str, note: str, run_id: str = "") -> None:
-    """What a task of this tool did itself; the task goes on where it cannot be noted. `run_id`: only for that run."""
+    """Records what a task of this tool did; a failure is only a warning. `run_id`: only for that run, "" for any."""
     if item not in {action.id for action in settings.profile.actions}:
         return
     try:
@@ -83,7 +83,7 @@ def try_to_note(call: Call, settings: Settings, item: str, note: str, run_id: st
 
 
 def newest(call: Call, settings: Settings) -> tuple[Path, Mapping[str, Any]]:
-    """The newest record of this project and profile: no engine is needed to note what people did."""
+    """The newest record of this project and profile. Needs no engine. Raises WrongSetting, Unreachable."""
     profile = settings.profile
     mine = f"/{profile.deployment.project}/{profile.name}"
     found = find.newest(call.reports, lambda theirs: theirs.endswith(mine), call.key)

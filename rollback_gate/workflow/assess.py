@@ -40,7 +40,7 @@ _NEXT = {
 
 @dataclass(frozen=True)
 class Wish:
-    """What the operator asked for. `since`: RFC 3339, when the change was deployed; "" to find it."""
+    """What the operator asked for. `since`: RFC 3339, when the change was deployed; "" to detect it."""
 
     since: str = ""
     probe: bool = False
@@ -50,7 +50,7 @@ class Wish:
 
 
 def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) -> ExitCode:
-    """Measure, ask every rule, decide, keep it. Raises WrongSetting, Unreachable, Locked (with a probe)."""
+    """Measures, asks every rule, decides, keeps it. Raises WrongSetting, Unreachable, Locked (with a probe)."""
     settings = call.load()
     since = moment_given(wish.since)
     with contextlib.ExitStack() as stack:
@@ -75,7 +75,7 @@ class _Assessing:
     survey: Survey
     wish: Wish
     sleep: Callable[[float], None]
-    _probed: ProbeReading | Unmeasured | None = None  # once: a watch does not send a document each time
+    _probed: ProbeReading | Unmeasured | None = None  # only once: a watch does not send a document each time
     _told: list[str] = field(default_factory=list)
 
     def run(self) -> ExitCode:
@@ -92,7 +92,7 @@ class _Assessing:
         while True:
             try:
                 table = self._once()
-            except Unreachable as error:  # it may come back: a watch goes on
+            except Unreachable as error:  # it may come back: keep watching
                 self._tell(f"not measured: {error.message}")
             else:
                 if Decision(table["decision"]) not in _GOES_ON:
@@ -117,7 +117,7 @@ class _Assessing:
         return table
 
     def _keep(self, table: Mapping[str, Any]) -> None:
-        """It is the reason of a rollback that follows; without a place for it, the answer still counts."""
+        """Keeps the assessment as the reason for a later rollback; a failure to keep it is only reported."""
         *_, elsewhere = stores_of(self.call, self.settings, self.engine)[:2]
         try:
             store.make_private(elsewhere.folder, elsewhere.folder)
@@ -172,7 +172,7 @@ def _error_row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _database(call: Call, settings: Settings) -> Documents | Unmeasured:
-    """Without a password or an address the other readings still tell something."""
+    """Without a password or an address, the other readings still count."""
     if not call.with_database:
         return Unmeasured("the database", "it was left out (--without-database)")
     try:

@@ -1,4 +1,4 @@
-"""Assessments as data: what is kept of one, what machines get, and which one is the reason of a rollback."""
+"""Assessments as data: what is stored, what machines get, and which one is the reason for a rollback."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def _numbers(symptoms: Symptoms, profile: Profile) -> dict[str, Any]:
 
 
 def keep(folder: Path, table: Mapping[str, Any], redactor: Redactor) -> None:
-    """In the place of the one before: of a deployment the last one, of a run its reason. Raises OSError."""
+    """Replaces the previous one: the last of a deployment, or the reason of a run. Raises OSError."""
     write_text(folder / NAME, redactor.text(json.dumps(redactor.value(dict(table)), indent=1)))
 
 
 def last(stores: Iterable[Store], now: Instant, valid_s: float) -> dict[str, Any] | None:
-    """The newest one, if it is young enough to be the reason of a rollback; None where there is none."""
+    """The newest assessment if it is at most `valid_s` seconds old; None otherwise."""
     found = [table for store in stores if (table := read(store.folder))]
     newest = max(found, key=lambda table: Instant.parse(table["at"]), default=None)
     if newest is None or not 0 <= now.seconds_since(Instant.parse(newest["at"])) <= valid_s:
@@ -102,7 +102,7 @@ def last(stores: Iterable[Store], now: Instant, valid_s: float) -> dict[str, Any
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The assessment kept in this folder; None where there is none that can be read."""
+    """The assessment kept in this folder; None if none is readable."""
     try:
         table = json.loads(text_of(folder / NAME))
         Instant.parse(table["at"])

@@ -1,6 +1,6 @@
-"""Verify the verifier: the checks are asked once of what misbehaves, before it is rolled back.
+"""Verify the verifier: run the checks once on the misbehaving service, before the rollback.
 
-A check that passes there too proves nothing by passing afterwards, and the record says so.
+A check that also passed before the rollback does not show that anything changed; the record reports it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ FOLDER = "before"
 
 
 def judge_before(session: Session, situation: Situation, run: Run) -> str:
-    """What came of it, in words; kept with the run. Takes limits.before_s at the most, 0: not at all.
+    """Runs the checks and returns the outcome in words; kept with the run. Takes at most limits.before_s; 0 skips them.
 
-    Nothing is sent, nothing is waited for, nothing is changed. Raises Refused for Ctrl-C, SystemExit for a signal.
+    Sends nothing, waits for nothing, changes nothing. Raises Refused for Ctrl-C, SystemExit for a signal.
     """
     limit_s = session.profile.limits.before_s
     if not limit_s:
@@ -67,7 +67,7 @@ def _request(session: Session, situation: Situation) -> GateRequest:
 
 
 def before_of(folder: Path) -> dict[str, Any] | None:
-    """What the checks came to before the run whose folder this is; None where they were not asked, or did not end."""
+    """What the checks came to before the run of this folder; None if they did not run or did not finish."""
     try:
         record = write.read_json(folder / FOLDER)
         return {"at": record["began"], "checks": _checks(record)} if "ended" in record else None
@@ -76,7 +76,7 @@ def before_of(folder: Path) -> dict[str, Any] | None:
 
 
 def _checks(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By check: its outcome, and how many of its assertions held."""
+    """Per check: its outcome, how many assertions held, and how many were asked."""
     judgement = build.verdict_of(record)
     ran = build.tests_of(record)
     rows = {}

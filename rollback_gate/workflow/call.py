@@ -1,4 +1,4 @@
-"""What every command is called with, and what all of them need of a deployment."""
+"""The arguments of every command, and what all commands need from a deployment."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccoun
 from rollback_gate.suite.request import redactor
 from rollback_gate.workflow.terminal import Terminal
 
-_NOTES = Path("/tmp")  # not TMPDIR: that can be another one for each user
+_NOTES = Path("/tmp")  # not TMPDIR: it can differ between users
 _OF_ROOT, _OF_USER = Path("/var/lib/rollback-gate"), Path(".local/state/rollback-gate")
 
 
 @dataclass(frozen=True)
 class Call:
-    """What every command is called with. `root`: where this tool is installed; `reports`: where records go."""
+    """The arguments of every command. `root`: where this tool is installed; `reports`: where records go."""
 
     profile_path: Path
     settings_given: tuple[str, ...]
@@ -59,9 +59,10 @@ class Call:
         return replace(call, reports=(_named(environ, "ROLLBACK_GATE_REPORTS") or call._own_reports()).absolute())
 
     def _own_reports(self) -> Path:
-        """Of an installation, whose own folder the next one replaces, they are state: one place for the whole machine.
+        """The default folder of records: the checkout's; for an installation, one for the whole machine.
 
-        A folder for each user would let one user's GO stand beside another one's NO-GO. Raises WrongSetting.
+        An upgrade replaces the installation's own folder. With one per user, a GO could stand beside another user's
+        NO-GO. Raises WrongSetting.
         """
         if (self.root / "tasks.py").is_file():
             return self.root / "reports"
@@ -72,7 +73,7 @@ class Call:
         return self.elsewhere / "reports"
 
     def load(self) -> Settings:
-        """And from now on the terminal knows the secrets. Raises WrongSetting, for a signing key too."""
+        """Loads the settings and gives the terminal their secrets. Raises WrongSetting, also for a weak signing key."""
         seal.key_of(self.environ)
         settings = load(self.profile_path, self.environ, self.settings_given)
         self.terminal.redactor = redactor(settings.profile, self.environ)
@@ -80,13 +81,13 @@ class Call:
 
     @property
     def key(self) -> Key | None:
-        """That signs records. Raises WrongSetting for one that can be guessed."""
+        """The key that signs records; None if unset. Raises WrongSetting for a guessable key."""
         return seal.key_of(self.environ)
 
     @property
     def operator(self) -> str:
-        """Who is there, by the kernel's word; of root, who called it with sudo. A uid without a name is a name too."""
-        caller = self.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""  # anybody else could have set it
+        """The user name according to the kernel; for root, the sudo caller's. A uid without a name becomes "uid N"."""
+        caller = self.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""  # any other user could set it
         try:
             return caller or pwd.getpwuid(os.getuid()).pw_name
         except KeyError:
@@ -94,18 +95,18 @@ class Call:
 
     @property
     def trusted(self) -> frozenset[int]:
-        """Uids whose state is believed: root's, this user's, and of root that of whoever called it with sudo."""
+        """Uids whose state is trusted: root, this user and, when root, the sudo caller."""
         sudoer = self.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
         return frozenset({0, os.geteuid(), *([int(sudoer)] if sudoer.isdecimal() else [])})
 
     @property
     def elsewhere(self) -> Path:
-        """State that cannot be in the project directory."""
+        """The state directory for what cannot be in the project directory."""
         return self.all_elsewhere[0]
 
     @property
     def all_elsewhere(self) -> tuple[Path, ...]:
-        """Where this user's is, first; then where a run of another one can be that goes before this one's."""
+        """State directories: this user's first, then those that may hold another user's earlier run."""
         named = self.environ.get("ROLLBACK_GATE_STATE_DIRECTORY")
         if named:
             return (Path(named),)
@@ -121,7 +122,7 @@ def _named(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _home() -> tuple[Path, ...]:
-    """None for a user whom nobody knows, in a container: what is to be written then goes where it may not be."""
+    """Empty for a user without a home directory, as in a container."""
     try:
         return (Path.home(),)
     except RuntimeError:
@@ -133,7 +134,7 @@ def local_now() -> Instant:
 
 
 def moment_given(since: str) -> Instant | None:
-    """What --since says; None for "". Raises WrongSetting."""
+    """The time given with --since; None for "". Raises WrongSetting."""
     try:
         return Instant.parse(since) if since else None
     except ValueError as error:
@@ -141,16 +142,16 @@ def moment_given(since: str) -> Instant | None:
 
 
 def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> AbstractContextManager[Held | None]:
-    """Rollback and verify exclude each other."""
+    """Takes the lock: rollback and verify exclude each other."""
     note = holder_note(settings, engine)
     directory = settings.profile.deployment.project_directory
     if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
-        return contextlib.nullcontext()  # nothing there to protect; preflight says so, with all else that is wrong
+        return contextlib.nullcontext()  # nothing to protect; preflight reports it, with its other findings
     return lock.held(directory, note, call.operator, purpose, local_now())
 
 
 def holder_note(settings: Settings, engine: Engine) -> Path:
-    """The same for every user of this machine."""
+    """The same path for every user of this machine."""
     return _NOTES / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
 
 
@@ -162,8 +163,8 @@ def deployment_id(settings: Settings, engine: Engine | Unmeasured) -> Deployment
 def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
     """All places where runs and snapshots of a deployment can be.
 
-    Its strategy may have changed in between; and what is not kept in the project lies by user. Raises Refused for what
-    is neither this caller's nor root's.
+    The strategy may have changed between runs, and state outside the project is per user. Raises Refused for state that
+    belongs neither to this caller nor to root.
     """
     deployment = deployment_id(settings, engine)
     project = settings.profile.deployment.project_directory
@@ -171,13 +172,13 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
     trusted = call.trusted | ownership.owner_of(project)
     folders = [place / deployment.folder_name for place in (inside, *call.all_elsewhere)]
     for folder in (inside, *folders):
-        with contextlib.suppress(OSError):  # who may not look there is told by whoever reads it
+        with contextlib.suppress(OSError):  # a folder that cannot be inspected is reported by its reader
             ownership.refuse_foreign(folder, trusted)
     return tuple(Store(folder, local_now, clean, trusted) for folder in folders)
 
 
 def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
-    """Files of remembered test documents: this caller's own first, then those of others."""
+    """Files of remembered test documents: this caller's own first, then those of other users."""
     deployment = deployment_id(settings, engine)
     return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
 

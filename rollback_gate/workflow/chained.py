@@ -1,4 +1,4 @@
-"""Whether a record is the newest of its deployment, and none was taken away: by a chain of our own, or a signed one."""
+"""Checks that a record is its deployment's newest and that none was removed: by the local chain, or a signed copy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNTOLD = "whether a newer record was removed is unknown"
 def obstacles(
     notes: list[Note], call: Call, where: str, name: str, record: Mapping[str, Any], max_age_s: float
 ) -> list[Obstacle]:
-    """`where`: as the gate was asked; `name`: folder of the record that it found; `max_age_s`: of a signed chain."""
+    """`where`: as given to the gate; `name`: folder of the record found; `max_age_s`: for a signed chain."""
     if where != NEWEST:
         return _signed(call, find.beside(where, chain.NAME), record, max_age_s)
     links = _kept(call, record)
@@ -39,7 +39,7 @@ def obstacles(
 
 
 def _kept(call: Call, record: Mapping[str, Any]) -> tuple[Link, ...] | RollbackGateError:
-    """This user's and root's; another user's record is in another chain."""
+    """The chain kept by this user and root. A record of another user is in another chain."""
     try:
         links = published.links_of(call, DeploymentId.parse(record["deployment"]["id"]))
     except RollbackGateError as error:
@@ -52,7 +52,7 @@ def _kept(call: Call, record: Mapping[str, Any]) -> tuple[Link, ...] | RollbackG
 
 
 def _signed(call: Call, where: str, record: Mapping[str, Any], max_age_s: float) -> list[Obstacle]:
-    """Of another machine. An old one proves little: it may be what somebody has kept from before."""
+    """Checks the signed chain of another machine. An old one proves little: it may be a copy kept from before."""
     remedy = f"publish {chain.NAME}, which verify and invoke record.chain write, beside the record"
     found = _read(call, where)
     if isinstance(found, Unmeasured):

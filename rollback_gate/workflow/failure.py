@@ -1,4 +1,4 @@
-"""The record of a run that failed: what was done, in what state the service is, what to do next."""
+"""The record of a failed run: what was done, the state of the service, and what to do next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rollback_gate.workflow.session import Session
 
 
 def record(session: Session, run: Run, error: RollbackFailed) -> None:
-    """And what it says, on the error. Never raises for a record that cannot be written: the failure must be told."""
+    """Writes the record and adds it to the error. Never raises if that fails: the failure must be reported."""
     terminal = session.call.terminal
     try:
         _write(session, run, error)
@@ -33,7 +33,7 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     heading = heading_of(call, session.settings, "rollback", session.engine, account)
     heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
-    # Of the newest attempt: what an earlier one has restarted is not what this one wanted.
+    # Of the newest attempt: it did not restart what an earlier attempt restarted.
     began = Instant.parse(account.attempts[-1]["at"] if len(account.attempts) > 1 else account.began["engine_time"])
     state = [*state_of_service(session.profile, session.engine, began), *_lost(session, account)]
     heading, folder = published.begin(call, heading)
@@ -46,17 +46,17 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
 
 
 def _lost(session: Session, account: RunAccount) -> list[str]:
-    """Containers of other services that are not what they were when the run began."""
+    """Containers of other services that changed since the run began."""
     profile = session.profile
     try:
         everyone = Deployed(profile, session.engine).everyone()
     except Unreachable:
-        return []  # said by the state of the service
+        return []  # state_of_service reports it
     return surroundings.lost(account.others, surroundings.others_of(profile, everyone))
 
 
 def state_of_service(profile: Profile, engine: Engine, began: Instant) -> list[str]:
-    """One line per container of a service that carries the change. `began`: the run, by the engine's clock."""
+    """One line per container of a service that carries the change. `began`: the attempt, by the engine's clock."""
     try:
         found = Deployed(profile, engine).carriers()
     except Unreachable as error:
@@ -66,7 +66,7 @@ def state_of_service(profile: Profile, engine: Engine, began: Instant) -> list[s
 
 
 def _since(replica: Replica, began: Instant) -> str:
-    """Whether it can have loaded what the run has put in place."""
+    """Whether it restarted since the attempt began, so that it can run the restored code."""
     if replica.started_at is None or not replica.is_running:
         return ""
     return f", {'' if replica.started_at > began else 'not '}restarted since this attempt began"

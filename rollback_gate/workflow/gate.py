@@ -1,4 +1,4 @@
-"""`gate`: what a CI job asks before it deploys again; and `record.check`. Neither changes anything."""
+"""`gate`, which a CI job runs before it deploys again, and `record.check`. Neither changes anything."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True)
 class Wish:
-    """`where`: a record by file or URL instead of the newest one here, from another machine: it must be signed.
+    """`where`: a record of another machine by file or URL, which must be signed, or "newest" for the newest one here.
 
-    `with_actions`: what is due before re-deployment must be done, and approved by somebody else.
+    `with_actions`: actions due before re-deployment must be done, and approved by another person.
     """
 
     max_age: str = "7d"
@@ -54,7 +54,7 @@ class Wish:
 
 
 def gate(call: Call, wish: Wish) -> ExitCode:
-    """GO only where the newest record of this deployment is GO, young, unaltered, and still true of what runs.
+    """GO only if the newest record of this deployment is GO, young, unaltered, and still true of what runs.
 
     Raises WrongSetting, Unreachable.
     """
@@ -101,7 +101,7 @@ def seconds(text: str) -> float:
 def _record(
     call: Call, settings: Settings, where: str, engine: Engine | Unmeasured
 ) -> tuple[str, Examination | None, list[Obstacle]]:
-    """Named, or the newest of this deployment: of this engine, where it answers."""
+    """The named record, or the newest of this deployment (and of this engine, if it answers)."""
     if where != NEWEST:
         return _named(call, where)
     where_from = "on this engine" if isinstance(engine, Engine) else "of an unknown engine: none answers"
@@ -115,7 +115,7 @@ def _record(
 
 
 def _named(call: Call, where: str) -> tuple[str, Examination | None, list[Obstacle]]:
-    """What came from elsewhere could be anybody's: only the signature says whose it is."""
+    """A record from elsewhere could be anyone's: only the signature proves its origin."""
     if not where:
         raise WrongSetting("--record is empty", "name a file or a URL, or leave it out for the newest record here")
     if call.key is None:
@@ -137,7 +137,7 @@ def _unsigned(seen: Examination) -> Obstacle:
 def _still_true(
     notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine | Unmeasured, allow_unbound: bool
 ) -> list[Obstacle]:
-    """Only an engine that cannot be reached, or is not the record's, may be waived: not what it says."""
+    """Only an unreachable or different engine may be waived, never its answer."""
     if isinstance(engine, Unmeasured):
         return _unbound(notes, str(engine), allow_unbound)
     if engine.id != record["deployment"]["engine"]:
@@ -175,7 +175,7 @@ def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], en
 def _next_start(
     engine: Engine, profile: Profile, record: Mapping[str, Any], everyone: tuple[Replica, ...]
 ) -> list[str]:
-    """Files behind a mount, and an image's name, can change under a running process: its next start would find them."""
+    """Files behind a mount, and an image's name, can change under a running process: the next start would use them."""
     outside = Outside(profile, engine)
     listed = [replica for replica in everyone if replica.service in profile.services]
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -189,7 +189,7 @@ def _next_start(
 
 
 def _configured(engine: Engine, profile: Profile, everyone: tuple[Replica, ...]) -> tuple[list[str], str]:
-    """Services that would get another configuration now; and why that could not be asked, "" where it was."""
+    """Services that would now get another configuration; and why that could not be measured, "" if it was."""
     runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
     listed = [replica for replica in everyone if replica.service in profile.services]
     now = Configurations(profile, engine, runner).now(listed)
@@ -200,7 +200,7 @@ def _configured(engine: Engine, profile: Profile, everyone: tuple[Replica, ...])
 
 
 def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str) -> list[Obstacle]:
-    """Noted beside the record; of one from elsewhere, beside it there, and signed with the same key."""
+    """Reads the actions beside the record; for a record from elsewhere, beside it there, signed with the same key."""
     subject = actions.subject_of(record)
     if where == NEWEST:
         done = actions.done_in(call.reports, subject, call.key)
@@ -224,7 +224,7 @@ def _actions(call: Call, profile: Profile, record: Mapping[str, Any], where: str
 
 
 def _answer(call: Call, name: str, seen: Examination | None, notes: list[Note], obstacles: list[Obstacle]) -> Answer:
-    """Cleaned: it goes to logs and summaries that more people read than the record."""
+    """Redacted: it goes to logs and summaries with more readers than the record."""
     clean = call.terminal.redactor
     said = tuple(Obstacle(clean.text(o.says), clean.text(o.remedy), o.code) for o in obstacles)
     record = clean.value(dict(seen.record)) if seen else {}
@@ -248,7 +248,7 @@ def _said(call: Call, wish: Wish, answer: Answer) -> ExitCode:
 
 
 def _append(call: Call, variable: str, text: str) -> None:
-    """To the file that the CI names. Raises Unreachable."""
+    """Appends to the file that the CI names. Raises Unreachable."""
     name = call.environ.get(variable)
     if not name:
         return
@@ -279,7 +279,7 @@ def _as_text(call: Call, answer: Answer) -> None:
 
 
 def record_check(call: Call, where: str) -> ExitCode:
-    """Whether a record holds up, on its own. Inconclusive where it was altered. Raises Unreachable, WrongSetting.
+    """Checks a record on its own; INCONCLUSIVE if it was altered. Raises Unreachable, WrongSetting.
 
     `where`: a file, a URL, the id of a record that is kept here, or "newest".
     """

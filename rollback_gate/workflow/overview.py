@@ -1,4 +1,4 @@
-"""Looking without touching: backups, earlier runs, and what runs now (runbook, Quick Reference)."""
+"""Read-only views: backups, earlier runs, and what runs now (runbook, Quick Reference)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollback_gate.workflow.call import Call, stores_of
 
 
 def backups(call: Call) -> ExitCode:
-    """Every backup, newest first, what it really is, and which one a rollback would take. Raises WrongSetting."""
+    """Lists every backup, newest first, with its content and which one a rollback would use. Raises WrongSetting."""
     settings = call.load()
     profile = settings.profile
     folders = _snapshots(call, settings)
@@ -45,7 +45,7 @@ def backups(call: Call) -> ExitCode:
 
 
 def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
-    """Where snapshots are cannot be told without the engine; the team's own backups can be listed all the same."""
+    """The folders of snapshots. Without the engine they are unknown; the team's own backups are listed anyway."""
     try:
         with contextlib.closing(engines.connect(call.environ)) as engine:
             return tuple(store.snapshots for store in stores_of(call, settings, engine))
@@ -55,14 +55,14 @@ def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
 
 
 def _name(candidate: Candidate, profile: Profile) -> str:
-    """A snapshot's copy has no name of its own that tells it apart."""
+    """The path in full for a copy in a snapshot, whose file name is not unique."""
     directory = profile.deployment.project_directory
     parts = candidate.path.relative_to(directory).parts if candidate.path.is_relative_to(directory) else ()
     return candidate.path.name if parts and parts[0] != store.FOLDER else str(candidate.path)
 
 
 def history(call: Call) -> ExitCode:
-    """All runs of this deployment, oldest first. Raises WrongSetting, Unreachable."""
+    """Lists all runs of this deployment, oldest first. Raises WrongSetting, Unreachable."""
     settings = call.load()
     with contextlib.closing(engines.connect(call.environ)) as engine:
         accounts = [account for _, account in runs_in(stores_of(call, settings, engine))]
@@ -73,7 +73,7 @@ def history(call: Call) -> ExitCode:
 
 
 def status(call: Call) -> ExitCode:
-    """What runs now, and the newest run. Judges nothing: that is verify's. Raises WrongSetting, Unreachable."""
+    """Shows what runs now and the newest run, without judging: verify does that. Raises WrongSetting, Unreachable."""
     settings = call.load()
     deployment = settings.profile.deployment
     with contextlib.closing(engines.connect(call.environ)) as engine:
@@ -99,7 +99,7 @@ def _state(replica: Replica) -> str:
 
 
 def _in_words(account: RunAccount) -> str:
-    """Each attempt with its own person and reason: who began it is often not who ended it."""
+    """Each attempt with its operator and reason: the operator who ends a run is often not the one who began it."""
     parts = [
         f"{attempt['what']}, {attempt['steps']} steps, by {attempt['operator']}: "
         f"{attempt['reason'] or 'no reason given'}"

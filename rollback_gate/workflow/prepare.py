@@ -1,4 +1,4 @@
-"""Before it is needed: preflight on its own, and snapshot, which keeps what a rollback will want (runbook, Prepare)."""
+"""Preparation: preflight on its own, and snapshot, which keeps what a rollback will need (runbook, Prepare)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rollback_gate.workflow.session import Session, opened
 
 
 def preflight(call: Call, order: Order) -> ExitCode:
-    """All that a rollback would look at, the diff and the plan; nothing is touched. Raises Refused as it would."""
+    """Shows all checks of a rollback, the diff and the plan; touches nothing. Raises Refused as a rollback would."""
     settings = call.load()
     call.terminal.stage(f"Preflight for a rollback of {settings.profile.title}")
     with opened(call, "preflight") as session:
@@ -47,7 +47,7 @@ def preflight(call: Call, order: Order) -> ExitCode:
 
 
 def snapshot(call: Call) -> ExitCode:
-    """Keep what a rollback will need, before a deployment. Raises Refused where the worker or a file is not there."""
+    """Keeps what a rollback will need, before a deployment. Raises Refused if the worker has no container."""
     settings = call.load()
     call.terminal.stage(f"Snapshot of {settings.profile.deployment.project}")
     with opened(call, "snapshot") as session:
@@ -58,7 +58,7 @@ def snapshot(call: Call) -> ExitCode:
         half = folder.with_name(f".{folder.name}.tmp")
         try:
             store.make_private(state, folder.parent)
-            for left in folder.parent.glob(".*.tmp"):  # of one that was killed: the lock is held, nobody is at it
+            for left in folder.parent.glob(".*.tmp"):  # left by a killed one: the lock is held
                 shutil.rmtree(left)
             _fill(session, half, snapshot_id, containers)
             half.rename(folder)
@@ -84,7 +84,7 @@ def _containers(session: Session) -> tuple[Replica, ...]:
 
 
 def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
-    """Where the runs of this deployment are kept too."""
+    """The folder that also holds the runs of this deployment."""
     deployment = session.profile.deployment
     compose = _compose(session, containers[0])
     services = composes.services(compose, session.runner, deployment.project_directory)
@@ -98,7 +98,7 @@ def _compose(session: Session, worker: Replica) -> Compose:
 
 
 def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Replica, ...]) -> None:
-    """The manifest last: a folder without it is none."""
+    """Writes the manifest last: a folder without one is not a snapshot."""
     terminal = session.call.terminal
     folder.mkdir(parents=True, mode=0o700)
     kept_files = _keep_files(session, folder)
@@ -122,7 +122,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
 
 
 def _keep_files(session: Session, folder: Path) -> dict[str, str]:
-    """Digest by path. What is the change already is kept too, and said: a rollback will not take it."""
+    """Digest by path. A file that already has the change is kept and reported: a rollback will not use it."""
     profile, kept = session.profile, {}
     for restored in profile.files:
         path = profile.deployment.project_directory / restored.path
@@ -151,9 +151,9 @@ def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, 
 
 
 def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict[str, str]:
-    """Variables are not filled in: their values are often secrets. What they came to shows in the hash.
+    """Keeps the configuration without variable values, which are often secrets; the hashes cover them.
 
-    Values that are written in the Compose file itself are kept as they are, in a folder of mode 0700.
+    Values written in the Compose file itself are kept as they are, in a folder of mode 0700.
     """
     deployment = session.profile.deployment
     compose = _compose(session, worker)
@@ -168,7 +168,7 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
 
 
 def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:
-    """What normal is: completeness of documents, and processing time and errors by the logs of what runs now."""
+    """The baseline: completeness of documents, and processing time and errors from the logs of the running replicas."""
     since = session.engine.now().plus(-session.profile.limits.baseline_s)
     documents = session.documents if isinstance(session.documents, Unmeasured) else session.documents.since(since)
     completeness = {"unmeasured": str(documents)} if isinstance(documents, Unmeasured) else summary_of(documents)

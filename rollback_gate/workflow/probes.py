@@ -1,4 +1,4 @@
-"""`probes.sweep`: remove what test documents have left that the queue delivered after their verify had ended."""
+"""`probes.sweep`: remove the traces of test documents that the queue delivered after their verify had ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollback_gate.workflow.session import Session
 
 
 def sweep(session: Session) -> int:
-    """How many traces were removed. Raises Unreachable where the database or the memory of them cannot be asked."""
+    """Returns the number of traces removed. Raises Unreachable if database or probe memory cannot be read."""
     if not isinstance(session.documents, Documents):
         raise Unreachable(str(session.documents), "call it without --without-database")
     processing = _processing(session)
@@ -29,7 +29,7 @@ def in_words(removed: int) -> str:
 
 
 def _processing(session: Session) -> Processing:
-    """Of whichever workers run now."""
+    """For the workers that run now."""
     own, *others = probe_memories(session.call, session.settings, session.engine)
     found = session.deployed.consumers()
     starts = {replica.id: replica.started_at for replica in found if replica.is_running and replica.started_at}
@@ -47,7 +47,7 @@ def _processing(session: Session) -> Processing:
 
 
 def swept(session: Session) -> None:
-    """The same on the way of a rollback, which it never stops."""
+    """Sweeps during a rollback; never stops it."""
     if not isinstance(session.documents, Documents):
         return
     try:

@@ -43,7 +43,7 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Told:
-    """What became of a message on one channel. `name`: which message."""
+    """The outcome of a message on one channel. `name`: which message."""
 
     name: str
     says: str
@@ -52,9 +52,10 @@ class Told:
 
 @dataclass
 class _Procedure:
-    """What the messages say, as far as it is known. `run_id`: "" for no run.
+    """The facts for the messages, as far as they are known. `run_id`: "" for no run.
 
-    `is_done`: the rollback came to its end; what follows cannot make it fail. `under_way`: messages not asked after.
+    `is_done`: the rollback completed; later stages cannot make it fail. `under_way`: messages whose outcome is still
+    open.
     """
 
     call: Call
@@ -77,7 +78,7 @@ class _Procedure:
         self.call.terminal.lines(redacted.body.splitlines())
 
     def heard(self) -> list[Told]:
-        """What became of the messages that are under way. Waits for them, each within its limit."""
+        """Outcomes of the messages under way. Waits for each up to its limit."""
         told = []
         for name, sending in self.under_way:
             outcomes = sending.outcomes() or [("", f"shown only: no messages.command, no {notify.SERVICES_VARIABLE}")]
@@ -96,9 +97,9 @@ class _Procedure:
 
 
 def production(call: Call, order: Order) -> ExitCode:
-    """All stages in order; the exit code is the verdict's. A dry run shows the plan and tells nobody.
+    """Runs all stages in order; the exit code is the verdict's. A dry run shows the plan and sends no message.
 
-    Raises RollbackGateError, after telling people of it: whoever was told that it begins is told how it ended.
+    Raises RollbackGateError, after the end message: everyone notified of the start is notified of the outcome.
     """
     if order.dry_run:
         rollback(call, order)
@@ -135,7 +136,7 @@ def _act_and_judge(call: Call, order: Order, procedure: _Procedure) -> ExitCode:
         raise
     procedure.run_id, procedure.is_done = outcome.run_id, True
     procedure.facts |= {"interruption": outcome.says, **_NOT_JUDGED}
-    _journal(call, procedure.run_id, procedure.heard())  # before verify: the record tells who was told
+    _journal(call, procedure.run_id, procedure.heard())  # before verify: the record lists who was told
     _stabilise(call, procedure.profile.limits.stabilise_s)
     call.terminal.stage("4 of 5: verify")
     verified = verify(call)
@@ -173,7 +174,7 @@ _NOT_JUDGED = {
 
 
 def _facts_of(error: BaseException, call: Call, is_done: bool) -> dict[str, str]:
-    """Of a procedure that broke off: whether the service was touched, in what state it is, what comes next."""
+    """Facts of a failed procedure: whether the service was touched, its state, and what comes next."""
     clean = call.terminal.redactor.text
     if is_done:
         says = error.message if isinstance(error, RollbackGateError) else type(error).__name__
@@ -216,9 +217,9 @@ def _numbered(steps: Iterable[str]) -> str:
 
 
 def _stabilise(call: Call, limit_s: float) -> None:
-    """Waits with live readings; ends early only on what would be a NO-GO, which verify then says with all evidence.
+    """Waits with live readings; ends early only on what would be a NO-GO, which verify then reports with all evidence.
 
-    Never raises: the rollback is done, and has to be judged whatever happens here.
+    Never raises: the rollback is done, and has to be judged in any case.
     """
     call.terminal.stage(f"3 of 5: stabilise, {limit_s:.0f} s (Ctrl-C ends the wait, and verifies)")
     try:
@@ -231,7 +232,7 @@ def _stabilise(call: Call, limit_s: float) -> None:
 
 
 def glances_of(session: Session) -> Glances:
-    """Quick looks at every replica of every service that runs now. Raises Unreachable."""
+    """Quick readings of every replica of every service that runs now. Raises Unreachable."""
     newest = session.runs()[-1:]
     started = newest[0][1].started if newest else {}
     return Glances(session.profile, session.engine, session.documents, started, session.deployed.carriers())
@@ -245,7 +246,7 @@ def watch(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> None:
-    """Until the time is over, or what would be a NO-GO is seen. A look that fails says so; the wait goes on."""
+    """Watches until the time is over or a NO-GO shows. A failed reading is reported, and the wait continues."""
     began, last, told_at = clock(), "", 0.0
     while True:
         elapsed_s = clock() - began
@@ -270,7 +271,7 @@ def _look(glances: Glances, profile: Profile, elapsed_s: float) -> tuple[str, bo
 
 
 def _note(call: Call, run_id: str, told: Iterable[Told]) -> None:
-    """The first of the post-rollback actions, where it was done. A rollback that was refused notes nothing."""
+    """Records the first post-rollback action if a message was delivered. A refused rollback records nothing."""
     channels = [one.says for one in told if one.is_delivered]
     if channels and run_id:
         with suppress(WrongSetting):
@@ -278,7 +279,7 @@ def _note(call: Call, run_id: str, told: Iterable[Told]) -> None:
 
 
 def _journal(call: Call, run_id: str, told: Iterable[Told]) -> None:
-    """In the run's account, where there is a run: who was told, and who was not."""
+    """Writes to the journal of the run, if there is one, which messages were delivered and which were not."""
     if not run_id:
         return
     try:

@@ -1,4 +1,4 @@
-"""Every record that is written: its folder, its two forms, and its place in the chain of its deployment."""
+"""Publishing a record: its folder, its two forms, and its place in the chain of its deployment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rollback_gate.workflow.call import Call, local_now
 
 @dataclass(frozen=True)
 class Folder:
-    """Of one record. `identity`: device and inode; whoever may write beside it can put something else in its place."""
+    """The folder of one record. `identity`: device and inode, because others may be able to replace it."""
 
     path: Path
     identity: tuple[int, int]
@@ -32,7 +32,7 @@ class Folder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Path]:
-        """A path that leads into this very folder, wherever its name leads. Raises OSError where it was replaced."""
+        """A path to this very folder, even if its name was reused. Raises OSError if the folder was replaced."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
@@ -44,7 +44,7 @@ class Folder:
 
 
 def of_deployment(deployment: DeploymentId) -> Callable[[str], bool]:
-    """Whether a record is, or could be, of this deployment: a verify that found no engine may have been of any."""
+    """True for ids that are, or may be, of this deployment: a verify without an engine may be of any."""
     if deployment.engine_id != UNKNOWN_ENGINE:
         return deployment.may_be
     suffix = f"/{deployment.project}/{deployment.profile}"
@@ -52,15 +52,15 @@ def of_deployment(deployment: DeploymentId) -> Callable[[str], bool]:
 
 
 def links_of(call: Call, deployment: DeploymentId) -> tuple[Link, ...]:
-    """Raises RollbackGateError."""
+    """The chain of a deployment. Raises RollbackGateError."""
     return chain.kept_in(call.all_elsewhere, of_deployment(deployment), call.trusted)
 
 
 def begin(call: Call, heading: Heading) -> tuple[Heading, Folder]:
-    """The folder of a record, and its heading with the record before it, and those that have been lost.
+    """The folder of a record, and its heading with the previous record and the lost ones.
 
-    It is in the chain before anything of it can be seen: whoever takes it away at once is found out. Raises
-    WrongSetting where nothing can be written.
+    The record is in the chain before any part of it is visible, so removing it at once is detected. Raises WrongSetting
+    if nothing can be written.
     """
     deployment = DeploymentId.parse(heading.deployment["id"])
     links, unread = _links(call, deployment, heading.record_id)
@@ -76,7 +76,7 @@ def begin(call: Call, heading: Heading) -> tuple[Heading, Folder]:
 
 
 def _links(call: Call, deployment: DeploymentId, name: str) -> tuple[tuple[Link, ...], list[str]]:
-    """A chain that is damaged, or that is not to be read, stops nobody from judging: the record says so."""
+    """The chain's links. A damaged or unreadable chain does not stop verify: the record reports it."""
     try:
         return links_of(call, deployment), []
     except RollbackGateError as error:
@@ -102,9 +102,9 @@ def _made(call: Call, path: Path) -> Folder:
 
 
 def publish(call: Call, folder: Folder, record: Mapping[str, Any], around: str = "") -> dict[str, Any]:
-    """Both forms, and the chain; returns the record as it was written. `around`: pytest-html's page.
+    """Writes both forms and the chain; returns the record as written. `around`: pytest-html's page.
 
-    Raises OSError, ValueError; WrongSetting where the chain cannot be kept.
+    Raises OSError, ValueError; WrongSetting if the chain cannot be kept.
     """
     with folder.opened() as inside:
         written = write.write_page(inside, record, call.terminal.redactor, call.key, around)
@@ -121,9 +121,9 @@ def publish(call: Call, folder: Folder, record: Mapping[str, Any], around: str =
 
 
 def publish_chain(call: Call, deployment: DeploymentId, folder: Path, record_id: str) -> bool:
-    """Signed, beside a record: without a key nobody elsewhere could tell whose it is. Whether it was.
+    """Writes the signed chain beside a record; true if written. Unsigned, it proves nothing elsewhere.
 
-    One that does not list the record would shut the gate elsewhere: what is there stays.
+    A chain that does not list the record would close the gate elsewhere: the existing file stays.
     """
     if call.key is None:
         return False
@@ -139,7 +139,7 @@ def publish_chain(call: Call, deployment: DeploymentId, folder: Path, record_id:
 
 
 def note_gone(call: Call, record_id: str, deployment: DeploymentId, why: str) -> None:
-    """In the chain, before a record goes. Raises WrongSetting."""
+    """Adds to the chain that a record is removed, before the removal. Raises WrongSetting."""
     _note(call, deployment, Link(record_id, "", str(deployment), "", "", why))
 
 

@@ -1,4 +1,4 @@
-"""The records that there are: listing, showing, opening, and removing old ones."""
+"""Records: listing, showing, opening, and removing old ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rollback_gate.workflow import published
 from rollback_gate.workflow.call import Call
 
 NEWEST = "newest"
-_SLASHES = 2  # of a deployment's id
+_SLASHES = 2  # in a deployment's id
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Kept:
 
     @property
     def deployment(self) -> str:
-        """ "" for one that cannot be read, was altered, or found no engine: nobody knows whose it is."""
+        """ "" if unknown: the record is unreadable or altered, or its verify found no engine."""
         if not self.seen.record or self.seen.was_altered:
             return ""
         named = str(self.seen.record.get("deployment", {}).get("id", ""))
@@ -56,7 +56,7 @@ class Kept:
 
 
 def list_records(call: Call) -> ExitCode:
-    """All of them, newest first. Raises Unreachable."""
+    """Lists all records, newest first. Raises Unreachable."""
     kept = records(call)
     rows = [
         (
@@ -74,7 +74,7 @@ def list_records(call: Call) -> ExitCode:
 
 
 def show(call: Call, which: str) -> ExitCode:
-    """One record in the terminal: what a manager asks first, and whatever did not pass. Raises WrongSetting."""
+    """Shows one record in the terminal: the summary, and all that did not pass. Raises WrongSetting, Unreachable."""
     one = chosen(call, which)
     record, terminal = one.seen.record, call.terminal
     if not record:
@@ -94,7 +94,7 @@ def show(call: Call, which: str) -> ExitCode:
 
 
 def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Who, why, when, how long: of any record."""
+    """Operator, reason, times and interruption of any record."""
     run = record.get("run") or {}
     interruption = (run.get("interruption") or {}).get("says", "not measured")
     judged = f"{record['began']} by {record['operator']}"
@@ -108,9 +108,9 @@ def at_a_glance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def open_record(call: Call, which: str, browser: Callable[[str], bool]) -> ExitCode:
-    """In the browser of this machine's display. `browser`: webbrowser.open. Raises WrongSetting, Unreachable.
+    """Opens the page in this machine's browser. `browser`: webbrowser.open. Raises WrongSetting, Unreachable.
 
-    Where there is no display, its path is all: a text browser on a server is no use.
+    Without a display it only prints the path: a text browser on a server is no use.
     """
     page = chosen(call, which).folder / HTML_NAME
     if not page.exists():
@@ -126,7 +126,7 @@ def open_record(call: Call, which: str, browser: Callable[[str], bool]) -> ExitC
 
 
 def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
-    """Removes what `left_over` names. Raises WrongSetting, Unreachable."""
+    """Removes the records that `left_over` names. Raises WrongSetting, Unreachable."""
     if keep < 1:
         raise WrongSetting(f"--keep {keep}: must be 1 at least", "for example --keep 20")
     known = [one for one in records(call) if one.deployment]
@@ -151,7 +151,7 @@ def prune(call: Call, keep: int, is_dry_run: bool) -> ExitCode:
 
 
 def sign_chain(call: Call) -> ExitCode:
-    """The chain of each deployment, signed as of now, beside its newest record. Raises WrongSetting, Unreachable."""
+    """Signs each deployment's chain as of now, beside its newest record. Raises WrongSetting, Unreachable."""
     if call.key is None:
         raise WrongSetting(
             f"without {seal.KEY_VARIABLE} nothing can be signed", "set it as it is set where the gate asks"
@@ -161,7 +161,7 @@ def sign_chain(call: Call) -> ExitCode:
 
 
 def _is_listed(call: Call, one: Kept) -> bool:
-    """As the chain has it: what somebody else has put there counts for nothing, and stays."""
+    """True if the chain lists the record as it is. A record from elsewhere does not count and stays."""
     links = published.links_of(call, DeploymentId.parse(one.deployment))
     made = seal.digest(seal.canonical(one.seen.record))
     return any((link.record_id, link.digest) == (one.folder.name, made) for link in links if not link.gone)
@@ -190,11 +190,11 @@ def _publish_chain(call: Call, deployment: DeploymentId, folder: Path) -> bool:
 
 
 def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[Kept]:
-    """What may go, oldest first. Of every deployment stay the `keep` newest, its newest GO, and those with actions.
+    """Records to remove, oldest first. Each deployment keeps its `keep` newest, its newest GO, and those with actions.
 
-    The newest of a deployment always stays, so that what the gate says never changes: an older GO would stand where a
-    NO-GO had been. One that cannot be read could be anybody's newest: it stays too, as one does
-    that was altered, and one of a verify that found no engine.
+    The newest record of a deployment always stays, so that the gate's answer never changes: otherwise an older GO could
+    replace a NO-GO. A record that is unreadable or altered, or whose verify found no engine, may be the newest of any
+    deployment: it stays too.
     """
     going = []
     for deployment in {one.deployment for one in kept} - {""}:
@@ -208,12 +208,12 @@ def left_over(kept: Sequence[Kept], keep: int, with_actions: set[Path]) -> list[
 
 
 def records(call: Call) -> list[Kept]:
-    """Newest first. Raises Unreachable."""
+    """All records, newest first. Raises Unreachable."""
     return [Kept(folder, seen) for folder, seen in find.all_of(call.reports, call.key)]
 
 
 def chosen(call: Call, which: str) -> Kept:
-    """By its name, its folder, or "newest". Raises WrongSetting, Unreachable."""
+    """The record by its name, its folder, or "newest". Raises WrongSetting, Unreachable."""
     kept = records(call)
     name = Path(which).name
     one = kept[0] if kept and which == NEWEST else next((k for k in kept if k.folder.name == name), None)
@@ -224,13 +224,13 @@ def chosen(call: Call, which: str) -> Kept:
 
 
 def _not_ours(folder: Path) -> list[str]:
-    """What people have put beside a record."""
+    """Files beside a record that this tool did not write."""
     own = {HTML_NAME, JSON_NAME, JUNIT_NAME, LOG_NAME, actions.NAME, chain.NAME, KEPT_TICKET, f"opened-{KEPT_TICKET}"}
     return sorted(path.name for path in folder.iterdir() if path.name not in own)
 
 
 def _remove(folder: Path) -> None:
-    """First its name goes: a prune that is killed leaves no half of a record behind that counts as one."""
+    """Renames the folder first: a killed prune then leaves no partial record that counts as one."""
     going = folder.with_name(f".{folder.name}.going")
     try:
         folder.rename(going)

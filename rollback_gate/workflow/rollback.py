@@ -1,4 +1,4 @@
-"""Rollback, resume and undo: preflight, plan, run. Each is a plan for a goal, made from what is there now."""
+"""Rollback, resume and undo: preflight, plan, run. Each is a plan for a goal, made from the current state."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _CLOCK_STEPS_S = 60
 
 @dataclass(frozen=True)
 class Order:
-    """What the operator asked for. `anew`: begin a new run although an earlier one has not ended.
+    """What the operator asked for. `anew`: begin a new run although an earlier one has not completed.
 
-    `assessment`: the one that is the reason, once that is settled (workflow.why).
+    `assessment`: the one that is the reason, once it is settled (workflow.why).
     """
 
     reason: str = ""
@@ -59,16 +59,16 @@ Intention = tuple[FindGoal, How, tuple[Run, RunAccount] | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`run_id` is "" where there was nothing to do."""
+    """`run_id` is "" if there was nothing to do."""
 
     run_id: str
     says: str
 
 
 def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
-    """The runbook's rollbacks (Quick, Partial, Full; rebuild: Troubleshooting). A dry run ends with the plan.
+    """The runbook's rollbacks (Quick, Partial, Full; rebuild: Troubleshooting). A dry run stops after the plan.
 
-    A run of the same mode that has not ended is resumed. Raises RollbackGateError; a failed run has left a record.
+    Resumes a run of the same mode that has not completed. Raises RollbackGateError; a failed run leaves a record.
     """
     settings = call.load()
     call.terminal.stage(f"Rollback of {settings.profile.title}: preflight")
@@ -80,7 +80,7 @@ def rollback(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 
 
 def intention(session: Session, order: Order) -> Intention:
-    """What a rollback is to reach: of a run of the same mode that has not ended, else a new one. Raises Refused."""
+    """The goal of a rollback: that of an unended run of the same mode, else a new one. Raises Refused."""
     earlier = None if order.anew else _to_go_on_with(session, order)
     if earlier is None:
         return partial(_fresh_goal, session, order), order.how, None
@@ -92,7 +92,7 @@ def intention(session: Session, order: Order) -> Intention:
 
 
 def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
-    """Go on with a run, or an undo, that was killed, failed or was stopped. Raises as `rollback`; Refused for none."""
+    """Resumes a run or an undo that was killed, failed or stopped. Raises as `rollback`; Refused for none."""
     settings = call.load()
     call.terminal.stage(f"Resume, {settings.profile.title}: preflight")
     with opening(call, "resume") as session:
@@ -110,10 +110,10 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 
 
 def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
-    """Bring the change back as it was before the newest run that is not undone: files, modules, images, containers.
+    """Restores the change as it was before the newest run that is not undone: files, modules, images, containers.
 
-    And before a half run that `--anew` passed over: the change would be half there. Raises as `rollback`; Refused where
-    there is no such run, or where somebody has changed the files since.
+    Also undoes a half run that `--anew` passed over, which would leave half of the change. Raises as `rollback`;
+    Refused if there is no such run, or if the files changed since.
     """
     settings = call.load()
     call.terminal.stage(f"Undo, {settings.profile.title}: preflight")
@@ -131,7 +131,7 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 
 
 def _undo_one(session: Session, order: Order, run: Run, account: RunAccount, before: Outcome | None) -> Outcome:
-    """`before`: of the newer run that is undone already. Raises Refused only while nothing was touched."""
+    """`before`: outcome of the newer run that is already undone. Raises Refused only while nothing was touched."""
     try:
         _refuse_if_changed_since(session, run, account)
         return _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
@@ -149,7 +149,7 @@ def _undo_one(session: Session, order: Order, run: Run, account: RunAccount, bef
 
 
 def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | None:
-    """The unended run that this order means. Raises Refused where it wants something else than that run."""
+    """The unended run that this order resumes, or None. Raises Refused if the order differs from that run."""
     unended = session.unended()
     if unended is None:
         return None
@@ -168,7 +168,7 @@ def _to_go_on_with(session: Session, order: Order) -> tuple[Run, RunAccount] | N
 def _fresh_goal(
     session: Session, order: Order, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]
 ) -> tuple[Goal, str]:
-    """What the newest run restored, where that is in place; else what a source has. Raises Refused."""
+    """What the newest run restored if it is still in place; else what a source has. Raises Refused."""
     goals.refuse_unbuildable(order.mode, strategy)
     kept = _as_restored(session, order, directory, strategy)
     if kept is not None:
@@ -186,19 +186,19 @@ def _fresh_goal(
 
 
 def _as_restored(session: Session, order: Order, directory: Path, strategy: Strategy) -> tuple[Goal, str] | None:
-    """What the newest run restored, while it is in place: a second rollback must not take another source by itself."""
+    """The goal as the newest run restored it, while in place: a second rollback must not switch to another source."""
     standing = session.standing()[-1:]
     if not standing or order.choice != Choice() or strategy is Strategy.IMAGE:
         return None
     run, account = standing[0]
     profile, restored = session.profile, account.source_digests
     in_place = all(digest_of(directory / path) == digest for path, digest in restored.items())
-    is_whole = {item.path for item in profile.files} == restored.keys()  # else the profile names other files now
+    is_whole = {item.path for item in profile.files} == restored.keys()  # else the profile lists other files now
     if account.outcome != "done" or not restored or not in_place or not is_whole:
         return None
     goal, _ = goals.of_run(run, account)
     if any(classify(source.data, profile.file(source.path))[0] is not Content.OLD for source in goal.sources):
-        return None  # the profile has been mended since
+        return None  # the profile was fixed since
     removed = order.mode.removes(profile)
     return replace(
         goal, mode=order.mode, remove=removed, images={}, built={}, since=None
@@ -218,7 +218,7 @@ def _how_of(account: RunAccount) -> How:
 
 
 def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) -> None:
-    """Somebody deployed again, perhaps, or mended a file: the run's older copy would take the place of that work."""
+    """Refuses if files or images changed since the run: its older copies would overwrite newer work."""
     now = {name: session.engine.image_id(name) for name in account.began["images"]}
     changed = goals.changed_since(run, account, session.profile.deployment.project_directory, now)
     if changed and not session.call.accept_diff:
@@ -230,7 +230,7 @@ def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) ->
 
 
 def _refuse_other_files(profile: Profile, run: Run, account: RunAccount) -> None:
-    """Of a file that the profile does not know nothing can be said."""
+    """Refuses a run whose restored files the profile does not list: they cannot be judged."""
     if unknown := account.source_digests.keys() - {item.path for item in profile.files}:
         raise Refused(
             f"the profile does not list {', '.join(sorted(unknown))}, which run {run.id} restored; nothing was touched",
@@ -256,7 +256,7 @@ def _act(
     if run is None and not order.dry_run and _asks_before(session, how) and plan.make(situation, keeping).steps:
         run = _begin(session, state, run_id, order)
         call.terminal.line(f"the checks before the rollback: {judge_before(session, situation, run)}")
-        situation, state = checked(session, find_goal, how, is_shown=False)  # that took its time: look again
+        situation, state = checked(session, find_goal, how, is_shown=False)  # the checks took time: look again
     dropped = seen.show_difference(call.terminal, situation)
     todo = plan.make(situation, keeping)
     is_open = earlier is not None and (earlier[1].is_unended or situation.goal.direction is Direction.UNDO)
@@ -286,14 +286,14 @@ def _done(situation: Situation) -> str:
 
 
 def _asks_before(session: Session, how: How) -> bool:
-    """A change that is doing harm waits for nobody."""
+    """False for a change that is doing harm: its rollback must not wait."""
     return session.asks_before and session.profile.limits.before_s > 0 and not how.all_at_once
 
 
 def checked(
     session: Session, find_goal: FindGoal, how: How, run: Run | None = None, is_shown: bool = True
 ) -> tuple[Situation, Path]:
-    """Preflight, shown. Raises Refused with everything that is wrong."""
+    """Runs preflight and shows it. Raises Refused with everything that is wrong."""
     database = session.documents if isinstance(session.documents, Documents) else None
     checklist, situation, state = Preflight(
         session.profile,
@@ -314,7 +314,7 @@ def checked(
 
 
 def _refuse_a_clock_set_back(session: Session) -> None:
-    """Runs are put in order by their times: of a wrong order, an undo brings back the wrong change. Raises Refused."""
+    """Runs are ordered by time: with a wrong order, an undo would restore the wrong change. Raises Refused."""
     now = local_now()
     ahead = [run for run, account in session.standing() if account.began_at.seconds_since(now) > _CLOCK_STEPS_S]
     if ahead:
@@ -341,7 +341,7 @@ def _begin(session: Session, state: Path, run_id: str, order: Order) -> Run:
 
 
 def keeping_of(session: Session, run_id: str, account: RunAccount | None) -> Keeping:
-    """Which images have to be kept for an undo; of a run that is resumed, those that ran before it began."""
+    """Which images an undo needs; for a resumed run, those that ran before it began."""
     began = account.began if account else {}
     own = (*account.ever_built, *began["goal_images"].values()) if account else ()
     repository = partial(images.kept_repository, session.keeps)
@@ -351,7 +351,7 @@ def keeping_of(session: Session, run_id: str, account: RunAccount | None) -> Kee
 def _run(
     session: Session, situation: Situation, run: Run, todo: Plan, request: Request, order: Order
 ) -> tuple[Interruption, str]:
-    """And who asked for an end while the last step ran, "" for nobody."""
+    """Runs the plan; returns the interruption, and the signal that arrived during the last step ("" for none)."""
     call = session.call
     if session.lock:
         session.lock.name_run(run.id)
@@ -381,7 +381,7 @@ def _run(
 
 
 def _refuse_loss(run: Run, context: Context) -> None:
-    """Raises RollbackFailed where a container of another service is not what it was when the run began."""
+    """Raises RollbackFailed if a container of another service changed since the run began."""
     remedy = "look with docker ps -a; start what is missing, then invoke verify"
     try:
         lost = surroundings.lost(run.account().others, others_now(context))
@@ -394,7 +394,7 @@ def _refuse_loss(run: Run, context: Context) -> None:
 
 
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
-    """What is left to do for the same goal, found as preflight did."""
+    """What is left to do for the same goal, found as in preflight."""
     account, found = run.account(), session.deployed.by_service()
     look = Look(
         session.profile,
@@ -410,7 +410,7 @@ def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Pl
 
 
 def ask_about_dropped(call: Call, limit: int, dropped: int, situation: Situation, may_ask: bool = True) -> None:
-    """Someone's unrelated work would go too: a person says yes, or the call does, by name. Raises Refused."""
+    """Asks before unrelated work is discarded: needs a yes at the terminal or --accept-diff. Raises Refused."""
     if dropped <= limit or call.accept_diff or situation.goal.direction is Direction.UNDO:
         return
     says = f"the restore drops {dropped} lines that are not the change's own, more than limits.dropped_lines, {limit}"

@@ -1,4 +1,4 @@
-"""What the operator sees of preflight, difference, plan and steps, and is asked."""
+"""Terminal output of preflight, difference, plan and steps, and the questions to the operator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def telling(terminal: Terminal) -> Callable[[Step, int], bool]:
 
 
 def asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
-    """Runbook, Quick Rollback, Option 2: each step with its command; all: the rest without asking."""
+    """Runbook, Quick Rollback, Option 2: asks before each step, with its command; "all" asks no more."""
     rest = False
 
     def before(step: Step, number: int) -> bool:
@@ -40,7 +40,7 @@ def asking(terminal: Terminal, count: int) -> Callable[[Step, int], bool]:
 
 
 def show(terminal: Terminal, checklist: Checklist) -> None:
-    """One line for all that is in order, with where the old code comes from; with --verbose each point."""
+    """One line for all checks that passed, with the source of the old code; with --verbose, each check."""
     fine = [item for item in checklist.items if item.outcome == "ok"]
     for item in checklist.items if terminal.is_verbose else [i for i in checklist.items if i not in fine]:
         terminal.item(item.outcome, item.name, item.says)
@@ -50,9 +50,9 @@ def show(terminal: Terminal, checklist: Checklist) -> None:
 
 
 def show_difference(terminal: Terminal, situation: Situation) -> int:
-    """What the restore would change; how many lines of other work it would drop (FACTS: Phase 1).
+    """What the restore would change; returns how many unrelated lines it would discard (FACTS: Phase 1).
 
-    The lines themselves with --verbose, or where there are so many that somebody has to say yes.
+    Shows the lines with --verbose, or if there are so many that the operator has to confirm.
     """
     limit = situation.profile.limits.dropped_lines
     dropped = 0
@@ -76,7 +76,7 @@ def _shown(diff: tuple[str, ...]) -> Iterable[str]:
 
 
 def show_plan(terminal: Terminal, todo: Plan) -> None:
-    """Every step with what one would type to do it by hand (runbook, Option 2)."""
+    """Every step with the command to do it by hand (runbook, Option 2)."""
     terminal.stage(f"Plan: {len(todo.steps)} steps; nothing was touched")
     for number, step in enumerate(todo.steps, 1):
         terminal.line(f"{number}. {step.says}")

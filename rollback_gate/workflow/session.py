@@ -1,4 +1,4 @@
-"""One deployment, locked and connected: what every task that acts works with."""
+"""One deployment, locked and connected: the basis of every task that acts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from rollback_gate.workflow.call import Call, deployment_id, lock_of, stores_of
 
 @dataclass(frozen=True)
 class Session:
-    """`lock` is None where there is no project directory, which preflight refuses.
+    """`lock` is None if there is no project directory, which preflight refuses.
 
-    `asks_before`: the checks can be asked of what misbehaves, in a process of their own.
+    `asks_before`: run the checks once before the rollback, in a process of their own.
     """
 
     call: Call
@@ -55,7 +55,7 @@ class Session:
         return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
 
     def runner_as(self, user: tuple[int, int] | None) -> Runner:
-        """For commands that run as somebody else (uid and gid); None: as this process."""
+        """A runner for commands of another user (uid and gid); None: as this process."""
         return SubprocessRunner(allowed(self.engine.environment), run_as=user) if user else self.runner
 
     @property
@@ -71,17 +71,17 @@ class Session:
         return runs_in(self.stores)
 
     def standing(self) -> list[tuple[Run, RunAccount]]:
-        """Runs of which something may be in effect, oldest first. Raises as `runs`."""
+        """Runs that may still be in effect, oldest first. Raises as `runs`."""
         return standing_in(self.runs())
 
     def unended(self) -> tuple[Run, RunAccount] | None:
-        """The run that can be resumed or undone; None where the newest one that stands has ended. Raises as `runs`."""
+        """The run that can be resumed or undone; None if the newest standing run has ended. Raises as `runs`."""
         newest = self.standing()[-1:]
         return newest[0] if newest and newest[0][1].is_unended else None
 
 
 def tidied(engine: Engine, profile: Profile) -> None:
-    """Temporary containers of a killed look are removed. Raises Refused when the engine has gone away meanwhile."""
+    """Removes temporary containers left by a killed look. Raises Refused if the engine no longer answers."""
     try:
         images.sweep(engine, profile.deployment.project)
     except Unreachable as error:
@@ -93,7 +93,7 @@ Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
 
 @contextlib.contextmanager
 def opened(call: Call, purpose: str) -> Iterator[Session]:
-    """Raises WrongSetting, Locked, Refused when there is no engine."""
+    """Opens a session. Raises WrongSetting, Locked; Refused if there is no engine."""
     settings = call.load()
     try:
         engine = engines.connect(call.environ)

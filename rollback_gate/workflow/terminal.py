@@ -1,4 +1,4 @@
-"""What people see while it runs: colours on a terminal, plain lines elsewhere, redacted everywhere."""
+"""Terminal output: colours on a terminal, plain lines elsewhere, redacted everywhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STYLES = {
     Decision.KEEP.value: "bold green",
 }
 _WIDTH = 160
-_LEAST = 10  # of a column that may wrap
+_LEAST = 10  # minimum width of a column that may wrap
 _MARKS = {"ok": "✔", "warning": "!", "refused": "✘", "passed": "✔", "failed": "✘", "inconclusive": "?"}
 
 _PLAIN = str.maketrans({"✔": "+", "✘": "x", "→": ">", "…": "...", "·": "-", "×": "x", "–": "-", "—": "-"})
@@ -52,11 +52,11 @@ def _table(headings: Sequence[str], rows: Iterable[tuple[str, ...]], whole: Cont
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """`| head`, a dying tee: whoever read is gone. rich would end the process, in the middle of a rollback."""
+        """`| head`, a dying tee: the reader is gone. rich would exit, in the middle of a rollback."""
 
 
 class Terminal:
-    """Lines to `file`. Where it is no terminal, rich leaves out colours and does not wrap."""
+    """Writes lines to `file`. If it is not a terminal, rich omits colours and does not wrap."""
 
     def __init__(self, file: TextIO, redactor: Redactor, launcher: str = DEFAULT, is_verbose: bool = False) -> None:
         width = None if file.isatty() else _WIDTH  # of tables; lines are never wrapped
@@ -65,7 +65,7 @@ class Terminal:
         self.redactor, self.launcher, self.is_verbose = redactor, launcher, is_verbose
 
     def said(self, text: str) -> str:
-        """Without secrets, and with commands as this tool was called."""
+        """Redacted, and with commands as this tool was called."""
         return as_called(self.redactor.text(text), self.launcher)
 
     def stage(self, text: str) -> None:
@@ -82,7 +82,7 @@ class Terminal:
             self.line(text)
 
     def verdict(self, verdict: Verdict, reason: str, notes: Iterable[str] = ()) -> None:
-        """`notes`: what belongs beside it, for example "2 test documents remain in the queue"."""
+        """`notes`: shown beside the verdict, for example "2 test documents remain in the queue"."""
         self._print(f"{'; '.join([verdict, *notes])}: {reason}", _STYLES[verdict.value])
 
     def error(self, text: str) -> None:
@@ -92,9 +92,9 @@ class Terminal:
         self._print(f"{decision}: {reason}", _STYLES[decision.value])
 
     def table(self, headings: Sequence[str], rows: Iterable[tuple[str, ...]], whole: Container[str] = ()) -> None:
-        """Rows whose first cell is a mark or a decision take its colour. Wraps to the terminal's width.
+        """Rows whose first cell is a mark or a decision get its colour. Wraps to the terminal's width.
 
-        `whole`: headings of columns whose cells are never wrapped or cut, such as ids. Where there is no room for that,
+        `whole`: headings of columns whose cells are never wrapped or cut, such as ids. If there is not enough room,
         each row becomes a paragraph.
         """
         listed = [tuple(self._shown(cell) for cell in row) for row in rows]
@@ -109,14 +109,14 @@ class Terminal:
 
     @staticmethod
     def _width_of(headings: Sequence[str], rows: Sequence[tuple[str, ...]], whole: Container[str]) -> int:
-        """The least that a table of these rows needs, in characters."""
+        """The minimum width of a table of these rows, in characters."""
         columns = zip(headings, *rows, strict=True)
         widths = [max(map(len, cells)) if cells[0] in whole else _LEAST for cells in columns]
         return sum(widths) + 3 * len(widths)
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A screen of its own; where there is none, one thing is shown after the other."""
+        """An alternate screen; without a terminal, plain output in sequence."""
         with self._console.screen() if self._console.is_terminal else nullcontext():
             yield
 
@@ -125,7 +125,7 @@ class Terminal:
             self._console.clear()
 
     def data(self, text: str) -> None:
-        """For machines: as it is, but redacted."""
+        """Output for machines: redacted, otherwise unchanged."""
         with suppress(OSError):
             self._console.out(self._as_it_is(text), highlight=False)
 
@@ -133,14 +133,14 @@ class Terminal:
         return self.redactor.text(text).encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def ask(self, question: str) -> bool:
-        """Yes only by someone at a terminal who says so; where nobody can answer, no."""
+        """True only if a person at a terminal answers yes; false without a terminal."""
         if not (sys.stdin.isatty() and self._console.is_terminal):
             return False
         self._print(f"{question} [y/N] ", "bold yellow")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def choose(self, question: str, answers: tuple[str, ...]) -> str:
-        """One of the answers, by its first letter or whole; the last one where the input has ended."""
+        """One of the answers, by its first letter or in full; the last one at the end of input."""
         while True:
             self._print(f"  {question} {' '.join(f'[{a[0]}]{a[1:]}' for a in answers)} ", "bold yellow")
             line = sys.stdin.readline()
@@ -156,7 +156,7 @@ class Terminal:
             self._console.print(Text(self._shown(text), style=style))
 
     def _shown(self, text: str) -> str:
-        """Without secrets, and with what this terminal can show: an older locale has no ✔."""
+        """Redacted, and limited to what this terminal can show: an older locale has no ✔."""
         text = printable(self.said(text))
         try:
             text.encode(self._encoding)

@@ -1,4 +1,4 @@
-"""`ticket.attach` and `ticket.open`: the record gets to the ticket, once, and its actions become tasks."""
+"""`ticket.attach` and `ticket.open`: attach the record to a ticket, once, and make tasks of its actions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LIBRARY = {Kind.GITHUB: ("rollback_gate.tickets.github", "GitHub"), Kind.JIRA: 
 
 @dataclass(frozen=True)
 class Wish:
-    """`which`: a record; `link`: where the report can be read, "" to ask the CI; a dry run only shows what would be."""
+    """`which`: a record; `link`: address of the report, "" to ask the CI; `dry_run`: only show what would be sent."""
 
     which: str = NEWEST
     link: str = ""
@@ -43,7 +43,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class _Job:
-    """One record on its way to the tracker."""
+    """One record and the tracker that gets it."""
 
     call: Call
     settings: Settings
@@ -85,7 +85,7 @@ def attach(call: Call, ticket: str, wish: Wish, sleep: Callable[[float], None] =
 
 
 def open_ticket(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) -> ExitCode:
-    """A new ticket with the summary, unless one was opened for this record; then as `attach`. Raises as that."""
+    """Opens a ticket with the summary, unless this record has one; then proceeds as `attach`. Raises as `attach`."""
     job = _job(call, wish, sleep)
     call.terminal.stage(f"New ticket: {summary.title(job.record)}")
     if wish.dry_run:
@@ -106,7 +106,7 @@ def open_ticket(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sl
 
 
 def _deliver(job: _Job, tracker: Tracker, ticket: str, has_text: bool = False) -> None:
-    """Asked anew before each attempt: what seemed to fail may have come through."""
+    """Checks again before each attempt: a request that seemed to fail may have succeeded."""
     terminal, name = job.call.terminal, summary.file_name(job.record, job.digest)
 
     def comment() -> str:
@@ -142,7 +142,7 @@ def _job(call: Call, wish: Wish, sleep: Callable[[float], None]) -> _Job:
     if settings.profile.ticket.tracker is Kind.NONE:
         raise WrongSetting("the profile names no tracker", "set ticket.tracker to github, jira or command")
     link = wish.link or link_of(call.environ)
-    if wish.which == NEWEST:  # of this deployment, whatever others are in the folder
+    if wish.which == NEWEST:  # of this deployment, even if the folder holds others
         return _Job(call, settings, *actions.newest(call, settings), link, sleep)
     one = chosen(call, wish.which)
     if not one.seen.record or one.seen.was_altered:
@@ -151,7 +151,7 @@ def _job(call: Call, wish: Wish, sleep: Callable[[float], None]) -> _Job:
 
 
 def link_of(environ: Mapping[str, str]) -> str:
-    """Where a CI job keeps its artifacts, by what the CI tells of itself; "" outside of one."""
+    """The address of the CI job's artifacts, from the CI's variables; "" outside of a CI job."""
     if environ.get("GITHUB_ACTIONS") == "true" and all(environ.get(name) for name in _OF_GITHUB):
         return "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}".format_map(environ)
     if environ.get("GITLAB_CI") == "true" and environ.get("CI_JOB_URL"):

@@ -1,4 +1,4 @@
-"""`rollback.unlock`: end a run that hangs. A lock whose holder is dead needs no unlocking: the kernel has freed it."""
+"""`rollback.unlock`: end a run that hangs. A dead holder's lock needs no unlocking: the kernel has released it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ GRACE_S = 15.0
 
 
 def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engine] = engines.connect) -> None:
-    """Asks the holder to end, which finishes its step; one that does not, and its commands, are killed. Journaled.
+    """Ends the holder: SIGTERM lets it finish its step, then SIGKILL for it and its commands. Journaled.
 
-    Raises WrongSetting without a reason; Refused where the holder is not a process that this user can end; Unreachable,
-    with nothing done, without an engine, which tells the deployment.
+    Raises WrongSetting without a reason; Refused if the holder is not a process that this user can end; Unreachable,
+    with nothing done, if no engine answers: the deployment's id needs it.
     """
     settings = call.load()
     if not reason.strip():
@@ -45,7 +45,7 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
         return
     call.terminal.line(f"the lock is held: {lock.in_words(left)}; processes {', '.join(map(str, holders))}")
     taker = _taker(left, holders)
-    # The longest that a step may take which is not broken off: a recreate waits until its containers have stopped.
+    # The longest step that is not interrupted: a recreate waits until its containers have stopped.
     grace_s = settings.profile.limits.start_s + GRACE_S + stopping_s
     call.terminal.line(f"it is asked to end, and has up to {grace_s:.0f} s to finish its step; then it is killed")
     end(taker, directory, grace_s)
@@ -60,13 +60,13 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
 
 
 def _refuse_if_held(directory: Path, note: Path) -> None:
-    """Somebody may hold it whom this user cannot see."""
+    """Raises Locked if a process that this user cannot see holds it."""
     with lock.held(directory, note, "", "unlock", local_now()):
         return
 
 
 def _taker(left: dict[str, Any], holders: dict[int, int]) -> int:
-    """The run that is ended. Raises Refused where what holds the lock is no run of this deployment."""
+    """The pid of the run to end. Raises Refused if the holder is not a run of this deployment."""
     taker = left.get("pid")
     if left.get("boot_id") == lock.boot_id() and isinstance(taker, int) and taker in holders.values():
         return taker
@@ -78,9 +78,9 @@ def _taker(left: dict[str, Any], holders: dict[int, int]) -> int:
 
 
 def end(taker: int, directory: Path, grace_s: float) -> None:
-    """First the run itself, which finishes its step; a command alone would break off in the middle.
+    """Signals the run first, which finishes its step; killing only its command would break the step off.
 
-    Raises Refused when somebody still keeps the lock that the run took.
+    Raises Refused if a process still holds the lock that the run took.
     """
     if taker in lock.holding_processes(directory):
         _signal(taker, signal.SIGTERM)

@@ -50,7 +50,7 @@ _MOST_CLAIMS = 3
 
 @dataclass(frozen=True)
 class Verified:
-    """What verify came to, and where its record is. `record`: report.json as a table."""
+    """The outcome of verify, and where its record is. `record`: report.json as a table."""
 
     code: ExitCode
     page: Path
@@ -59,9 +59,10 @@ class Verified:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the operator asked for. `since`: RFC 3339; the boundary where the rollback was done by hand.
+    """What the operator asked for. `since`: RFC 3339; the boundary after a rollback by hand.
 
-    `partial`: that rollback kept the new modules. `keep_going`: measure all, also where the verdict is NO-GO already.
+    `partial`: that rollback kept the new modules. `keep_going`: measure everything, even if the verdict is NO-GO
+    already.
     """
 
     since: str = ""
@@ -70,9 +71,9 @@ class Wish:
 
 
 def verify(call: Call, wish: Wish = Wish()) -> Verified:
-    """Collect, judge, record. The verdict is derived from the record that was written, never from an exit status.
+    """Collects, judges, records. The verdict follows from the written record, never from an exit status.
 
-    Raises WrongSetting, Locked.
+    Raises WrongSetting, Locked, Unreachable.
     """
     settings = call.load()
     call.terminal.stage(f"Verify: {settings.profile.title}")
@@ -85,8 +86,8 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
             stack.enter_context(lock_of(call, settings, engine, "verify"))
         running = stack.enter_context(suite.started(call.root, settings.profile, environ))
         if isinstance(engine, Engine):
-            with contextlib.suppress(Unreachable):  # the checks themselves say who does not answer
-                images.sweep(engine, settings.profile.deployment.project)  # what a killed look has left
+            with contextlib.suppress(Unreachable):  # the checks report it
+                images.sweep(engine, settings.profile.deployment.project)  # left by a killed look
         return _verify(call, settings, engine, wish, running)
 
 
@@ -143,7 +144,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
 
 
 def _judged_record(request: GateRequest, left: Left, folder: Path) -> tuple[Mapping[str, Any], str]:
-    """The record that follows from what the suite has left; and why it has no verdict of its own, "" where it has."""
+    """The record that follows from the suite's results; and why it has no verdict of its own, "" if it has one."""
     trouble = left.trouble
     if not trouble:
         try:
@@ -154,7 +155,7 @@ def _judged_record(request: GateRequest, left: Left, folder: Path) -> tuple[Mapp
 
 
 def _beside(call: Call, folder: Folder, left: Left) -> None:
-    """Output and JUnit file: nice to have. What keeps them from being written keeps nobody from the verdict."""
+    """Writes output and JUnit file. They are optional: failing to write them does not affect the verdict."""
     with contextlib.suppress(OSError), folder.opened() as inside:
         write.write_beside(inside / write.LOG_NAME, left.log, call.terminal.redactor)
         if left.junit:
@@ -162,19 +163,19 @@ def _beside(call: Call, folder: Folder, left: Left) -> None:
 
 
 def _unpublished(call: Call, heading: Heading, record: Mapping[str, Any], trouble: str, why: str) -> Verified:
-    """What was measured is told all the same; a GO that nobody can look up is none."""
+    """Reports the result anyway; a GO without a published record becomes INCONCLUSIVE."""
     told = _told(call, None, heading, call.terminal.redactor.value(dict(record)), trouble)
     call.terminal.error(why)
     return replace(told, code=ExitCode.INCONCLUSIVE if told.code is ExitCode.GO else told.code)
 
 
 def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[str, Any], trouble: str) -> Verified:
-    """The record in the terminal. `folder`: None where it could not be written."""
+    """Shows the record in the terminal. `folder`: None if it could not be written."""
     judgement = build.verdict_of(record)
     reason = record["reason"] if trouble else judgement.reason
     for finding in judgement.findings:
         title = heading.titles.get(finding.check, finding.check)
-        says = "" if finding.reason == reason else f"{finding.reason} "  # it follows with the verdict
+        says = "" if finding.reason == reason else f"{finding.reason} "  # shown with the verdict
         call.terminal.item(finding.outcome.value, title, f"{says}({finding.tally})" if says else finding.tally)
         call.terminal.lines(evidence_of(finding))
     call.terminal.verdict(judgement.verdict, reason, judgement.notes)
@@ -191,7 +192,7 @@ def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[s
 
 
 def evidence_of(finding: Finding) -> list[str]:
-    """The first claims that decided a check which did not pass, each with where it was seen."""
+    """The first claims that decided a check that did not pass, with their evidence."""
     deciding = [claim for claim in finding.claims if not claim.passed and claim.outcome is finding.outcome]
     deciding = [claim for claim in deciding if f"{claim.subject}: {claim.says}" != finding.reason]
     shown = [f"  {claim.subject}: {claim.says}" for claim in deciding[:_MOST_CLAIMS]]
@@ -204,9 +205,7 @@ def evidence_of(finding: Finding) -> list[str]:
 def _runs(
     call: Call, settings: Settings, engine: Engine | Unmeasured
 ) -> tuple[RunAccount | None, str, tuple[Replica, ...]]:
-    """The newest run that changed something, wherever its state lives; the id of the one that has not ended, ""
-    for none; and the replicas.
-    """
+    """The newest run that made changes, in any state directory; the unended run's id, "" for none; the replicas."""
     if isinstance(engine, Unmeasured):
         return None, "", ()
     runs = runs_in(stores_of(call, settings, engine))
@@ -215,14 +214,14 @@ def _runs(
     try:
         replicas = Deployed(settings.profile, engine).carriers()
     except Unreachable:
-        replicas = ()  # the suite asks again, and its readings say that nobody answered
+        replicas = ()  # the suite asks again, and its readings report it
     return changed[-1] if changed else None, next(iter(unended), ""), replicas
 
 
 def _judged(
     settings: Settings, account: RunAccount | None, replicas: tuple[Replica, ...], since: str, partial: bool
 ) -> Judged:
-    """The run is judged only while every replica is one that it started; else what is there, as it was found."""
+    """The run is judged only while it started every consuming replica; otherwise the replicas are judged as found."""
     boundary = moment_given(since)
     standing = account if account and account.direction is Direction.ROLLBACK else None
     keeps = partial or bool(standing and standing.mode.name is ModeName.PARTIAL)
@@ -241,7 +240,7 @@ def _first_start(replicas: tuple[Replica, ...]) -> Instant | None:
 
 
 def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None) -> Baseline | None:
-    """What normal was by the newest snapshot of the old code; those that cannot tell are named."""
+    """The baseline from the newest snapshot of the old code; snapshots without one are reported."""
     if isinstance(engine, Unmeasured) or until is None:
         return None
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
@@ -253,7 +252,7 @@ def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until
 
 
 def _deployed_at(call: Call, settings: Settings, until: Instant | None) -> Instant | None:
-    """When the change came, by the newest backup that is older than what is judged; None where no backup tells."""
+    """When the change was deployed, by the newest backup older than `until`; None if no backup shows it."""
     newest = max((made for made in by_backups(settings.profile) if until is None or made.at < until), default=None)
     if newest and newest.doubt:
         call.terminal.item("warning", newest.name, newest.doubt)
@@ -263,7 +262,7 @@ def _deployed_at(call: Call, settings: Settings, until: Instant | None) -> Insta
 def _ill_before(
     call: Call, settings: Settings, engine: Engine | Unmeasured, account: RunAccount | None, until: Instant | None
 ) -> dict[str, str]:
-    """By service, before what its health check has failed: by the run's journal, and by the newest snapshot."""
+    """Per service whose health check failed before: before the rollback (journal) or the change (snapshot)."""
     if isinstance(engine, Unmeasured) or until is None:
         return {}
     by_run = dict.fromkeys(account.began.get("ill", ()) if account else (), "the rollback")
@@ -272,7 +271,7 @@ def _ill_before(
 
 
 def _reverted_at(settings: Settings, account: RunAccount | None) -> Instant | None:
-    """When the run began whose files are in place: what started before it had others behind its mounts."""
+    """When the run began whose files are in place: replicas started earlier had other files behind their mounts."""
     if account is None or account.direction is not Direction.ROLLBACK or account.began["strategy"] != Strategy.BIND:
         return None
     before = account.began["before"]
@@ -282,7 +281,7 @@ def _reverted_at(settings: Settings, account: RunAccount | None) -> Instant | No
 
 
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:
-    """The files that the run restored are those of the project still, whoever has restarted the worker since."""
+    """True if the files that the run restored are still in place, even if the worker was restarted since."""
     directory = settings.profile.deployment.project_directory
     try:
         return all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
@@ -291,7 +290,7 @@ def _is_in_place(settings: Settings, account: RunAccount) -> bool:
 
 
 def _source_digests(settings: Settings) -> dict[str, str] | Unmeasured:
-    """After a rollback by hand: what the newest backup that is old code holds."""
+    """After a rollback by hand: the digests in the newest backup that is old code."""
     profile = settings.profile
     directory = profile.deployment.project_directory
     try:

@@ -1,4 +1,4 @@
-"""Why a rollback is made: the last assessment is its reason, and speaks up where it says something else."""
+"""The reason for a rollback: the last assessment, which needs confirmation if it is not ROLL BACK NOW."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order) -> Order:
-    """With the last assessment, and its reason where the operator gave none.
+    """Adds the last assessment, and its reason if the operator gave none.
 
-    One that is not ROLL BACK NOW needs a yes, or --despite-assessment. Raises Refused.
+    An assessment other than ROLL BACK NOW needs a yes, or --despite-assessment. Raises Refused.
     """
     if order.assessment is not None:
         return order
@@ -31,7 +31,7 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
     table = assessments.last(places, local_now(), profile.triggers.valid_s)
     runs = [account.began_at for _, account in runs_in(places)]
     if table is None or any(began > Instant.parse(table["at"]) for began in runs):
-        return order  # none, or of something that was rolled back, or tried to be, since
+        return order  # none, or a run began after it
     at, decision = Instant.parse(table["at"]).short, Decision(table["decision"])
     call.terminal.item(
         "ok" if decision is Decision.ROLL_BACK else "warning", f"assessment of {at}", f"{decision}: {table['reason']}"
@@ -49,7 +49,7 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
 
 
 def settled_before(call: Call, order: Order) -> Order:
-    """The same, before anybody is told that a rollback begins. Without an engine preflight will say so."""
+    """The same, before any message is sent. Without an engine the order is unchanged: preflight reports it."""
     settings = call.load()
     try:
         with contextlib.closing(engines.connect(call.environ)) as engine:

@@ -1,4 +1,4 @@
-"""Check 4 of the runbook: Completeness Back to Normal. Over documents since the boundary only."""
+"""Check 4 of the runbook: Completeness Back to Normal. Only documents since the boundary count."""
 
 from rollback_gate.suite.subjects import Documents
 
@@ -9,10 +9,10 @@ def test_scores_are_readable(documents: Documents) -> None:
 
 
 def test_clocks_agree(documents: Documents) -> None:
-    """The worker's clock is the engine's, so that documents since the boundary are those since the boundary."""
+    """The worker's clock agrees with the engine's, so that document times compare with the boundary."""
     assert documents.have_comparable_times
 
 
 def test_scores_are_in_the_band(documents: Documents) -> None:
-    """The mean lies in the band around what was normal; of a few documents, each one does."""
+    """The mean lies in the band around what was normal; with few documents, each score does."""
     assert documents.lie_in_the_band

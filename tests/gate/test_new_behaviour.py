@@ -1,10 +1,10 @@
-"""Check 1 of the runbook: No New Error Handling. Asked inside every replica, in its log and in fresh documents."""
+"""Check 1 of the runbook: No New Error Handling. Judged in every replica, in its log and in new documents."""
 
 from rollback_gate.suite.subjects import Documents, Replica, Services
 
 
 def test_restored_files_are_the_old_code(replica: Replica) -> None:
-    """Every restored file in the replica is the source's, byte for byte."""
+    """Every restored file in the replica equals its source, byte for byte."""
     assert replica.holds_the_old_files
 
 
@@ -14,17 +14,17 @@ def test_removed_modules_are_gone(replica: Replica) -> None:
 
 
 def test_process_started_after_the_restore(replica: Replica) -> None:
-    """The running process cannot have the new code in memory: it is younger than the restored files."""
+    """The running process cannot have the new code in memory: it started after the files were restored."""
     assert replica.started_after_the_restore
 
 
 def test_code_stays_the_same(replica: Replica) -> None:
-    """At the end of the checks the replica has the code with which they began."""
+    """The replica has the same code at the end of the checks as at their beginning."""
     assert replica.keeps_its_code
 
 
 def test_next_start_is_what_was_judged(replica: Replica) -> None:
-    """A restart and a recreate would each start the code that was judged."""
+    """A restart or a recreate would start the code that was judged."""
     assert replica.would_start_the_same_again
 
 
@@ -34,7 +34,7 @@ def test_no_service_is_left_out(services: Services) -> None:
 
 
 def test_log_shows_no_new_behaviour(replica: Replica) -> None:
-    """No adaptive timeouts and no error classification since the boundary."""
+    """The log shows no adaptive timeouts and no error classification since the boundary."""
     assert replica.logs_nothing_new
 
 

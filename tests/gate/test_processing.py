@@ -4,17 +4,17 @@ from rollback_gate.suite.subjects import Documents, Queue
 
 
 def test_document_comes_out_of_every_replica(documents: Documents) -> None:
-    """Every replica has finished a document since its start, in time, and it was saved."""
+    """Every replica has finished a document since its start, within the limit, and it was saved."""
     assert documents.come_out_of_every_replica
 
 
 def test_documents_are_saved_with_metrics(documents: Documents) -> None:
-    """What was saved has its quality metrics."""
+    """The saved documents have their quality metrics."""
     assert documents.have_metrics
 
 
 def test_no_document_hangs(documents: Documents) -> None:
-    """No document is in work for longer than the limit, beyond what the old code is known for."""
+    """No document is in work longer than the limit, except for the old code's known fault."""
     assert documents.do_not_hang
 
 
@@ -24,5 +24,5 @@ def test_nobody_else_consumes_the_queue(queue: Queue) -> None:
 
 
 def test_traces_of_test_documents_are_named(queue: Queue) -> None:
-    """What the gate's own documents cost and left stands in the record."""
+    """The record shows what the gate's own documents cost and left behind."""
     assert queue.leaves_no_unnamed_trace

@@ -1,35 +1,35 @@
-"""Check 2 of the runbook: Worker Is Running. Asked of every replica of every service that carries the change."""
+"""Check 2 of the runbook: Worker Is Running. Judged for every replica of every service that carries the change."""
 
 from rollback_gate.suite.subjects import Consumer, Replica, Services
 
 
 def test_expected_number_of_replicas_runs(services: Services) -> None:
-    """As many replicas as are normal exist and run."""
+    """The normal number of replicas exists and runs."""
     assert services.have_all_replicas
 
 
 def test_no_replica_comes_or_goes(services: Services) -> None:
-    """The containers at the end of the checks are those of their beginning."""
+    """The containers at the end of the checks are those of the beginning."""
     assert services.keep_their_replicas
 
 
 def test_replica_is_running_and_healthy(replica: Replica) -> None:
-    """Running, not restarting, not paused, healthy where it has a health check."""
+    """Running, not restarting, not paused, and healthy if it has a health check."""
     assert replica.is_running_and_healthy
 
 
 def test_replica_stays_up(replica: Replica) -> None:
-    """The same container and process over the soak window, without a restart."""
+    """The same container and process throughout the soak, without a restart."""
     assert replica.stays_up
 
 
 def test_replica_started_without_errors(consumer: Consumer) -> None:
-    """No import error or traceback before it reports that it consumes; a consumer of the queue."""
+    """No import error or traceback before it reports that it consumes; it is a consumer of the queue."""
     assert consumer.started_cleanly
 
 
 def test_replica_logs_few_errors(replica: Replica) -> None:
-    """Error lines since the boundary, known noise of the old code not counted, stay within the limit; no import fails."""
+    """Error lines since the boundary, less the old code's known noise, stay within the limit; no import fails."""
     assert replica.logs_few_errors
 
 

@@ -1,6 +1,6 @@
-"""What a live lab shows rarely, or never: recorded readings of a healthy rollback in which one thing is another one.
+"""Cases that a live lab rarely or never shows: a healthy rollback's recorded readings with one thing changed.
 
-Each has the assertion that must say so; the mutation run asks them beside the recorded entries.
+Each names the assertion that must report it. The mutation run judges them beside the recorded entries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lab.catalogue.entry import Entry
 
 @dataclass(frozen=True)
 class Derived:
-    """`base`: which recorded entry it is made of."""
+    """`base`: the recorded entry that it is derived from."""
 
     entry: Entry
     base: str

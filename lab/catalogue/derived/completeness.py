@@ -1,4 +1,4 @@
-"""Of the check completeness: each row is what the gate must make of readings in which one thing is another one."""
+"""Check completeness: each row has the verdict that the gate must reach when one thing in the readings is changed."""
 
 from __future__ import annotations
 
