@@ -6,6 +6,7 @@ import os
 import sys
 
 from rollback_gate.launcher import VARIABLE
+from rollback_gate.model import WRONG_USAGE
 from rollback_gate.tasks.place import is_checkout, root
 from rollback_gate.tasks.program import program
 
@@ -15,7 +16,11 @@ def main() -> None:
     here = root()
     if is_checkout(here):
         sys.path.insert(0, str(here))  # lab and tests: -P keeps the current directory off the path
-    program(here, os.environ.get(VARIABLE) or "rollback-gate").run(["rollback-gate", *sys.argv[1:]])
+    try:
+        program(here, os.environ.get(VARIABLE) or "rollback-gate").run(["rollback-gate", *sys.argv[1:]])
+    except BrokenPipeError:  # `--help | head`: the reader is gone, and so is what is still buffered
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(WRONG_USAGE)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ NAME = "rollback-gate"
 OPTIONS = (  # Invoke's; its other options work too
     ("-h, --help [COMMAND]", "show this, or what a command does, how long it takes, and its options"),
     ("-V, --version", "show the version"),
-    ("-R, --dry", "the same as --dry-run, for the commands that have it; the others do nothing"),
+    ("-R, --dry", "the same as --dry-run, for the commands that have it; the others are refused"),
     ("--print-completion-script SHELL", "for bash, zsh or fish, to be sourced: completes commands and options"),
 )
 _WIDEST = 100

@@ -122,6 +122,12 @@ def test_help_shows_our_options_and_every_exit_status() -> None:
     assert set(MEANING) == {*ExitCode, 1}
 
 
+def test_a_reader_that_goes_away_gets_no_traceback() -> None:
+    command = f"{sys.executable} -P -m rollback_gate --help | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout.startswith("Usage"), done.stderr) == (True, "")
+
+
 def test_every_option_of_the_help_exists() -> None:
     flags = {flag for names, _ in OPTIONS for flag in re.findall(r"--?[\w-]+", names)}
     assert [flag for flag in flags if flag not in GRAMMAR.core.flags] == []
