@@ -24,6 +24,7 @@ from lab.reference import COORDINATOR, WORKER, Lab
 
 STATIONS = 3
 _EDITED = "edited"
+_UNKNOWN = "?"  # of a round that broke down: neither verdict nor truth
 SEEDS = Path(__file__).parent / "seeds.txt"
 
 
@@ -63,7 +64,7 @@ class Station:
         except Exception as error:  # noqa: BLE001 - one round that breaks down is counted, and the others go on
             self._down()
             said = " ".join(traceback.format_exception(error)[-2:]).strip()
-            return Row(seed, (), "?", "?", f"could not be played: {said}")
+            return Row(seed, (), _UNKNOWN, _UNKNOWN, f"could not be played: {said}")
 
     def _ready(self) -> Operator:
         if self.operator is None:
@@ -191,12 +192,13 @@ class Score:
     def in_words(self) -> str:
         verdicts = Counter(row.due for row in self.rows)
         shares = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
-        wrong = sum(bool(row.wrong) for row in self.rows)
-        return f"{len(self.rows)} rounds ({shares} due), {wrong} disagreements"
+        unplayed = sum(row.due == _UNKNOWN for row in self.rows)
+        wrong = sum(bool(row.wrong) for row in self.rows) - unplayed
+        return f"{len(self.rows)} rounds ({shares} due), {wrong} disagreements, {unplayed} could not be played"
 
 
 def run(count: int, first: str) -> int:
-    """Return the number of rounds on which gate and truth disagree. `first`: the word that the seeds begin with.
+    """Return the number of rounds that disagree, or could not be played. `first`: the word that the seeds begin with.
 
     Kept seeds, of rounds that once went wrong, come first.
     """
