@@ -14,7 +14,7 @@ VARIABLE = "ROLLBACK_GATE_LAUNCHER"
 _MARKS = ("→ ", "`", ": ", "; ", ", ", "$ ", "1. ", "2. ", "then ", "or ", "and ", "run ", "which ", "<code>")
 _BEFORE = rf"(?:^|{'|'.join(f'(?<={re.escape(mark)})' for mark in _MARKS)})"
 _TASKS = (
-    r"(?:(?:rollback|record|actions|ticket|probes|lab)(?:\.[a-z-]+)?|assess|preflight|snapshot|verify|gate|demo|selftest|mutate|"
+    r"(?:(?:rollback|record|actions|ticket|probes|profile|lab)(?:\.[a-z-]+)?|assess|preflight|snapshot|verify|gate|demo|selftest|mutate|"
     r"lint|test|bench)"
 )
 _COMMAND = re.compile(rf"{_BEFORE}invoke (?={_TASKS}(?![\w-]))", re.MULTILINE)

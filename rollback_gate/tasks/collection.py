@@ -8,7 +8,7 @@ from typing import Any
 from invoke.collection import Collection
 
 from rollback_gate.launcher import DEFAULT
-from rollback_gate.tasks import actions, judge, probes, record, rollback, ticket
+from rollback_gate.tasks import actions, judge, probes, profile, record, rollback, ticket
 from rollback_gate.tasks.place import is_checkout
 
 
@@ -40,6 +40,7 @@ def collection(root: Path, launcher: str = DEFAULT) -> Collection:
         after,
         Collection("ticket", ticket.attach, ticket.open_ticket),
         Collection("probes", probes.sweep),
+        Collection("profile", profile.show),
         judge.assess,
         rollback.preflight,
         judge.snapshot,

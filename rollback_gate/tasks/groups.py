@@ -17,7 +17,7 @@ GROUPS = (
     ),
     (
         "Before the next deployment",
-        ("gate", "actions", "actions.done", "snapshot"),
+        ("gate", "actions", "actions.done", "snapshot", "profile.show"),
     ),
     (
         "Records and tickets",
