@@ -56,6 +56,14 @@ def test_the_tests_that_need_no_engine_run_without_one(installed: Path) -> None:
     assert "what needs none runs, then this fails" in ended.stderr
 
 
+@pytest.mark.parametrize("words", ["rollback --reason demo verify", "verify --set x=test", "record.show lab.up"])
+def test_a_word_that_is_no_command_starts_no_lab(installed: Path, words: str) -> None:
+    """On a production machine: neither an engine nor packages of the lab."""
+    ended = called(installed, *words.split())
+    assert ended.stdout.endswith(f"-m rollback_gate {words}\n"), ended.stderr
+    assert "apt-get" not in ended.stderr
+
+
 def test_a_demo_without_an_engine_is_offered(installed: Path) -> None:
     """Never made in its place: a recorded verdict is none of anything that runs."""
     ended = called(installed, "demo")
