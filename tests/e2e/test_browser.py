@@ -100,12 +100,13 @@ def test_what_pytest_reported_is_shown_on_demand(pages: dict[str, Path], browser
         assert table.is_visible()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_fetched_nothing_fails_and_axe_finds_nothing(
-    kind: str, scheme: str, pages: dict[str, Path], browser: Browser
+    kind: str, scheme: str, width: int, pages: dict[str, Path], browser: Browser
 ) -> None:
-    with shown(browser, pages[kind], color_scheme=scheme) as seen:
+    with shown(browser, pages[kind], width=width, color_scheme=scheme) as seen:
         assert seen.page.locator("h1").count() == 1
         seen.page.evaluate("() => document.querySelectorAll('details').forEach(one => one.open = true)")
         assert seen.violations() == []
