@@ -57,9 +57,9 @@ def all_passed(slots: Mapping[str, bool]) -> str:
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
     """The sentence for a check whose claims all passed; `claims` are in the order of the manifest."""
     workers = [slot for slot, consumes in slots.items() if consumes]
-    text = _PASSED[check].format(who=_crew(slots), workers=_names(workers, slots), says=claims[0].says)
     is_single = len(workers) == 1 if "{workers}" in _PASSED[check] else len(slots) == 1
-    return _formed(text, is_single)
+    text = _formed(_PASSED[check], is_single)
+    return text.format(who=_crew(slots), workers=_names(workers, slots), says=claims[0].says)
 
 
 def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
@@ -67,8 +67,8 @@ def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
     first = next(iter(failures)).partition("[")[0]
     own = [test for test in failures if test.partition("[")[0] == first]
     where = [test.partition("[")[2].removesuffix("]") for test in own]
-    text = _FAILED[first.rpartition("::")[2]].format(who=_names(where, slots), says=failures[own[0]].says)
-    return _formed(text, len(where) == 1)
+    text = _formed(_FAILED[first.rpartition("::")[2]], len(where) == 1)
+    return text.format(who=_names(where, slots), says=failures[own[0]].says)
 
 
 def undecided(claims: Sequence[Claim]) -> str:

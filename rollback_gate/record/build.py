@@ -102,14 +102,21 @@ def _shortened(readings: Any) -> Any:
 
 
 def failed_rollback(
-    heading: Heading, reason: str, remedy: str, state: list[str], ended: Instant, headline: str = "rollback failed"
+    heading: Heading,
+    reason: str,
+    remedy: str,
+    state: list[str],
+    ended: Instant,
+    headline: str = "rollback failed",
+    cause: str = "",
 ) -> dict[str, Any]:
     """The record of a run that did not complete: never judged, so never GO and never NO-GO.
 
-    `headline`: "rollback failed", "undo stopped" and the like.
+    `headline`: "rollback failed", "undo stopped" and the like. `cause`: why, apart from the step that failed.
     """
     record = _record(heading, Verdict.INCONCLUSIVE, f"the {headline}: {reason}", {}, {}, [])
-    return record | {"ended": str(ended), "state_of_service": state, "next_step": remedy, "headline": headline.upper()}
+    own = {"state_of_service": state, "next_step": remedy, "headline": headline.upper(), "cause": cause}
+    return record | {"ended": str(ended), **own}
 
 
 def verdict_of(record: Mapping[str, Any]) -> Judgement:

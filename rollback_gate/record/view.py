@@ -15,6 +15,11 @@ WORDS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? not 
 _NOT_RUN = {"outcome": "", "reason": "did not run", "claims": []}
 _FAR = 10  # an event that is so many times further away than all others are apart would squeeze them into a point
 _A_MEAN = 10  # documents, of which a mean says something
+_OF_THE_CODE = (
+    "test_restored_files_are_the_old_code",
+    "test_removed_modules_are_gone",
+    "test_process_started_after_the_restore",
+)
 _APART = 6.0  # percent between two dots
 
 
@@ -154,11 +159,11 @@ def _completeness(record: Mapping[str, Any]) -> Figure:
 def _old_code(record: Mapping[str, Any]) -> Figure:
     slots = record["slots"]
     tests = record["tests"]
-    asked = [test for test, check in required_ids(slots).items() if check == "new_behaviour" and "[" in test]
+    asked = [test for test in required_ids(slots) if test.partition("[")[0].rpartition("::")[2] in _OF_THE_CODE]
     held = [slot for slot in slots if all(_passed(tests.get(t)) for t in asked if t.endswith(f"[{slot}]"))]
     if not slots:
         return Figure("not known", "replicas on the old code")
-    return Figure(f"{len(held)} of {len(slots)}", "replicas have the old files, and a process that started from them")
+    return Figure(f"{len(held)} of {len(slots)}", "replicas proven to run from the old files")
 
 
 def _passed(row: Mapping[str, Any] | None) -> bool:
@@ -302,7 +307,8 @@ def limits(record: Mapping[str, Any]) -> list[str]:
         says.append(f"Passed before the rollback too, so no sign of a change: {', '.join(same)}.")
     if not before:
         says.append("The checks were not run before the rollback, so nothing compares them with how it was.")
-    if (record.get("run") or {}).get("mode") == "partial" or (record.get("readings") or {}).get("partial"):
+    codes = [replica.get("code") or {} for replica in _replicas(record)]
+    if any(code.get("kept") and code.get("still_there") for code in codes):
         says.append("The rollback was partial: modules of the change are kept, and nothing imports them.")
     if record.get("is_ambiguous"):
         says.append("Completeness does not tell old code from new here; check 1 does.")

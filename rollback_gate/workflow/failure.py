@@ -38,8 +38,8 @@ def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     state = [*state_of_service(session.profile, session.engine, began), *_lost(session, account)]
     heading, folder = published.begin(call, heading)
     error.run_id, error.state = run.id, tuple(state)
-    page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline)
-    published.publish(call, folder, page | {"cause": error.cause})
+    page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline, error.cause)
+    published.publish(call, folder, page)
     error.record = str(folder.path / write.HTML_NAME)
     call.terminal.line(f"the record of this failure: {error.record}")
     call.terminal.line(f"what the run has done so far is in {run.folder}")

@@ -102,6 +102,13 @@ def test_a_failure_is_one_sentence_that_a_person_would_say(failing: list[str], r
     assert judgement.findings[0].tally == f"{len(failing)} of 20 assertions failed"
 
 
+def test_what_a_claim_quotes_stays_as_it_is() -> None:
+    """A log line with brackets is no form of a word of ours."""
+    claim = failed("scores", "one is [nan|inf] {who}", Evidence.DOCUMENT)
+    ran = all_good() | {"test_completeness::test_scores_are_readable": Ran("failed", True, claim)}
+    assert judge(SLOTS, ran).reason == "scores of documents cannot be right: one is [nan|inf] {who}"
+
+
 def test_what_could_not_be_judged_says_why() -> None:
     unknown = Ran("failed", True, inconclusive("replica-1", "the log could not be read"))
     judgement = judge(SLOTS, all_good() | {f"{FILES}[replica-1]": unknown})

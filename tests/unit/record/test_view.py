@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.change.import_graph import KeptModules
 from rollback_gate.checks.manifest import required_ids
 from rollback_gate.checks.verdict import Ran
-from rollback_gate.model import Evidence, failed, passed
+from rollback_gate.model import Evidence, failed, inconclusive, passed
 from rollback_gate.record import build, view
-from tests.unit.builders import documents, readings
+from tests.unit.builders import OLD_CODE, documents, readings, replica_reading
 from tests.unit.record.test_record import NOW, SLOTS, record
 
 FILES = "test_new_behaviour::test_restored_files_are_the_old_code"
@@ -75,6 +76,9 @@ def test_the_operators_reason_comes_first(own: str, why: Any, says: str) -> None
 def test_three_figures() -> None:
     values = [figure.value for figure in view.figures(record() | {"run": RUN})]
     assert values == ["0.6 s", "27.8%", "2 of 2"]
+    silent = Ran("failed", True, inconclusive("replica-1", "its log proves nothing"))
+    log = view.figures(record(**{"test_new_behaviour::test_log_shows_no_new_behaviour[replica-1]": silent}))
+    assert log[2].value == "2 of 2", "its files and its process are old all the same"
     one = view.figures(record(**{f"{STARTED}[replica-1]": OLD}))
     assert [figure.value for figure in one] == ["not known", "27.8%", "1 of 2"]
     none = view.figures(record() | {"run": RUN | {"interruption": {"seconds": 0.0, "says": "none"}}, "slots": {}})
@@ -159,8 +163,10 @@ def test_what_a_go_does_not_show() -> None:
         "--accept-diff",
     ):
         assert part in said
-    partial = view.limits(record() | {"run": RUN | {"mode": "partial"}})
-    assert any("modules of the change are kept" in line for line in partial)
+    kept = replace(OLD_CODE, kept=KeptModules((), ()), still_there=("enrichment_service/errors",))
+    partial = build.plain(readings(replicas=(replica_reading(1, code=kept), replica_reading(2))))
+    assert any("modules of the change are kept" in line for line in view.limits(record() | {"readings": partial}))
+    assert not any("modules of the change are kept" in line for line in view.limits(record()))
     assert "Passed before" not in " ".join(view.limits(record() | before("failed")))
     assert any("not run before" in line for line in view.limits(record()))
     assert view.limits(record(**{f"{STARTED}[replica-1]": OLD})) == []
