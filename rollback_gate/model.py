@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -134,10 +134,14 @@ class Finding:
 
     @property
     def tally(self) -> str:
-        """How many of its assertions had this outcome."""
-        count, asked = sum(claim.outcome is self.outcome for claim in self.claims), len(self.claims)
-        ended = {Outcome.FAILED: " failed", Outcome.INCONCLUSIVE: " could not be judged"}.get(self.outcome, "")
-        return f"{count} of {asked} assertions{ended}"
+        """How many of its assertions came to that."""
+        return tally(self.outcome, [claim.outcome for claim in self.claims])
+
+
+def tally(outcome: str, claims: Sequence[str]) -> str:
+    """ "3 of 20 assertions failed". `outcome`: of the check; `claims`: of each of its claims."""
+    ended = {Outcome.FAILED: " failed", Outcome.INCONCLUSIVE: " could not be judged"}
+    return f"{sum(one == outcome for one in claims)} of {len(claims)} assertions{ended.get(Outcome(outcome), '')}"
 
 
 def passed(subject: str, says: str, on: Evidence, *details: str) -> Claim:

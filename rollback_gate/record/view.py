@@ -8,7 +8,7 @@ from typing import Any
 
 from rollback_gate.checks.manifest import CHECKS, required_ids
 from rollback_gate.instant import Instant
-from rollback_gate.model import Decision
+from rollback_gate.model import Decision, tally
 from rollback_gate.record import next_steps
 
 WORDS = {"passed": "✔ passed", "failed": "✘ failed", "inconclusive": "? not proven", "": "– not run"}
@@ -273,10 +273,8 @@ def _shared(claims: Iterable[Mapping[str, Any]]) -> list[Shared]:
 
 
 def _tally(finding: Mapping[str, Any]) -> str:
-    claims = finding["claims"]
-    count = sum(claim["outcome"] == finding["outcome"] for claim in claims)
-    ended = {"failed": " failed", "inconclusive": " could not be judged"}.get(finding["outcome"], " hold")
-    return f"{count} of {len(claims)} assertions{ended}" if claims else ""
+    claims = [claim["outcome"] for claim in finding["claims"]]
+    return tally(finding["outcome"], claims) if claims else ""
 
 
 def _before(record: Mapping[str, Any], check: str, outcome: str) -> str:
