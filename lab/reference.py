@@ -382,7 +382,7 @@ def compose_file(variant: str) -> str:
 def profile_text(directory: Path, project: str, variant: str, ports: dict[str, str], scale: float) -> str:
     """The lab's profile: Phase 1's, with this deployment's addresses and its pace's time limits."""
     phase1 = HERE.parent / "profiles" / "phase1.toml"
-    return f"""format = 2
+    return f"""format = 3
 extends = "{phase1}"
 
 [deployment]
@@ -400,10 +400,8 @@ message_timeout_s = {60 * scale}
 address = "127.0.0.1:{ports["LAB_MONGO_PORT"]}"
 password_file = "{directory}/mongodb-password"
 
-[mcp]
+[upstream]
 address = "127.0.0.1:{ports["LAB_MCP_PORT"]}"
-
-[mcp.ask]
 answer_s = 2
 
 [known.hang]

@@ -181,10 +181,10 @@ def one_stopped(lab: Lab) -> None:
 
 
 def _takes_connections(lab: Lab) -> bool:
-    from rollback_gate.evidence import mcp
+    from rollback_gate.evidence import upstream
     from rollback_gate.profile.load import load
 
-    return mcp.read(load(lab.profile, {}, ()).profile).answers
+    return upstream.of(load(lab.profile, {}, ()).profile, {})().answers
 
 
 _TEN = ("triggers.bucket_s=10", *SAMPLE)
@@ -271,7 +271,7 @@ SITUATIONS = (
     Situation(
         "all-failing-without-mcp",
         "the same, and the MCP server is away",
-        Decision.FIX_MCP,
+        Decision.FIX_UPSTREAM,
         "same_error",
         all_failing_without_mcp,
         (*MIDDLE, *SAMPLE, *SOON),
@@ -322,7 +322,7 @@ SITUATIONS = (
     Situation(
         "too-slow-by-mcp",
         "the MCP server takes calls and does not answer",
-        Decision.FIX_MCP,
+        Decision.FIX_UPSTREAM,
         "too_slow",
         slow_by_mcp,
         (*MIDDLE, *SAMPLE, "triggers.slow_s=0.05"),
@@ -331,7 +331,7 @@ SITUATIONS = (
     Situation(
         "too-slow-without-mcp",
         "documents take too long, the MCP server is away",
-        Decision.FIX_MCP,
+        Decision.FIX_UPSTREAM,
         "too_slow",
         slow_without_mcp,
         (*MIDDLE, *SAMPLE, "triggers.slow_s=1"),
@@ -365,7 +365,7 @@ SITUATIONS = (
     Situation(
         "mcp-refuses-the-token",
         "calls are refused for want of authentication",
-        Decision.FIX_MCP,
+        Decision.FIX_UPSTREAM,
         "upstream",
         with_mcp("auth", 2),
         (*MIDDLE, *SAMPLE),
@@ -374,7 +374,7 @@ SITUATIONS = (
     Situation(
         "mcp-silent",
         "the MCP server answers no call, and there is no document yet",
-        Decision.FIX_MCP,
+        Decision.FIX_UPSTREAM,
         "upstream",
         silent_mcp,
         (*MIDDLE, *SAMPLE),

@@ -78,9 +78,13 @@ class TrackerBusy(RollbackGateError):
 
 
 class CommandFailed(RollbackGateError):
-    """A command exited with a status other than 0, or timed out."""
+    """A command exited with a status other than 0, or did not end in time."""
 
     def __init__(self, argv: tuple[str, ...], status: str, output: str, remedy: str = "") -> None:
         self.argv, self.status, self.output = argv, status, output
         last = "\n".join(output.strip().splitlines()[-8:])
         super().__init__(f"`{' '.join(argv)}` {status}" + (f":\n{last}" if last else ""), remedy)
+
+
+class CommandTimedOut(CommandFailed):
+    """A command did not end within its time limit, and was killed."""

@@ -28,13 +28,17 @@ class Decision(enum.StrEnum):
     WAIT = "WAIT"
     CANNOT_TELL = "CANNOT TELL"
     INVESTIGATE = "INVESTIGATE"
-    FIX_MCP = "FIX THE MCP SERVER FIRST"
+    FIX_UPSTREAM = "FIX THE UPSTREAM FIRST"
     ROLL_BACK = "ROLL BACK NOW"
 
     @property
     def severity(self) -> int:
         """Place in the order above."""
         return list(Decision).index(self)
+
+    def in_words(self, upstream: str) -> str:
+        """As people read it: with the profile's name of the upstream."""
+        return f"FIX {upstream.upper()} FIRST" if self is Decision.FIX_UPSTREAM else self.value
 
 
 class ExitCode(enum.IntEnum):
@@ -44,7 +48,7 @@ class ExitCode(enum.IntEnum):
     WRONG_SETTING = 2
     NO_GO = 10
     INCONCLUSIVE = 20
-    FIX_MCP = 21
+    FIX_UPSTREAM = 21
     INVESTIGATE = 22
     ROLLBACK_FAILED = 30
     LOCKED = 40
@@ -58,7 +62,7 @@ MEANING = {
     ExitCode.WRONG_SETTING: "the profile or a setting is wrong",
     ExitCode.NO_GO: "NO-GO: the rollback did not take effect, or the service does not work; of assess: ROLL BACK NOW",
     ExitCode.INCONCLUSIVE: "INCONCLUSIVE: something could not be measured; of assess: CANNOT TELL",
-    ExitCode.FIX_MCP: "assess: FIX THE MCP SERVER FIRST",
+    ExitCode.FIX_UPSTREAM: "assess: FIX THE UPSTREAM FIRST, by the name that the profile gives it",
     ExitCode.INVESTIGATE: "assess: INVESTIGATE",
     ExitCode.ROLLBACK_FAILED: "the rollback failed; the record reports the state of the service",
     ExitCode.LOCKED: "another run holds the lock",
@@ -76,7 +80,7 @@ EXIT_OF_DECISION = {
     Decision.WAIT: ExitCode.GO,
     Decision.ROLL_BACK: ExitCode.NO_GO,
     Decision.CANNOT_TELL: ExitCode.INCONCLUSIVE,
-    Decision.FIX_MCP: ExitCode.FIX_MCP,
+    Decision.FIX_UPSTREAM: ExitCode.FIX_UPSTREAM,
     Decision.INVESTIGATE: ExitCode.INVESTIGATE,
 }
 

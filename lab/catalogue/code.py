@@ -330,7 +330,7 @@ ENTRIES = (
         "a Phase 1 worker of another project consumes the same queue",
         NO_GO,
         PROCESSING,
-        "other consumers of the channel",
+        "other consumers of the queue",
         stray("phase1"),
     ),
     Entry(

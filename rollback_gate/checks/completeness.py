@@ -10,7 +10,7 @@ from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import new_behaviour, processed, processing
 from rollback_gate.confidence import half_width
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.readings import DocumentReading, ProbesReading, Readings
+from rollback_gate.evidence.readings import DocumentReading, ProbesReading, Readings, UpstreamState
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.profile.live import Completeness
 from rollback_gate.profile.schema import Profile
@@ -327,10 +327,12 @@ def _as_before_the_change(
 
 
 def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
-    if not readings.mcp.answers:
-        return processed.fix_first(readings)
+    if not readings.upstream.answers:
+        return readings.upstream.fix_first
     how = "better" if mean > normal.high else "worse"
-    return f"the MCP server answers {how} than when normal was measured ({readings.mcp.says})"
+    if readings.upstream.state is UpstreamState.NONE:
+        return f"documents of another kind, or a service that works {how} than when normal was measured"
+    return f"{readings.upstream.name} answers {how} than when normal was measured ({readings.upstream.says})"
 
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:

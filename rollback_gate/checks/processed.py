@@ -1,4 +1,4 @@
-"""Shared by the claims of check 3: proofs, documents in work, and whether the MCP server caused a failure. Pure."""
+"""Shared by the claims of check 3: proofs, documents in work, and whether the upstream caused a failure. Pure."""
 
 from __future__ import annotations
 
@@ -62,26 +62,21 @@ def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
 
 
 def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:
-    """A failure of the worker; inconclusive if the MCP server that it needs does not serve it.
+    """A failure of the worker; inconclusive if the upstream does not serve it.
 
-    The server's answer shows that, or log lines that old code never prints while the server answers. Time-outs while
-    it answers are the worker's failure.
+    Its answer shows that, or log lines that old code never prints while it answers. Time-outs while it answers are the
+    worker's failure.
     """
-    if not readings.mcp.answers:
-        first = fix_first(readings)
+    if not readings.upstream.answers:
+        first = readings.upstream.fix_first
         return replace(inconclusive(SUBJECT, f"{says}; {first}", *details), note=first)
     lines = [sighting for r in readings.consuming if isinstance(r.log, LogSummary) for sighting in r.log.upstream]
     if lines:
         seen = "; ".join(f"{line.count} × {line.name}" for line in lines)
-        first = f"fix the MCP server first: the workers' logs show it in trouble ({seen})"
+        first = f"fix {readings.upstream.name} first: the workers' logs show it in trouble ({seen})"
         samples = (line.sample for line in lines)
         return replace(inconclusive(SUBJECT, f"{says}; {first}", *samples, *details), note=first)
     return failed(SUBJECT, says, Evidence.DOCUMENT, *details)
-
-
-def fix_first(readings: Readings) -> str:
-    """What the operator must do first if the MCP server does not serve the worker."""
-    return f"fix the MCP server first: {readings.mcp.says}"
 
 
 def evidence_of(probes: Iterable[ProbeReading]) -> list[str]:

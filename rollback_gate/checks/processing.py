@@ -14,6 +14,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.systems import NsqQueue
 
 _TRIES = 5  # attempts per task before the worker gives it up
 
@@ -135,8 +136,8 @@ def in_work(readings: Readings, profile: Profile) -> Claim:
     if not hanging:
         return _none_hangs(readings)
     details = [f"{slot}: {document}, for {seconds:.0f} s" for slot, document, seconds in hanging]
-    if not readings.mcp.answers:
-        first = processed.fix_first(readings)
+    if not readings.upstream.answers:
+        first = readings.upstream.fix_first
         says = f"{_documents(len(hanging))} in work for longer than {limit_s:.0f} s; {first}"
         return replace(inconclusive(SUBJECT, says, *details), note=first)
     if failing := [r.label for r in readings.consuming if isinstance(r.log, LogSummary) and r.log.errors]:
@@ -176,41 +177,61 @@ def _stands_still(readings: Readings, after: QueueReading) -> bool:
     before = readings.queue_before
     if isinstance(before, Unmeasured) or not before.depth or after.depth < before.depth:
         return False
-    in_hand = before.in_flight or after.in_flight or processed.in_work(readings)
-    return not in_hand and after.finished <= before.finished and len(after.consumers) >= len(readings.consuming)
+    known = [look.in_flight for look in (before, after) if not isinstance(look.in_flight, Unmeasured)]
+    in_hand = any(known) or any(True for _ in processed.in_work(readings))
+    are_there = isinstance(after.consumers, Unmeasured) or len(after.consumers) >= len(readings.consuming)
+    return not in_hand and after.finished_since(before) <= 0 and are_there
 
 
 def no_strangers(readings: Readings, profile: Profile) -> Claim:
-    """Only replicas of this deployment consume the channel: any other consumer's code would write documents too."""
-    strangers = readings.strangers
-    if isinstance(strangers, Unmeasured):
+    """Only replicas of this deployment read the queue: any other consumer's code would write documents too.
+
+    A queue that cannot list its consumers leaves only documents to tell of a stranger, once it has finished one. That
+    is enough where the profile says why there is no list; the record shows it beside the verdict.
+    """
+    strangers, unlisted = readings.strangers, _unlisted(readings, profile)
+    if isinstance(strangers, Unmeasured) and not unlisted:
         return inconclusive("queue", strangers)
+    names = () if isinstance(strangers, Unmeasured) else strangers
     skew_s = profile.limits.clock_skew_s
-    says = f"{len(strangers)} other consumers of the channel: {', '.join(strangers)}"
+    says = f"{len(names)} other consumers of the queue: {', '.join(names)}"
     if listeners := _listeners(readings, profile):
-        says = f"other channels of {profile.queue.topic} have consumers, who get a copy of each task: {listeners}"
+        says = f"other channels of the topic have consumers, who get a copy of each task: {listeners}"
         says += " (queue.other_channels names those that have nothing to do with the change)"
-    elif not strangers:
+    elif not names:
         foreign = [] if profile.database.has_other_writers else _of_nobody(readings, skew_s)
         if not foreign:
-            return passed(
-                "queue",
-                "only replicas of this deployment are listed as consumers of the channel",
-                Evidence.PROCESS,
-            )
-        names = ", ".join(foreign[:3])
-        says = f"{_saved(len(foreign))} since the boundary that no replica's log shows as finished: {names}"
+            return _only_ours(unlisted)
+        first = ", ".join(foreign[:3])
+        says = f"{_saved(len(foreign))} since the boundary that no replica's log shows as finished: {first}"
         says += "; another consumer may have, which the queue does not list while it is busy"
     if new_behaviour.fresh_documents(readings, profile).outcome == "failed":
         return failed("queue", f"{says}, and fresh documents carry the new code's mark", Evidence.DOCUMENT)
     return inconclusive("queue", f"{says}; find out what they run")
 
 
+def _unlisted(readings: Readings, profile: Profile) -> str:
+    """Why a queue that answers lists no consumers, by the profile; "" if it lists them, or did not answer."""
+    looks = (readings.queue_before, readings.queue_after)
+    answered = all(isinstance(look, QueueReading) and isinstance(look.consumers, Unmeasured) for look in looks)
+    return profile.queue.consumers_unlisted if answered else ""
+
+
+def _only_ours(unlisted: str) -> Claim:
+    if not unlisted:
+        says = "only replicas of this deployment are listed as consumers of the queue"
+        return passed("queue", says, Evidence.PROCESS)
+    note = f"who else reads the queue is not known: {unlisted}"
+    says = "no document since the boundary came from elsewhere"
+    return replace(passed("queue", says, Evidence.DOCUMENT, note), note=note)
+
+
 def _listeners(readings: Readings, profile: Profile) -> str:
     """Channels with consumers, at either reading, that the profile does not list."""
     looks = [look for look in (readings.queue_before, readings.queue_after) if isinstance(look, QueueReading)]
     found = {channel for look in looks for channel in look.other_channels}
-    return ", ".join(sorted(found - set(profile.queue.other_channels)))
+    expected = profile.queue.other_channels if isinstance(profile.queue, NsqQueue) else ()
+    return ", ".join(sorted(found - set(expected)))
 
 
 def _of_nobody(readings: Readings, skew_s: float) -> list[str]:

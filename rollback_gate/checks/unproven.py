@@ -47,7 +47,7 @@ class _Lack:
 
 def why(readings: Readings, replicas: list[ReplicaReading], profile: Profile) -> Claim:
     names = ", ".join(replica.label for replica in replicas)
-    if readings.ended_early and readings.mcp.answers:
+    if readings.ended_early and readings.upstream.answers:
         return inconclusive(SUBJECT, f"{names} finished none by then; not waited for: {readings.ended_early}")
     if processed.is_paused(readings):
         return inconclusive(SUBJECT, f"{names} finished none since the boundary: {processed.PAUSED}")
@@ -125,7 +125,7 @@ def _not_sent(lack: _Lack) -> Claim | None:
     if not lack.probes.not_sent:
         return None
     claim = inconclusive(SUBJECT, f"{lack.names} finished none since the boundary; {lack.probes.not_sent}")
-    return claim if lack.readings.mcp.answers else replace(claim, note=processed.fix_first(lack.readings))
+    return claim if lack.readings.upstream.answers else replace(claim, note=lack.readings.upstream.fix_first)
 
 
 def _rejected(lack: _Lack) -> Claim | None:
@@ -179,7 +179,8 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
         return inconclusive(SUBJECT, f"{says}, and the queue could not be asked why")
     if readings.strangers:
         return inconclusive(SUBJECT, f"{says}; other consumers take from the queue, or may: {readings.strangers}")
-    depth = f"{after.depth} tasks wait, {after.in_flight} are in work"
+    in_work = "" if isinstance(after.in_flight, Unmeasured) else f", {after.in_flight} are in work"
+    depth = f"{after.depth} tasks wait{in_work}"
     if _moves(readings, before, after, probes):
         return inconclusive(
             SUBJECT,
@@ -218,4 +219,4 @@ def _moves(readings: Readings, before: QueueReading, after: QueueReading, probes
     saved = since is not None and any(d.created_at and d.created_at > since for d in documents)
     shrank = after.depth < before.depth + len(probes.probes) and before.depth > 0
     own = sum(p.finished for p in probes.probes)
-    return saved or shrank or after.finished > before.finished + own
+    return saved or shrank or after.finished_since(before) > own

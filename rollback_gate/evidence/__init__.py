@@ -1,4 +1,4 @@
-"""Readings of the live system: logs, documents, queue, MCP server, probes; queries are separate from pure parsing.
+"""Readings of the live system: logs, documents, queue, upstream, probes; queries are separate from pure parsing.
 
 May import words, profile, platform and change.
 """

@@ -11,21 +11,22 @@ from dataclasses import dataclass, field
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading
 from rollback_gate.change.strategy import covering_mount
-from rollback_gate.evidence import boundary, mcp, queue
+from rollback_gate.evidence import boundary, consumers, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.logs import time_of
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
+from rollback_gate.evidence.queue import Queue
 from rollback_gate.evidence.readings import (
-    McpReading,
     ProbesReading,
     QueueReading,
     Readings,
     ReplicaReading,
     Series,
-    Upstream,
+    UpstreamReading,
+    UpstreamState,
 )
 from rollback_gate.evidence.services import NextStart, Services, Slots
 from rollback_gate.evidence.watch import Watch
@@ -36,7 +37,6 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
 _BUCKETS, _FINEST_S = 72, 10.0  # points of the record's chart
-_NOT_ASKED = McpReading(Upstream.NOT_ASKED, "it was not asked")
 
 
 def _now() -> Instant:
@@ -92,6 +92,8 @@ class Collector:
     profile: Profile
     engine: Engine
     documents: Documents | Unmeasured
+    queue: Queue
+    ask_upstream: upstream.Ask
     judged: Judged
     record_id: str
     memory: ProbeMemory
@@ -108,8 +110,12 @@ class Collector:
     def services(self) -> Services:
         return Services(self.profile, self.engine, self.judged, self.ask)
 
+    @property
+    def _not_asked(self) -> UpstreamReading:
+        return UpstreamReading(UpstreamState.NOT_ASKED, "it was not asked", self.profile.upstream_name)
+
     def collect(self) -> Readings:
-        """The order: containers, finished documents, code and queue, in parallel the MCP server; then the soak; then
+        """The order: containers, finished documents, code and queue, in parallel the upstream; then the soak; then
         the queue again, the code from outside, the next start, and documents last.
 
         Raises Unreachable if the engine is lost; every other failure becomes Unmeasured in its place.
@@ -118,11 +124,11 @@ class Collector:
         began = self.clock()
         processing = self._processing(slots)
         if not self.judged.invasive:
-            return self._finished(self._first_look(slots, began, processing), _NOT_ASKED, "")
+            return self._finished(self._first_look(slots, began, processing), self._not_asked, "")
         processing.follow()  # finished probes are remembered before they are removed
         processing.sweep()
         with ThreadPoolExecutor(max_workers=1) as pool:  # a silent server must not block the rest
-            asked = pool.submit(mcp.read, self.profile)
+            asked = pool.submit(self.ask_upstream)
             taken = self._first_look(slots, began, processing)
             early = self._early(taken)
             upstream = asked.result()
@@ -137,6 +143,7 @@ class Collector:
             self.profile,
             self.engine,
             self.documents,
+            self.queue,
             self.record_id,
             self.memory,
             {slot: running[slot] for slot in bounded},
@@ -147,7 +154,7 @@ class Collector:
         )
 
     def _first_look(self, slots: Slots, began: float, processing: Processing) -> _Taken:
-        codes, first = self.services.codes(slots), Look(queue.read(self.profile))
+        codes, first = self.services.codes(slots), Look(self.queue.read())
         processing.follow()
         return _Taken(slots, began, processing, codes, first)
 
@@ -155,7 +162,7 @@ class Collector:
         """Why to stop waiting: the readings so far are NO-GO in any case; "" to go on."""
         if self.keep_going:
             return ""
-        why = self.decided(self._readings(taken, taken.first, _NOT_ASKED, is_over=False))
+        why = self.decided(self._readings(taken, taken.first, self._not_asked, is_over=False))
         if why:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
         return _DECIDED if why else ""  # the claim itself has the details; do not repeat them
@@ -182,22 +189,24 @@ class Collector:
             lambda: self._early(taken),
         )
 
-    def _finished(self, taken: _Taken, upstream: McpReading, early: str) -> Readings:
+    def _finished(self, taken: _Taken, upstream: UpstreamReading, early: str) -> Readings:
         """The last look, with documents read last."""
         if self.judged.invasive and not early and upstream.answers and taken.processing.lacking():
-            upstream = mcp.read(self.profile)  # it may have failed during the probes
+            upstream = self.ask_upstream()  # it may have failed during the probes
         taken.processing.follow()
         return self._readings(taken, self._last_look(taken.slots), upstream, is_over=True, early=early)
 
     def _last_look(self, slots: Slots) -> Look:
         if not self.judged.invasive:
-            return Look(queue.read(self.profile))
+            return Look(self.queue.read())
         with ThreadPoolExecutor(max_workers=1) as pool:  # Compose is slow to start
             configured = pool.submit(self.configured, slots.found)
             next_starts = self.services.next_starts(slots)
-            return Look(queue.read(self.profile), next_starts, configured.result())
+            return Look(self.queue.read(), next_starts, configured.result())
 
-    def _readings(self, taken: _Taken, last: Look, upstream: McpReading, is_over: bool, early: str = "") -> Readings:
+    def _readings(
+        self, taken: _Taken, last: Look, upstream: UpstreamReading, is_over: bool, early: str = ""
+    ) -> Readings:
         """`is_over` False: the checks still run, and readings taken only at their end are left out."""
         services, processing, slots = self.services, taken.processing, taken.slots
         everyone = services.of_project()
@@ -217,7 +226,7 @@ class Collector:
             source_digests=self.judged.source_digests,
             run_id=self.judged.run_id,
             replicas=tuple(self._replica(slot, taken, end, logs[slot]) for slot in slots.replicas),
-            mcp=upstream,
+            upstream=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
             strangers=_strangers((taken.first.queue, last.queue), slots),
@@ -252,7 +261,7 @@ class Collector:
             code=taken.codes[slot],
             log=log,
             in_queue=end.in_queue.get(slot),
-            finished_in_queue=queue.finished_by(asked, taken.first.queue, end.last.queue) if asked else None,
+            finished_in_queue=consumers.finished_by(asked, taken.first.queue, end.last.queue) if asked else None,
             in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
@@ -298,7 +307,10 @@ def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> t
     for reading in readings:
         if isinstance(reading, Unmeasured):
             return reading
-        found += queue.strangers(reading, slots.consuming.values())
+        others = consumers.strangers(reading, slots.consuming.values())
+        if isinstance(others, Unmeasured):
+            return others
+        found += others
     return tuple(dict.fromkeys(found))
 
 
@@ -307,8 +319,8 @@ def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, boo
     rows = {slot: replica for slot, replica in slots.replicas.items() if slots.consumes(slot)}
     if isinstance(reading, Unmeasured):
         return dict.fromkeys(rows, reading)
-    untold = {replica.id for replica in queue.untold(reading, slots.consuming.values())}
+    untold = {replica.id for replica in consumers.untold(reading, slots.consuming.values())}
     return {
-        slot: None if replica and replica.id in untold else replica is not None and queue.has(reading, replica)
+        slot: None if replica and replica.id in untold else replica is not None and consumers.has(reading, replica)
         for slot, replica in rows.items()
     }

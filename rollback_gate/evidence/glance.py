@@ -10,11 +10,11 @@ from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import (
     DocumentsReading,
-    McpReading,
     Readings,
     ReplicaReading,
     Started,
-    Upstream,
+    UpstreamReading,
+    UpstreamState,
 )
 from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.instant import Instant
@@ -46,7 +46,7 @@ class Glances:
             source_digests=_NOT_NOW,
             run_id=None,
             replicas=tuple(self._replica(slot, service, r, now) for slot, (service, r) in slots.items()),
-            mcp=McpReading(Upstream.NOT_ASKED, "not asked"),
+            upstream=UpstreamReading(UpstreamState.NOT_ASKED, "not asked", self.profile.upstream_name),
             queue_before=_NOT_NOW,
             queue_after=_NOT_NOW,
             strangers=_NOT_NOW,

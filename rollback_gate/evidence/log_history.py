@@ -47,14 +47,14 @@ class HistoryListener:
 
     @property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        return (self.triggers.mcp_trouble, self.triggers.import_error)
+        return (self.triggers.upstream_trouble, self.triggers.import_error)
 
     def line(self, at: Instant, text: str) -> None:
         if self.triggers.import_error.search(text):
             self._import_error = (cut(text, _LONGEST), at)
         elif self._open:
             attempt = self._attempts[self._open]
-            self._attempts[self._open] = replace(attempt, mcp=attempt.mcp + 1)
+            self._attempts[self._open] = replace(attempt, upstream=attempt.upstream + 1)
 
     def error(self, at: Instant, text: str) -> None:
         name, expected = type_of(text, self.triggers)
@@ -90,7 +90,7 @@ class HistoryListener:
         known_s = before.seconds if before and has_finished else 0.0  # perhaps longer than the queue's timeout
         again = Attempt(document, at, known_s, False, failed=False, after=self._finished, again=has_finished)
         if before and before.failed:  # redelivered: it counts as failed until it is completed
-            again = replace(again, failed=True, error=before.error, sample=before.sample, mcp=before.mcp)
+            again = replace(again, failed=True, error=before.error, sample=before.sample, upstream=before.upstream)
         self._attempts[document] = again
         self._open = document
         if len(self._attempts) > MOST_DOCUMENTS:

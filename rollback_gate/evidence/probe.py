@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import logs, queue
+from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.proof import PROBE_PREFIX
+from rollback_gate.evidence.queue import Queue
 from rollback_gate.evidence.readings import DocumentReading, ProbeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -47,6 +48,7 @@ class Probes:
     profile: Profile
     engine: Engine
     documents: Documents
+    queue: Queue
     record_id: str
     memory: ProbeMemory
     clock: Callable[[], float] = time.monotonic
@@ -73,7 +75,7 @@ class Probes:
                 f"no test document was sent, as it could not be remembered: {error}",
                 "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user",
             ) from error
-        queue.publish(self.profile, [task(self.profile.probe.task, i, self.job_id, str(now)) for i in ids])
+        self.queue.send([task(self.profile.probe.task, i, self.job_id, str(now)) for i in ids])
         self._sent |= dict.fromkeys(ids, now)
         self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)
 
@@ -121,12 +123,12 @@ def attribute(
     return ProbeReading(document_id, sent_at, picked_up_by, None, None, document, hanging)
 
 
-def progress(profile: Profile, readings: Iterable[ProbeReading]) -> str:
+def progress(profile: Profile, queue: Queue, readings: Iterable[ProbeReading]) -> str:
     """A progress line for the operator."""
     rows = list(readings)
     done = sum(probe.finished for probe in rows)
     picked = sum(probe.replica is not None and not probe.finished for probe in rows)
-    depth = queue.read(profile)
+    depth = queue.read()
     waiting = "" if isinstance(depth, Unmeasured) else f", {depth.depth} tasks wait in the queue"
     limit = profile.limits.probe_s
     return f"test documents: {done} of {len(rows)} done, {picked} in work{waiting}; each may take {limit:.0f} s"

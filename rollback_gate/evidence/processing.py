@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import logs, queue
+from rollback_gate.evidence import logs
 from rollback_gate.evidence.boundary import of_log
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_lines import LogReader, LogSummary
 from rollback_gate.evidence.probe import Probes, lines_about, progress
 from rollback_gate.evidence.probe_memory import ProbeMemory, Remembered
 from rollback_gate.evidence.proof import Process, Proof, proofs
+from rollback_gate.evidence.queue import Queue
 from rollback_gate.evidence.readings import (
     MOST_CONFIRMED,
     DocumentReading,
@@ -45,6 +46,7 @@ class Processing:
     profile: Profile
     engine: Engine
     documents: Documents | Unmeasured
+    queue: Queue
     record_id: str
     memory: ProbeMemory
     replicas: Mapping[str, Replica]
@@ -165,7 +167,9 @@ class Processing:
             self._not_sent = str(self.documents)
             return
         self._told, self._not_sent = self.clock(), ""  # an earlier reason no longer applies
-        self.probes = Probes(self.profile, self.engine, self.documents, self.record_id, self.memory, self.clock)
+        self.probes = Probes(
+            self.profile, self.engine, self.documents, self.queue, self.record_id, self.memory, self.clock
+        )
         try:
             # A database that refuses writes would make the worker hang: this removal of nothing shows that first.
             self.documents.remove_traces([self.probes.job_id], None)
@@ -190,7 +194,7 @@ class Processing:
         if self.probes is not None or elapsed_s < wait_s:
             return 0
         idle = [slot for slot in self.lacking() if not self._in_work(slot)]
-        waiting = queue.read(self.profile) if idle else None
+        waiting = self.queue.read() if idle else None
         if isinstance(waiting, QueueReading) and waiting.paused:
             self.leave_out("no test document was sent into a queue that delivers nothing; unpause it first")
             return 0
@@ -214,7 +218,7 @@ class Processing:
         rows = self.look()
         if self.clock() - self._told > _TELL_EVERY_S:
             self._told = self.clock()
-            self.tell(progress(self.profile, rows))
+            self.tell(progress(self.profile, self.queue, rows))
         return not all(self.probes.is_decided(p) or self._is_hopeless(p, lacking) for p in rows)
 
     def _in_work(self, slot: str) -> list[str]:
@@ -272,7 +276,7 @@ class Processing:
         recalled = () if isinstance(self._recalled, Unmeasured) or self._recalled is None else self._recalled
         earlier = [one.document_id for one in recalled if one.document_id not in {p.document_id for p in seen}]
         late += [name for name in earlier if any(name in log.unfinished for log in logs_now)]
-        if isinstance(queue_after, QueueReading) and not queue_after.holds:
+        if isinstance(queue_after, QueueReading) and not queue_after.may_deliver:
             late = [name for name in late if any(name in log.unfinished for log in logs_now)]
         return tuple(late)
 

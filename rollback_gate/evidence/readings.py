@@ -157,29 +157,41 @@ class Consumer:
 
 @dataclass(frozen=True)
 class QueueReading:
-    """Depth, messages in flight and consumers of the worker's channel. `finished`: messages, by all consumers together.
+    """Depth, messages in flight and consumers of the worker's queue. Unmeasured: a queue of this kind cannot tell.
 
-    `deferred`: messages requeued with a delay. `paused`: the topic or the channel is paused, and delivers nothing.
-    `other_channels`: other channels of the topic that have consumers.
+    `finished`: messages, by all consumers together. `deferred`: messages requeued with a delay. `paused`: it delivers
+    nothing until somebody unpauses it. `other_channels`: other channels of the topic that have consumers.
     """
 
     depth: int
-    in_flight: int
-    consumers: tuple[Consumer, ...]
-    finished: int
+    in_flight: int | Unmeasured
+    consumers: tuple[Consumer, ...] | Unmeasured
+    finished: int | Unmeasured
     deferred: int = 0
     paused: bool = False
     other_channels: tuple[str, ...] = ()
 
     @property
-    def holds(self) -> int:
-        """The number of messages that it can still deliver."""
-        return self.depth + self.in_flight + self.deferred
+    def listed(self) -> tuple[Consumer, ...]:
+        """The consumers that it lists; empty also for a queue that lists none."""
+        return () if isinstance(self.consumers, Unmeasured) else self.consumers
+
+    @property
+    def may_deliver(self) -> bool:
+        """True unless it is known to hold no message that it can still deliver."""
+        return bool(self.depth or self.deferred or self.in_flight)  # Unmeasured is true
+
+    def finished_since(self, before: QueueReading) -> int:
+        """Messages finished since an earlier reading; 0 or less if none, or if either cannot tell."""
+        if isinstance(self.finished, Unmeasured) or isinstance(before.finished, Unmeasured):
+            return 0
+        return self.finished - before.finished
 
 
-class Upstream(enum.StrEnum):
-    """The result of one request to the MCP server."""
+class UpstreamState(enum.StrEnum):
+    """The result of one request to the upstream. NONE: the workers need none."""
 
+    NONE = "is not needed"
     NOT_ASKED = "was not asked"
     ANSWERS = "answers"
     SHOOK_HANDS = "took a handshake, was not asked more"
@@ -189,15 +201,25 @@ class Upstream(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class McpReading:
-    """Whether the MCP server can serve the worker. `says`: its response and response time, in words."""
+class UpstreamReading:
+    """Whether the upstream can serve the workers. `says`: its response and response time, in words.
 
-    state: Upstream
+    `name`: as the profile calls it in messages, with its article.
+    """
+
+    state: UpstreamState
     says: str
+    name: str
 
     @property
     def answers(self) -> bool:
-        return self.state in (Upstream.ANSWERS, Upstream.SHOOK_HANDS)
+        """True if nothing that fails is its fault."""
+        return self.state in (UpstreamState.ANSWERS, UpstreamState.SHOOK_HANDS, UpstreamState.NONE)
+
+    @property
+    def fix_first(self) -> str:
+        """What the operator must do first while it does not answer."""
+        return f"fix {self.name} first: {self.says}"
 
 
 @dataclass(frozen=True)
@@ -247,7 +269,7 @@ class Readings:
     source_digests: dict[str, str] | Unmeasured
     run_id: str | None
     replicas: tuple[ReplicaReading, ...]
-    mcp: McpReading
+    upstream: UpstreamReading
     queue_before: QueueReading | Unmeasured
     queue_after: QueueReading | Unmeasured
     strangers: tuple[str, ...] | Unmeasured

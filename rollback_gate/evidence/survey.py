@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Content, classify
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import mcp, queue
+from rollback_gate.evidence import consumers, upstream
 from rollback_gate.evidence.deployed import by_backups
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.log_history import HistoryListener
@@ -17,6 +17,7 @@ from rollback_gate.evidence.log_lines import LogReader
 from rollback_gate.evidence.logs import Follower
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
+from rollback_gate.evidence.queue import Queue
 from rollback_gate.evidence.readings import ProbeReading, QueueReading, Series
 from rollback_gate.evidence.symptoms import LogHistory, Symptoms, WorkerReading
 from rollback_gate.instant import Instant
@@ -42,6 +43,8 @@ class Survey:
     profile: Profile
     engine: Engine
     documents: Documents | Unmeasured
+    queue: Queue
+    ask_upstream: upstream.Ask
     since: Instant | None = None
     normal_s: float | None = None
     _deployed: tuple[Instant, str] | None = None
@@ -54,8 +57,8 @@ class Survey:
         replicas = deployed.consumers()
         self._deployed = self._deployed or self._moment(replicas, now)
         deployed_at, deployed_by = self._deployed
-        mcp_reading = mcp.read(self.profile)
-        in_queue = queue.read(self.profile)
+        asked = self.ask_upstream()
+        in_queue = self.queue.read()
         with ThreadPoolExecutor(max_workers=8) as pool:
             asked_at = self.engine.now()
             workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue, asked_at), replicas))
@@ -67,7 +70,7 @@ class Survey:
             workers=workers,
             completeness=self._series(deployed_at),
             queue=in_queue,
-            mcp=mcp_reading,
+            upstream=asked,
             probe=probe,
             normal_s=self.normal_s,
             project_exists=bool(deployed.everyone()),
@@ -87,6 +90,7 @@ class Survey:
                 self.profile,
                 self.engine,
                 self.documents,
+                self.queue,
                 record_id,
                 memory,
                 running,
@@ -105,7 +109,7 @@ class Survey:
         while not self._is_decided(processing) and time.monotonic() < deadline:
             time.sleep(POLL_S)
             processing.follow()
-        concluded = processing.concluded(queue.read(self.profile))
+        concluded = processing.concluded(self.queue.read())
         if isinstance(concluded, Unmeasured):
             return concluded
         return concluded.probes[0] if concluded.probes else Unmeasured("the test document", concluded.not_sent)
@@ -131,7 +135,7 @@ class Survey:
         ), "not known: there is neither a backup nor a container; the last 24 hours are looked at"
 
     def _worker(self, replica: Replica, reading: QueueReading | Unmeasured, now: Instant) -> WorkerReading:
-        consumes = reading if isinstance(reading, Unmeasured) else queue.has(reading, replica)
+        consumes = reading if isinstance(reading, Unmeasured) else _lists(reading, replica)
         return WorkerReading(replica, self._log(replica, now), self._content(replica), consumes)
 
     def _log(self, replica: Replica, now: Instant) -> LogHistory | Unmeasured:
@@ -161,3 +165,9 @@ class Survey:
         if isinstance(self.documents, Unmeasured):
             return self.documents
         return self.documents.series(since, self.profile.triggers.bucket_s)
+
+
+def _lists(reading: QueueReading, replica: Replica) -> bool | Unmeasured:
+    """Whether the queue lists the replica as a consumer."""
+    known = reading.consumers
+    return known if isinstance(known, Unmeasured) else consumers.has(reading, replica)

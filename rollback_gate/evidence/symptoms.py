@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rollback_gate.change.content import Content
 from rollback_gate.evidence.proof import PROBE_PREFIX
-from rollback_gate.evidence.readings import McpReading, ProbeReading, QueueReading, Series
+from rollback_gate.evidence.readings import ProbeReading, QueueReading, Series, UpstreamReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
@@ -31,9 +31,9 @@ class Attempt:
     """One document in one replica, from its pick-up. `seconds`: to its completion, else as far as known.
 
     `failed`: not complete, and another document was picked up after it, or an error was logged for it that the profile
-    does not name. `error`: the last error line without the parts that differ by document, "" for none. `mcp`: number of
-    lines in between that show trouble of the MCP server. `after`: number of documents that the same process had
-    finished before. `again`: it was finished before, and the queue has redelivered it.
+    does not name. `error`: the last error line without the parts that differ by document, "" for none. `upstream`:
+    number of lines in between that show trouble of the upstream. `after`: number of documents that the same process
+    had finished before. `again`: it was finished before, and the queue has redelivered it.
     """
 
     document: str
@@ -43,7 +43,7 @@ class Attempt:
     failed: bool
     error: str = ""
     sample: str = ""
-    mcp: int = 0
+    upstream: int = 0
     after: int = 0
     again: bool = False
 
@@ -111,7 +111,7 @@ class Symptoms:
     workers: tuple[WorkerReading, ...] | Unmeasured
     completeness: Series | Unmeasured
     queue: QueueReading | Unmeasured
-    mcp: McpReading
+    upstream: UpstreamReading
     probe: ProbeReading | Unmeasured | None = None
     normal_s: float | None = None
     project_exists: bool = True

@@ -8,7 +8,7 @@ from functools import partial
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.processing import Processing
-from rollback_gate.evidence.readings import McpReading
+from rollback_gate.evidence.readings import UpstreamReading
 from rollback_gate.evidence.services import Services, Slots
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -35,12 +35,12 @@ class Watch:
     is_marked: Callable[[], bool]
     early: Callable[[], str]
 
-    def until_decided(self, mcp: McpReading, began: float) -> str:
+    def until_decided(self, upstream: UpstreamReading, began: float) -> str:
         """Waits until the result is decided; returns why it ended early, "" if it did not."""
         processing = self.processing
         processing.follow()  # the request to the server took some time
-        if processing.lacking() and not mcp.answers:
-            why = f"fix the MCP server first: {mcp.says}"
+        if processing.lacking() and not upstream.answers:
+            why = upstream.fix_first
             processing.leave_out(f"no test document was sent into a system that cannot finish it; {why}")
             self.tell(why)
             return why

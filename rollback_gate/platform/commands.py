@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rollback_gate.errors import CommandFailed
+from rollback_gate.errors import CommandFailed, CommandTimedOut
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class SubprocessRunner:
                 # Kill its children too: a Compose plugin would otherwise continue to build.
                 os.killpg(process.pid, signal.SIGKILL)
                 if isinstance(error, subprocess.TimeoutExpired):
-                    raise CommandFailed(argv, f"did not end within {timeout_s:.0f} s", "") from error
+                    raise CommandTimedOut(argv, f"did not end within {timeout_s:g} s", "") from error
                 raise
         stdout, stderr = raw.decode(errors="replace"), said.decode(errors="replace")
         if process.returncode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -26,10 +27,22 @@ def _no_credentials(address: str) -> str:
     return address
 
 
+def _plain_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL that begins with http:// or https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no credentials; they come from the environment or a file")
+    return url
+
+
 RelativePath = Annotated[str, AfterValidator(_relative)]
 
 
 Address = Annotated[str, AfterValidator(_no_credentials)]
+
+
+Url = Annotated[str, AfterValidator(_plain_url)]
 
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]

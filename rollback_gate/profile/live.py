@@ -1,14 +1,12 @@
-"""Sections on the live system: queue, database, MCP server, probe, baseline, limits."""
+"""Sections on the live system: known faults, probe, baseline, limits."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from rollback_gate.profile.base import Address, Name, Seconds, Section, Share
+from rollback_gate.profile.base import Name, Seconds, Section, Share
 
 
 class Hang(Section):
@@ -25,49 +23,6 @@ class Known(Section):
     """Faults of the service that predate the change: a rollback brings them back with the old code."""
 
     hang: Hang | None = None
-
-
-class Queue(Section):
-    """`message_timeout_s`: when the queue redelivers an unfinished message.
-
-    `other_channels`: of the same topic, whose consumers are unrelated to the change.
-    """
-
-    address: Address
-    topic: Name
-    channel: Name
-    message_timeout_s: float = Field(default=60, gt=0, le=86_400)
-    other_channels: tuple[str, ...] = ()
-
-
-class Database(Section):
-    address: Address
-    name: Name
-    user: str
-    auth_source: Name = "admin"
-    password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
-    password_file: Path | None = None
-    collection: Name
-    created_at: str = "created_at"
-    score: str
-    new_mark: str
-    has_other_writers: bool = False
-
-
-class Ask(Section):
-    """One call of a tool that the worker uses (JSON-RPC 2.0). Any answer passes but an error like `trouble`."""
-
-    method: str = Field(min_length=1)
-    params: dict[str, Any] = Field(default_factory=dict)
-    answer_s: float = Field(default=8, gt=0, le=600)
-    trouble: re.Pattern[str] | None = None
-
-
-class Mcp(Section):
-    """`ask` None: only a WebSocket handshake is tried, which proves little."""
-
-    address: Address
-    ask: Ask | None = None
 
 
 class Trace(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from pydantic import SecretStr, ValidationError
 
 from rollback_gate.errors import WrongSetting
 from rollback_gate.profile import layers
-from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.layers import Layer
+from rollback_gate.profile.schema import FORMAT, Profile
 from rollback_gate.regular import text_of
 
 SECRET_KEYS = ("database.password", "database.uri")
@@ -36,12 +37,11 @@ def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -
     tables = [layers.from_table(table, f"profile {file}") for file, table in files]
     merged = layers.merge([*tables, layers.from_environment(environ), layers.from_command_line(settings)])
     _refuse_secrets(merged.origins)
+    _refuse_earlier(path, merged.values.get("format"))
     try:
         profile = Profile.model_validate(merged.values)
     except ValidationError as error:
-        raise WrongSetting(
-            f"{path}: {_say(error, merged.origins)}", "profiles/phase1.toml explains every key"
-        ) from error
+        raise WrongSetting(f"{path}: {_say(error, merged)}", "profiles/phase1.toml explains every key") from error
     return Settings(profile, merged.origins, tuple(file for file, _ in files))
 
 
@@ -96,10 +96,30 @@ def _refuse_secrets(origins: Mapping[str, str]) -> None:
             )
 
 
-def _say(error: ValidationError, origins: Mapping[str, str]) -> str:
+def _refuse_earlier(path: Path, found: object) -> None:
+    if isinstance(found, int) and found < FORMAT:
+        raise WrongSetting(
+            f"{path} is of format {found}; this version reads format {FORMAT}",
+            "CHANGELOG.md says what to rename; or use the version that it was written for",
+        )
+
+
+def _key(place: Iterable[str | int], value: Any) -> Iterator[str]:
+    """The parts of a key as it stands in the profile: of a section with kinds, pydantic names the kind too."""
+    for part in place:
+        if isinstance(value, Mapping) and part not in value and part == value.get("kind"):
+            continue
+        yield str(part)
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+
+
+def _say(error: ValidationError, merged: Layer) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        origin = next((text for known, text in origins.items() if known == key), "")
+        key = ".".join(_key(problem["loc"], merged.values))
+        origin = next((text for known, text in merged.origins.items() if known == key), "")
         lines.append(f"{key or 'profile'}: {problem['msg']}" + (f" (from {origin})" if origin else ""))
     return "; ".join(lines)

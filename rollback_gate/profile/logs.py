@@ -47,7 +47,7 @@ class NoiseLine(LinePattern):
 class Logs(Section):
     """`scored`: the line with a finished document's score, in percent; optional, as is `rejected`.
 
-    `upstream`: lines that old code prints only while the MCP server is in trouble.
+    `upstream`: lines that old code prints only while the upstream is in trouble.
     """
 
     consuming: re.Pattern[str]

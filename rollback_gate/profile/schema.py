@@ -10,15 +10,18 @@ from pydantic import Field, model_validator
 from rollback_gate.profile.afterwards import Action, Messages, Ticket, Titles
 from rollback_gate.profile.base import Name, Section
 from rollback_gate.profile.deployment import Deployment, FileItem, Item, Only, Partial, RemovedItem, Service
-from rollback_gate.profile.live import Completeness, Database, Known, Limits, Mcp, Probe, Queue
+from rollback_gate.profile.live import Completeness, Known, Limits, Probe
 from rollback_gate.profile.logs import Logs
+from rollback_gate.profile.systems import Database, Queue, Upstream
 from rollback_gate.profile.triggers import Triggers
+
+FORMAT = 3
 
 
 class Profile(Section):
     """One change, and where it runs. `waived`: services that carry an item and are left alone, each with the reason."""
 
-    format: Literal[2]
+    format: Literal[3]
     name: Name
     title: str
     titles: Titles
@@ -30,7 +33,7 @@ class Profile(Section):
     logs: Logs
     queue: Queue
     database: Database
-    mcp: Mcp
+    upstream: Upstream | None = None
     known: Known = Known()
     probe: Probe
     completeness: Completeness
@@ -83,6 +86,11 @@ class Profile(Section):
     def places(self, service: str) -> tuple[str, ...]:
         """Paths of the restored files and of what is always removed, inside the containers of a service."""
         return tuple(self.inside(service, path) for path in (*(file.path for file in self.files), *self.removed()))
+
+    @property
+    def upstream_name(self) -> str:
+        """The upstream as messages call it, with its article."""
+        return self.upstream.name if self.upstream else "the upstream"
 
     @property
     def consumer(self) -> str:

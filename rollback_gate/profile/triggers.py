@@ -34,7 +34,7 @@ class Triggers(Section):
     """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour"."""
 
     import_error: re.Pattern[str]
-    mcp_trouble: re.Pattern[str]
+    upstream_trouble: re.Pattern[str]
     errors: tuple[ErrorType, ...] = ()
     fix: Fixes = Fixes()
     target: Share = 0.5

@@ -69,12 +69,8 @@ def _worker(profile: Profile) -> Iterable[Command]:
 
 
 def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> Iterable[Command]:
-    queue = profile.queue
-    yield _row(
-        "processing",
-        f"curl -s {shlex.quote(f'http://{queue.address}/stats?format=json&topic={queue.topic}')}",
-        f"channel {queue.channel}: one client per replica, depth not growing",
-    )
+    command, healthy = profile.queue.by_hand
+    yield _row("processing", command, healthy)
     pattern = f"(?:{profile.logs.picked_up.pattern})|(?:{profile.logs.completed.pattern})"
     for replica, since in found:
         yield _row(

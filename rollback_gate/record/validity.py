@@ -100,8 +100,8 @@ _REACHING = (
     "database.user",
     "database.auth_source",
     "database.password",
-    "mcp.address",
-    "mcp.ask.answer_s",
+    "upstream.address",
+    "upstream.ask.answer_s",
     "limits",
 )
 _JUDGING = (

@@ -112,7 +112,7 @@ def reason(record: Mapping[str, Any]) -> str:
     if why is None:
         unknown = "no reason was given" if run else "not known: no rollback of this tool started what runs now"
         return own or unknown
-    said = str(why["decision"]) if why["reason"] in own else f"{why['decision']}: {why['reason']}"
+    said = str(why["in_words"]) if why["reason"] in own else f"{why['in_words']}: {why['reason']}"
     if why["decision"] != Decision.ROLL_BACK:
         return f"{own or 'no reason was given'}; in spite of the assessment, which said {said}"
     return f"{own}; the assessment said {said}" if own else said
@@ -184,7 +184,7 @@ def events(record: Mapping[str, Any]) -> list[Event]:
         rows = [(record.get("ended"), f"{how}: {last['says']}" if last.get("outcome") == "failed" else how, True)]
     if why:
         rows.append((why["numbers"].get("deployed_at"), "change deployed", False))
-        rows.append((why["at"], f"assessed: {why['decision']}", False))
+        rows.append((why["at"], f"assessed: {why['in_words']}", False))
     if run:
         rows.append((run.get("at"), "rollback began", False))
         if "state_of_service" not in record:

@@ -16,7 +16,7 @@ from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
 from rollback_gate.errors import WrongSetting
-from rollback_gate.evidence import documents
+from rollback_gate.evidence import documents, queue, upstream
 from rollback_gate.evidence.collect import Collector
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
@@ -117,6 +117,8 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             profile,
             engine,
             found,
+            queue.of(profile, os.environ),
+            upstream.of(profile, os.environ),
             request.judged,
             request.heading.record_id,
             memory,

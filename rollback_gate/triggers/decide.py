@@ -14,7 +14,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
 from rollback_gate.profile.schema import Profile
 from rollback_gate.triggers import completeness, documents, errors, startup
-from rollback_gate.triggers.rule import Answer, Rule, State
+from rollback_gate.triggers.rule import Answer, Rule, State, named
 
 NOW, TREE, WAIT, OWN = "Immediate Rollback", "Decision Tree", "Wait Before Rollback", "not in the runbook"
 
@@ -27,14 +27,14 @@ RULES = (
         "same_error",
         f"{NOW} 5",
         "All documents failing with the same error?",
-        "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST",
+        "yes: {upstream} OK: ROLL BACK NOW, else: {FIX_UPSTREAM}",
         documents.same_error,
     ),
     Rule(
         "no_test_document",
         f"{NOW} 6",
         "Not one test document successful?",
-        "yes: MCP server OK: ROLL BACK NOW, else: FIX THE MCP SERVER FIRST",
+        "yes: {upstream} OK: ROLL BACK NOW, else: {FIX_UPSTREAM}",
         documents.no_test_document,
     ),
     Rule(
@@ -48,7 +48,7 @@ RULES = (
         "too_slow",
         f"{NOW} 4; {TREE}",
         "Processing time above 400 s consistently?",
-        "yes: MCP server OK: ROLL BACK NOW, slow: FIX THE MCP SERVER FIRST",
+        "yes: {upstream} OK: ROLL BACK NOW, slow: {FIX_UPSTREAM}",
         documents.too_slow,
     ),
     Rule(
@@ -58,7 +58,7 @@ RULES = (
         "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE",
         errors.error_spike,
     ),
-    Rule("upstream", TREE, "MCP server in trouble?", "yes: FIX THE MCP SERVER FIRST", documents.upstream),
+    Rule("upstream", TREE, "Trouble of {upstream}?", "yes: {FIX_UPSTREAM}", documents.upstream),
     Rule("stopped", OWN, "Replicas stopped, paused or missing?", "yes: INVESTIGATE", startup.stopped),
     Rule(
         "nothing_to_roll_back",
@@ -115,7 +115,7 @@ def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
     if not loud:
         return Assessment(Decision.KEEP, ALL_GOOD, "", TREE, "", symptoms.now, rows)
     rule, answer = max(loud, key=lambda row: row[1].concludes.severity)  # the first of equals
-    reason = f"{rule.asks} {answer.says}"
+    reason = f"{named(rule.asks, profile.upstream_name)} {answer.says}"
     if answer.concludes is Decision.INVESTIGATE:
         reason += _trends(rule, loud)
     fix = str(getattr(profile.triggers.fix, rule.name)) if answer.state is State.FIRES else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from rollback_gate.evidence.readings import ProbeReading, Upstream
+from rollback_gate.evidence.readings import ProbeReading, UpstreamState
 from rollback_gate.evidence.symptoms import Attempt, Symptoms
 from rollback_gate.model import Decision, Unmeasured
 from rollback_gate.profile.schema import Profile
@@ -21,7 +21,7 @@ def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
     last, enough = _last(symptoms, profile), profile.triggers.documents
     errors = {attempt.error for attempt in last}
     if len(last) >= enough and all(a.failed for a in last) and len(errors) == 1 and errors != {""}:
-        return _rollback_or_mcp(
+        return _rollback_or_upstream(
             symptoms, f"the last {len(last)} documents all failed with the same error", last, last[-1].sample
         )
     if symptoms.unread:
@@ -33,12 +33,12 @@ def same_error(symptoms: Symptoms, profile: Profile) -> Answer:
 
 
 def upstream(symptoms: Symptoms, _: Profile) -> Answer:
-    """The MCP server refuses or does not answer: old code would wait for the same one (tree: check the MCP server)."""
-    if symptoms.mcp.state is Upstream.NOT_ASKED:
-        return unmeasured("the MCP server was not asked")
-    if not symptoms.mcp.answers:
-        return fires(Decision.FIX_MCP, symptoms.mcp.says)
-    return quiet(symptoms.mcp.says)
+    """The upstream refuses or does not answer: old code would wait for the same one (tree: check the MCP server)."""
+    if symptoms.upstream.state is UpstreamState.NOT_ASKED:
+        return unmeasured(f"{symptoms.upstream.name} was not asked")
+    if not symptoms.upstream.answers:
+        return fires(Decision.FIX_UPSTREAM, symptoms.upstream.says)
+    return quiet(symptoms.upstream.says)
 
 
 def _none(symptoms: Symptoms) -> str:
@@ -55,7 +55,7 @@ def no_test_document(symptoms: Symptoms, profile: Profile) -> Answer:
         return _of_probe(symptoms, symptoms.probe, profile)
     last = _last(symptoms, profile)
     if len(last) >= profile.triggers.documents and all(attempt.failed for attempt in last):
-        return _rollback_or_mcp(symptoms, f"not one of the last {len(last)} documents succeeded", last)
+        return _rollback_or_upstream(symptoms, f"not one of the last {len(last)} documents succeeded", last)
     if symptoms.unread:
         return unmeasured(symptoms.unread)
     finished = [attempt for attempt in _recent(symptoms) if attempt.finished]
@@ -82,11 +82,11 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
             "nothing; restart the worker, or wait for documents",
             *probe.log_lines,
         )
-    if not symptoms.mcp.answers:
+    if not symptoms.upstream.answers:
         return fires(
-            Decision.FIX_MCP,
-            f"the test document was not finished within {limit}, and the MCP server does "
-            f"not answer: {symptoms.mcp.says}",
+            Decision.FIX_UPSTREAM,
+            f"the test document was not finished within {limit}, and {symptoms.upstream.name} does "
+            f"not answer: {symptoms.upstream.says}",
             *probe.log_lines,
         )
     return fires(
@@ -95,7 +95,7 @@ def _of_probe(symptoms: Symptoms, probe: ProbeReading | Unmeasured, profile: Pro
 
 
 def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
-    """Processing time above 400 seconds, consistently; the MCP server is checked first (Immediate Rollback 4; tree)."""
+    """Processing time above 400 seconds, consistently; the upstream is checked first (Immediate Rollback 4; tree)."""
     limit = profile.triggers.slow_s
     recent = [a for a in _recent(symptoms, with_open=True) if not _hangs_as_known(a, profile)]
     # A failed one's time ends when the next document is picked up, which may be an idle hour later.
@@ -103,7 +103,7 @@ def too_slow(symptoms: Symptoms, profile: Profile) -> Answer:
     fast = [attempt for attempt in recent if attempt.finished and attempt.seconds <= limit]
     if len(slow) >= _CONSISTENTLY and len(slow) > len(fast):
         says = f"{len(slow)} of the last {len(slow) + len(fast)} documents took longer than {duration(limit)}"
-        return _rollback_or_mcp(symptoms, says, slow)
+        return _rollback_or_upstream(symptoms, says, slow)
     if symptoms.unread:
         return unmeasured(symptoms.unread)
     if len(fast) < _CONSISTENTLY:
@@ -161,16 +161,19 @@ def _last(symptoms: Symptoms, profile: Profile) -> list[Attempt]:
     return rows[-profile.triggers.documents :]
 
 
-def _rollback_or_mcp(symptoms: Symptoms, says: str, attempts: Sequence[Attempt], *evidence: str) -> Answer:
-    """If the MCP server is the cause, a rollback does not help: old code would wait for the same one."""
-    if not symptoms.mcp.answers:
-        return fires(Decision.FIX_MCP, f"{says}, and the MCP server does not answer: {symptoms.mcp.says}", *evidence)
-    in_trouble = sum(attempt.mcp > 0 for attempt in attempts)
+def _rollback_or_upstream(symptoms: Symptoms, says: str, attempts: Sequence[Attempt], *evidence: str) -> Answer:
+    """If the upstream is the cause, a rollback does not help: old code would wait for the same one."""
+    if not symptoms.upstream.answers:
+        says += f", and {symptoms.upstream.name} does not answer: {symptoms.upstream.says}"
+        return fires(Decision.FIX_UPSTREAM, says, *evidence)
+    in_trouble = sum(attempt.upstream > 0 for attempt in attempts)
     if in_trouble > len(attempts) / 2:
         return fires(
-            Decision.FIX_MCP,
-            f"{says}, and for {in_trouble} of them the log says that the MCP server did not "
+            Decision.FIX_UPSTREAM,
+            f"{says}, and for {in_trouble} of them the log says that {symptoms.upstream.name} did not "
             "answer in time, was away or overloaded",
             *evidence,
         )
-    return fires(Decision.ROLL_BACK, f"{says}; the MCP server answers ({symptoms.mcp.says})", *evidence)
+    if symptoms.upstream.state is UpstreamState.NONE:
+        return fires(Decision.ROLL_BACK, says, *evidence)
+    return fires(Decision.ROLL_BACK, f"{says}; {symptoms.upstream.name} answers ({symptoms.upstream.says})", *evidence)

@@ -14,9 +14,9 @@ def error_spike(symptoms: Symptoms, profile: Profile) -> Answer:
     rules = profile.triggers
     if total >= rules.spike:
         says = f"{total} error lines in the last hour (limit {rules.spike}), {unexpected} of unexpected types"
-        if unexpected >= rules.unexpected and not symptoms.mcp.answers:
-            says += f", and the MCP server is in trouble: {symptoms.mcp.says}"
-            return fires(Decision.FIX_MCP, says, *_types(symptoms, unexpected_first=True))
+        if unexpected >= rules.unexpected and not symptoms.upstream.answers:
+            says += f", and {symptoms.upstream.name} is in trouble: {symptoms.upstream.says}"
+            return fires(Decision.FIX_UPSTREAM, says, *_types(symptoms, unexpected_first=True))
         if unexpected >= rules.unexpected:
             return fires(Decision.ROLL_BACK, says, *_types(symptoms, unexpected_first=True))
         if waits(symptoms, profile):

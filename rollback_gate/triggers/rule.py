@@ -29,13 +29,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rule:
-    """`section`: of the runbook. `asks`: the tree's question. `leads_to`: the tree's answer, for display."""
+    """`section`: of the runbook. `asks`: the tree's question. `leads_to`: the tree's answer, for display.
+
+    Both may have {upstream}, its name, and {FIX_UPSTREAM}, the decision that names it.
+    """
 
     name: str
     section: str
     asks: str
     leads_to: str
     ask: Callable[[Symptoms, Profile], Answer]
+
+
+def named(text: str, upstream: str) -> str:
+    """A rule's text with the name of the upstream."""
+    return text.format(upstream=upstream, FIX_UPSTREAM=Decision.FIX_UPSTREAM.in_words(upstream))
 
 
 def fires(decision: Decision, says: str, *evidence: str) -> Answer:

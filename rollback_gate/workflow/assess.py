@@ -11,7 +11,7 @@ from typing import Any
 
 from rollback_gate.change import snapshots
 from rollback_gate.errors import Unreachable, WrongSetting
-from rollback_gate.evidence import documents
+from rollback_gate.evidence import documents, queue, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.readings import ProbeReading
@@ -29,7 +29,7 @@ from rollback_gate.workflow.call import Call, deployment_id, local_now, lock_of,
 _GOES_ON = (Decision.WAIT, Decision.CANNOT_TELL)  # a watch ends with any other decision
 _NEXT = {
     Decision.ROLL_BACK: "invoke rollback verify",
-    Decision.FIX_MCP: "fix the MCP server, then invoke assess",
+    Decision.FIX_UPSTREAM: "fix {upstream}, then invoke assess",
     Decision.INVESTIGATE: "look at what is named below, then invoke assess again; to roll back all the same: "
     "invoke rollback --despite-assessment verify",
     Decision.CANNOT_TELL: "make sure that what is named below can be measured, then invoke assess again",
@@ -63,7 +63,8 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
         normal_s = snapshots.processing_s(
             (s.snapshots for s in stores_of(call, settings, engine)), settings.profile.files, local_now()
         )
-        survey = Survey(settings.profile, engine, database, since, normal_s)
+        around = queue.of(settings.profile, call.environ), upstream.of(settings.profile, call.environ)
+        survey = Survey(settings.profile, engine, database, *around, since, normal_s)
         return _Assessing(call, settings, engine, survey, wish, sleep).run()
 
 
@@ -141,12 +142,12 @@ class _Assessing:
             return
         numbers, decision = table["numbers"], Decision(table["decision"])
         terminal.stage(f"Assessment of {table['change']} at {Instant.parse(table['at']).short}")
-        terminal.decision(decision, table["reason"])
+        terminal.decision(decision, table["in_words"], table["reason"])
         if table["section"]:
             terminal.line(f"runbook: {table['section']}")
         if table["fix"]:
             terminal.line(f"Fix: {table['fix']}")
-        terminal.line(f"→ {_NEXT[decision]}")
+        terminal.line(f"→ {_NEXT[decision].format(upstream=self.settings.profile.upstream_name)}")
         terminal.line(f"deployed {Instant.parse(numbers['deployed_at']).short}, {numbers['deployed_by']}")
         quiet = [answer for answer in table["answers"] if answer["state"] == "quiet"]
         shown = [a for a in table["answers"] if a not in quiet or self.wish.with_all]
@@ -162,7 +163,7 @@ class _Assessing:
 
 
 def _row(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    word = {"quiet": "no", "unmeasured": "cannot tell"}.get(answer["state"], answer["concludes"])
+    word = {"quiet": "no", "unmeasured": "cannot tell"}.get(answer["state"], answer["in_words"])
     return word, answer["asks"], answer["says"]
 
 

@@ -19,22 +19,25 @@ from rollback_gate.rollback.files import write_text
 from rollback_gate.rollback.store import Store
 from rollback_gate.triggers.completeness import level_of, trend_of
 from rollback_gate.triggers.decide import RULES, Assessment
+from rollback_gate.triggers.rule import named
 
-FORMAT = 1
+FORMAT = 2
 NAME = "assessment.json"
 _MOST_ATTEMPTS = 20
 
 
 def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, heading: Mapping[str, str]) -> dict[str, Any]:
     """Plain data, ready for JSON. `heading`: deployment, operator and id."""
+    upstream = profile.upstream_name
     by_name = {rule.name: rule for rule in RULES}
     answers = [
         {
             "rule": name,
             "section": by_name[name].section,
-            "asks": by_name[name].asks,
-            "leads_to": by_name[name].leads_to,
+            "asks": named(by_name[name].asks, upstream),
+            "leads_to": named(by_name[name].leads_to, upstream),
             **plain(answer),
+            "in_words": answer.concludes.in_words(upstream),
         }
         for name, answer in assessment.answers
     ]
@@ -48,6 +51,7 @@ def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, headin
         **heading,
         "at": str(assessment.at),
         "decision": assessment.decision.value,
+        "in_words": assessment.decision.in_words(upstream),
         "reason": assessment.reason,
         "rule": assessment.rule,
         "section": assessment.section,
@@ -82,7 +86,7 @@ def _numbers(symptoms: Symptoms, profile: Profile) -> dict[str, Any]:
             "last": plain(attempts[-_MOST_ATTEMPTS:]),
         },
         "queue": plain(symptoms.queue),
-        "mcp": plain(symptoms.mcp),
+        "upstream": plain(symptoms.upstream),
         "probe": plain(symptoms.probe),
     }
 

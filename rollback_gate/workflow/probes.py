@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollback_gate.errors import Unreachable
+from rollback_gate.evidence import queue
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
@@ -37,6 +38,7 @@ def _processing(session: Session) -> Processing:
         session.profile,
         session.engine,
         session.documents,
+        queue.of(session.profile, session.call.environ),
         "",
         ProbeMemory(own, tuple(others)),
         {replica.id: replica for replica in found if replica.id in starts},

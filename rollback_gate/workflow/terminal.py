@@ -28,7 +28,7 @@ _STYLES = {
     "NO-GO": "bold red",
     "INCONCLUSIVE": "bold yellow",
     Decision.ROLL_BACK.value: "bold red",
-    Decision.FIX_MCP.value: "bold red",
+    Decision.FIX_UPSTREAM.value: "bold red",
     Decision.INVESTIGATE.value: "bold yellow",
     Decision.CANNOT_TELL.value: "bold yellow",
     Decision.WAIT.value: "yellow",
@@ -88,8 +88,8 @@ class Terminal:
     def error(self, text: str) -> None:
         self._print(f"error: {text}", "bold red")
 
-    def decision(self, decision: Decision, reason: str) -> None:
-        self._print(f"{decision}: {reason}", _STYLES[decision.value])
+    def decision(self, decision: Decision, in_words: str, reason: str) -> None:
+        self._print(f"{in_words}: {reason}", _STYLES[decision.value])
 
     def table(self, headings: Sequence[str], rows: Iterable[tuple[str, ...]], whole: Container[str] = ()) -> None:
         """Rows whose first cell is a mark or a decision get its colour. Wraps to the terminal's width.

@@ -32,16 +32,15 @@ def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order)
     runs = [account.began_at for _, account in runs_in(places)]
     if table is None or any(began > Instant.parse(table["at"]) for began in runs):
         return order  # none, or a run began after it
-    at, decision = Instant.parse(table["at"]).short, Decision(table["decision"])
-    call.terminal.item(
-        "ok" if decision is Decision.ROLL_BACK else "warning", f"assessment of {at}", f"{decision}: {table['reason']}"
-    )
+    at, decision, says = Instant.parse(table["at"]).short, Decision(table["decision"]), table["in_words"]
+    mark = "ok" if decision is Decision.ROLL_BACK else "warning"
+    call.terminal.item(mark, f"assessment of {at}", f"{says}: {table['reason']}")
     despite = order.despite_assessment
     if decision is not Decision.ROLL_BACK and not despite:
-        despite = call.terminal.ask(f"the assessment says {decision}; roll back anyway?")
+        despite = call.terminal.ask(f"the assessment says {says}; roll back anyway?")
         if not despite:
             raise Refused(
-                f"the assessment of {at} says {decision}, not {Decision.ROLL_BACK}; nothing was touched",
+                f"the assessment of {at} says {says}, not {Decision.ROLL_BACK}; nothing was touched",
                 "invoke assess again; or to roll back anyway: invoke rollback --despite-assessment verify",
             )
     reason = order.reason or (table["reason"] if decision is Decision.ROLL_BACK else "")

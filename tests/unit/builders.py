@@ -12,14 +12,14 @@ from rollback_gate.evidence.readings import (
     DocumentReading,
     DocumentsReading,
     Known,
-    McpReading,
     ProbeReading,
     ProbesReading,
     QueueReading,
     Readings,
     ReplicaReading,
     Started,
-    Upstream,
+    UpstreamReading,
+    UpstreamState,
 )
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
@@ -187,7 +187,7 @@ def readings(
             *((replica_reading(1), replica_reading(2)) if replicas is None else replicas),
             *((coordinator(),) if others is None else others),
         ),
-        mcp=McpReading(Upstream.ANSWERS, "localhost:3003 answers a call of tools/invoke in 0.01 s"),
+        upstream=upstream(UpstreamState.ANSWERS, "localhost:3003 answers a call of tools/invoke in 0.01 s"),
         queue_before=QueueReading(0, 0, (), 0),
         queue_after=QueueReading(0, 0, (), 2),
         strangers=(),
@@ -199,3 +199,8 @@ def readings(
         stored={probe(n).document_id: document(probe(n).document_id) for n in (1, 2)},
     )
     return replace(healthy, **changes)
+
+
+def upstream(state: UpstreamState, says: str) -> UpstreamReading:
+    """A reading of Phase 1's upstream."""
+    return UpstreamReading(state, says, "the MCP server")

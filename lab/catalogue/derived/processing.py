@@ -26,8 +26,10 @@ from lab.catalogue.changes import (
 )
 from lab.catalogue.entry import INCONCLUSIVE, NO_GO, PROCESSING
 from rollback_gate.evidence.log_lines import Sighting
-from rollback_gate.evidence.readings import McpReading, Upstream
+from rollback_gate.evidence.readings import UpstreamReading, UpstreamState
 from rollback_gate.instant import Instant
+
+_SILENT = UpstreamReading(UpstreamState.SILENT, "no answer", "the MCP server")
 
 ROWS: tuple[Row, ...] = (
     (
@@ -86,7 +88,7 @@ ROWS: tuple[Row, ...] = (
         PROCESSING,
         "fix the MCP server first",
         BY_RUN,
-        chain(hanging(500), measured(mcp=McpReading(Upstream.SILENT, "no answer"))),
+        chain(hanging(500), measured(upstream=_SILENT)),
     ),
     (
         "hangs-beside-its-own-errors",
@@ -243,7 +245,7 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         chain(
             of_its_document(lambda log, name: having(log, finished={name: 500.0})),
-            measured(mcp=McpReading(Upstream.SILENT, "no answer")),
+            measured(upstream=_SILENT),
         ),
     ),
 )

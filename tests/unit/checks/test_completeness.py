@@ -8,9 +8,20 @@ from hypothesis import strategies as st
 
 from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import completeness
-from rollback_gate.evidence.readings import DocumentsReading, McpReading, ProbesReading, Upstream
+from rollback_gate.evidence.readings import DocumentsReading, ProbesReading, UpstreamState
 from rollback_gate.model import Outcome, Unmeasured
-from tests.unit.builders import STARTED, documents, known, log, new_line, phase1, probe, readings, replica_reading
+from tests.unit.builders import (
+    STARTED,
+    documents,
+    known,
+    log,
+    new_line,
+    phase1,
+    probe,
+    readings,
+    replica_reading,
+    upstream,
+)
 
 PROFILE = phase1()
 
@@ -90,7 +101,8 @@ def test_it_says_that_these_scores_do_not_tell_old_from_new() -> None:
 
 def test_a_silent_mcp_server_is_named_as_the_likely_cause() -> None:
     world = readings(
-        documents=documents(*[0.3889] * 10), mcp=McpReading(Upstream.SILENT, "no answer at localhost:3003")
+        documents=documents(*[0.3889] * 10),
+        upstream=upstream(UpstreamState.SILENT, "no answer at localhost:3003"),
     )
     assert "no answer at localhost:3003" in completeness.in_band(world, PROFILE).says
 

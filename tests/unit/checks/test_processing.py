@@ -10,11 +10,10 @@ from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import (
     Consumer,
     DocumentsReading,
-    McpReading,
     ProbesReading,
     QueueReading,
     Readings,
-    Upstream,
+    UpstreamState,
 )
 from rollback_gate.model import Claim, Outcome, Unmeasured
 from tests.unit.builders import (
@@ -28,9 +27,10 @@ from tests.unit.builders import (
     readings,
     replica,
     replica_reading,
+    upstream,
 )
 
-SILENT = McpReading(Upstream.SILENT, "no answer at localhost:3003")
+SILENT = upstream(UpstreamState.SILENT, "no answer at localhost:3003")
 DOWN = Unmeasured("the queue", "down")
 HIDDEN = log(finished={}, unfinished={}, consuming_at=None, connected_at=None)
 PROFILE = phase1()
@@ -137,7 +137,7 @@ def test_picked_up_and_never_finished_fails_unless_the_mcp_server_is_silent() ->
     claim = asked(lacking(probe(1), stuck, second=second))
     assert claim.outcome is Outcome.FAILED
     assert "line of that document" in claim.details
-    blamed = asked(lacking(probe(1), stuck, second=second, mcp=SILENT))
+    blamed = asked(lacking(probe(1), stuck, second=second, upstream=SILENT))
     assert blamed.outcome is Outcome.INCONCLUSIVE
     assert blamed.note.startswith("fix the MCP server first")
 
@@ -159,7 +159,7 @@ def test_an_organic_document_that_hangs_from_the_start_fails() -> None:
 
 def test_no_probe_into_a_system_that_cannot_finish_it() -> None:
     sent = ProbesReading((), 400, not_sent="no test document was sent into a system that cannot finish it")
-    claim = asked(lacking(probes=sent, mcp=SILENT, ended_early="fix the MCP server first"))
+    claim = asked(lacking(probes=sent, upstream=SILENT, ended_early="fix the MCP server first"))
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert claim.note == "fix the MCP server first: no answer at localhost:3003"
 
@@ -297,7 +297,7 @@ def test_saved_without_metrics_fails() -> None:
     assert processing.metrics(readings(), phase1()).passed
     bare = ProbesReading((probe(1, document=document("rollback-probe-1", None)),), 400)
     assert processing.metrics(readings(probes=bare), phase1()).outcome is Outcome.FAILED
-    assert processing.metrics(readings(probes=bare, mcp=SILENT), phase1()).outcome is Outcome.INCONCLUSIVE
+    assert processing.metrics(readings(probes=bare, upstream=SILENT), phase1()).outcome is Outcome.INCONCLUSIVE
     none_sent = ProbesReading((), 400)
     assert processing.metrics(readings(probes=none_sent), phase1()).passed, "organic documents have theirs"
     assert processing.metrics(readings(probes=none_sent, stored={}), phase1()).outcome is Outcome.INCONCLUSIVE
@@ -376,7 +376,7 @@ def test_documents_that_hang_while_the_mcp_server_is_silent_are_its_fault() -> N
     """Or the log's own error lines may say whose; old code's known hang is neither."""
     hanging = log(unfinished={"letter.jpg": STARTED.plus(-500)}, finished={}, finished_at={})
     replicas = (replica_reading(1), replica_reading(2, log=hanging))
-    claim = processing.in_work(readings(replicas=replicas, mcp=SILENT), PROFILE)
+    claim = processing.in_work(readings(replicas=replicas, upstream=SILENT), PROFILE)
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert "fix the MCP server first" in claim.note
     failing = (replica_reading(1), replica_reading(2, log=replace(hanging, errors=1)))
@@ -460,3 +460,20 @@ def test_what_another_replica_has_finished_still_hangs_in_the_one_that_holds_it(
     went_on = replace(held, finished={"y.jpg": 1.0}, finished_at={"y.jpg": STARTED.plus(9)})
     moved = replace(stuck, replicas=(finisher, replica_reading(2, log=went_on)))
     assert "none hangs" in processing.in_work(moved, PROFILE).says
+
+
+def test_a_queue_that_cannot_list_its_consumers() -> None:
+    """Inconclusive until the profile says why; then documents alone tell of a stranger, and the note says so."""
+    no_list = Unmeasured("the queue's consumers", "the command does not print it")
+    held = QueueReading(0, no_list, no_list, no_list)
+    world: dict[str, Any] = {"queue_before": held, "queue_after": held, "strangers": no_list}
+    accepting = phase1('queue.consumers_unlisted="the broker has no such list"')
+    assert processing.no_strangers(readings(**world), PROFILE).outcome is Outcome.INCONCLUSIVE
+    claim = processing.no_strangers(readings(**world), accepting)
+    assert claim.passed
+    assert claim.note == "who else reads the queue is not known: the broker has no such list"
+    foreign = readings(**world, documents=DocumentsReading(STARTED, (document("of-nobody.jpg"),)))
+    assert processing.no_strangers(foreign, accepting).outcome is Outcome.INCONCLUSIVE
+    gone = {**world, "queue_after": DOWN, "strangers": DOWN}
+    assert processing.no_strangers(readings(**gone), accepting).outcome is Outcome.INCONCLUSIVE, "it did not answer"
+    assert not processing.no_strangers(readings(), accepting).note, "this one has listed them"

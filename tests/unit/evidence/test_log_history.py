@@ -82,8 +82,8 @@ def test_every_line_that_gives_up_has_the_type_that_it_names(line: str) -> None:
 
 def test_trouble_of_the_mcp_server_is_seen_for_the_document() -> None:
     """With a refused server the old code logs noise only, and still the document's MCP trouble is known."""
-    assert capture("before-mcp-refused").attempts[0].mcp > 0
-    assert capture("phase1-success").attempts[0].mcp == 0
+    assert capture("before-mcp-refused").attempts[0].upstream > 0
+    assert capture("phase1-success").attempts[0].upstream == 0
 
 
 def started(document: str) -> str:

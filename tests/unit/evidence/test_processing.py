@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.evidence import queue
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe import Probes
 from rollback_gate.evidence.probe_memory import ProbeMemory
@@ -27,6 +26,19 @@ def with_document(seconds: float) -> LogSummary:
     """In work for so long."""
     assert IDLE.read_at
     return replace(IDLE, unfinished={"letter.jpg": IDLE.read_at.plus(-seconds)})
+
+
+@dataclass
+class Holding:
+    """A queue in one state; nothing is ever sent into it."""
+
+    state: QueueReading
+
+    def read(self) -> QueueReading:
+        return self.state
+
+    def send(self, tasks: object) -> None:
+        raise AssertionError(tasks)
 
 
 @dataclass
@@ -52,6 +64,7 @@ def processing(
         PROFILE,
         None,  # type: ignore[arg-type]
         Unmeasured("x", "x"),
+        Holding(QueueReading(depth, 0, (), 0)),
         "id",
         ProbeMemory(Path("/nowhere")),
         {name: replica() for name in names},
@@ -66,7 +79,6 @@ def processing(
         return stored
 
     monkeypatch.setattr(made, "stored", confirmed)
-    monkeypatch.setattr(queue, "read", lambda _: QueueReading(depth, 0, (), 0))
     return made
 
 
@@ -122,7 +134,7 @@ def test_nothing_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_into_a_paused_queue_nothing_is_sent_and_nothing_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
-    monkeypatch.setattr(queue, "read", lambda _: QueueReading(0, 0, (), 0, paused=True))
+    made.queue = Holding(QueueReading(0, 0, (), 0, paused=True))
     assert made.awaits_proof(20)
     assert made.wants_probes(20) == 0
     assert not made.awaits_proof(20)

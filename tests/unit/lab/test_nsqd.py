@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.evidence import queue
+from rollback_gate.evidence.adapters.queue_nsq import parse
 from tests.unit.builders import CAPTURES, ROOT
 
 CHANNEL = "enrichment_worker"
@@ -202,7 +202,7 @@ def test_a_paused_channel_delivers_nothing_until_it_is_not(nsqd: Nsqd) -> None:
     client.send(b"FIN " + message_id + b"\n")
     waiting = nsqd.until(lambda channel: channel["in_flight_count"] == 0)
     assert (waiting["depth"], waiting["paused"]) == (1, True)
-    assert queue.parse(json.loads(nsqd.get("/stats?format=json")), nsqd.topic, CHANNEL).paused
+    assert parse(json.loads(nsqd.get("/stats?format=json")), nsqd.topic, CHANNEL).paused
     nsqd.get(f"/channel/unpause?topic={nsqd.topic}&channel={CHANNEL}", b"")
     assert client.message()[0] == 1
     assert not nsqd.channel()["paused"]
@@ -221,14 +221,16 @@ def test_statistics_have_the_fields_of_a_real_one(nsqd: Nsqd) -> None:
     assert used <= now.keys() and used <= captured.keys()
     used = {"hostname", "remote_address", "finish_count"}
     assert used <= now["clients"][0].keys() and used <= captured["clients"][0].keys()
-    reading = queue.parse(json.loads(nsqd.get("/stats?format=json")), nsqd.topic, CHANNEL)
-    assert (reading.depth, reading.in_flight, reading.holds, len(reading.consumers)) == (1, 1, 2, 1)
+    reading = parse(json.loads(nsqd.get("/stats?format=json")), nsqd.topic, CHANNEL)
+    assert (reading.depth, reading.in_flight, reading.deferred, len(reading.listed)) == (1, 1, 0, 1)
 
 
 def test_the_captured_sequence_of_busy_consumers_is_read_as_it_was() -> None:
     """Two consumers, then one, then none, while both worked; the messages never left the queue."""
     lines = (CAPTURES / "queue/stats-busy-consumers.jsonl").read_text().splitlines()
-    seen = [queue.parse(json.loads(line)["stats"], "enrichment", CHANNEL) for line in lines]
-    assert {len(reading.consumers) for reading in seen} == {0, 1, 2}
-    assert any(not reading.consumers and not reading.in_flight and reading.depth for reading in seen)
-    assert all(reading.holds >= 4 for reading in seen)
+    seen = [parse(json.loads(line)["stats"], "enrichment", CHANNEL) for line in lines]
+    assert {len(reading.listed) for reading in seen} == {0, 1, 2}
+    assert any(not reading.listed and not reading.in_flight and reading.depth for reading in seen)
+    assert all(reading.may_deliver for reading in seen)
+    held = [reading.depth + reading.deferred + int(str(reading.in_flight)) for reading in seen]
+    assert min(held) >= 4

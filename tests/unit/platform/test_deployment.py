@@ -13,7 +13,7 @@ from rollback_gate.change import strategy
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.evidence.boundary import of_log
-from rollback_gate.evidence.queue import is_consumer
+from rollback_gate.evidence.consumers import is_consumer
 from rollback_gate.evidence.readings import Consumer
 from rollback_gate.platform import compose
 from rollback_gate.platform import engine as engines

@@ -61,7 +61,7 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         phase1().database,
         phase1().deployment,
         phase1().queue,
-        phase1().mcp.ask,
+        phase1().upstream,
         phase1().messages,
         phase1().ticket,
         phase1().triggers,
@@ -93,7 +93,7 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         ),
         (
             "change=[{kind='removed', path='/etc'}]",
-            "change.10.removed.path: Value error, must be a path inside the project directory, without '..'",
+            "change.10.path: Value error, must be a path inside the project directory, without '..'",
         ),
         (
             "change=[{kind='removed', path='a/b'}, {kind='removed', path='a'}]",
@@ -115,7 +115,7 @@ def test_messages_name_the_key(setting: str, expected: str) -> None:
 def test_an_example_that_its_pattern_does_not_match_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     noise = '[[logs.noise]]\nname = "n"\npattern = "a"\nexample = "b"'
-    path.write_text(f'format = 1\nextends = "{PHASE1}"\n{noise}\n')
+    path.write_text(f'format = 3\nextends = "{PHASE1}"\n{noise}\n')
     assert "the example of 'n' is not matched by its own pattern" in message(path=path)
 
 
@@ -194,10 +194,10 @@ def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_pa
 
 @pytest.mark.parametrize("address", ["[::1]:3003", "localhost:3003", "10.0.0.1:3003", "[fe80::1%25eth0]:3003"])
 def test_an_address_of_either_kind(address: str) -> None:
-    assert phase1(f'mcp.address="{address}"').mcp.address == address
+    assert getattr(phase1(f'upstream.address="{address}"').upstream, "address", "") == address
 
 
 @pytest.mark.parametrize("address", ["::1:3003", "fe80::1:3003", "[::1]", "::1"])
 def test_an_address_without_its_brackets_would_be_another_one(address: str) -> None:
     with pytest.raises(WrongSetting, match=r"host:port|stands in brackets"):
-        phase1(f'mcp.address="{address}"')
+        phase1(f'upstream.address="{address}"')

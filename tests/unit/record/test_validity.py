@@ -72,7 +72,7 @@ def test_other_settings_keep_it_closed() -> None:
         "triggers.import_error",
         "deployment.files",
         "deployment.variables",
-        "mcp.ask.trouble",
+        "upstream.ask.trouble",
         "probe.task.text",
         "a.section.of.tomorrow",
     ],
@@ -85,7 +85,7 @@ def test_whatever_can_change_a_verdict_is_compared(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["limits.verify_s", "titles.processing", "ticket.tracker", "triggers.target", "mcp.address"]
+    "key", ["limits.verify_s", "titles.processing", "ticket.tracker", "triggers.target", "upstream.address"]
 )
 def test_how_it_is_reached_and_who_is_told_may_differ(key: str) -> None:
     theirs = {"settings": [{"key": key, "value": "a"}]}

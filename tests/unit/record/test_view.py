@@ -30,6 +30,7 @@ RUN = {
 }
 WHY = {
     "decision": "ROLL BACK NOW",
+    "in_words": "ROLL BACK NOW",
     "reason": "16.7% is too low",
     "at": str(NOW.plus(-90)),
     "numbers": {"deployed_at": str(NOW.plus(-1800))},
@@ -64,7 +65,11 @@ def test_the_sentence(made: dict[str, Any], lead: str) -> None:
         ("mine", WHY, "mine; the assessment said ROLL BACK NOW: 16.7% is too low"),
         ("16.7% is too low", WHY, "16.7% is too low; the assessment said ROLL BACK NOW"),
         ("", WHY, "ROLL BACK NOW: 16.7% is too low"),
-        ("mine", WHY | {"decision": "WAIT"}, "mine; in spite of the assessment, which said WAIT: 16.7% is too low"),
+        (
+            "mine",
+            WHY | {"decision": "WAIT", "in_words": "WAIT"},
+            "mine; in spite of the assessment, which said WAIT: 16.7% is too low",
+        ),
     ],
 )
 def test_the_operators_reason_comes_first(own: str, why: Any, says: str) -> None:

@@ -335,6 +335,6 @@ class World:
 
     def _profile(self, replicas: int) -> str:
         return (
-            f'format = 2\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
+            f'format = 3\nextends = "{ROOT}/profiles/phase1.toml"\n[deployment]\nproject_directory = "{self.project}"\n'
             f'project = "p"\n[services.enrichment-worker]\nreplicas = {replicas}\n[limits]\nfree_disk_mb = 1\nstart_s = 5\n'
         )

@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from rollback_gate.change.content import Content
-from rollback_gate.evidence.readings import Bucket, McpReading, QueueReading, Series, Upstream
+from rollback_gate.evidence.readings import Bucket, QueueReading, Series, UpstreamState
 from rollback_gate.evidence.symptoms import Attempt, ErrorCount, LogHistory, Symptoms, WorkerReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from tests.unit.builders import replica
+from tests.unit.builders import replica, upstream
 
 NOW = Instant.parse("2026-11-23T14:00:00Z")
 HOUR = 3600.0
-MCP_AWAY = McpReading(Upstream.REFUSES, "no answer at localhost:3003")
-MCP_SILENT = McpReading(Upstream.SILENT, "localhost:3003 takes connections and does not answer a call")
+MCP_AWAY = upstream(UpstreamState.REFUSES, "no answer at localhost:3003")
+MCP_SILENT = upstream(UpstreamState.SILENT, "localhost:3003 takes connections and does not answer a call")
 GONE = Unmeasured("it", "nobody answered")
 
 
@@ -64,6 +64,6 @@ def well(elapsed_s: float = HOUR, log: LogHistory | Unmeasured | None = None, **
         workers=(worker(log), quiet),
         completeness=series(0.6, 0.61, 0.62, 0.62, 0.61, 0.62),
         queue=QueueReading(0, 0, (), 10),
-        mcp=McpReading(Upstream.ANSWERS, "it answers a call"),
+        upstream=upstream(UpstreamState.ANSWERS, "it answers a call"),
     )
     return replace(good, **changes)

@@ -34,13 +34,13 @@ from tests.unit.triggers.situations import (
 
 PROFILE = phase1()
 KEEP, WAIT, TELL = Decision.KEEP, Decision.WAIT, Decision.CANNOT_TELL
-ASK, MCP, BACK = Decision.INVESTIGATE, Decision.FIX_MCP, Decision.ROLL_BACK
+ASK, MCP, BACK = Decision.INVESTIGATE, Decision.FIX_UPSTREAM, Decision.ROLL_BACK
 LATE = 3 * HOUR
 PROBE = ProbeReading("rollback-probe-x.jpg", NOW, "replica-1", 5.0, NOW, document())
 BROKEN = history(import_error="ModuleNotFoundError: No module named 'x'", import_error_at=NOW, consuming_at=None)
 MENDED = history(import_error="ModuleNotFoundError: No module named 'x'", import_error_at=NOW.plus(-HOUR))
 SLOW = attempts(10, 500)
-SLOW_BY_MCP = attempts(10, 500, mcp=4)
+SLOW_BY_MCP = attempts(10, 500, upstream=4)
 RISING = series(0.2, 0.25, 0.3, 0.35, 0.4)
 HANGING = (*attempts(5), *(replace(a, finished=False, after=1) for a in attempts(5, 500)))
 # Finished after the queue had lost its patience, and delivered again: slow, and none that hangs.
@@ -102,8 +102,8 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
         "nothing_to_roll_back",
     ),
     ("all fail alike", well(log=history(attempts=failures(5))), BACK, "same_error"),
-    ("all fail alike, no MCP server", well(log=history(attempts=failures(5)), mcp=MCP_AWAY), MCP, "same_error"),
-    ("all fail alike, MCP trouble in the log", well(log=history(attempts=failures(5, mcp=3))), MCP, "same_error"),
+    ("all fail alike, no MCP server", well(log=history(attempts=failures(5)), upstream=MCP_AWAY), MCP, "same_error"),
+    ("all fail alike, MCP trouble in the log", well(log=history(attempts=failures(5, upstream=3))), MCP, "same_error"),
     (
         "all fail, each in its way",
         well(log=history(attempts=tuple(failures(5, f"ERROR:x:{c}")[n] for n, c in enumerate("abcde")))),
@@ -116,7 +116,7 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("the probe failed", well(probe=replace(PROBE, document=None)), BACK, "no_test_document"),
     (
         "the probe failed, no MCP server",
-        well(probe=replace(PROBE, document=None), mcp=MCP_AWAY),
+        well(probe=replace(PROBE, document=None), upstream=MCP_AWAY),
         MCP,
         "no_test_document",
     ),
@@ -126,7 +126,7 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("below 20 %", well(completeness=series(*[0.15] * 6)), BACK, "too_low"),
     ("below 20 %, too early", well(600, completeness=series(0.15)), WAIT, "too_low"),
     ("too slow", well(log=history(attempts=SLOW)), BACK, "too_slow"),
-    ("too slow, no MCP server", well(log=history(attempts=SLOW), mcp=MCP_AWAY), MCP, "too_slow"),
+    ("too slow, no MCP server", well(log=history(attempts=SLOW), upstream=MCP_AWAY), MCP, "too_slow"),
     ("too slow, MCP trouble in the log", well(log=history(attempts=SLOW_BY_MCP)), MCP, "too_slow"),
     ("one of ten is slow", well(log=history(attempts=(*attempts(9), *SLOW[9:]))), KEEP, "reaches_target"),
     ("two documents are too few for consistently", well(log=history(attempts=attempts(2))), TELL, "too_slow"),
@@ -165,16 +165,16 @@ CASES: list[tuple[str, Symptoms, Decision, str]] = [
     ("a log that cannot be read", well(log=GONE), TELL, "import_error"),
     ("no container at all", well(workers=()), ASK, "stopped"),
     ("another project's name", well(workers=(), project_exists=False), TELL, "import_error"),
-    ("the MCP server refuses", well(mcp=MCP_AWAY), MCP, "upstream"),
+    ("the MCP server refuses", well(upstream=MCP_AWAY), MCP, "upstream"),
     (
         "the MCP server answers no call, no document yet",
-        well(mcp=MCP_SILENT, log=history(attempts=())),
+        well(upstream=MCP_SILENT, log=history(attempts=())),
         MCP,
         "upstream",
     ),
     (
         "a spike of unexpected errors, MCP server in trouble",
-        well(mcp=MCP_AWAY, log=history(errors=(errors(60, False),))),
+        well(upstream=MCP_AWAY, log=history(errors=(errors(60, False),))),
         MCP,
         "error_spike",
     ),
@@ -320,7 +320,7 @@ SOMEHOW = st.builds(
         ).map(
             lambda both: tuple(
                 replace(
-                    attempts(1, seconds, mcp=both[1])[0],
+                    attempts(1, seconds, upstream=both[1])[0],
                     document=f"{n}",
                     at=NOW.plus(n - 600),
                     finished=not bad,

@@ -22,7 +22,8 @@ CLEAN = Redactor([])
 
 
 def kept(folder: Path, decision: Decision, age_s: float = 10) -> Store:
-    table = {"format": 1, "at": str(local_now().plus(-age_s)), "decision": decision.value, "reason": "16.7% is too low"}
+    said = {"decision": decision.value, "in_words": decision.in_words("the MCP server"), "reason": "16.7% is too low"}
+    table = {"format": 2, "at": str(local_now().plus(-age_s)), **said}
     folder.mkdir(parents=True, exist_ok=True)
     assessments.keep(folder, table, CLEAN)
     return Store(folder, local_now)

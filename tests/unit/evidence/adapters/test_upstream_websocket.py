@@ -14,8 +14,10 @@ import pytest
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from rollback_gate.evidence import mcp
-from rollback_gate.evidence.readings import McpReading, Upstream
+from rollback_gate.evidence import upstream
+from rollback_gate.evidence.adapters import upstream_websocket
+from rollback_gate.evidence.readings import UpstreamReading, UpstreamState
+from rollback_gate.profile.systems import WebsocketUpstream
 from tests.unit.builders import phase1
 
 ENVELOPE = {"success": False, "error": "Tool 'undefined' not found", "agentId": "", "traceId": "t"}
@@ -48,23 +50,23 @@ def silent(connection: ServerConnection) -> None:
         pass
 
 
-def asked(address: str) -> McpReading:
-    return mcp.read(phase1(f"mcp.address={address}", "mcp.ask.answer_s=0.4", "limits.answer_s=2"))
+def asked(address: str) -> UpstreamReading:
+    return upstream.of(phase1(f"upstream.address={address}", "upstream.answer_s=0.4", "limits.answer_s=2"), {})()
 
 
 @pytest.mark.parametrize(
     ("members", "state", "words"),
     [
-        ({"result": ENVELOPE}, Upstream.ANSWERS, "answers a call of tools/invoke"),
-        ({"result": None}, Upstream.ANSWERS, "answers a call"),
-        ({"error": {"code": -32603, "message": "Internal error"}}, Upstream.ANSWERS, "with error -32603"),
-        ({"error": {"code": -32603, "message": "field 503 is missing"}}, Upstream.ANSWERS, "with error -32603"),
-        ({"error": {"code": 401, "message": "Unauthorized"}}, Upstream.IN_TROUBLE, "error 401: Unauthorized"),
-        ({"error": {"code": 503, "message": "service overloaded"}}, Upstream.IN_TROUBLE, "error 503"),
-        ({"error": "overloaded"}, Upstream.IN_TROUBLE, "error overloaded"),
+        ({"result": ENVELOPE}, UpstreamState.ANSWERS, "answers a call of tools/invoke"),
+        ({"result": None}, UpstreamState.ANSWERS, "answers a call"),
+        ({"error": {"code": -32603, "message": "Internal error"}}, UpstreamState.ANSWERS, "with error -32603"),
+        ({"error": {"code": -32603, "message": "field 503 is missing"}}, UpstreamState.ANSWERS, "with error -32603"),
+        ({"error": {"code": 401, "message": "Unauthorized"}}, UpstreamState.IN_TROUBLE, "error 401: Unauthorized"),
+        ({"error": {"code": 503, "message": "service overloaded"}}, UpstreamState.IN_TROUBLE, "error 503"),
+        ({"error": "overloaded"}, UpstreamState.IN_TROUBLE, "error overloaded"),
     ],
 )
-def test_any_answer_will_do_but_one_of_trouble(members: dict[str, Any], state: Upstream, words: str) -> None:
+def test_any_answer_will_do_but_one_of_trouble(members: dict[str, Any], state: UpstreamState, words: str) -> None:
     """An error envelope is an answer; what comes on the way and is no answer to this call is passed over."""
     with serving(answering(**members)) as address:
         reading = asked(address)
@@ -75,18 +77,18 @@ def test_any_answer_will_do_but_one_of_trouble(members: dict[str, Any], state: U
 def test_without_a_form_of_trouble_any_error_is_an_answer() -> None:
     """Another team's profile need not know any."""
     profile = phase1()
-    assert profile.mcp and profile.mcp.ask
-    ask = profile.mcp.ask.model_copy(update={"trouble": None})
+    assert isinstance(profile.upstream, WebsocketUpstream) and profile.upstream.ask
+    ask = profile.upstream.ask.model_copy(update={"trouble": None})
     with serving(answering(error={"code": 503, "message": "overloaded"})) as address:
-        there = profile.mcp.model_copy(update={"address": phase1(f"mcp.address={address}").mcp.address, "ask": ask})
-        assert mcp.read(profile.model_copy(update={"mcp": there})).answers
+        there = profile.upstream.model_copy(update={"address": address, "ask": ask})
+        assert upstream_websocket.read(there, 2).answers
 
 
 def test_a_server_that_never_answers_a_call_does_not_answer() -> None:
     """The usual trouble: it takes the handshake."""
     with serving(silent) as address:
         reading = asked(address)
-    assert reading.state is Upstream.SILENT
+    assert reading.state is UpstreamState.SILENT
     assert not reading.answers
 
 
@@ -97,7 +99,7 @@ def test_a_server_that_talks_and_never_answers_is_silent_too() -> None:
                 connection.send(json.dumps({"id": number, "result": {}}))
 
     with serving(chatter) as address:
-        assert asked(address).state is Upstream.SILENT
+        assert asked(address).state is UpstreamState.SILENT
 
 
 def test_one_that_closes_instead_of_answering_is_silent() -> None:
@@ -105,28 +107,28 @@ def test_one_that_closes_instead_of_answering_is_silent() -> None:
         connection.recv()
 
     with serving(leave) as address:
-        assert asked(address).state is Upstream.SILENT
+        assert asked(address).state is UpstreamState.SILENT
 
 
 def test_refused_at_the_door() -> None:
     """No listener, a handshake that is refused, and a port that closes (Docker's proxy before a server that is away)."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    assert asked(address).state is Upstream.REFUSES
+    assert asked(address).state is UpstreamState.REFUSES
 
     def refuse(connection: ServerConnection, _: Request) -> Response:
         return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded")
 
     with serving(silent, process_request=refuse) as address:
         reading = asked(address)
-    assert reading.state is Upstream.REFUSES
+    assert reading.state is UpstreamState.REFUSES
     assert "503" in reading.says
 
 
 def test_without_a_call_a_handshake_proves_little_and_says_so() -> None:
-    profile = phase1()
     with serving(silent) as address:
-        bare = profile.model_copy(update={"mcp": profile.mcp.model_copy(update={"address": address, "ask": None})})
-        reading = mcp.read(bare)
-    assert reading.state is Upstream.SHOOK_HANDS
+        reading = upstream_websocket.read(
+            WebsocketUpstream(kind="websocket", name="the server", address=address), limit_s=2
+        )
+    assert reading.state is UpstreamState.SHOOK_HANDS
     assert "no call was asked" in reading.says

@@ -1,0 +1,131 @@
+"""Sections on the systems around the workers: queue, database, upstream. `kind` chooses the adapter of each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rollback_gate.profile.base import Address, Name, Section, Url
+
+Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Queue(Section):
+    """What all queues have. `message_timeout_s`: when the queue redelivers an unfinished message.
+
+    `consumers_unlisted`: why who reads the queue cannot be listed; the record shows it beside a GO.
+    """
+
+    message_timeout_s: float = Field(default=60, gt=0, le=86_400)
+    consumers_unlisted: str = ""
+
+
+class NsqQueue(_Queue):
+    """nsqd's HTTP interface. `other_channels`: of the same topic, whose consumers are unrelated to the change."""
+
+    kind: Literal["nsq"]
+    address: Address
+    topic: Name
+    channel: Name
+    other_channels: tuple[str, ...] = ()
+
+    @property
+    def by_hand(self) -> tuple[str, str]:
+        """The command that reads it by hand, and the healthy result."""
+        url = f"http://{self.address}/stats?format=json&topic={self.topic}"
+        return f"curl -s {shlex.quote(url)}", f"channel {self.channel}: one client per replica, depth not growing"
+
+
+class CommandQueue(_Queue):
+    """Commands of one's own. `read` prints the queue's state as JSON; `send` gets one task per line as its input.
+
+    `variables`: names of environment variables that they need in addition to the standard ones.
+    """
+
+    kind: Literal["command"]
+    read: Argv
+    send: tuple[str, ...] = ()
+    variables: tuple[Name, ...] = ()
+
+    @property
+    def by_hand(self) -> tuple[str, str]:
+        """The command that reads it by hand, and the healthy result."""
+        return shlex.join(self.read), "one consumer per replica, depth not growing"
+
+
+Queue = Annotated[NsqQueue | CommandQueue, Field(discriminator="kind")]
+
+
+class Database(Section):
+    kind: Literal["mongodb"]
+    address: Address
+    name: Name
+    user: str
+    auth_source: Name = "admin"
+    password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
+    password_file: Path | None = None
+    collection: Name
+    created_at: str = "created_at"
+    score: str
+    new_mark: str
+    has_other_writers: bool = False
+
+
+class _Upstream(Section):
+    """A system that the workers need and the change does not contain: while it is in trouble, nothing is judged.
+
+    `name`: as messages call it, with its article ("fix the mail server first"). `answer_s`: limit for its answer.
+    """
+
+    name: str = Field(min_length=1)
+    answer_s: float = Field(default=8, gt=0, le=600)
+
+
+class Ask(Section):
+    """One call that the worker makes too (JSON-RPC 2.0). Any answer passes but an error like `trouble`."""
+
+    method: str = Field(min_length=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+    trouble: re.Pattern[str] | None = None
+
+
+class WebsocketUpstream(_Upstream):
+    """`ask` None: only a WebSocket handshake is tried, which proves little."""
+
+    kind: Literal["websocket"]
+    address: Address
+    ask: Ask | None = None
+
+
+class HttpUpstream(_Upstream):
+    """One GET. It answers with a status below 400, or with one of `accepts`, and without `trouble` in its text."""
+
+    kind: Literal["http"]
+    url: Url
+    accepts: tuple[Annotated[int, Field(ge=400, le=599)], ...] = ()
+    trouble: re.Pattern[str] | None = None
+
+
+class TcpUpstream(_Upstream):
+    """Only a connection is tried, which proves little."""
+
+    kind: Literal["tcp"]
+    address: Address
+
+
+class CommandUpstream(_Upstream):
+    """A command of one's own: exit status 0 if the upstream can serve the workers. `variables`: as for a queue."""
+
+    kind: Literal["command"]
+    command: Argv
+    variables: tuple[Name, ...] = ()
+
+
+Upstream = Annotated[
+    WebsocketUpstream | HttpUpstream | TcpUpstream | CommandUpstream,
+    Field(discriminator="kind"),
+]
