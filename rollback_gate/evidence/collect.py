@@ -229,7 +229,7 @@ class Collector:
             upstream=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
-            strangers=_strangers((taken.first.queue, last.queue), slots),
+            strangers=_strangers((taken.first.queue, last.queue), slots, self.profile.queue.connections),
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,
@@ -301,13 +301,13 @@ def is_behind_a_mount(profile: Profile, replica: Replica) -> bool:
     return any(covering_mount(replica.mounts, path) for path in profile.places(replica.service))
 
 
-def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots) -> tuple[str, ...] | Unmeasured:
+def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots, most: int) -> tuple[str, ...] | Unmeasured:
     """Consumers, in any of these readings, that are none of the replicas; containers of other services count too."""
     found: list[str] = []
     for reading in readings:
         if isinstance(reading, Unmeasured):
             return reading
-        others = consumers.strangers(reading, slots.consuming.values())
+        others = consumers.strangers(reading, slots.consuming.values(), most)
         if isinstance(others, Unmeasured):
             return others
         found += others

@@ -48,15 +48,15 @@ def has(reading: QueueReading, replica: Replica) -> bool:
     return any(is_consumer(consumer, replica) for consumer in reading.listed)
 
 
-def strangers(reading: QueueReading, replicas: Iterable[Replica]) -> tuple[str, ...] | Unmeasured:
+def strangers(reading: QueueReading, replicas: Iterable[Replica], most: int = 1) -> tuple[str, ...] | Unmeasured:
     """Consumers that are none of these replicas. For each unidentified replica, one client of its name is excluded.
 
-    A replica has one connection, or none while it is busy; a second one is from another process inside it.
+    A replica has `most` connections, or none while it is busy; a further one is from another process inside it.
     """
     if isinstance(reading.consumers, Unmeasured):
         return reading.consumers
     known = list(replicas)
-    second = [c for replica in known for c in [c for c in reading.listed if is_consumer(c, replica)][1:]]
+    second = [c for replica in known for c in [c for c in reading.listed if is_consumer(c, replica)][most:]]
     unknown = _unknown(reading, known)
     for replica in untold(reading, known):
         alike = next((consumer for consumer in unknown if consumer.hostname == replica.hostname), None)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
+from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.adapters.queue_command import CommandAdapter
 from rollback_gate.evidence.adapters.queue_nsq import NsqAdapter
 from rollback_gate.evidence.readings import QueueReading
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.profile.load import queue_password
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import NsqQueue
+from rollback_gate.profile.systems import NsqQueue, RedisQueue
 
 
 class Queue(Protocol):
@@ -25,8 +29,21 @@ class Queue(Protocol):
 
 
 def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
-    """The profile's queue. `environ`: what its commands may have of it is chosen by queue.variables."""
-    queue, limit_s = profile.queue, profile.limits.answer_s
-    if isinstance(queue, NsqQueue):
-        return NsqAdapter(queue, limit_s)
-    return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
+    """The profile's queue. Raises WrongSetting where its password or its client library is missing.
+
+    `environ`: what a queue's commands may have of it is chosen by queue.variables.
+    """
+    limit_s = profile.limits.answer_s
+    match profile.queue:
+        case NsqQueue() as queue:
+            return NsqAdapter(queue, limit_s)
+        case RedisQueue() as queue:
+            return _redis(queue, limit_s, queue_password(profile, environ))
+        case queue:
+            return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
+
+
+def _redis(queue: RedisQueue, limit_s: float, password: SecretStr | None) -> Queue:
+    with needing("redis", "queue.kind"):
+        from rollback_gate.evidence.adapters.queue_redis import RedisAdapter
+    return RedisAdapter(queue, limit_s, password)

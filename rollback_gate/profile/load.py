@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import SecretStr, ValidationError
 
@@ -14,9 +14,10 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.profile import layers
 from rollback_gate.profile.layers import Layer
 from rollback_gate.profile.schema import FORMAT, Profile
+from rollback_gate.profile.systems import RedisQueue
 from rollback_gate.regular import text_of
 
-SECRET_KEYS = ("database.password", "database.uri")
+SECRET_KEYS = ("database.password", "database.uri", "queue.password", "queue.uri", "queue.url")
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,42 @@ def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -
     return Settings(profile, merged.origins, tuple(file for file, _ in files))
 
 
+class HasPassword(Protocol):
+    """A section whose password comes from a variable or a file."""
+
+    @property
+    def password_env(self) -> str: ...
+    @property
+    def password_file(self) -> Path | None: ...
+
+
 def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr:
     """The password from the profile's environment variable or file. Raises WrongSetting if neither has it."""
-    database = profile.database
-    if database.password_env in environ:
-        return SecretStr(environ[database.password_env])
-    remedy = f"set {database.password_env}, or name a file in database.password_file"
-    if database.password_file is None:
-        raise WrongSetting("no password for the database", remedy)
+    found = _password("database", profile.database, environ)
+    if found is None:
+        raise WrongSetting("no password for the database", _where_from("database", profile.database))
+    return found
+
+
+def queue_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr | None:
+    """None for a queue that needs none, or has none set. Raises WrongSetting for a file that cannot be read."""
+    return _password("queue", profile.queue, environ) if isinstance(profile.queue, RedisQueue) else None
+
+
+def _password(name: str, section: HasPassword, environ: Mapping[str, str]) -> SecretStr | None:
+    if section.password_env in environ:
+        return SecretStr(environ[section.password_env])
+    if section.password_file is None:
+        return None
     try:
-        return SecretStr(text_of(database.password_file).rstrip("\r\n"))
+        return SecretStr(text_of(section.password_file).rstrip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise WrongSetting(f"{database.password_file} cannot be read ({why})", remedy) from error
+        raise WrongSetting(f"{section.password_file} cannot be read ({why})", _where_from(name, section)) from error
+
+
+def _where_from(name: str, section: HasPassword) -> str:
+    return f"set {section.password_env}, or name a file in {name}.password_file"
 
 
 def _with_extended(path: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -92,7 +116,7 @@ def _refuse_secrets(origins: Mapping[str, str]) -> None:
         if key in origins:
             raise WrongSetting(
                 f"{key} (from {origins[key]}): secrets are never settings",
-                "put the password into the variable database.password_env names, or into database.password_file",
+                "put the password into the variable that password_env names, or into the file of password_file",
             )
 
 

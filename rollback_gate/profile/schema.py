@@ -88,6 +88,14 @@ class Profile(Section):
         return tuple(self.inside(service, path) for path in (*(file.path for file in self.files), *self.removed()))
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the environment variables that asking the systems around the workers needs."""
+        sections = (self.deployment, self.database, self.queue, self.upstream)
+        more = (name for section in sections for name in getattr(section, "variables", ()))
+        passwords = (getattr(section, "password_env", None) for section in sections)
+        return tuple(dict.fromkeys((*more, *(name for name in passwords if name))))
+
+    @property
     def upstream_name(self) -> str:
         """The upstream as messages call it, with its article."""
         return self.upstream.name if self.upstream else "the upstream"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rollback_gate.profile.base import Address, Name, Section, Url
 
@@ -17,11 +17,13 @@ Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 class _Queue(Section):
     """What all queues have. `message_timeout_s`: when the queue redelivers an unfinished message.
 
-    `consumers_unlisted`: why who reads the queue cannot be listed; the record shows it beside a GO.
+    `consumers_unlisted`: why it cannot be listed who reads the queue; the record shows it beside a GO. `connections`:
+    those with which each replica consumes.
     """
 
     message_timeout_s: float = Field(default=60, gt=0, le=86_400)
     consumers_unlisted: str = ""
+    connections: int = Field(default=1, ge=1, le=1000)
 
 
 class NsqQueue(_Queue):
@@ -38,6 +40,42 @@ class NsqQueue(_Queue):
         """The command that reads it by hand, and the healthy result."""
         url = f"http://{self.address}/stats?format=json&topic={self.topic}"
         return f"curl -s {shlex.quote(url)}", f"channel {self.channel}: one client per replica, depth not growing"
+
+
+class RedisQueue(_Queue):
+    """A list, or a stream with its consumer group. `key`: its name; `database`: the number of the Redis database.
+
+    `more`: further lists whose length counts as depth too (Celery's priorities). `in_work`: the list into which workers
+    move what they have in hand; "" if there is none. `group`: of a stream; "" for a list. `field`: of a stream's entry,
+    holds the task. `push`: the end of a list at which producers add. A password is optional.
+    """
+
+    kind: Literal["redis"]
+    address: Address
+    key: str = Field(min_length=1)
+    database: int = Field(default=0, ge=0)
+    user: str = ""
+    password_env: Name = "ROLLBACK_GATE_QUEUE_PASSWORD"
+    password_file: Path | None = None
+    more: tuple[str, ...] = ()
+    in_work: str = ""
+    group: str = ""
+    field: str = "task"
+    push: Literal["left", "right"] = "left"
+
+    @model_validator(mode="after")
+    def _is_a_list_or_a_stream(self) -> Self:
+        if self.group and (self.more or self.in_work):
+            raise ValueError("more and in_work are of lists; a queue with a group is a stream")
+        return self
+
+    @property
+    def by_hand(self) -> tuple[str, str]:
+        """The command that reads it by hand, and the healthy result."""
+        host, _, port = self.address.rpartition(":")
+        ask = f"redis-cli -h {shlex.quote(host.strip('[]'))} -p {port} -n {self.database} --askpass"
+        what = f"XINFO GROUPS {shlex.quote(self.key)}" if self.group else f"LLEN {shlex.quote(self.key)}"
+        return f"{ask} {what}", "lag not growing" if self.group else "not growing"
 
 
 class CommandQueue(_Queue):
@@ -57,7 +95,7 @@ class CommandQueue(_Queue):
         return shlex.join(self.read), "one consumer per replica, depth not growing"
 
 
-Queue = Annotated[NsqQueue | CommandQueue, Field(discriminator="kind")]
+Queue = Annotated[NsqQueue | RedisQueue | CommandQueue, Field(discriminator="kind")]
 
 
 class Database(Section):

@@ -30,7 +30,7 @@ from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.load import database_password
+from rollback_gate.profile.load import database_password, queue_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
@@ -88,18 +88,23 @@ def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
 
 def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
     """A redactor with every secret that this process has."""
-    try:
-        password = [database_password(profile, environ).get_secret_value()]
-    except WrongSetting:
-        password = []
     return Redactor(
         [
-            *password,
+            *_passwords(profile, environ),
             environ.get(seal.KEY_VARIABLE, ""),
             *notify.secrets_in(environ),
             environ.get(profile.ticket.token_env, "").strip(),  # as it is used
         ]
     )
+
+
+def _passwords(profile: Profile, environ: Mapping[str, str]) -> list[str]:
+    found = []
+    for password_of in (database_password, queue_password):
+        with contextlib.suppress(WrongSetting):
+            password = password_of(profile, environ)
+            found += [password.get_secret_value()] if password else []
+    return found
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:

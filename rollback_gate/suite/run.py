@@ -124,7 +124,7 @@ def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterato
     with tempfile.TemporaryDirectory(prefix="rollback-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / _STYLE_NAME).write_text(css(), encoding="utf-8")
-        environ = environment(environ, (*profile.deployment.variables, profile.database.password_env))
+        environ = environment(environ, profile.variables)
         with (folder / LOG_NAME).open("wb") as log:
             process = subprocess.Popen(
                 command(root, folder), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True

@@ -175,6 +175,6 @@ def _tracker(job: _Job) -> Tracker:
     except ModuleNotFoundError as error:
         raise WrongSetting(
             f"the client library of {settings.tracker} is not installed ({error.name})",
-            "pip install --require-hashes -r requirements/tickets.txt",
+            "pip install --require-hashes -r requirements/extras.txt",
         ) from error
     return made
