@@ -10,12 +10,13 @@ from pydantic import SecretStr
 from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.adapters.queue_command import CommandAdapter
 from rollback_gate.evidence.adapters.queue_nsq import NsqAdapter
+from rollback_gate.evidence.adapters.queue_rabbitmq import RabbitmqAdapter
 from rollback_gate.evidence.readings import QueueReading
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.load import queue_password
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import NsqQueue, RedisQueue
+from rollback_gate.profile.systems import NsqQueue, RabbitmqQueue, RedisQueue
 
 
 class Queue(Protocol):
@@ -39,6 +40,8 @@ def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
             return NsqAdapter(queue, limit_s)
         case RedisQueue() as queue:
             return _redis(queue, limit_s, queue_password(profile, environ))
+        case RabbitmqQueue() as queue:
+            return RabbitmqAdapter(queue, limit_s, queue_password(profile, environ))
         case queue:
             return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
 

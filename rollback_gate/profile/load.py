@@ -14,7 +14,7 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.profile import layers
 from rollback_gate.profile.layers import Layer
 from rollback_gate.profile.schema import FORMAT, Profile
-from rollback_gate.profile.systems import RedisQueue
+from rollback_gate.profile.systems import RabbitmqQueue, RedisQueue
 from rollback_gate.regular import text_of
 
 SECRET_KEYS = ("database.password", "database.uri", "queue.password", "queue.uri", "queue.url")
@@ -65,7 +65,7 @@ def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr
 
 def queue_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr | None:
     """None for a queue that needs none, or has none set. Raises WrongSetting for a file that cannot be read."""
-    return _password("queue", profile.queue, environ) if isinstance(profile.queue, RedisQueue) else None
+    return _password("queue", profile.queue, environ) if isinstance(profile.queue, RedisQueue | RabbitmqQueue) else None
 
 
 def _password(name: str, section: HasPassword, environ: Mapping[str, str]) -> SecretStr | None:

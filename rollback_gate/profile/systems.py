@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
@@ -78,6 +79,28 @@ class RedisQueue(_Queue):
         return f"{ask} {what}", "lag not growing" if self.group else "not growing"
 
 
+class RabbitmqQueue(_Queue):
+    """RabbitMQ's management API. `user` needs the tag `management`, and any permission on `vhost`.
+
+    `properties`: of a message, as the worker expects them (Celery's headers, for example).
+    """
+
+    kind: Literal["rabbitmq"]
+    address: Address
+    vhost: str = "/"
+    queue: str = Field(min_length=1)
+    user: str
+    password_env: Name = "ROLLBACK_GATE_QUEUE_PASSWORD"
+    password_file: Path | None = None
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def by_hand(self) -> tuple[str, str]:
+        """The command that reads it by hand, and the healthy result."""
+        url = f"http://{self.address}/api/queues/{quote(self.vhost, safe='')}/{quote(self.queue, safe='')}"
+        return f"curl -s -u {shlex.quote(self.user)} {shlex.quote(url)}", "one consumer per replica, ready not growing"
+
+
 class CommandQueue(_Queue):
     """Commands of one's own. `read` prints the queue's state as JSON; `send` gets one task per line as its input.
 
@@ -95,7 +118,7 @@ class CommandQueue(_Queue):
         return shlex.join(self.read), "one consumer per replica, depth not growing"
 
 
-Queue = Annotated[NsqQueue | RedisQueue | CommandQueue, Field(discriminator="kind")]
+Queue = Annotated[NsqQueue | RedisQueue | RabbitmqQueue | CommandQueue, Field(discriminator="kind")]
 
 
 class Database(Section):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import redis
+import requests
 
 START_S = 20.0
 
@@ -57,13 +61,16 @@ def saying(answer: bytes) -> Iterator[str]:
 
 @contextmanager
 def http(status: int, body: Any, received: list[bytes] | None = None) -> Iterator[str]:
-    """A web server with one answer. `body`: text, or a table that becomes JSON."""
-    text = body if isinstance(body, str) else json.dumps(body)
+    """A web server. `body`: text, a table that becomes JSON, or what makes one from the request's path."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             if received is not None:
                 received.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            found = body(self.path) if callable(body) else body
+            text = found if isinstance(found, str) else json.dumps(found)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
@@ -115,3 +122,87 @@ def until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"{what} did not come up"
         time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Rabbit:
+    """A real RabbitMQ: addresses of its management API and of AMQP, and its process group."""
+
+    management: str
+    amqp_port: int
+    group: int
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        os.killpg(self.group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.group, signal.SIGCONT)
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        url = f"http://{self.management}/api/{path}"
+        answer = requests.request(method, url, json=body or None, auth=("guest", "guest"), timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+@contextmanager
+def a_rabbitmq(folder: Path) -> Iterator[Rabbit]:
+    """Debian's wrappers change the user: the server's own programs are started, with everything below `folder`."""
+    (programs,) = Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin")
+    amqp, management, nodes, names = free_ports(4)
+    files = {
+        "rabbitmq.conf": f"listeners.tcp.1 = 127.0.0.1:{amqp}\nmanagement.tcp.ip = 127.0.0.1\n"
+        f"management.tcp.port = {management}\ndisk_free_limit.absolute = 50MB\n",
+        "enabled_plugins": "[rabbitmq_management].\n",
+        "env.conf": "",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    environment = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(names),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"test-{management}@localhost",
+        "RABBITMQ_DIST_PORT": str(nodes),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder),
+        "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +S 1:1",
+    }
+    with (
+        (folder / "out.log").open("wb") as log,
+        subprocess.Popen(
+            ["rabbitmq-server"], env=environment, stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
+        made = Rabbit(f"127.0.0.1:{management}", amqp, process.pid)
+        try:
+            until(lambda: _is_up(made), "RabbitMQ")
+            yield made
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            end_epmd = ["epmd", "-kill"]  # refused as long as the node is known to it
+            until(lambda: subprocess.run(end_epmd, env=environment, capture_output=True).returncode == 0, "epmd's end")
+
+
+def _is_up(rabbit: Rabbit) -> bool:
+    try:
+        return bool(rabbit.ask("GET", "overview"))
+    except requests.RequestException:
+        return False
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
