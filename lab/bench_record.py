@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.recorded import Recorded, all_of_them, claims_of
 from rollback_gate.checks.verdict import judge
-from rollback_gate.evidence.documents import MOST
+from rollback_gate.evidence.dated import MOST
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.instant import Instant
 from rollback_gate.record import build, html, write

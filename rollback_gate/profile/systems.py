@@ -121,7 +121,7 @@ class CommandQueue(_Queue):
 Queue = Annotated[NsqQueue | RedisQueue | RabbitmqQueue | CommandQueue, Field(discriminator="kind")]
 
 
-class Database(Section):
+class MongodbDatabase(Section):
     kind: Literal["mongodb"]
     address: Address
     name: Name

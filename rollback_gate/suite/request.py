@@ -113,7 +113,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
         found = _documents(request)
-        if isinstance(found, Documents):
+        if not isinstance(found, Unmeasured):
             stack.enter_context(contextlib.closing(found))
         own, *others = request.memories
         memory = ProbeMemory(own, tuple(others))

@@ -58,7 +58,7 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
         if wish.probe:
             stack.enter_context(lock_of(call, settings, engine, "assess"))
         database = _database(call, settings)
-        if isinstance(database, Documents):
+        if not isinstance(database, Unmeasured):
             stack.enter_context(contextlib.closing(database))
         normal_s = snapshots.processing_s(
             (s.snapshots for s in stores_of(call, settings, engine)), settings.profile.files, local_now()

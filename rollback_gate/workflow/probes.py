@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import queue
-from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
+from rollback_gate.model import Unmeasured
 from rollback_gate.workflow.call import probe_memories
 from rollback_gate.workflow.session import Session
 
 
 def sweep(session: Session) -> int:
     """Returns the number of traces removed. Raises Unreachable if database or probe memory cannot be read."""
-    if not isinstance(session.documents, Documents):
+    if isinstance(session.documents, Unmeasured):
         raise Unreachable(str(session.documents), "call it without --without-database")
     processing = _processing(session)
     processing.follow()
@@ -50,7 +50,7 @@ def _processing(session: Session) -> Processing:
 
 def swept(session: Session) -> None:
     """Sweeps during a rollback; never stops it."""
-    if not isinstance(session.documents, Documents):
+    if isinstance(session.documents, Unmeasured):
         return
     try:
         if removed := sweep(session):

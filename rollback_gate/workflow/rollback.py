@@ -14,7 +14,7 @@ from rollback_gate.change.goal import Direction, Goal, How, Mode
 from rollback_gate.change.sources import Choice, Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachable
-from rollback_gate.evidence.documents import Documents
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
@@ -294,7 +294,7 @@ def checked(
     session: Session, find_goal: FindGoal, how: How, run: Run | None = None, is_shown: bool = True
 ) -> tuple[Situation, Path]:
     """Runs preflight and shows it. Raises Refused with everything that is wrong."""
-    database = session.documents if isinstance(session.documents, Documents) else None
+    database = None if isinstance(session.documents, Unmeasured) else session.documents
     checklist, situation, state = Preflight(
         session.profile,
         session.engine,

@@ -144,7 +144,7 @@ def test_what_stood_in_the_way_before_is_not_said_of_what_was_sent(monkeypatch: 
     """Somebody has unpaused the queue while the checks ran."""
     made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
     made.leave_out("the queue is paused")
-    made.documents = SimpleNamespace(remove_traces=lambda *_: 0)  # type: ignore[assignment]
+    made.documents = SimpleNamespace(remove_traces=lambda *_: 0)
     monkeypatch.setattr(Probes, "send", lambda *_: None)
     made.send(2)
     assert made._not_sent == ""

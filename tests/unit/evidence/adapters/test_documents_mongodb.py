@@ -13,11 +13,14 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 from pydantic import SecretStr
 
-from rollback_gate.evidence import documents
+from rollback_gate.evidence.adapters import documents_mongodb, mongodb_rows
+from rollback_gate.evidence.adapters.mongodb_rows import parse
+from rollback_gate.evidence.dated import dated
 from rollback_gate.evidence.readings import DocumentReading
 from rollback_gate.instant import Instant
 from tests.unit.builders import CAPTURES, phase1
 
+DATABASE = phase1().database
 DOCUMENTS = sorted((CAPTURES / "documents").glob("*.json"))
 
 
@@ -29,7 +32,7 @@ def stored(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.stem)
 def test_the_mark_tells_old_from_new(path: Path) -> None:
     """On every captured document, whatever its score."""
-    reading = documents.parse(stored(path), phase1())
+    reading = parse(stored(path), DATABASE)
     assert reading.marked is path.name.startswith("phase1-")
     assert reading.score in (0.2778, 0.3889, 0.7778)
 
@@ -38,7 +41,7 @@ def test_the_score_alone_does_not() -> None:
     """Old and new store the same scores: this is why check 4 stands on check 1."""
     scores = {p.stem.partition("-")[0]: set[float | None]() for p in DOCUMENTS}
     for path in DOCUMENTS:
-        scores[path.stem.partition("-")[0]].add(documents.parse(stored(path), phase1()).score)
+        scores[path.stem.partition("-")[0]].add(parse(stored(path), DATABASE).score)
     assert scores["before"] == scores["phase1"]
 
 
@@ -57,13 +60,13 @@ def test_the_score_alone_does_not() -> None:
     ],
 )
 def test_a_score_that_is_none_is_not_zero(metrics: Any, score: float | None) -> None:
-    assert documents.parse({"_id": "x", "quality_metrics": metrics}, phase1()).score == score
+    assert parse({"_id": "x", "quality_metrics": metrics}, DATABASE).score == score
 
 
 def test_a_mark_that_is_null_is_a_mark() -> None:
     """Old code never writes the field at all."""
     row = {"_id": "x", "enriched_data": {"metadata": {"_source": None}}}
-    assert documents.parse(row, phase1()).marked
+    assert parse(row, DATABASE).marked
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_a_mark_that_is_null_is_a_mark() -> None:
     ],
 )
 def test_where_the_mark_cannot_be_looked_for_it_could_be(enriched: Any, marked: bool, could_be: bool) -> None:
-    reading = documents.parse({"_id": "x", "enriched_data": enriched}, phase1())
+    reading = parse({"_id": "x", "enriched_data": enriched}, DATABASE)
     assert (reading.marked, reading.could_be_marked) == (marked, could_be)
 
 
@@ -96,12 +99,12 @@ def test_where_the_mark_cannot_be_looked_for_it_could_be(enriched: Any, marked: 
     ],
 )
 def test_an_id_that_a_log_shows_may_be_of_another_type(name: str, forms: list[Any]) -> None:
-    assert documents._forms(name) == forms
+    assert mongodb_rows.forms(name) == forms
 
 
 def test_probes_are_told_by_their_id() -> None:
-    assert documents.parse({"_id": "rollback-probe-x-1.jpg"}, phase1()).is_probe
-    assert not documents.parse({"_id": "letter.jpg"}, phase1()).is_probe
+    assert parse({"_id": "rollback-probe-x-1.jpg"}, DATABASE).is_probe
+    assert not parse({"_id": "letter.jpg"}, DATABASE).is_probe
 
 
 def test_a_time_to_come_tells_nothing() -> None:
@@ -112,22 +115,22 @@ def test_a_time_to_come_tells_nothing() -> None:
     unclear = replace(plain, id="unclear", created_at=now.plus(9), could_be_marked=True)
     ahead = replace(plain, id="ahead", created_at=now.plus(9))
     rows = (fresh, marked, plain, unclear, ahead)
-    assert documents.dated(rows, now) == ((fresh, plain), ("marked", "unclear"))
-    assert documents.dated(rows, None) == (rows, ())
+    assert dated(rows, now) == ((fresh, plain), ("marked", "unclear"))
+    assert dated(rows, None) == (rows, ())
 
 
 @pytest.mark.parametrize("score", ["0.5", True, math.nan, [0.5]])
 def test_what_is_no_finite_number_is_told_apart_from_nothing(score: Any) -> None:
     """Nothing was measured; this was, and cannot be read."""
     row = {"_id": "x", "quality_metrics": {"completeness_score": score}}
-    assert documents.parse(row, phase1()).odd_score
+    assert parse(row, DATABASE).odd_score
     for empty in ({}, {"completeness_score": None}, {"completeness_score": 0.5}):
-        assert documents.parse({"_id": "x", "quality_metrics": empty}, phase1()).odd_score == ""
+        assert parse({"_id": "x", "quality_metrics": empty}, DATABASE).odd_score == ""
 
 
 def test_a_date_that_python_does_not_know_hides_no_other() -> None:
     """By the driver's own decoder, as the client is made."""
-    client = documents.connect(phase1(), SecretStr("x")).client
+    client = documents_mongodb.connect(DATABASE, (), SecretStr("x"), 5).client
     codec = client.codec_options
     raw = bson.encode({"at": DatetimeMS(2**53)})
     assert not isinstance(bson.decode(raw, codec_options=codec)["at"], datetime.datetime)
