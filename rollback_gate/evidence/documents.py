@@ -8,10 +8,12 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from rollback_gate.change.reading import Baseline
+from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.systems import MongodbDatabase
 
 
 class Documents(Protocol):
@@ -57,6 +59,11 @@ class Documents(Protocol):
 
 def connect(profile: Profile, password: SecretStr) -> Documents:
     """Creates the client; the first call connects. Raises WrongSetting where its client library is missing."""
-    from rollback_gate.evidence.adapters import documents_mongodb
+    database, traces, limit_s = profile.database, profile.probe.traces, profile.limits.answer_s
+    if isinstance(database, MongodbDatabase):
+        from rollback_gate.evidence.adapters import documents_mongodb
 
-    return documents_mongodb.connect(profile.database, profile.probe.traces, password, profile.limits.answer_s)
+        return documents_mongodb.connect(database, traces, password, limit_s)
+    with needing("postgresql", "database.kind"):
+        from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
+    return PostgresqlDocuments(database, traces, password, limit_s)

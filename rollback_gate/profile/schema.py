@@ -12,7 +12,7 @@ from rollback_gate.profile.base import Name, Section
 from rollback_gate.profile.deployment import Deployment, FileItem, Item, Only, Partial, RemovedItem, Service
 from rollback_gate.profile.live import Completeness, Known, Limits, Probe
 from rollback_gate.profile.logs import Logs
-from rollback_gate.profile.systems import MongodbDatabase, Queue, Upstream
+from rollback_gate.profile.systems import Database, Queue, Upstream
 from rollback_gate.profile.triggers import Triggers
 
 FORMAT = 3
@@ -32,7 +32,7 @@ class Profile(Section):
     partial: Partial = Partial()
     logs: Logs
     queue: Queue
-    database: MongodbDatabase
+    database: Database
     upstream: Upstream | None = None
     known: Known = Known()
     probe: Probe

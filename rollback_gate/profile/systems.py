@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -121,19 +122,69 @@ class CommandQueue(_Queue):
 Queue = Annotated[NsqQueue | RedisQueue | RabbitmqQueue | CommandQueue, Field(discriminator="kind")]
 
 
-class MongodbDatabase(Section):
+class _Database(Section):
+    """What all databases have. Keys are dotted paths within a document.
+
+    `created_at`: when it was saved; `score`: a share between 0 and 1; `new_mark`: what only the new code writes.
+    `has_other_writers`: documents that no replica's log shows are no sign of a stranger.
+    """
+
+    password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
+    password_file: Path | None = None
+    created_at: str = "created_at"
+    score: str
+    new_mark: str
+    has_other_writers: bool = False
+
+
+class MongodbDatabase(_Database):
     kind: Literal["mongodb"]
     address: Address
     name: Name
     user: str
     auth_source: Name = "admin"
-    password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
-    password_file: Path | None = None
     collection: Name
-    created_at: str = "created_at"
-    score: str
-    new_mark: str
-    has_other_writers: bool = False
+
+    def by_hand(self, since: str) -> str:
+        """The command that counts the documents since then, with their mean score; it asks for the password."""
+        later = f"{{{json.dumps(self.created_at)}: {{$gte: ISODate({json.dumps(since)})}}}}"
+        mean = f"{{_id: null, n: {{$sum: 1}}, mean: {{$avg: {json.dumps('$' + self.score)}}}}}"
+        query = f"db.getCollection({json.dumps(self.collection)}).aggregate([{{$match: {later}}}, {{$group: {mean}}}])"
+        address = f"mongodb://{self.user}@{self.address}/{self.name}?authSource={self.auth_source}"
+        return f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}"
+
+
+Column = Annotated[str, Field(min_length=1, pattern=r"^[^\x00%]+$")]
+
+
+class PostgresqlDatabase(_Database):
+    """A table. A dotted key leads into a column of JSON: `data.quality.score`. `table` may have its schema before it.
+
+    Times without a zone are UTC.
+    """
+
+    kind: Literal["postgresql"]
+    address: Address
+    name: Name
+    user: str
+    table: Column
+    id: Column = "id"
+    created_at: Column = "created_at"
+    score: Column
+    new_mark: Column
+
+    def by_hand(self, since: str) -> str:
+        """The command that counts the documents since then, with their mean score; it asks for the password."""
+        host, _, port = self.address.rpartition(":")
+        column, _, inside = self.score.partition(".")
+        score = f"({column} #>> '{{{inside.replace('.', ',')}}}')::numeric" if inside else column
+        which = f"from {self.table} where {self.created_at} >= '{since}'"
+        query = f"set timezone = 'UTC'; select count(*), avg({score}) {which}"
+        login = f"psql -h {shlex.quote(host.strip('[]'))} -p {port} -U {shlex.quote(self.user)} -W"
+        return f"{login} {shlex.quote(self.name)} -c {shlex.quote(query)}"
+
+
+Database = Annotated[MongodbDatabase | PostgresqlDatabase, Field(discriminator="kind")]
 
 
 class _Upstream(Section):

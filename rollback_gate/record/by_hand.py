@@ -6,7 +6,6 @@ change from the old code's own noise, and without a password in the command.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 
@@ -83,15 +82,10 @@ def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> I
 def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
     if since is None:
         return
-    database = profile.database
-    later = f"{{{json.dumps(database.created_at)}: {{$gte: ISODate({json.dumps(str(since))})}}}}"
-    mean = f"{{_id: null, n: {{$sum: 1}}, mean: {{$avg: {json.dumps('$' + database.score)}}}}}"
-    query = f"db.getCollection({json.dumps(database.collection)}).aggregate([{{$match: {later}}}, {{$group: {mean}}}])"
-    address = f"mongodb://{database.user}@{database.address}/{database.name}?authSource={database.auth_source}"
     low, high = profile.completeness.low, profile.completeness.high
     yield _row(
         "completeness",
-        f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}",
+        profile.database.by_hand(str(since)),
         f"it asks for the password; mean between {low:.3f} and {high:.3f}",
     )
 

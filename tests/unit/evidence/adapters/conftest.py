@@ -14,3 +14,15 @@ from tests.unit.evidence.adapters.servers import Rabbit
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
     with servers.a_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with servers.a_mongod(tmp_path_factory.mktemp("mongodb")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    with servers.a_postgresql() as address:
+        yield address

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pymongo
 import redis
 import requests
+
+from lab.images import mongod_path
 
 START_S = 20.0
 
@@ -206,3 +212,77 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
+
+
+@contextmanager
+def a_mongod(folder: Path) -> Iterator[str]:
+    """A real MongoDB that knows one user, `gate` with the password `secret`."""
+    (port,) = free_ports(1)
+    command = [str(mongod_path()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--auth"]
+    with subprocess.Popen([*command, "--quiet"], stdout=subprocess.DEVNULL) as process:
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+            "127.0.0.1", port, serverSelectionTimeoutMS=500
+        )
+        try:
+            until(lambda: _made_a_user(client), "MongoDB")
+            yield f"127.0.0.1:{port}"
+        finally:
+            client.close()
+            process.kill()
+
+
+def _made_a_user(client: pymongo.MongoClient[dict[str, Any]]) -> bool:
+    try:
+        client.admin.command("createUser", "gate", pwd="secret", roles=["root"])
+    except pymongo.errors.ServerSelectionTimeoutError:
+        return False
+    return True
+
+
+@contextmanager
+def a_postgresql() -> Iterator[str]:
+    """A real PostgreSQL with the superuser `gate`, password `secret`. It refuses to run as root."""
+    (programs,) = Path("/usr/lib/postgresql").glob("*/bin")
+    (port,) = free_ports(1)
+    owner: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="postgresql-", dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "password").write_text("secret")
+        if owner:
+            shutil.chown(folder, "postgres")
+            shutil.chown(folder / "password", "postgres")
+        data = folder / "data"
+        options = ["-U", "gate", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "-N", "-E", "UTF8"]
+        made = subprocess.run(
+            [programs / "initdb", "-D", data, *options, "--locale=C"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            **owner,
+        )
+        assert made.returncode == 0, made.stderr
+        command = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", name, "-F"]
+        with subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **owner
+        ) as process:
+            try:
+                address = f"127.0.0.1:{port}"
+                until(lambda: _takes(address), "PostgreSQL")
+                yield address
+            finally:
+                process.send_signal(signal.SIGQUIT)
+
+
+def _takes(address: str) -> bool:
+    try:
+        in_postgresql(address, "SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def in_postgresql(address: str, *statements: str) -> None:
+    host, _, port = address.rpartition(":")
+    with psycopg.connect(host=host, port=int(port), user="gate", password="secret", dbname="postgres") as connection:
+        for statement in statements:
+            connection.execute(statement.encode())

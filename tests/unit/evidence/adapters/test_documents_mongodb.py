@@ -18,9 +18,10 @@ from rollback_gate.evidence.adapters.mongodb_rows import parse
 from rollback_gate.evidence.dated import dated
 from rollback_gate.evidence.readings import DocumentReading
 from rollback_gate.instant import Instant
+from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import CAPTURES, phase1
 
-DATABASE = phase1().database
+DATABASE = MongodbDatabase.model_validate(phase1().database.model_dump())
 DOCUMENTS = sorted((CAPTURES / "documents").glob("*.json"))
 
 
