@@ -24,7 +24,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.replica import parse_inspect
-from rollback_gate.profile.load import database_password, load
+from rollback_gate.profile.load import load
 
 ROUNDS = 3
 LOG_BYTES = 1 << 30
@@ -46,7 +46,7 @@ def assess(profile: Path) -> None:
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
         loaded = load(lab.profile, {}, ()).profile
-        store = documents.connect(loaded, database_password(loaded, {}))
+        store = documents.connect(loaded, {})
         since = _filled(lab, IN_SERIES, IN_SERIES)
         seconds = statistics.median([_timed(lambda: store.series(since, 600)) for _ in range(ROUNDS)])
         found = store.series(since, 600)
@@ -100,7 +100,7 @@ def completeness() -> None:
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
         profile = load(lab.profile, {}, ()).profile
-        store = documents.connect(profile, database_password(profile, {}))
+        store = documents.connect(profile, {})
         boundary = _filled(lab)
         without = statistics.median([_timed(lambda: _read(store, boundary)) for _ in range(ROUNDS)])
         advice = store.since(boundary)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from pydantic import SecretStr
-
 from rollback_gate.change.reading import Baseline
+from rollback_gate.evidence.adapters.documents_command import CommandDocuments
 from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.profile.load import database_password
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import MongodbDatabase
+from rollback_gate.profile.systems import MongodbDatabase, PostgresqlDatabase
 
 
 class Documents(Protocol):
@@ -57,13 +58,20 @@ class Documents(Protocol):
     def close(self) -> None: ...
 
 
-def connect(profile: Profile, password: SecretStr) -> Documents:
-    """Creates the client; the first call connects. Raises WrongSetting where its client library is missing."""
-    database, traces, limit_s = profile.database, profile.probe.traces, profile.limits.answer_s
-    if isinstance(database, MongodbDatabase):
-        from rollback_gate.evidence.adapters import documents_mongodb
+def connect(profile: Profile, environ: Mapping[str, str]) -> Documents:
+    """Creates the client; the first call connects. Raises WrongSetting for a missing password or client library.
 
-        return documents_mongodb.connect(database, traces, password, limit_s)
-    with needing("postgresql", "database.kind"):
-        from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
-    return PostgresqlDocuments(database, traces, password, limit_s)
+    `environ`: what a command may have of it is chosen by database.variables.
+    """
+    traces, limit_s = profile.probe.traces, profile.limits.answer_s
+    match profile.database:
+        case MongodbDatabase() as database:
+            from rollback_gate.evidence.adapters import documents_mongodb
+
+            return documents_mongodb.connect(database, traces, database_password(database, environ), limit_s)
+        case PostgresqlDatabase() as database:
+            with needing("postgresql", "database.kind"):
+                from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
+            return PostgresqlDocuments(database, traces, database_password(database, environ), limit_s)
+        case database:
+            return CommandDocuments(database, limit_s, SubprocessRunner(allowed(environ, database.variables)))

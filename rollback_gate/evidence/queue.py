@@ -39,9 +39,9 @@ def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
         case NsqQueue() as queue:
             return NsqAdapter(queue, limit_s)
         case RedisQueue() as queue:
-            return _redis(queue, limit_s, queue_password(profile, environ))
+            return _redis(queue, limit_s, queue_password(queue, environ))
         case RabbitmqQueue() as queue:
-            return RabbitmqAdapter(queue, limit_s, queue_password(profile, environ))
+            return RabbitmqAdapter(queue, limit_s, queue_password(queue, environ))
         case queue:
             return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.profile import layers
 from rollback_gate.profile.layers import Layer
 from rollback_gate.profile.schema import FORMAT, Profile
-from rollback_gate.profile.systems import RabbitmqQueue, RedisQueue
 from rollback_gate.regular import text_of
 
 SECRET_KEYS = ("database.password", "database.uri", "queue.password", "queue.uri", "queue.url")
@@ -55,17 +55,28 @@ class HasPassword(Protocol):
     def password_file(self) -> Path | None: ...
 
 
-def database_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr:
+def database_password(database: HasPassword, environ: Mapping[str, str]) -> SecretStr:
     """The password from the profile's environment variable or file. Raises WrongSetting if neither has it."""
-    found = _password("database", profile.database, environ)
+    found = _password("database", database, environ)
     if found is None:
-        raise WrongSetting("no password for the database", _where_from("database", profile.database))
+        raise WrongSetting("no password for the database", _where_from("database", database))
     return found
 
 
-def queue_password(profile: Profile, environ: Mapping[str, str]) -> SecretStr | None:
+def queue_password(queue: HasPassword, environ: Mapping[str, str]) -> SecretStr | None:
     """None for a queue that needs none, or has none set. Raises WrongSetting for a file that cannot be read."""
-    return _password("queue", profile.queue, environ) if isinstance(profile.queue, RedisQueue | RabbitmqQueue) else None
+    return _password("queue", queue, environ)
+
+
+def passwords(profile: Profile, environ: Mapping[str, str]) -> list[str]:
+    """Every password that the profile leads to; those that cannot be read are left out."""
+    found = []
+    for name in ("database", "queue"):
+        with contextlib.suppress(WrongSetting):
+            section: Any = getattr(profile, name)
+            password = _password(name, section, environ) if hasattr(section, "password_env") else None
+            found += [password.get_secret_value()] if password else []
+    return found
 
 
 def _password(name: str, section: HasPassword, environ: Mapping[str, str]) -> SecretStr | None:

@@ -123,25 +123,34 @@ Queue = Annotated[NsqQueue | RedisQueue | RabbitmqQueue | CommandQueue, Field(di
 
 
 class _Database(Section):
-    """What all databases have. Keys are dotted paths within a document.
+    """What all databases have. `has_other_writers`: documents that no replica's log shows are no sign of a stranger."""
+
+    has_other_writers: bool = False
+
+
+class _Server(_Database):
+    """Keys are dotted paths within a document.
 
     `created_at`: when it was saved; `score`: a share between 0 and 1; `new_mark`: what only the new code writes.
-    `has_other_writers`: documents that no replica's log shows are no sign of a stranger.
     """
 
+    address: Address
+    name: Name
+    user: str
     password_env: Name = "ROLLBACK_GATE_DATABASE_PASSWORD"
     password_file: Path | None = None
     created_at: str = "created_at"
     score: str
     new_mark: str
-    has_other_writers: bool = False
+
+    @property
+    def says(self) -> str:
+        """Where it is, in words."""
+        return self.address
 
 
-class MongodbDatabase(_Database):
+class MongodbDatabase(_Server):
     kind: Literal["mongodb"]
-    address: Address
-    name: Name
-    user: str
     auth_source: Name = "admin"
     collection: Name
 
@@ -157,16 +166,13 @@ class MongodbDatabase(_Database):
 Column = Annotated[str, Field(min_length=1, pattern=r"^[^\x00%]+$")]
 
 
-class PostgresqlDatabase(_Database):
+class PostgresqlDatabase(_Server):
     """A table. A dotted key leads into a column of JSON: `data.quality.score`. `table` may have its schema before it.
 
     Times without a zone are UTC.
     """
 
     kind: Literal["postgresql"]
-    address: Address
-    name: Name
-    user: str
     table: Column
     id: Column = "id"
     created_at: Column = "created_at"
@@ -184,7 +190,28 @@ class PostgresqlDatabase(_Database):
         return f"{login} {shlex.quote(self.name)} -c {shlex.quote(query)}"
 
 
-Database = Annotated[MongodbDatabase | PostgresqlDatabase, Field(discriminator="kind")]
+class CommandDatabase(_Database):
+    """A command of one's own: one question as JSON on its standard input, one answer as JSON.
+
+    `variables`: names of environment variables that it needs in addition to the standard ones.
+    """
+
+    kind: Literal["command"]
+    command: Argv
+    variables: tuple[Name, ...] = ()
+
+    @property
+    def says(self) -> str:
+        """Where it is, in words."""
+        return f"`{shlex.join(self.command)}`"
+
+    def by_hand(self, since: str) -> str:
+        """The command that lists the documents since then."""
+        question = json.dumps({"ask": "since", "since": since, "limit": 100})
+        return f"echo {shlex.quote(question)} | {shlex.join(self.command)}"
+
+
+Database = Annotated[MongodbDatabase | PostgresqlDatabase | CommandDatabase, Field(discriminator="kind")]
 
 
 class _Upstream(Section):

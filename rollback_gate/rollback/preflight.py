@@ -160,7 +160,7 @@ class Preflight:
 
         def answers() -> tuple[Documents, str]:
             documents.ping()
-            return documents, f"{self.profile.database.address} answers"
+            return documents, f"{self.profile.database.says} answers"
 
         checklist.ask("database", answers)
 

@@ -30,7 +30,7 @@ from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.load import database_password, queue_password
+from rollback_gate.profile.load import passwords
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
@@ -90,21 +90,12 @@ def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
     """A redactor with every secret that this process has."""
     return Redactor(
         [
-            *_passwords(profile, environ),
+            *passwords(profile, environ),
             environ.get(seal.KEY_VARIABLE, ""),
             *notify.secrets_in(environ),
             environ.get(profile.ticket.token_env, "").strip(),  # as it is used
         ]
     )
-
-
-def _passwords(profile: Profile, environ: Mapping[str, str]) -> list[str]:
-    found = []
-    for password_of in (database_password, queue_password):
-        with contextlib.suppress(WrongSetting):
-            password = password_of(profile, environ)
-            found += [password.get_secret_value()] if password else []
-    return found
 
 
 def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
@@ -140,7 +131,7 @@ def _documents(request: GateRequest) -> Documents | Unmeasured:
     if not request.with_database:
         return Unmeasured("the database", "it was left out (--without-database)")
     try:
-        return documents.connect(profile, database_password(profile, os.environ))
+        return documents.connect(profile, os.environ)
     except WrongSetting as error:
         return Unmeasured("the database", error.message)
 

@@ -20,7 +20,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_DECISION, Decision, ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.engine import Engine
-from rollback_gate.profile.load import Settings, database_password
+from rollback_gate.profile.load import Settings
 from rollback_gate.rollback import store
 from rollback_gate.triggers.decide import decide
 from rollback_gate.workflow import assessments
@@ -177,6 +177,6 @@ def _database(call: Call, settings: Settings) -> Documents | Unmeasured:
     if not call.with_database:
         return Unmeasured("the database", "it was left out (--without-database)")
     try:
-        return documents.connect(settings.profile, database_password(settings.profile, call.environ))
+        return documents.connect(settings.profile, call.environ)
     except WrongSetting as error:
         return Unmeasured("the database", error.message)

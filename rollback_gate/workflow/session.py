@@ -17,7 +17,7 @@ from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
-from rollback_gate.profile.load import Settings, database_password
+from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.lock import Held
 from rollback_gate.rollback.store import Run, RunAccount, Store, runs_in, standing_in
@@ -104,7 +104,7 @@ def opened(call: Call, purpose: str) -> Iterator[Session]:
         lock = stack.enter_context(lock_of(call, settings, engine, purpose))
         database: Documents | Unmeasured = Unmeasured("the database", "it was left out (--without-database)")
         if call.with_database:
-            connected = documents.connect(settings.profile, database_password(settings.profile, call.environ))
+            connected = documents.connect(settings.profile, call.environ)
             database = stack.enter_context(contextlib.closing(connected))
         environment = allowed(engine.environment, settings.profile.deployment.variables)
         runner = SubprocessRunner(environment, lock.descriptor if lock else None)

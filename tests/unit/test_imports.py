@@ -35,6 +35,7 @@ PURE = (WORDS - {"progress"}) | {
     "checks.worker_running",
     "confidence",
     "evidence.boundary",
+    "evidence.adapters.computed",
     "evidence.adapters.mongodb_queries",
     "evidence.adapters.mongodb_rows",
     "evidence.consumers",

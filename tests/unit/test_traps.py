@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import testinfra
-from pydantic import SecretStr
 
 from lab.catalogue import CATALOGUE
 from lab.catalogue.derived import DERIVED
@@ -57,7 +56,7 @@ def test_since_goes_to_the_engine_to_the_nanosecond(monkeypatch: pytest.MonkeyPa
 def test_a_dead_database_is_asked_for_no_longer_than_allowed() -> None:
     """The driver's own default is 30 s, and no answer is no empty collection."""
     profile = phase1("database.address=127.0.0.1:1", "limits.answer_s=0.5")
-    store = documents.connect(profile, SecretStr("password"))
+    store = documents.connect(profile, {"ROLLBACK_GATE_DATABASE_PASSWORD": "password"})
     began = time.monotonic()
     with pytest.raises(Unreachable):
         store.ping()

@@ -10,6 +10,7 @@ import pytest
 from rollback_gate.errors import WrongSetting
 from rollback_gate.profile.deployment import Only
 from rollback_gate.profile.load import database_password, load
+from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import ROOT, phase1
 
 PHASE1 = ROOT / "profiles" / "phase1.toml"
@@ -161,21 +162,27 @@ def test_a_missing_file_and_a_setting_without_value(tmp_path: Path) -> None:
     )
 
 
+def of_phase1(*settings: str) -> MongodbDatabase:
+    database = phase1(*settings).database
+    assert isinstance(database, MongodbDatabase)
+    return database
+
+
 def test_password_from_environment_then_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("from-file\n")
-    profile = phase1(f"database.password_file={file}")
-    assert database_password(profile, {}).get_secret_value() == "from-file"
+    database = of_phase1(f"database.password_file={file}")
+    assert database_password(database, {}).get_secret_value() == "from-file"
     environ = {"ROLLBACK_GATE_DATABASE_PASSWORD": "from-env"}
-    assert database_password(profile, environ).get_secret_value() == "from-env"
+    assert database_password(database, environ).get_secret_value() == "from-env"
     with pytest.raises(WrongSetting, match="no password for the database"):
-        database_password(phase1(), {})
+        database_password(of_phase1(), {})
 
 
 def test_a_password_file_that_is_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mongodb-password")
     with pytest.raises(WrongSetting, match="mongodb-password cannot be read"):
-        database_password(phase1(f"database.password_file={tmp_path / 'mongodb-password'}"), {})
+        database_password(of_phase1(f"database.password_file={tmp_path / 'mongodb-password'}"), {})
 
 
 def test_named_entries_are_added_to_those_of_the_profile_that_is_extended(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -19,13 +21,15 @@ from pydantic import SecretStr
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.adapters import documents_mongodb
+from rollback_gate.evidence.adapters.documents_command import CommandDocuments
 from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.live import Trace
-from rollback_gate.profile.systems import MongodbDatabase, PostgresqlDatabase
+from rollback_gate.profile.systems import CommandDatabase, MongodbDatabase, PostgresqlDatabase
 from tests.unit.evidence.adapters import servers
 
 NOW = Instant.parse("2026-11-26T12:00:00Z")
@@ -35,6 +39,10 @@ NOT_THERE = object()
 
 
 class Store(Protocol):
+    """`tells_shapes`: values of another shape than expected are told apart from absent ones; a command cannot."""
+
+    tells_shapes: bool
+
     def insert(self, name: str, age_s: float | None, data: dict[str, Any], job: str = "") -> None: ...
     def documents(self, password: str = "secret", limit_s: float = 5, address: str = "", **keys: Any) -> Documents: ...
     def names(self) -> set[str]: ...
@@ -45,6 +53,7 @@ class Store(Protocol):
 class InMongodb:
     address: str
     name: str
+    tells_shapes: bool = True
 
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
@@ -89,6 +98,7 @@ class InMongodb:
 class InPostgresql:
     address: str
     name: str
+    tells_shapes: bool = True
 
     def __post_init__(self) -> None:
         servers.in_postgresql(
@@ -133,18 +143,87 @@ def _without_nan(data: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-MAKERS: dict[str, Callable[[str, str], Store]] = {"mongodb": InMongodb, "postgresql": InPostgresql}
+# What a team would write: it answers from a file, which is the whole store.
+SCRIPT = """
+import json, sys
+path, question = sys.argv[1], json.load(sys.stdin)
+rows = json.load(open(path))
+def shown(row):
+    made = row["data"].get("made")
+    score = (row["data"].get("quality") or {}).get("score")
+    is_number = type(score) in (int, float) and score == score
+    return {"id": row["id"], "created_at": row["created_at"], "score": score if is_number else None,
+            "marked": isinstance(made, dict) and "by" in made}
+if question["ask"] == "since":
+    found = [row for row in rows if row["created_at"] is None or row["created_at"] >= question["since"]]
+    found.sort(key=lambda row: row["created_at"] or "", reverse=True)
+    print(json.dumps({"documents": [shown(row) for row in found[:question["limit"]]]}))
+elif question["ask"] == "by_id":
+    print(json.dumps({"documents": [shown(row) for row in rows if row["id"] in question["ids"]]}))
+else:
+    left = [row for row in rows if row["id"] not in question["ids"]]
+    json.dump(left, open(path, "w"))
+    print(json.dumps({"removed": len(rows) - len(left)}))
+"""
+
+
+@dataclass
+class ByCommand:
+    path: str
+    name: str
+    tells_shapes: bool = False
+
+    def __post_init__(self) -> None:
+        Path(self.path).write_text("[]")
+
+    def insert(self, name: str, age_s: float | None, data: dict[str, Any], job: str = "") -> None:
+        rows = json.loads(Path(self.path).read_text())
+        at = None if age_s is None else str(NOW.plus(-age_s))
+        rows.append({"id": name, "created_at": at, "data": data, "job": job})
+        Path(self.path).write_text(json.dumps(rows))
+
+    def documents(self, password: str = "", limit_s: float = 5, address: str = "", **keys: Any) -> Documents:
+        command = keys.get("command", (sys.executable, "-c", SCRIPT, self.path))
+        section = CommandDatabase(kind="command", command=command)
+        return CommandDocuments(section, limit_s, SubprocessRunner(allowed({"PASSWORD": password, "AT": address})))
+
+    def names(self) -> set[str]:
+        return {row["id"] for row in json.loads(Path(self.path).read_text())}
+
+    def close(self) -> None:
+        """Each call has ended its command."""
+
+
+MAKERS: dict[str, Callable[[str, str], Store]] = {
+    "mongodb": InMongodb,
+    "postgresql": InPostgresql,
+    "command": ByCommand,
+}
+
+
+@pytest.fixture
+def kept_in(tmp_path: Path) -> str:
+    return str(tmp_path / "documents.json")
 
 
 @pytest.fixture(params=MAKERS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Of its own, in a real server."""
-    kind = request.param
-    address = request.getfixturevalue({"mongodb": "mongod"}.get(kind, kind))
+    """Of its own."""
+    yield from made(request, request.param)
+
+
+@pytest.fixture(params=["mongodb", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """In a real server."""
+    yield from made(request, request.param)
+
+
+def made(request: pytest.FixtureRequest, kind: str) -> Iterator[Store]:
+    address = request.getfixturevalue({"mongodb": "mongod", "command": "kept_in"}.get(kind, kind))
     name = f"of_{abs(hash(request.node.name)) % 10**8}"
-    made = MAKERS[kind](address, name)
-    yield made
-    made.close()
+    store = MAKERS[kind](address, name)
+    yield store
+    store.close()
 
 
 def with_score(score: Any) -> dict[str, Any]:
@@ -193,7 +272,7 @@ def test_the_mark_is_there_is_not_or_could_not_be_searched(
 ) -> None:
     store.insert("a.jpg", 100, {"quality": {"score": 0.3}, **data})
     (one,) = since(store).documents
-    assert (one.marked, one.could_be_marked) == (marked, unclear)
+    assert (one.marked, one.could_be_marked) == (marked, unclear and store.tells_shapes)
     assert store.documents().by_id(["a.jpg"]) == {"a.jpg": one}
 
 
@@ -214,7 +293,7 @@ def test_the_mark_is_there_is_not_or_could_not_be_searched(
 def test_a_score_is_a_finite_number_or_none(store: Store, score: Any, read: float | None, is_odd: bool) -> None:
     store.insert("a.jpg", 100, with_score(score))
     (one,) = since(store).documents
-    assert (one.score, bool(one.odd_score)) == (read, is_odd)
+    assert (one.score, bool(one.odd_score)) == (read, is_odd and store.tells_shapes)
 
 
 def test_a_time_that_cannot_be_counts_only_with_a_mark(store: Store) -> None:
@@ -228,8 +307,9 @@ def test_a_time_that_cannot_be_counts_only_with_a_mark(store: Store) -> None:
     ):
         store.insert(name, age_s, data)
     found = since(store)
-    assert set(found.untimed) == {"marked.jpg", "unclear.jpg", "ahead.jpg"}
-    assert not found.documents
+    assert {"marked.jpg", "ahead.jpg"} <= set(found.untimed)
+    assert ("unclear.jpg" in found.untimed) is store.tells_shapes
+    assert "ahead-plain.jpg" not in found.untimed and not found.documents
 
 
 def test_probes_are_told_and_removed_and_nothing_else_is(store: Store) -> None:
@@ -252,7 +332,7 @@ def test_a_probe_with_the_mark_is_evidence_and_stays(store: Store) -> None:
     assert store.documents().remove_traces(ids, None) == 1
 
 
-def test_lost_probes_are_those_of_the_gate_and_an_hour_old(store: Store) -> None:
+def test_lost_probes_are_those_of_the_gate_and_an_hour_old(server: Store) -> None:
     """By both ids: a document of that name could be anybody's."""
     young = "rollback-probe-20261126T113000Z-abcd-1.jpg"
     for name, job in (
@@ -261,9 +341,9 @@ def test_lost_probes_are_those_of_the_gate_and_an_hour_old(store: Store) -> None
         ("rollback-probe-20261126T090000Z-beef-1.jpg", "somebody's"),
         ("rollback-probe-notes.jpg", JOB),
     ):
-        store.insert(name, 100, {}, job)
-    assert store.documents().remove_lost_traces(NOW, None) == 1
-    assert store.names() == {young, "rollback-probe-20261126T090000Z-beef-1.jpg", "rollback-probe-notes.jpg"}
+        server.insert(name, 100, {}, job)
+    assert server.documents().remove_lost_traces(NOW, None) == 1
+    assert server.names() == {young, "rollback-probe-20261126T090000Z-beef-1.jpg", "rollback-probe-notes.jpg"}
 
 
 def test_the_score_over_time_is_counted_by_the_server(store: Store) -> None:
@@ -299,18 +379,20 @@ def test_what_was_normal_ends_at_the_first_mark(store: Store) -> None:
 # --- what is not right
 
 
-def test_a_wrong_password_is_refused(store: Store) -> None:
-    documents = store.documents(password="wrong")
+def test_a_wrong_password_is_refused(server: Store) -> None:
+    documents = server.documents(password="wrong")
     assert_nothing_passes(documents, "authentication", "password")
 
 
 @pytest.mark.parametrize(
-    "server", [servers.closed, servers.silent, lambda: servers.saying(b"HTTP/1.1 400 Bad\r\n\r\n")]
+    "listener", [servers.closed, servers.silent, lambda: servers.saying(b"HTTP/1.1 400 Bad\r\n\r\n")]
 )
-def test_what_does_not_answer_is_unreachable(store: Store, server: Callable[[], AbstractContextManager[str]]) -> None:
+def test_what_does_not_answer_is_unreachable(
+    server: Store, listener: Callable[[], AbstractContextManager[str]]
+) -> None:
     """No listener, no answer, and an answer of something else."""
-    with server() as address:
-        assert_nothing_passes(store.documents(address=address, limit_s=0.7), address)
+    with listener() as address:
+        assert_nothing_passes(server.documents(address=address, limit_s=0.7), address)
 
 
 def assert_nothing_passes(documents: Documents, *words: str) -> None:
@@ -332,6 +414,32 @@ def assert_nothing_passes(documents: Documents, *words: str) -> None:
             call()
         assert caught.value.remedy
     documents.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        ("raise SystemExit('401: who are you?')", "401: who are you?"),
+        ("import time; time.sleep(60)", "did not end within"),
+        ("pass", "otherwise than it should"),
+        ("print('[]')", "otherwise than it should"),
+        ('print(\'{"documents": [{"id": 7, "created_at": null, "score": null, "marked": false}]}\')', "documents.0.id"),
+        (
+            'print(\'{"documents": [{"id": "a", "created_at": "2026-11-26T12:00:00", "score": 1, "marked": false}]}\')',
+            "created_at",
+        ),
+        ('print(\'{"documents": [{"id": "a", "created_at": null, "score": 0.5}]}\')', "marked"),
+    ],
+)
+def test_a_command_that_answers_otherwise_is_unmeasured(kept_in: str, script: str, word: str) -> None:
+    """Refused, too slow, nothing, no object, an id that is no text, a time without its zone, no word of the mark."""
+    documents = ByCommand(kept_in, "").documents(limit_s=0.7, command=(sys.executable, "-c", script))
+    for reading in (documents.since(NOW), documents.series(NOW, 50), documents.normal_before(NOW, 10)):
+        assert isinstance(reading, Unmeasured)
+        assert word in reading.reason
+    for call in (documents.ping, lambda: documents.remove_traces([PROBE], None)):
+        with pytest.raises(Unreachable):
+            call()
 
 
 # --- of PostgreSQL alone
