@@ -25,6 +25,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.replica import parse_inspect
 from rollback_gate.profile.load import load
+from rollback_gate.profile.schema import Profile
 
 ROUNDS = 3
 LOG_BYTES = 1 << 30
@@ -46,7 +47,7 @@ def assess(profile: Path) -> None:
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
         loaded = load(lab.profile, {}, ()).profile
-        store = documents.connect(loaded, {})
+        store = _connected(loaded)
         since = _filled(lab, IN_SERIES, IN_SERIES)
         seconds = statistics.median([_timed(lambda: store.series(since, 600)) for _ in range(ROUNDS)])
         found = store.series(since, 600)
@@ -100,7 +101,7 @@ def completeness() -> None:
     lab = Lab.up("bind", "before", "rollback-gate-bench")
     try:
         profile = load(lab.profile, {}, ()).profile
-        store = documents.connect(profile, {})
+        store = _connected(profile)
         boundary = _filled(lab)
         without = statistics.median([_timed(lambda: _read(store, boundary)) for _ in range(ROUNDS)])
         advice = store.since(boundary)
@@ -176,3 +177,9 @@ def main(container_id: str, profile: str, what: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+def _connected(profile: Profile) -> documents.Documents:
+    store = documents.connect(profile, {})
+    assert not isinstance(store, Unmeasured)
+    return store

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.recorded import Recorded, all_of_them, claims_of
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import judge
 from rollback_gate.evidence.dated import MOST
 from rollback_gate.evidence.readings import DocumentsReading
@@ -63,11 +64,12 @@ def _write(recorded: Recorded, documents: int, folder: Path) -> int:
         run=None,
         deployment={"id": "e/p/phase1", "engine": "e", "directory": "/"},
         titles=recorded.profile.titles.model_dump(),
+        scope=Scope(),
         change=recorded.profile.title,
         tool=html.tool(),
         began_local="",
     )
     explained = context(readings, recorded.profile, None)
-    made = build.judged(heading, judge(recorded.slots, ran), recorded.slots, ran, readings, now, explained)
+    made = build.judged(heading, judge(recorded.slots, ran, Scope()), recorded.slots, ran, readings, now, explained)
     write.write_page(folder, made, Redactor(["a-secret"]), None)
     return (folder / write.HTML_NAME).stat().st_size

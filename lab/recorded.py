@@ -17,7 +17,7 @@ from typing import Any
 from lab.catalogue import CATALOGUE
 from lab.catalogue.derived import DERIVED, Derived
 from lab.catalogue.entry import Entry, Judged
-from rollback_gate.checks.manifest import CHECKS
+from rollback_gate.checks.manifest import CHECKS, Scope
 from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.evidence.readings import Readings
 from rollback_gate.instant import Instant
@@ -58,7 +58,7 @@ class Recorded:
         silent = [test for test, one in ran.items() if one.claim is None]
         if silent:
             return f"{silent[0]} {SILENT}: {ran[silent[0]].trouble}"
-        judgement = judge(self.slots, ran)
+        judgement = judge(self.slots, ran, Scope.of(self.profile))
         record = {"findings": build.plain(judgement.findings)}
         return self.entry.why_not(Judged(judgement.verdict.value, judgement.reason, record))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.recorded import FOLDER, Recorded, claims_of
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import judge
 from rollback_gate.instant import Instant
 from rollback_gate.model import Verdict
@@ -32,7 +33,7 @@ def play(folder: Path, now: Instant, tell: Callable[[str], None]) -> Verdict:
         tell(f"RECORDED: {says}")
         recorded = Recorded.read(FOLDER / f"{name}.json.gz")
         ran = claims_of(recorded)
-        judgement = judge(recorded.slots, ran)
+        judgement = judge(recorded.slots, ran, Scope.of(recorded.profile))
         for finding in judgement.findings:
             title = recorded.profile.titles.model_dump()[finding.check]
             tell(f"  {finding.outcome}: {title}: {finding.reason} ({finding.tally})")
@@ -61,6 +62,7 @@ def _heading(recorded: Recorded, now: Instant) -> Heading:
         settings=(),
         run=None,
         titles=profile.titles.model_dump(),
+        scope=Scope.of(profile),
         change=profile.title,
         tool=html.tool(),
         began_local=now.short,

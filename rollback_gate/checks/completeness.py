@@ -159,6 +159,8 @@ def in_band(readings: Readings, profile: Profile) -> Claim:
     found = scored(readings, profile)
     if isinstance(found, Unmeasured):
         return inconclusive("completeness", found)
+    if profile.completeness is None:
+        return inconclusive("completeness", "the profile has no section [completeness]")
     normal = normal_of(profile.completeness, readings.baseline)
     scores, count = found.all, len(found.all)
     if any(not 0 <= score <= 1 for score in scores):
@@ -195,7 +197,7 @@ def _few(
     if all(normal.low <= score <= normal.high for score in scores):
         if logged := _logged_outside(readings, normal):
             return inconclusive("completeness", f"{says}, each in the band; but {', '.join(logged)}", *details)
-        return _few_in_band(says, low, readings, profile, details)
+        return _few_in_band(says, low, readings, profile, normal, details)
     if high < normal.critical <= normal.low:
         return failed("completeness", f"{says}, below {normal.critical:.0%}", Evidence.DOCUMENT, *details)
     if changed and new_behaviour.shows_new(readings, profile):
@@ -227,8 +229,10 @@ def _logged_outside(readings: Readings, normal: Completeness) -> list[str]:
     ]
 
 
-def _few_in_band(says: str, low: float, readings: Readings, profile: Profile, details: tuple[str, ...]) -> Claim:
-    if low < profile.completeness.critical:
+def _few_in_band(
+    says: str, low: float, readings: Readings, profile: Profile, normal: Completeness, details: tuple[str, ...]
+) -> Claim:
+    if low < normal.critical:
         return inconclusive("completeness", f"{says}, as low as before the change", *details)
     proven = {proof.slot for proof in processed.proofs_of(readings, profile)}
     missing = [replica.label for replica in readings.consuming if replica.slot not in proven]
@@ -317,7 +321,7 @@ def _as_before_the_change(
     Below the critical level the claim is inconclusive.
     """
     says = f"{sample}: as before the change, which does not tell old from new code here"
-    if sample.mean < profile.completeness.critical:
+    if sample.mean < normal.critical:
         return inconclusive("completeness", f"{sample}: as low as before the change", *details)
     if not all(normal.low <= score <= normal.high for score in sample.scores):
         return inconclusive("completeness", f"{says}, and single documents are scattered around it", *details)

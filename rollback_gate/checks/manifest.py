@@ -1,4 +1,4 @@
-"""The required tests of each check. The suite's results are compared with this list.
+"""The required tests of each check, as the profile asks them. The suite's results are compared with this list.
 
 A required test that did not run (deselected, skipped, renamed, lost) makes its check inconclusive.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollback_gate.profile.schema import Profile
 
 
 class Each(enum.Enum):
@@ -64,9 +67,50 @@ MANIFEST = (
 )
 
 
-def required_ids(slots: Mapping[str, bool]) -> dict[str, str]:
-    """Every required test id, with its check. `slots`: the expected replicas, and whether each reads the queue."""
-    return {test_id: required.check for required in MANIFEST for test_id in required.ids(slots)}
+OF_DOCUMENTS = "test_fresh_documents_carry_no_mark"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one profile asks. `not_asked`: checks that it leaves out by name, each with its reason.
+
+    `without`: names of tests that it has nothing for: without a database, no document can carry a mark.
+    """
+
+    not_asked: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, profile: Profile) -> Scope:
+        return cls(
+            {str(check): why for check, why in profile.not_asked.items()}, () if profile.database else (OF_DOCUMENTS,)
+        )
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Scope:
+        """As a record has it. Raises KeyError, TypeError, ValueError."""
+        if unknown := {*table["not_asked"]} - {*CHECKS}:
+            raise ValueError(f"there is no check {', '.join(sorted(unknown))}")
+        return cls(dict(table["not_asked"]), tuple(table["without"]))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The checks that are asked, in their order."""
+        return tuple(check for check in CHECKS if check not in self.not_asked)
+
+    @property
+    def share(self) -> str:
+        """ "3 of 4" checks; "" if all are asked."""
+        return f"{len(self.checks)} of {len(CHECKS)}" if self.not_asked else ""
+
+    @property
+    def required(self) -> tuple[Required, ...]:
+        asked = self.checks
+        return tuple(one for one in MANIFEST if one.check in asked and one.test not in self.without)
+
+    def ids(self, slots: Mapping[str, bool]) -> dict[str, str]:
+        """Every required test id, with its check. `slots`: the expected replicas, and whether each reads the queue."""
+        return {test_id: required.check for required in self.required for test_id in required.ids(slots)}
 
 
 def gate_id(nodeid: str) -> str:

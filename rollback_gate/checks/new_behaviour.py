@@ -288,8 +288,9 @@ def _shows_old(replica: ReplicaReading, profile: Profile) -> bool:
 def is_proven_old(readings: Readings, profile: Profile) -> bool:
     """True if every replica's code is old and fresh documents agree; other checks rely on this."""
     replicas = readings.replicas
-    codes = bool(readings.consuming) and all(code_is_old(readings, replica, profile) for replica in replicas)
-    return codes and fresh_documents(readings, profile).passed
+    is_there = readings.consuming if any(service.consumes for service in profile.services.values()) else replicas
+    codes = bool(is_there) and all(code_is_old(readings, replica, profile) for replica in replicas)
+    return codes and (profile.database is None or fresh_documents(readings, profile).passed)
 
 
 def shows_new(readings: Readings, profile: Profile) -> bool:

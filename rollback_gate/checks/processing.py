@@ -199,7 +199,7 @@ def no_strangers(readings: Readings, profile: Profile) -> Claim:
         says = f"other channels of the topic have consumers, who get a copy of each task: {listeners}"
         says += " (queue.other_channels names those that have nothing to do with the change)"
     elif not names:
-        foreign = [] if profile.database.has_other_writers else _of_nobody(readings, skew_s)
+        foreign = _of_nobody(readings, skew_s) if profile.database and not profile.database.has_other_writers else []
         if not foreign:
             return _only_ours(unlisted)
         first = ", ".join(foreign[:3])
@@ -214,7 +214,7 @@ def _unlisted(readings: Readings, profile: Profile) -> str:
     """Why a queue that answers lists no consumers, by the profile; "" if it lists them, or did not answer."""
     looks = (readings.queue_before, readings.queue_after)
     answered = all(isinstance(look, QueueReading) and isinstance(look.consumers, Unmeasured) for look in looks)
-    return profile.queue.consumers_unlisted if answered else ""
+    return profile.queue.consumers_unlisted if answered and profile.queue else ""
 
 
 def _only_ours(unlisted: str) -> Claim:

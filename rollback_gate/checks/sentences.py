@@ -49,9 +49,9 @@ _FAILED = {
 TESTS = frozenset(_FAILED)
 
 
-def all_passed(slots: Mapping[str, bool]) -> str:
-    """The sentence for a GO. `slots`: every replica, and whether it reads the queue."""
-    return f"all four checks passed on {_crew(slots)}"
+def all_passed(slots: Mapping[str, bool], share: str = "") -> str:
+    """The sentence for a GO. `slots`: every replica, and whether it reads the queue. `share`: "3 of 4" checks."""
+    return f"{share or 'all four'} checks passed on {_crew(slots)}"
 
 
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollback_gate.checks import sentences
-from rollback_gate.checks.manifest import CHECKS, required_ids
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.model import Claim, Finding, Outcome, Verdict, inconclusive, worst
 
 
@@ -25,11 +25,17 @@ class Ran:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`reason`: one sentence a manager understands."""
+    """`reason`: one sentence a manager understands. `share`: "3 of 4" checks were asked; "" for all."""
 
     verdict: Verdict
     reason: str
     findings: tuple[Finding, ...]
+    share: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The verdict as it is shown: a GO says of how many checks."""
+        return f"{self.verdict} ({self.share})" if self.share and self.verdict is Verdict.GO else self.verdict.value
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -39,16 +45,16 @@ class Judgement:
         return tuple(dict.fromkeys(c.note for finding in self.findings for c in finding.claims if c.note))
 
 
-def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran]) -> Judgement:
+def judge(slots: Mapping[str, bool], ran: Mapping[str, Ran], scope: Scope) -> Judgement:
     """The verdict from the results of all required tests. Without slots, or with a missing test, it is never GO."""
-    required = required_ids(slots)
+    required = scope.ids(slots)
     claims = {test: effective_claim(test, ran.get(test)) for test in required}
     findings = tuple(
-        _finding(check, {t: claims[t] for t, c in required.items() if c == check}, slots) for check in CHECKS
+        _finding(check, {t: claims[t] for t, c in required.items() if c == check}, slots) for check in scope.checks
     )
     outcome = worst(finding.outcome for finding in findings) if slots else Outcome.INCONCLUSIVE
     verdict = {Outcome.PASSED: Verdict.GO, Outcome.FAILED: Verdict.NO_GO}.get(outcome, Verdict.INCONCLUSIVE)
-    return Judgement(verdict, _reason(verdict, findings, slots), findings)
+    return Judgement(verdict, _reason(verdict, findings, slots, scope), findings, scope.share)
 
 
 def effective_claim(test: str, ran: Ran | None) -> Claim:
@@ -81,9 +87,9 @@ def _finding(check: str, claims: Mapping[str, Claim], slots: Mapping[str, bool])
     return Finding(check, outcome, reason, rows)
 
 
-def _reason(verdict: Verdict, findings: tuple[Finding, ...], slots: Mapping[str, bool]) -> str:
+def _reason(verdict: Verdict, findings: tuple[Finding, ...], slots: Mapping[str, bool], scope: Scope) -> str:
     if verdict is Verdict.GO:
-        return sentences.all_passed(slots)
+        return sentences.all_passed(slots, scope.share)
     wanted = Outcome.FAILED if verdict is Verdict.NO_GO else Outcome.INCONCLUSIVE
     notes = (claim.note for f in findings for claim in f.claims if claim.outcome is wanted and claim.note)
     if first := next(notes, ""):

@@ -111,6 +111,10 @@ class Collector:
         return Services(self.profile, self.engine, self.judged, self.ask)
 
     @property
+    def _connections(self) -> int:
+        return self.profile.queue.connections if self.profile.queue else 1
+
+    @property
     def _not_asked(self) -> UpstreamReading:
         return UpstreamReading(UpstreamState.NOT_ASKED, "it was not asked", self.profile.upstream_name)
 
@@ -229,7 +233,9 @@ class Collector:
             upstream=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
-            strangers=_strangers((taken.first.queue, last.queue), slots, self.profile.queue.connections),
+            strangers=_strangers(
+                (taken.first.queue, last.queue), slots, self.profile.queue.connections if self.profile.queue else 1
+            ),
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,

@@ -58,12 +58,13 @@ class Documents(Protocol):
     def close(self) -> None: ...
 
 
-def connect(profile: Profile, environ: Mapping[str, str]) -> Documents:
-    """Creates the client; the first call connects. Raises WrongSetting for a missing password or client library.
+def connect(profile: Profile, environ: Mapping[str, str]) -> Documents | Unmeasured:
+    """Creates the client; the first call connects. Unmeasured for a profile without a database.
 
-    `environ`: what a command may have of it is chosen by database.variables.
+    Raises WrongSetting for a missing password or client library. `environ`: what a command may have of it is chosen by
+    database.variables.
     """
-    traces, limit_s = profile.probe.traces, profile.limits.answer_s
+    traces, limit_s = profile.probe.traces if profile.probe else (), profile.limits.answer_s
     match profile.database:
         case MongodbDatabase() as database:
             from rollback_gate.evidence.adapters import documents_mongodb
@@ -73,5 +74,7 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Documents:
             with needing("postgresql", "database.kind"):
                 from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
             return PostgresqlDocuments(database, traces, database_password(database, environ), limit_s)
+        case None:
+            return Unmeasured("the database", "the profile has no section [database]")
         case database:
             return CommandDocuments(database, limit_s, SubprocessRunner(allowed(environ, database.variables)))

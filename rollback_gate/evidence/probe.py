@@ -66,6 +66,9 @@ class Probes:
 
     def send(self, count: int) -> None:
         """Sends `count` probes together. Raises Unreachable, also if they cannot be persisted; then none is sent."""
+        probe = self.profile.probe
+        if probe is None:
+            raise Unreachable("the profile has no section [probe]", "it says what a test document looks like")
         now = self.engine.now()
         ids = [f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + n + 1}.jpg" for n in range(count)]
         try:
@@ -75,7 +78,7 @@ class Probes:
                 f"no test document was sent, as it could not be remembered: {error}",
                 "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user",
             ) from error
-        self.queue.send([task(self.profile.probe.task, i, self.job_id, str(now)) for i in ids])
+        self.queue.send([task(probe.task, i, self.job_id, str(now)) for i in ids])
         self._sent |= dict.fromkeys(ids, now)
         self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)
 

@@ -191,6 +191,9 @@ class Processing:
         A document in work may become the proof, and a probe would only wait behind queued tasks.
         """
         wait_s = self.profile.limits.sample_wait_s
+        if self.profile.probe is None:
+            self.leave_out("the profile has no section [probe], so no test document is sent")
+            return 0
         if self.probes is not None or elapsed_s < wait_s:
             return 0
         idle = [slot for slot in self.lacking() if not self._in_work(slot)]
@@ -270,7 +273,7 @@ class Processing:
 
     def _may_return(self, seen: tuple[ProbeReading, ...], queue_after: QueueReading | Unmeasured) -> tuple[str, ...]:
         """Probes that the queue may redeliver: not finished before its timeout, while the queue has messages."""
-        timeout_s = self.profile.queue.message_timeout_s
+        timeout_s = self.profile.queue.message_timeout_s if self.profile.queue else 0
         late = [p.document_id for p in seen if p.stuck_in or p.seconds is None or p.seconds >= timeout_s]
         logs_now = [log for log in self._summaries.values() if isinstance(log, LogSummary)]
         recalled = () if isinstance(self._recalled, Unmeasured) or self._recalled is None else self._recalled

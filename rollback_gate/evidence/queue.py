@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.adapters.queue_command import CommandAdapter
 from rollback_gate.evidence.adapters.queue_nsq import NsqAdapter
@@ -29,6 +30,16 @@ class Queue(Protocol):
         """Sends all tasks at once, so that each idle consumer gets one. Raises Unreachable."""
 
 
+class NoQueue:
+    """In place of a queue, for a profile that names none."""
+
+    def read(self) -> QueueReading | Unmeasured:
+        return Unmeasured("the queue", "the profile has no section [queue]")
+
+    def send(self, tasks: Iterable[Mapping[str, Any]]) -> None:
+        raise Unreachable(f"{len(list(tasks))} tasks cannot be sent: the profile has no section [queue]", "name one")
+
+
 def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
     """The profile's queue. Raises WrongSetting where its password or its client library is missing.
 
@@ -42,6 +53,8 @@ def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
             return _redis(queue, limit_s, queue_password(queue, environ))
         case RabbitmqQueue() as queue:
             return RabbitmqAdapter(queue, limit_s, queue_password(queue, environ))
+        case None:
+            return NoQueue()
         case queue:
             return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,9 +17,17 @@ from rollback_gate.profile.triggers import Triggers
 
 FORMAT = 3
 
+# The checks that a profile may leave out. The other two are what a rollback is.
+Optional = Literal["processing", "completeness"]
+Reason = Annotated[str, Field(min_length=1)]
+
 
 class Profile(Section):
-    """One change, and where it runs. `waived`: services that carry an item and are left alone, each with the reason."""
+    """One change, and where it runs. `waived`: services that carry an item and are left alone, each with the reason.
+
+    `not_asked`: checks that are left out, each with the reason; the verdict then reads "GO (3 of 4)". Otherwise a check
+    whose section is missing is refused.
+    """
 
     format: Literal[3]
     name: Name
@@ -31,12 +39,13 @@ class Profile(Section):
     change: tuple[Item, ...] = Field(min_length=1)
     partial: Partial = Partial()
     logs: Logs
-    queue: Queue
-    database: Database
+    queue: Queue | None = None
+    database: Database | None = None
     upstream: Upstream | None = None
     known: Known = Known()
-    probe: Probe
-    completeness: Completeness
+    probe: Probe | None = None
+    completeness: Completeness | None = None
+    not_asked: dict[Optional, Reason] = Field(default_factory=dict)
     triggers: Triggers
     messages: Messages
     actions: tuple[Action, ...] = ()
@@ -46,12 +55,25 @@ class Profile(Section):
     @model_validator(mode="after")
     def _one_service_consumes(self) -> Self:
         found = [name for name, service in self.services.items() if service.consumes]
-        if len(found) != 1:
+        if len(found) > 1 or (not found and self.asks("processing")):
             raise ValueError(f"services: exactly one must have consumes = true, not {', '.join(found) or 'none'}")
         if "replica" in self.services:
             raise ValueError("services: a service cannot be called replica, as its replicas are called otherwise")
         if both := sorted(set(self.services) & set(self.waived)):
             raise ValueError(f"services and waived both name {', '.join(both)}")
+        return self
+
+    @model_validator(mode="after")
+    def _each_check_has_its_sections(self) -> Self:
+        needed: dict[Optional, tuple[str, ...]] = {
+            "processing": ("queue", "database"),
+            "completeness": ("completeness", "database"),
+        }
+        for check, sections in needed.items():
+            missing = [section for section in sections if getattr(self, section) is None]
+            if missing and self.asks(check):
+                by_name = f'leave the check out by name: not_asked = {{{check} = "why"}}'
+                raise ValueError(f"{', '.join(missing)}: check `{check}` needs this section; or {by_name}")
         return self
 
     @model_validator(mode="after")
@@ -64,6 +86,10 @@ class Profile(Section):
         if not self.files:
             raise ValueError("change: at least one item must be a file")
         return self
+
+    def asks(self, check: Optional) -> bool:
+        """False for a check that is left out by name."""
+        return check not in self.not_asked
 
     @property
     def files(self) -> tuple[FileItem, ...]:
@@ -102,15 +128,15 @@ class Profile(Section):
 
     @property
     def consumer(self) -> str:
-        """The service that consumes the queue."""
-        return next(name for name, service in self.services.items() if service.consumes)
+        """The service that consumes the queue; the first one, if none does."""
+        return next((name for name, service in self.services.items() if service.consumes), next(iter(self.services)))
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Services that carry the change and do not consume the queue, in the profile's order."""
-        return tuple(name for name, service in self.services.items() if not service.consumes)
+        """The services but the consumer, in the profile's order."""
+        return tuple(name for name in self.services if name != self.consumer)
 
     @property
     def replicas(self) -> int:
-        """The number of replicas that consume the queue."""
+        """The number of replicas of the consumer."""
         return self.services[self.consumer].replicas

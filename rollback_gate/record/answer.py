@@ -68,6 +68,11 @@ class Answer:
         return str(self.record.get("verdict", "NONE"))
 
     @property
+    def headline(self) -> str:
+        """The verdict as it is shown: "GO (3 of 4)"."""
+        return str(self.record.get("headline") or self.verdict)
+
+    @property
     def record_id(self) -> str:
         return str(self.record.get("record_id", "none"))
 
@@ -83,6 +88,7 @@ def as_json(answer: Answer) -> str:
             "open": answer.is_open,
             "exit_code": int(answer.code),
             "verdict": answer.verdict,
+            "headline": answer.headline,
             "record_id": answer.record_id,
             "record": answer.name,
             "reason": answer.record.get("reason", ""),
@@ -101,7 +107,7 @@ def as_json(answer: Answer) -> str:
 def as_github(answer: Answer) -> str:
     """Workflow commands: GitHub shows them as annotations of the job."""
     if answer.is_open:
-        says = f"{answer.record_id} is {answer.verdict}, {answer.holds}"
+        says = f"{answer.record_id} is {answer.headline}, {answer.holds}"
         opened = f"::notice title=rollback-gate open::{_in_command(says)}"
         return "\n".join([opened, *(f"::warning title=rollback-gate::{_in_command(text)}" for text in answer.warnings)])
     return "\n".join(
@@ -123,7 +129,7 @@ def outputs(answer: Answer) -> str:
 def as_markdown(answer: Answer) -> str:
     """For a job summary and for a ticket."""
     word = "open" if answer.is_open else "CLOSED"
-    lines = [f"## Gate {word}: {in_markdown(answer.verdict)}", ""]
+    lines = [f"## Gate {word}: {in_markdown(answer.headline)}", ""]
     if answer.record:
         lines += [f"{in_markdown(answer.record.get('change', ''))}: {in_markdown(answer.record.get('reason', ''))}", ""]
     lines += [line for text in answer.warnings for line in (f"**Warning** {in_markdown(text)}", "")]

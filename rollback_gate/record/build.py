@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import Judgement, Ran, judge
 from rollback_gate.instant import Instant
 from rollback_gate.launcher import DEFAULT
@@ -16,7 +17,7 @@ from rollback_gate.model import Claim, Evidence, Outcome, Verdict
 from rollback_gate.profile.load import Settings
 from rollback_gate.rollback.store import RunAccount
 
-FORMAT = 2
+FORMAT = 3
 MOST_DOCUMENTS = 500
 
 
@@ -24,7 +25,8 @@ MOST_DOCUMENTS = 500
 class Heading:
     """What is known of a record before anything is judged. `kind`: verify, or rollback for a failed run.
 
-    `tool`: html.tool(); `began_local`: the start by the operator's clock, with its time zone.
+    `scope`: which checks the profile asks. `tool`: html.tool(); `began_local`: the start by the operator's clock, with
+    its time zone.
     `launcher`: how the operator calls this tool, for the commands on the page.
     `before`: what the checks came to before the judged run, None if they did not run. `assessment`: why it was rolled
     back, None if it was not assessed. `rolled_back_by`: operators of the last run of this deployment, even if another
@@ -44,6 +46,7 @@ class Heading:
     titles: Mapping[str, str]
     change: str
     tool: str
+    scope: Scope
     began_local: str
     launcher: str = DEFAULT
     before: Mapping[str, Any] | None = None
@@ -71,6 +74,8 @@ def judged(
     """The record of a completed verify. `readings`: a Readings, or an Unmeasured; `explained`: context()."""
     record = _record(heading, judgement.verdict, judgement.reason, dict(slots), ran, plain(judgement.findings))
     notes = list(judgement.notes)
+    if judgement.headline != judgement.verdict.value:
+        record["headline"] = judgement.headline
     return record | {"ended": str(ended), "readings": _shortened(plain(readings)), "notes": notes, **explained}
 
 
@@ -121,7 +126,7 @@ def failed_rollback(
 
 def verdict_of(record: Mapping[str, Any]) -> Judgement:
     """The verdict that follows from a record's own evidence, not from its stated one. Raises ValueError, KeyError."""
-    return judge(record["slots"], tests_of(record))
+    return judge(record["slots"], tests_of(record), Scope.parse(record["scope"]))
 
 
 def tests_of(record: Mapping[str, Any]) -> dict[str, Ran]:

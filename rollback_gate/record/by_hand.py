@@ -68,6 +68,8 @@ def _worker(profile: Profile) -> Iterable[Command]:
 
 
 def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> Iterable[Command]:
+    if profile.queue is None:
+        return
     command, healthy = profile.queue.by_hand
     yield _row("processing", command, healthy)
     pattern = f"(?:{profile.logs.picked_up.pattern})|(?:{profile.logs.completed.pattern})"
@@ -80,7 +82,7 @@ def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> I
 
 
 def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
-    if since is None:
+    if since is None or profile.completeness is None or profile.database is None:
         return
     low, high = profile.completeness.low, profile.completeness.high
     yield _row(

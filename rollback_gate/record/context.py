@@ -29,12 +29,12 @@ def context(
     """`why`: the assessment; `before`: the checks before the rollback. Without readings, all parts are empty."""
     if isinstance(readings, Unmeasured):
         return {"compared": [], "pictures": {}, "by_hand": [], "normal": None, "is_ambiguous": False}
-    normal = normal_of(profile.completeness, readings.baseline)
+    normal = normal_of(profile.completeness, readings.baseline) if profile.completeness else None
     return {
-        "normal": [normal.low, normal.high],
-        "is_ambiguous": _is_ambiguous(readings, normal),
+        "normal": [normal.low, normal.high] if normal else None,
+        "is_ambiguous": normal is not None and _is_ambiguous(readings, normal),
         "compared": _compared(readings, why, before),
-        "pictures": _pictures(readings, profile),
+        "pictures": _pictures(readings, normal) if normal else {},
         "by_hand": by_hand.commands(readings, profile),
     }
 
@@ -161,8 +161,7 @@ def _documents(count: int) -> str:
     return "1 document" if count == 1 else f"{count} documents"
 
 
-def _pictures(readings: Readings, profile: Profile) -> dict[str, str]:
-    normal = normal_of(profile.completeness, readings.baseline)
+def _pictures(readings: Readings, normal: Completeness) -> dict[str, str]:
     since = boundary.of_documents(replica.boundary for replica in readings.consuming)
     drawn = {}
     if isinstance(readings.history, Series) and since is not None:

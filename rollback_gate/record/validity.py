@@ -26,13 +26,15 @@ class Obstacle:
     code: ExitCode = ExitCode.INCONCLUSIVE
 
 
-def of_record(seen: Examination, project: str, profile: str, now: Instant, max_age_s: float) -> list[Obstacle]:
-    """Obstacles in the record itself. `now`: this machine's clock."""
+def of_record(
+    seen: Examination, project: str, profile: str, now: Instant, max_age_s: float, accept_partial: bool = False
+) -> list[Obstacle]:
+    """Obstacles in the record itself. `now`: this machine's clock. `accept_partial`: of a GO for 3 of 4 checks."""
     if not seen.is_unaltered:
         says = "; ".join(f"{item.name}: {item.says}" for item in seen.problems)
         return [Obstacle(f"the record cannot be relied on: {says}", f"move it away, and {VERIFY_AGAIN}")]
     record = seen.record
-    found = [*_of_another(record, project, profile), *_not_go(record)]
+    found = [*_of_another(record, project, profile), *_not_go(record, accept_partial)]
     moment = Instant.parse(record.get("ended") or record["began"])  # a killed verify has no end
     if found and moment.seconds_since(now) > _CLOCK_STEPS_S:
         says = "it is dated in the future, so no newer one is asked: move its folder away"
@@ -54,14 +56,24 @@ def _of_another(record: Mapping[str, Any], project: str, profile: str) -> list[O
     ]
 
 
-def _not_go(record: Mapping[str, Any]) -> list[Obstacle]:
+def _not_go(record: Mapping[str, Any], accept_partial: bool) -> list[Obstacle]:
     verdict = Verdict(record["verdict"])
     if record.get("kind") != "verify":
         return [Obstacle(f"the record is no verdict: {record['reason']}", f"fix that, then {VERIFY_AGAIN}")]
-    if verdict is Verdict.GO:
+    left_out = in_words_of(record)
+    if verdict is Verdict.GO and (accept_partial or not left_out):
         return []
+    if verdict is Verdict.GO:
+        says = f"the record is {record.get('headline', 'GO')}: {left_out}"
+        return [Obstacle(says, "gate --accept-partial, if that is enough to deploy")]
     code = ExitCode.NO_GO if verdict is Verdict.NO_GO else ExitCode.INCONCLUSIVE
     return [Obstacle(f"the record says {verdict}: {record['reason']}", f"fix that, then {VERIFY_AGAIN}", code)]
+
+
+def in_words_of(record: Mapping[str, Any]) -> str:
+    """Which checks the profile left out, each with its reason; "" for none."""
+    left_out = record.get("scope", {}).get("not_asked", {})
+    return "; ".join(f"{record['titles'].get(check, check)} was not asked ({why})" for check, why in left_out.items())
 
 
 def of_chain(not_newest: str, missing: Iterable[str]) -> list[Obstacle]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rollback_gate.checks.manifest import CHECKS, required_ids
+from rollback_gate.checks.manifest import CHECKS, Scope
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision, tally
 from rollback_gate.record import next_steps
@@ -25,14 +25,17 @@ _APART = 6.0  # percent between two dots
 
 @dataclass(frozen=True)
 class Pill:
-    """A check in two words. `outcome`: "" where it did not run."""
+    """A check in two words. `outcome`: "" where it did not run; `is_left_out`: as the profile does not ask it."""
 
     label: str
     outcome: str
     passed_before: bool = False
+    is_left_out: bool = False
 
     @property
     def word(self) -> str:
+        if self.is_left_out:
+            return "– not asked"
         return f"{WORDS[self.outcome]}{', before too' if self.passed_before and self.outcome == 'passed' else ''}"
 
 
@@ -121,11 +124,16 @@ def reason(record: Mapping[str, Any]) -> str:
 def pills(record: Mapping[str, Any]) -> list[Pill]:
     found, before = _findings(record), (record.get("before") or {}).get("checks", {})
     was = {check: before.get(check, {}).get("outcome") == "passed" for check in CHECKS}
-    return [Pill(record["titles"].get(check, check), found[check]["outcome"], was[check]) for check in CHECKS]
+    left_out = _not_asked(record)
+    return [
+        Pill(record["titles"].get(check, check), found[check]["outcome"], was[check], check in left_out)
+        for check in CHECKS
+    ]
 
 
 def figures(record: Mapping[str, Any]) -> list[Figure]:
-    return [_interruption(record), _completeness(record), _old_code(record)]
+    asked = [] if "completeness" in _not_asked(record) else [_completeness(record)]
+    return [_interruption(record), *asked, _old_code(record)]
 
 
 def _interruption(record: Mapping[str, Any]) -> Figure:
@@ -159,7 +167,11 @@ def _completeness(record: Mapping[str, Any]) -> Figure:
 def _old_code(record: Mapping[str, Any]) -> Figure:
     slots = record["slots"]
     tests = record["tests"]
-    asked = [test for test in required_ids(slots) if test.partition("[")[0].rpartition("::")[2] in _OF_THE_CODE]
+    asked = [
+        test
+        for test in Scope.parse(record["scope"]).ids(slots)
+        if test.partition("[")[0].rpartition("::")[2] in _OF_THE_CODE
+    ]
     held = [slot for slot in slots if all(_passed(tests.get(t)) for t in asked if t.endswith(f"[{slot}]"))]
     if not slots:
         return Figure("not known", "replicas on the old code")
@@ -240,7 +252,7 @@ def cards(record: Mapping[str, Any]) -> list[Card]:
         made.append(
             Card(
                 label,
-                Pill(label, finding["outcome"]),
+                Pill(label, finding["outcome"], is_left_out=check in _not_asked(record)),
                 finding["reason"],
                 _tally(finding),
                 tuple(
@@ -294,6 +306,7 @@ def limits(record: Mapping[str, Any]) -> list[str]:
     if record["verdict"] != "GO":
         return []
     says = [f"{note[:1].upper()}{note[1:]}." for note in record.get("notes", ())]
+    says += [f"Not asked: {record['titles'].get(check, check)} ({why})." for check, why in _not_asked(record).items()]
     waived: dict[str, list[str]] = {}
     for row in record["settings"]:
         if row["key"].startswith("waived."):
@@ -318,7 +331,14 @@ def limits(record: Mapping[str, Any]) -> list[str]:
 
 def _findings(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found = {finding["check"]: finding for finding in record["findings"]}
-    return {check: found.get(check, _NOT_RUN) for check in CHECKS}
+    left_out = {check: _NOT_RUN | {"reason": f"not asked: {why}"} for check, why in _not_asked(record).items()}
+    return {check: found.get(check, left_out.get(check, _NOT_RUN)) for check in CHECKS}
+
+
+def _not_asked(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """Checks that the profile leaves out, each with its reason."""
+    left_out: Mapping[str, str] = record["scope"]["not_asked"]
+    return left_out
 
 
 def _replicas(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -153,6 +153,9 @@ class Preflight:
         return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
 
     def _database(self, checklist: Checklist) -> None:
+        database = self.profile.database
+        if database is None:
+            return
         if self.documents is None:
             checklist.warn("database", "not asked (--without-database): verify will be INCONCLUSIVE")
             return
@@ -160,7 +163,7 @@ class Preflight:
 
         def answers() -> tuple[Documents, str]:
             documents.ping()
-            return documents, f"{self.profile.database.says} answers"
+            return documents, f"{database.says} answers"
 
         checklist.ask("database", answers)
 

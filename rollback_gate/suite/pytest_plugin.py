@@ -190,7 +190,7 @@ class Gate:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Sets the exit status from the record, before and after every other plugin."""
         self._record = self._judged()
-        code = EXIT_OF_VERDICT[judge(self._slots(), self._ran).verdict]
+        code = EXIT_OF_VERDICT[judge(self._slots(), self._ran, self.request.heading.scope).verdict]
         if self._report is not None:
             self._report.title = html.title(self._record)
         session.exitstatus = code
@@ -221,8 +221,8 @@ class Gate:
     def _judged(self) -> dict[str, Any]:
         slots = self._slots()
         ended = Instant.from_epoch_s(time.time())
-        judgement = judge(slots, self._ran)
         heading = self.request.heading
+        judgement = judge(slots, self._ran, heading.scope)
         explained = context(self._readings, self.request.profile, heading.assessment, heading.before)
         record = build.judged(heading, judgement, slots, self._ran, self._readings, ended, explained)
         return write.write_json(self._result, record, self.redactor, None)

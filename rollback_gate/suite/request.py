@@ -15,6 +15,7 @@ import testinfra
 from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import WrongSetting
 from rollback_gate.evidence import documents, queue, upstream
 from rollback_gate.evidence.collect import Collector
@@ -69,6 +70,7 @@ class GateRequest:
             heading=Heading(
                 **{
                     **table["heading"],
+                    "scope": Scope.parse(table["heading"]["scope"]),
                     "began": Instant.parse(table["heading"]["began"]),
                     "settings": tuple(table["heading"]["settings"]),
                     "rolled_back_by": tuple(table["heading"]["rolled_back_by"]),

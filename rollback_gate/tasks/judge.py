@@ -81,6 +81,7 @@ def verify(given: Any) -> None:
         ),
         "require_actions": (False, "what is due before re-deployment must be done, and approved by another person"),
         "format": ("text", "text, json, github (annotations, job summary, outputs) or gitlab (section, dotenv)"),
+        "accept_partial": (False, "open for a GO whose profile leaves out a check by name"),
         "allow_unbound": (False, "open although the engine cannot be asked whether the record is still true"),
     },
 )
@@ -93,7 +94,13 @@ def gate(given: Any) -> None:
     from rollback_gate.workflow.gate import gate as ask
 
     wish = Wish(
-        given.max_age, given.record, given.allow_unbound, given.require_actions, given.format, given.max_chain_age
+        given.max_age,
+        given.record,
+        given.allow_unbound,
+        given.require_actions,
+        given.format,
+        given.max_chain_age,
+        given.accept_partial,
     )
 
     with calling(given) as call:

@@ -12,6 +12,8 @@ from rollback_gate.triggers.trend import Level, Trend
 
 def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness drops below 20 % after 30 minutes (Immediate Rollback 3), measured over the last 30."""
+    if profile.completeness is None:
+        return _not_asked(profile)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -27,6 +29,8 @@ def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
 
 def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Below 50 % but increasing: wait 1-2 hours, then the trend decides (Wait 1; tree)."""
+    if profile.completeness is None:
+        return _not_asked(profile)
     level, rules = level_of(symptoms, profile), profile.triggers
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -56,6 +60,8 @@ def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> An
 
 def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness increasing to 50 % or more: do not roll back, keep monitoring (tree)."""
+    if profile.completeness is None:
+        return _not_asked(profile)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -67,10 +73,11 @@ def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
 
 def level_of(symptoms: Symptoms, profile: Profile) -> Level | Unmeasured:
     """The level of the last 30 minutes, or since the deployment if that is shorter; needs the minimum sample."""
-    series, rules = symptoms.completeness, profile.completeness
+    series, rules, what = symptoms.completeness, profile.completeness, "completeness"
+    if rules is None:
+        return Unmeasured(what, "the profile has no such section")
     if isinstance(series, Unmeasured):
         return series
-    what = "completeness"
     if series.outside:
         return Unmeasured(what, f"{series.outside} scores are not between 0 and 1, so no mean can be trusted")
     since = max(symptoms.deployed_at, symptoms.now.plus(-profile.triggers.after_s))
@@ -87,4 +94,10 @@ def level_of(symptoms: Symptoms, profile: Profile) -> Level | Unmeasured:
 def trend_of(symptoms: Symptoms, profile: Profile) -> Trend | Unmeasured:
     if isinstance(symptoms.completeness, Unmeasured):
         return symptoms.completeness
+    if profile.completeness is None:
+        return Unmeasured("the trend", "the profile has no section [completeness]")
     return trends.trend(symptoms.completeness, symptoms.now, profile.completeness.confidence)
+
+
+def _not_asked(profile: Profile) -> Answer:
+    return quiet(f"the profile leaves it out: {profile.not_asked.get('completeness', 'it has no such section')}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.change.goal import ModeName
-from rollback_gate.checks.manifest import CHECKS, required_ids
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import effective_claim
 from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.evidence.judged import Judged
@@ -79,9 +79,10 @@ def _checks(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Per check: its outcome, how many assertions held, and how many were asked."""
     judgement = build.verdict_of(record)
     ran = build.tests_of(record)
-    rows = {}
-    for check in CHECKS:
-        own = [test for test, name in required_ids(record["slots"]).items() if name == check]
+    scope = Scope.parse(record["scope"])
+    required, rows = scope.ids(record["slots"]), {}
+    for check in scope.checks:
+        own = [test for test, name in required.items() if name == check]
         held = sum(effective_claim(test, ran.get(test)).passed for test in own)
         outcome = next(finding.outcome.value for finding in judgement.findings if finding.check == check)
         rows[check] = {"outcome": outcome, "held": held, "asked": len(own)}

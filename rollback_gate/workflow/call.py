@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import WrongSetting
 from rollback_gate.evidence import probe_memory
 from rollback_gate.instant import Instant
@@ -197,6 +198,7 @@ def heading_of(
         settings=build.settings_of(settings),
         run=build.run_of(account) if account else None,
         titles=profile.titles.model_dump(),
+        scope=Scope.of(profile),
         change=profile.title,
         tool=html.tool(),
         launcher=call.terminal.launcher,

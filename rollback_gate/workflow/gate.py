@@ -42,7 +42,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 class Wish:
     """`where`: a record of another machine by file or URL, which must be signed, or "newest" for the newest one here.
 
-    `with_actions`: actions due before re-deployment must be done, and approved by another person.
+    `with_actions`: actions due before re-deployment must be done, and approved by another person. `accept_partial`: a
+    GO is enough whose profile leaves out a check.
     """
 
     max_age: str = "7d"
@@ -51,6 +52,7 @@ class Wish:
     with_actions: bool = False
     form: str = Form.TEXT
     max_chain_age: str = "1d"
+    accept_partial: bool = False
 
 
 def gate(call: Call, wish: Wish) -> ExitCode:
@@ -68,7 +70,9 @@ def gate(call: Call, wish: Wish) -> ExitCode:
         engine = _engine(call, stack)
         name, seen, obstacles = _record(call, settings, where, engine)
         if seen is not None and not obstacles:
-            obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s)
+            obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s, wish.accept_partial)
+            if left_out := validity.in_words_of(seen.record):
+                notes.append(Note("warning", "partial", left_out))
         if seen is not None and not obstacles:
             obstacles = chained.obstacles(notes, call, where, name, seen.record, seconds(wish.max_chain_age))
         if seen is not None and not obstacles:
@@ -273,7 +277,7 @@ def _as_text(call: Call, answer: Answer) -> None:
         terminal.line(f"→ {obstacle.remedy}")
     if answer.is_open:
         ended = f"{answer.record_id} of {answer.record['ended']}"
-        terminal.item("passed", "gate", f"open: {ended} is GO, {answer.holds}")
+        terminal.item("passed", "gate", f"open: {ended} is {answer.headline}, {answer.holds}")
     else:
         terminal.line("closed: do not deploy")
 

@@ -204,7 +204,7 @@ def _facts_after(verified: Verified) -> dict[str, str]:
     status = {Verdict.GO.value: "SUCCESS", Verdict.NO_GO.value: "NOT EFFECTIVE"}.get(record["verdict"], "NOT PROVEN")
     return {
         "status": status,
-        "verdict": record["verdict"],
+        "verdict": record.get("headline") or record["verdict"],
         "why": record["reason"],
         "completeness": completeness,
         "record": str(verified.page),

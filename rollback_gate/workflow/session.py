@@ -104,8 +104,9 @@ def opened(call: Call, purpose: str) -> Iterator[Session]:
         lock = stack.enter_context(lock_of(call, settings, engine, purpose))
         database: Documents | Unmeasured = Unmeasured("the database", "it was left out (--without-database)")
         if call.with_database:
-            connected = documents.connect(settings.profile, call.environ)
-            database = stack.enter_context(contextlib.closing(connected))
+            database = documents.connect(settings.profile, call.environ)
+        if not isinstance(database, Unmeasured):
+            stack.enter_context(contextlib.closing(database))
         environment = allowed(engine.environment, settings.profile.deployment.variables)
         runner = SubprocessRunner(environment, lock.descriptor if lock else None)
         tidied(engine, settings.profile)

@@ -81,9 +81,9 @@ class Terminal:
         for text in texts:
             self.line(text)
 
-    def verdict(self, verdict: Verdict, reason: str, notes: Iterable[str] = ()) -> None:
+    def verdict(self, verdict: Verdict, headline: str, reason: str, notes: Iterable[str] = ()) -> None:
         """`notes`: shown beside the verdict, for example "2 test documents remain in the queue"."""
-        self._print(f"{'; '.join([verdict, *notes])}: {reason}", _STYLES[verdict.value])
+        self._print(f"{'; '.join([headline, *notes])}: {reason}", _STYLES[verdict.value])
 
     def error(self, text: str) -> None:
         self._print(f"error: {text}", "bold red")

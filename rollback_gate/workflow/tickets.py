@@ -75,7 +75,9 @@ def attach(call: Call, ticket: str, wish: Wish, sleep: Callable[[float], None] =
     if not ticket.strip():
         raise WrongSetting("--ticket is empty", "for example --ticket INC-42")
     job = _job(call, wish, sleep)
-    call.terminal.stage(f"Ticket {ticket}: {job.record['record_id']}, {job.record['verdict']}")
+    call.terminal.stage(
+        f"Ticket {ticket}: {job.record['record_id']}, {job.record.get('headline') or job.record['verdict']}"
+    )
     if wish.dry_run:
         return _shown(job)
     tracker = _tracker(job)

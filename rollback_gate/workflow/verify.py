@@ -178,7 +178,9 @@ def _told(call: Call, folder: Folder | None, heading: Heading, record: Mapping[s
         says = "" if finding.reason == reason else f"{finding.reason} "  # shown with the verdict
         call.terminal.item(finding.outcome.value, title, f"{says}({finding.tally})" if says else finding.tally)
         call.terminal.lines(evidence_of(finding))
-    call.terminal.verdict(judgement.verdict, reason, judgement.notes)
+    call.terminal.verdict(judgement.verdict, judgement.headline, reason, judgement.notes)
+    for check, why in record["scope"]["not_asked"].items():
+        call.terminal.line(f"not asked: {heading.titles.get(check, check)} ({why})")
     if heading.unended_run:
         call.terminal.line(f"→ {next_steps.resume(heading.unended_run)}")
     code = EXIT_OF_VERDICT[judgement.verdict]
@@ -241,11 +243,11 @@ def _first_start(replicas: tuple[Replica, ...]) -> Instant | None:
 
 def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None) -> Baseline | None:
     """The baseline from the newest snapshot of the old code; snapshots without one are reported."""
-    if isinstance(engine, Unmeasured) or until is None:
+    wanted = settings.profile.completeness
+    if isinstance(engine, Unmeasured) or until is None or wanted is None:
         return None
     folders = [store.snapshots for store in stores_of(call, settings, engine)]
-    profile = settings.profile
-    found, passed_over = snapshots.baseline(folders, profile.files, profile.completeness.minimum_sample, until)
+    found, passed_over = snapshots.baseline(folders, settings.profile.files, wanted.minimum_sample, until)
     for says in passed_over:
         call.terminal.item("warning", "baseline", f"{says}: not used")
     return found

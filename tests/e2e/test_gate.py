@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_gate.checks.manifest import required_ids
+from rollback_gate.checks.manifest import Scope
 from tests.e2e.conftest import ROOT, Operator, finding, running_lab
 
 
@@ -41,7 +41,7 @@ def test_the_environment_deselects_nothing(operator: Operator, environ: dict[str
     assert ended.status == 10, ended.output
     assert (
         operator.newest_record()["tests"].keys()
-        == required_ids({"replica-1": True, "enrichment-coordinator-1": False}).keys()
+        == Scope().ids({"replica-1": True, "enrichment-coordinator-1": False}).keys()
     )
 
 

@@ -11,7 +11,7 @@ from lab.catalogue.derived import DERIVED
 from lab.catalogue.entry import CODE, COMPLETENESS, GO, PROCESSING, RUNNING
 from lab.mutation import run
 from lab.recorded import all_of_them, claims_of
-from rollback_gate.checks.manifest import CHECKS
+from rollback_gate.checks.manifest import CHECKS, Scope
 from rollback_gate.checks.verdict import judge
 from rollback_gate.model import Verdict
 
@@ -49,7 +49,7 @@ def test_no_test_of_the_gate_can_be_missing(name: str) -> None:
     """Of a healthy rollback, without any one of the tests, there is no GO."""
     healthy = next(one for one in all_of_them() if one.name == name)
     ran = claims_of(healthy)
-    assert judge(healthy.slots, ran).verdict is Verdict.GO
+    assert judge(healthy.slots, ran, Scope()).verdict is Verdict.GO
     for test in ran:
         left = {other: one for other, one in ran.items() if other != test}
-        assert judge(healthy.slots, left).verdict is Verdict.INCONCLUSIVE, test
+        assert judge(healthy.slots, left, Scope()).verdict is Verdict.INCONCLUSIVE, test

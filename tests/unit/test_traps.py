@@ -15,6 +15,7 @@ from rollback_gate.change import code
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import documents, logs
 from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.suite import request
 from tests.unit.builders import ROOT, phase1, replica
@@ -57,6 +58,7 @@ def test_a_dead_database_is_asked_for_no_longer_than_allowed() -> None:
     """The driver's own default is 30 s, and no answer is no empty collection."""
     profile = phase1("database.address=127.0.0.1:1", "limits.answer_s=0.5")
     store = documents.connect(profile, {"ROLLBACK_GATE_DATABASE_PASSWORD": "password"})
+    assert not isinstance(store, Unmeasured)
     began = time.monotonic()
     with pytest.raises(Unreachable):
         store.ping()

@@ -231,3 +231,10 @@ def test_code_read_from_outside_only_says_so() -> None:
     claim = new_behaviour.restored_files(readings(), replica_reading(code=outside), phase1())
     assert claim.passed
     assert "no shell" in claim.details[-1]
+
+
+def test_a_service_without_a_database_is_proven_old_by_its_code() -> None:
+    """Nothing could carry a mark; of a profile with a database, an unread one proves nothing."""
+    unread = readings(documents=Unmeasured("documents", "no database"))
+    assert not new_behaviour.is_proven_old(unread, phase1())
+    assert new_behaviour.is_proven_old(unread, phase1().model_copy(update={"database": None}))

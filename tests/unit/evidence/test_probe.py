@@ -10,7 +10,9 @@ from tests.unit.builders import STARTED, document, log, phase1, replica
 
 def test_a_probe_is_what_the_producers_send() -> None:
     """Required fields of the queue's task are there, blanks are filled at every depth."""
-    filled = task(phase1().probe.task, "rollback-probe-1.jpg", "job-1", "now")
+    section = phase1().probe
+    assert section
+    filled = task(section.task, "rollback-probe-1.jpg", "job-1", "now")
     assert filled["document_id"] == "rollback-probe-1.jpg"
     assert filled["enrichment_job_id"] == "job-1"
     assert filled["task_id"] == "task_job-1_rollback-probe-1.jpg"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rollback_gate.errors import WrongSetting
 from rollback_gate.profile.deployment import Only
 from rollback_gate.profile.load import database_password, load
+from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import ROOT, phase1
 
@@ -30,7 +36,7 @@ def test_the_annotated_profile_is_valid() -> None:
 def test_the_annotated_profile_names_every_setting() -> None:
     """It is the manual of the format: a key that it does not mention does not exist for its reader."""
     text = PHASE1.read_text()
-    for section, model in (
+    models: tuple[tuple[str, Any], ...] = (
         ("limits", phase1().limits),
         ("completeness", phase1().completeness),
         ("database", phase1().database),
@@ -38,7 +44,8 @@ def test_the_annotated_profile_names_every_setting() -> None:
         ("messages", phase1().messages),
         ("services.enrichment-worker", phase1().services["enrichment-worker"]),
         ("change", phase1().files[0]),
-    ):
+    )
+    for section, model in models:
         for name in type(model).model_fields:
             assert f"\n{name} = " in text or f"\n# {name} = " in text or f"[{section}.{name}]" in text, (
                 f"{section}.{name}"
@@ -208,3 +215,43 @@ def test_an_address_of_either_kind(address: str) -> None:
 def test_an_address_without_its_brackets_would_be_another_one(address: str) -> None:
     with pytest.raises(WrongSetting, match=r"host:port|stands in brackets"):
         phase1(f'upstream.address="{address}"')
+
+
+REST = PHASE1.read_text()
+
+
+def without(*sections: str) -> str:
+    """Phase 1's profile without these sections."""
+    tables = tomllib.loads(REST)
+    return json.dumps({key: value for key, value in tables.items() if key not in sections})
+
+
+@pytest.mark.parametrize(
+    ("sections", "left_out", "words"),
+    [
+        (("completeness",), {}, "completeness: check `completeness` needs this section"),
+        (("queue",), {}, "queue: check `processing` needs this section"),
+        (("database",), {"processing": "x"}, "database: check `completeness` needs this section"),
+        (("completeness",), {"completeness": ""}, "at least 1 character"),
+        ((), {"worker_running": "no time"}, "not_asked"),
+        ((), {"new_behaviour": "no time"}, "not_asked"),
+    ],
+)
+def test_a_check_is_left_out_by_name_and_never_by_forgetting(
+    sections: tuple[str, ...], left_out: dict[str, str], words: str
+) -> None:
+    """Only the two that a service may not have; each with a reason."""
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        Profile.model_validate(json.loads(without(*sections)) | {"not_asked": left_out})
+
+
+def test_what_is_left_out_by_name_needs_no_section() -> None:
+    left_out = {"completeness": "thumbnails have no score", "processing": "an API has no queue"}
+    table = json.loads(without("completeness", "queue", "database", "probe")) | {"not_asked": left_out}
+    for service in table["services"].values():
+        service["consumes"] = False
+    profile = Profile.model_validate(table)
+    assert (profile.queue, profile.database, profile.completeness) == (None, None, None)
+    assert profile.consumer == next(iter(profile.services))
+    assert not profile.asks("processing")
+    assert phase1().asks("processing")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.checks.manifest import required_ids
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.instant import Instant
 from rollback_gate.model import Evidence, Unmeasured, Verdict, failed, passed
@@ -35,6 +35,7 @@ def heading(**changes: Any) -> Heading:
         "settings": (),
         "run": None,
         "titles": phase1().titles.model_dump(),
+        "scope": Scope(),
         "change": phase1().title,
         "tool": html.tool(),
         "began_local": "2026-11-23 13:00:00 CET",
@@ -42,9 +43,13 @@ def heading(**changes: Any) -> Heading:
     return Heading(**{**values, **changes})
 
 
-def record(**ran: Ran) -> dict[str, Any]:
-    tests = dict.fromkeys(required_ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
-    return seal.signed(build.judged(heading(), judge(SLOTS, tests), SLOTS, tests, readings(), NOW, EXPLAINED), None)
+THREE = Scope({"completeness": "thumbnails have no score"})
+
+
+def record(scope: Scope = Scope(), /, **ran: Ran) -> dict[str, Any]:  # noqa: B008 - frozen
+    tests = dict.fromkeys(scope.ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
+    judgement = judge(SLOTS, tests, scope)
+    return seal.signed(build.judged(heading(scope=scope), judgement, SLOTS, tests, readings(), NOW, EXPLAINED), None)
 
 
 def test_the_verdict_follows_from_the_written_record(tmp_path: Path) -> None:
@@ -162,3 +167,32 @@ def test_what_has_not_ended_is_not_published() -> None:
     del left["ended"]
     with pytest.raises(ValueError, match="findings"):
         build.of_suite(heading(), SLOTS, left)
+
+
+def test_a_go_for_three_checks_says_so_wherever_it_is_read() -> None:
+    """In its headline, its reason and its page, with the reason of what was left out."""
+    made = record(THREE)
+    assert (made["verdict"], made["headline"]) == ("GO", "GO (3 of 4)")
+    assert made["reason"] == "3 of 4 checks passed on 2 workers"
+    assert build.verdict_of(made).verdict is Verdict.GO
+    page = html.page(made, "digest")
+    assert page.count("GO (3 of 4)") >= 2
+    assert "thumbnails have no score" in page
+    assert "– not asked" in page
+    assert "completeness since the rollback" not in page
+    assert "headline" not in record()
+
+
+def test_a_record_is_judged_by_what_its_caller_asked(tmp_path: Path) -> None:
+    """A suite that asked less than its caller leaves no record of its caller's."""
+    write.write_json(tmp_path / "report.json", record(THREE), Redactor([]), None)
+    left = write.read_json(tmp_path)
+    assert build.of_suite(heading(scope=THREE), SLOTS, left)["headline"] == "GO (3 of 4)"
+    with pytest.raises(ValueError, match="its evidence comes to INCONCLUSIVE"):
+        build.of_suite(heading(), SLOTS, left)
+
+
+def test_a_scope_that_nobody_could_have_asked_is_no_evidence() -> None:
+    made = record() | {"scope": {"not_asked": {"everything": "no time"}, "without": []}}
+    with pytest.raises(ValueError, match="there is no check everything"):
+        build.verdict_of(made)

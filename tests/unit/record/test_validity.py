@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.checks.verdict import Ran
 from rollback_gate.errors import WrongSetting
-from rollback_gate.model import ExitCode
+from rollback_gate.model import Evidence, ExitCode, failed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.record import seal, validity
 from rollback_gate.record.check import Examination, examine
 from rollback_gate.workflow.gate import seconds
 from tests.unit.builders import readings, replica, replica_reading
-from tests.unit.record.test_record import NOW, record
+from tests.unit.record.test_record import NOW, THREE, record
 
+STAYS = "test_worker_running::test_replica_stays_up[replica-1]"
 WEEK_S = 7 * 86_400
 COORDINATOR = replica(id="e" * 64, name="coordinator", service="enrichment-coordinator")
 WORKERS = [replica_reading(n).before for n in (1, 2)]
@@ -158,3 +160,18 @@ def test_no_ages(text: str) -> None:
     """Refused, with an example."""
     with pytest.raises(WrongSetting, match="--max-age"):
         seconds(text)
+
+
+def test_a_go_for_three_checks_opens_only_for_who_says_that_it_is_enough() -> None:
+    seen = examine(seal.canonical(record(THREE)), None)
+    (obstacle,) = validity.of_record(seen, "p", "phase1", NOW.plus(60), WEEK_S)
+    assert "GO (3 of 4): Completeness back to normal was not asked (thumbnails have no score)" in obstacle.says
+    assert (obstacle.code, "--accept-partial" in obstacle.remedy) == (ExitCode.INCONCLUSIVE, True)
+    assert validity.of_record(seen, "p", "phase1", NOW.plus(60), WEEK_S, accept_partial=True) == []
+
+
+def test_what_is_accepted_is_a_partial_go_and_nothing_less() -> None:
+    bad = Ran("failed", True, failed("x", "is broken", Evidence.CODE))
+    seen = examine(seal.canonical(record(THREE, **{STAYS: bad})), None)
+    (obstacle,) = validity.of_record(seen, "p", "phase1", NOW.plus(60), WEEK_S, accept_partial=True)
+    assert obstacle.code is ExitCode.NO_GO

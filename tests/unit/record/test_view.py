@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rollback_gate.change.import_graph import KeptModules
-from rollback_gate.checks.manifest import required_ids
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.checks.verdict import Ran
 from rollback_gate.model import Evidence, failed, inconclusive, passed
 from rollback_gate.record import build, view
 from tests.unit.builders import OLD_CODE, documents, readings, replica_reading
-from tests.unit.record.test_record import NOW, SLOTS, record
+from tests.unit.record.test_record import NOW, SLOTS, THREE, record
 
 FILES = "test_new_behaviour::test_restored_files_are_the_old_code"
 STARTED = "test_new_behaviour::test_process_started_after_the_restore"
@@ -186,6 +186,14 @@ def test_a_pass_before_and_after_is_said_in_the_card() -> None:
 def test_replicas_that_were_not_read_are_not_called_old() -> None:
     """An assertion that held, and whose test did not end well, counts for nothing."""
     tests = {
-        test: Ran("passed", test.endswith("1]"), passed("x", "holds", Evidence.CODE)) for test in required_ids(SLOTS)
+        test: Ran("passed", test.endswith("1]"), passed("x", "holds", Evidence.CODE)) for test in Scope().ids(SLOTS)
     }
     assert view.figures(record(**tests))[2].value == "1 of 2"
+
+
+def test_what_a_go_for_three_checks_does_not_show() -> None:
+    made = record(THREE)
+    assert "Not asked: Completeness back to normal (thumbnails have no score)." in view.limits(made)
+    assert [pill.word for pill in view.pills(made)][-1] == "– not asked"
+    (card,) = [card for card in view.cards(made) if card.label.startswith("Completeness")]
+    assert (card.pill.word, card.reason) == ("– not asked", "not asked: thumbnails have no score")

@@ -27,7 +27,7 @@ from rollback_gate.workflow.call import Call, heading_of, local_now
 from rollback_gate.workflow.gate import Wish
 from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ROOT
-from tests.unit.record.test_record import record
+from tests.unit.record.test_record import THREE, record
 
 OLD, NEW = "20261123T120000Z-aaaa", "20261123T130000Z-bbbb"
 MINE = "ocr_metadata_extraction/phase1"
@@ -474,3 +474,22 @@ def test_an_id_names_a_record(call: Call, out: io.StringIO) -> None:
         out.truncate(0)
         assert gate.record_check(call, which) is ExitCode.GO
         assert expected in out.getvalue()
+
+
+def test_a_go_for_three_checks_is_told_and_opens_by_name_only(call: Call, out: io.StringIO) -> None:
+    call = dataclasses.replace(call, settings_given=("not_asked={completeness = 'thumbnails have no score'}",))
+    keep(
+        call,
+        OLD,
+        **{
+            key: value
+            for key, value in record(THREE).items()
+            if key not in ("record_id", "deployment", "settings", "ended")
+        },
+    )
+    assert ask(call) is ExitCode.INCONCLUSIVE
+    assert "--accept-partial" in out.getvalue()
+    out.truncate(0)
+    assert ask(call, accept_partial=True) is ExitCode.GO, out.getvalue()
+    assert "is GO (3 of 4)" in out.getvalue()
+    assert "thumbnails have no score" in out.getvalue()

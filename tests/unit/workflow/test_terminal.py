@@ -21,7 +21,7 @@ def test_every_locale_shows_everything(encoding: str, mark: str) -> None:
     terminal = Terminal(io.TextIOWrapper(written, encoding=encoding, write_through=True), Redactor([]))
     terminal.item("ok", "source", "from a backup → done … Übung 文")
     terminal.table(["", "what"], [("✔", "a row · of 3 × 4")])
-    terminal.verdict(Verdict.GO, "2 × ✔")
+    terminal.verdict(Verdict.GO, "GO", "2 × ✔")
     terminal.data('{"name": "文"}')
     lines = written.getvalue().decode(encoding).splitlines()
     assert lines[0].startswith(f"  {mark} source: from a backup")
@@ -61,11 +61,11 @@ def test_no_color_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", "1"):
         monkeypatch.setenv("NO_COLOR", value)
         out = Screen()
-        Terminal(out, Redactor([])).verdict(Verdict.NO_GO, "x")
+        Terminal(out, Redactor([])).verdict(Verdict.NO_GO, "NO-GO", "x")
         coloured[value] = "\x1b[" in out.getvalue() and "31m" in out.getvalue()
     assert coloured == {"": True, "1": False}
     plain = io.StringIO()
-    Terminal(plain, Redactor([])).verdict(Verdict.NO_GO, "x")
+    Terminal(plain, Redactor([])).verdict(Verdict.NO_GO, "NO-GO", "x")
     assert plain.getvalue() == "NO-GO: x\n"
 
 

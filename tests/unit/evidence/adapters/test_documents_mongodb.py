@@ -21,7 +21,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import CAPTURES, phase1
 
-DATABASE = MongodbDatabase.model_validate(phase1().database.model_dump())
+DATABASE = MongodbDatabase.model_validate(phase1().model_dump()["database"])
 DOCUMENTS = sorted((CAPTURES / "documents").glob("*.json"))
 
 
