@@ -33,7 +33,7 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
     if not log.lines:
         return inconclusive(replica.label, "has logged nothing that could be read since the boundary")
     if replica.in_queue is None:
-        return _by_its_log(replica, log)
+        return _by_its_log(replica, log, profile)
     has_consumed = replica.in_queue or replica.in_queue_before is True
     if log.startup_errors and (log.consuming_at or not has_consumed):
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
@@ -55,11 +55,11 @@ def clean_start(replica: ReplicaReading, profile: Profile) -> Claim:
     )
 
 
-def _by_its_log(replica: ReplicaReading, log: LogSummary) -> Claim:
+def _by_its_log(replica: ReplicaReading, log: LogSummary, profile: Profile) -> Claim:
     """Judged by its log: it shares an address (host network, for example), so the queue cannot identify it."""
     if log.startup_errors and log.consuming_at:  # else the start is not in the log, and the errors may be from any time
         return failed(replica.label, "had errors at its start", Evidence.LOG, *log.startup_errors)
-    if log.connected_at and log.finished:
+    if log.finished and (log.connected_at or profile.logs.connected is None):
         says = "has connected and finished documents, by its log; the queue cannot tell which of its clients it is"
         return passed(replica.label, says, Evidence.LOG)
     says = "has no address of its own by which the queue could tell it, and its log does not show that it works"
@@ -78,7 +78,7 @@ def _not_listed(replica: ReplicaReading, log: LogSummary, profile: Profile) -> C
         says = f"is busy with {busy_with}; meanwhile the queue does not list it"
         return passed(replica.label, says, Evidence.LOG)
     never = not log.connected_at and not log.picked_up and not log.finished and not replica.in_queue_before
-    if never and log.consuming_at:  # its log reaches back to the start
+    if never and log.consuming_at and profile.logs.connected:  # its log reaches back to the start, and would show it
         return failed(
             replica.label, "is not connected to the queue: it has never connected, and finished nothing", Evidence.LOG
         )

@@ -28,10 +28,9 @@ _parser: Any = importlib.import_module("re._parser")  # the standard library's r
 
 def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, ...]:
     """Every line that matters contains one of these; empty: any line may matter. `also`: additional patterns."""
-    optional = [pattern for pattern in (forms.scored, forms.rejected) if pattern]
+    optional = [pattern for pattern in (forms.connected, forms.scored, forms.rejected) if pattern]
     patterns = [
         forms.consuming,
-        forms.connected,
         forms.picked_up,
         forms.completed,
         forms.error,

@@ -47,7 +47,8 @@ class HistoryListener:
 
     @property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        return (self.triggers.upstream_trouble, self.triggers.import_error)
+        trouble = self.triggers.upstream_trouble
+        return (self.triggers.import_error, *((trouble,) if trouble else ()))
 
     def line(self, at: Instant, text: str) -> None:
         if self.triggers.import_error.search(text):

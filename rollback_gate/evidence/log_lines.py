@@ -247,7 +247,7 @@ class LogReader:
             self._consuming_at = self._consuming_at or at
             if self.listener:
                 self.listener.consuming(at)
-        elif self._connected_at is None and self.forms.connected.search(text):
+        elif self._connected_at is None and self.forms.connected and self.forms.connected.search(text):
             self._connected_at = at
         elif picked_up := self.forms.picked_up.search(text):
             self._picked_up += 1

@@ -56,8 +56,11 @@ class Messages(Section):
     variables: tuple[Name, ...] = ()
     limit_s: Seconds = 10
     eta_minutes: int = Field(default=10, ge=1, le=1440)
-    begin: Message
-    end: Message
+    begin: Message = Message(subject="Rolling back {change}", body="Reason: {reason}\nBy: {operator}\nETA: {eta}\n")
+    end: Message = Message(
+        subject="{verdict}: rollback of {change}, {status}",
+        body="{why}\nInterruption: {interruption}\nRecord: {record}\n\nNext steps:\n{next_steps}\n",
+    )
     failure: Message | None = None
 
 
@@ -116,7 +119,7 @@ class Action(Section):
 class Titles(Section):
     """Titles of the checks in the record, in the runbook's words."""
 
-    new_behaviour: str
-    worker_running: str
-    processing: str
-    completeness: str
+    new_behaviour: str = "The change is gone"
+    worker_running: str = "The service is running"
+    processing: str = "Processing works"
+    completeness: str = "Completeness is back to normal"

@@ -45,13 +45,15 @@ class NoiseLine(LinePattern):
 
 
 class Logs(Section):
-    """`scored`: the line with a finished document's score, in percent; optional, as is `rejected`.
+    """Forms of log lines. A line counts for the first of consuming, connected, picked_up, completed, scored, rejected.
 
+    `connected`: the worker has reached its queue; `scored`: a finished document's score, in percent; `rejected`: a task
+    that is no document. These three are optional.
     `upstream`: lines that old code prints only while the upstream is in trouble.
     """
 
     consuming: re.Pattern[str]
-    connected: re.Pattern[str]
+    connected: re.Pattern[str] | None = None
     picked_up: re.Pattern[str]
     completed: re.Pattern[str]
     scored: re.Pattern[str] | None = None
@@ -60,6 +62,18 @@ class Logs(Section):
     noise: tuple[NoiseLine, ...] = ()
     new: tuple[NewLine, ...] = Field(min_length=1)
     upstream: tuple[LinePattern, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_can_match(self) -> Self:
+        """An earlier pattern that matches every line of a later one would take them all."""
+        ordered = ("consuming", "connected", "picked_up", "completed", "scored", "rejected")
+        patterns = [(key, pattern) for key in ordered if (pattern := getattr(self, key))]
+        for number, (key, pattern) in enumerate(patterns):
+            for earlier, taken in patterns[:number]:
+                is_plain = re.escape(pattern.pattern).replace("\\ ", " ") == pattern.pattern
+                if taken == pattern or (is_plain and taken.search(pattern.pattern)):
+                    raise ValueError(f"logs.{key} could never match: logs.{earlier} takes every such line")
+        return self
 
     @model_validator(mode="after")
     def _groups_are_named(self) -> Self:

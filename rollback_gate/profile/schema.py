@@ -32,7 +32,7 @@ class Profile(Section):
     format: Literal[3]
     name: Name
     title: str
-    titles: Titles
+    titles: Titles = Titles()
     deployment: Deployment
     services: dict[Name, Service] = Field(min_length=1)
     waived: dict[Name, str] = Field(default_factory=dict)
@@ -46,8 +46,8 @@ class Profile(Section):
     probe: Probe | None = None
     completeness: Completeness | None = None
     not_asked: dict[Optional, Reason] = Field(default_factory=dict)
-    triggers: Triggers
-    messages: Messages
+    triggers: Triggers = Triggers()
+    messages: Messages = Messages()
     actions: tuple[Action, ...] = ()
     ticket: Ticket = Ticket()
     limits: Limits = Limits()

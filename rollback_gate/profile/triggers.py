@@ -31,10 +31,16 @@ class Fixes(Section):
 
 
 class Triggers(Section):
-    """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour"."""
+    """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour".
 
-    import_error: re.Pattern[str]
-    upstream_trouble: re.Pattern[str]
+    `import_error`: of a Python program, unless the profile says otherwise. `upstream_trouble`: log lines that show the
+    upstream slow, away or overloaded.
+    """
+
+    import_error: re.Pattern[str] = re.compile(
+        r"(?:^|: )(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError)\b"
+    )
+    upstream_trouble: re.Pattern[str] | None = None
     errors: tuple[ErrorType, ...] = ()
     fix: Fixes = Fixes()
     target: Share = 0.5

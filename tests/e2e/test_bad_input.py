@@ -182,7 +182,7 @@ class TestRefusals:
             ("limits.soak_s=soon", "limits.soak_s: Input should be a valid number"),
             (
                 "change=[{kind='removed', path='../../etc'}]",
-                "change.10.removed.path: Value error, must be a path inside the project directory",
+                "change.10.path: Value error, must be a path inside the project directory",
             ),
             ("database.password=x", "secrets are never settings"),
         ],

@@ -414,3 +414,15 @@ def test_a_health_check_that_never_runs_is_told_as_that() -> None:
     assert "has never run" in claim.says
     spoken = replace(waiting, check_results=2)
     assert "has not spoken yet" in worker_running.state(readings(), replica_reading(before=spoken, after=spoken)).says
+
+
+def test_a_worker_that_never_says_that_it_is_connected() -> None:
+    """The profile has no such line: finished documents prove it, and its absence proves nothing."""
+    profile = phase1()
+    silent = profile.model_copy(update={"logs": profile.logs.model_copy(update={"connected": None})})
+    by_log = replica_reading(in_queue=None, in_queue_before=None, log=log(connected_at=None))
+    assert consuming.clean_start(by_log, silent).passed
+    assert consuming.clean_start(by_log, profile).outcome is Outcome.INCONCLUSIVE
+    never = log(connected_at=None, finished={}, unfinished={}, picked_up=0)
+    deaf = replica_reading(in_queue=False, in_queue_before=False, log=never)
+    assert consuming.clean_start(deaf, silent).outcome is Outcome.INCONCLUSIVE

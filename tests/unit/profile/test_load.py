@@ -13,8 +13,10 @@ import pytest
 from pydantic import ValidationError
 
 from rollback_gate.errors import WrongSetting
+from rollback_gate.profile.afterwards import MESSAGE_FIELDS
 from rollback_gate.profile.deployment import Only
 from rollback_gate.profile.load import database_password, load
+from rollback_gate.profile.logs import Logs
 from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import ROOT, phase1
@@ -111,6 +113,10 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         (
             "completeness.low=0.9",
             "completeness: Value error, must be ordered: critical < low <= expected <= high < changed",
+        ),
+        (
+            "logs.connected='NSQ Consumer created, starting to consume messages'",
+            "logs: Value error, logs.connected could never match: logs.consuming takes every such line",
         ),
         ("logs.completed='x'", "logs: Value error, logs.completed must have a group (?P<task>...)"),
         ("logs.consuming='('", "logs.consuming: Input should be a valid regular expression (from command line)"),
@@ -255,3 +261,25 @@ def test_what_is_left_out_by_name_needs_no_section() -> None:
     assert profile.consumer == next(iter(profile.services))
     assert not profile.asks("processing")
     assert phase1().asks("processing")
+
+
+def test_a_pattern_that_an_earlier_one_contains_could_never_match() -> None:
+    """By its plain text; one that says more than a later one is fine."""
+    logs = phase1().logs.model_dump()
+    for connected, words in (("ready", None), ("ready to serve", "logs.connected could never match")):
+        table = logs | {"consuming": "ready to" if words else "up and ready", "connected": connected}
+        if words is None:
+            assert Logs.model_validate(table).connected
+            continue
+        with pytest.raises(ValidationError, match=words):
+            Logs.model_validate(table)
+
+
+def test_a_small_profile_has_what_a_large_one_says() -> None:
+    """Titles, messages and triggers have defaults, so that another team's profile stays small."""
+    table = json.loads(without("titles", "messages", "triggers", "actions", "known", "upstream"))
+    profile = Profile.model_validate(table)
+    assert profile.titles.worker_running == "The service is running"
+    assert profile.triggers.import_error.search("ModuleNotFoundError: No module named 'x'")
+    assert profile.triggers.import_error.pattern == phase1().triggers.import_error.pattern
+    assert profile.messages.end.body.format_map(dict.fromkeys(MESSAGE_FIELDS, "x"))
