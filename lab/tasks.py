@@ -119,9 +119,11 @@ def _operator(release: str) -> Iterator[Operator]:
 
 @task
 def pages(_: Context) -> None:
-    """Rewrite docs/operator.md by running its commands on a lab (takes 2 minutes)."""
+    """Rewrite docs/profile.md from the schema, and docs/operator.md from what its commands print (takes 2 minutes)."""
+    from lab import manual
     from lab.pages import write
 
+    manual.write()
     with _operator("before") as operator:
         write(operator)
 

@@ -28,7 +28,8 @@ class Known(Section):
 class Trace(Section):
     """Where a probe leaves data: `field` of `collection` holds its document id or its job id.
 
-    `job_field`: holds the job's id beside a document's; an unremembered trace counts as the gate's only if both match.
+    `job_field`: holds the job's id beside a document's; an unremembered trace counts as the gate's only if both
+    match.
     """
 
     collection: Name
@@ -37,11 +38,25 @@ class Trace(Section):
 
 
 class Probe(Section):
+    """A document that the gate sends as the worker's own producers do, and where it leaves traces, which are removed.
+
+    `task`: its message. `{document_id}`, `{job_id}` and `{now}` are filled in at every depth; both ids begin with
+    `rollback-probe-`.
+    """
+
     task: dict[str, Any]
     traces: tuple[Trace, ...] = Field(min_length=1)
 
 
 class Completeness(Section):
+    """What is normal, as shares of 1. A snapshot or unmarked documents from before the change move the band.
+
+    `expected`, `low`, `high`: the mean and the band in which it must lie; `critical`: below it is NO-GO; `changed`:
+    the change's own level, within `changed_tolerance`: NO-GO with a sign of the change. `mixture_share`: of documents
+    at both levels. `ambiguous`: scores that old and new code both give. `minimum_sample`: documents; below it no mean
+    is judged.
+    """
+
     expected: Share
     low: Share
     high: Share
@@ -61,6 +76,18 @@ class Completeness(Section):
 
 
 class Limits(Section):
+    """Limits; names that end in `_s` are seconds.
+
+    `start_s`: from a container's start to its line `consuming`. `build_s`: one image. `health_s`: a health check's
+    first result. `soak_s`: replicas must stay as they are. `probe_s`: from sending a probe to its saved document.
+    `sample_wait_s`: for the team's own documents before a probe is sent. `trace_wait_s`: for probes still in work at
+    the end. `answer_s`: one answer of queue or database. `clock_skew_s`: between worker and engine. `before_s`: the
+    checks before a rollback, 0 for none. `verify_s`: all of verify. `stabilise_s`: before rollback.production
+    verifies. `history_s`: of the record's picture, 0 for none. `baseline_s`: how far back normal is measured.
+    `errors`: error lines of a replica; above it NO-GO. `free_disk_mb`: where a run keeps its files. `dropped_lines`:
+    that a restore may drop besides the change's own; above it asks.
+    """
+
     start_s: Seconds = 120
     build_s: Seconds = 1800
     health_s: Seconds = 120

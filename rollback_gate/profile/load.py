@@ -42,7 +42,7 @@ def load(path: Path, environ: Mapping[str, str], settings: Iterable[str] = ()) -
     try:
         profile = Profile.model_validate(merged.values)
     except ValidationError as error:
-        raise WrongSetting(f"{path}: {_say(error, merged)}", "profiles/phase1.toml explains every key") from error
+        raise WrongSetting(f"{path}: {_say(error, merged)}", "docs/profile.md has every key") from error
     return Settings(profile, merged.origins, tuple(file for file, _ in files))
 
 

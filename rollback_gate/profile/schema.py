@@ -1,4 +1,4 @@
-"""The format of a profile. Each default is stated once, in its section; profiles/phase1.toml documents it."""
+"""The format of a profile. Each default is stated once, in its section; docs/profile.md is written from it."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ class NsqQueue(_Queue):
 class RedisQueue(_Queue):
     """A list, or a stream with its consumer group. `key`: its name; `database`: the number of the Redis database.
 
-    `more`: further lists whose length counts as depth too (Celery's priorities). `in_work`: the list into which workers
-    move what they have in hand; "" if there is none. `group`: of a stream; "" for a list. `field`: of a stream's entry,
-    holds the task. `push`: the end of a list at which producers add. A password is optional.
+    `more`: further lists whose length counts as depth too (Celery's priorities). `in_work`: the list into which
+    workers move what they have in hand; "" if there is none. `group`: of a stream; "" for a list. `field`: of a
+    stream's entry, holds the task. `push`: the end of a list at which producers add. A password is optional.
     """
 
     kind: Literal["redis"]
@@ -103,7 +103,11 @@ class RabbitmqQueue(_Queue):
 
 
 class CommandQueue(_Queue):
-    """Commands of one's own. `read` prints the queue's state as JSON; `send` gets one task per line as its input.
+    """Commands of one's own. `read` prints the queue's state as JSON; `send` gets one task per line on its input.
+
+    The state is `{"depth": 2, "in_flight": 1, "deferred": 0, "finished": 4, "paused": false, "consumers":
+    [{"hostname": "4a5b6c7d8e9f", "address": "172.18.0.5:4711", "finished": 4}]}`. Only `depth` is required: what is
+    left out, it cannot tell.
 
     `variables`: names of environment variables that they need in addition to the standard ones.
     """
@@ -150,6 +154,8 @@ class _Server(_Database):
 
 
 class MongodbDatabase(_Server):
+    """A collection. `auth_source`: the database that knows the user."""
+
     kind: Literal["mongodb"]
     auth_source: Name = "admin"
     collection: Name
@@ -191,7 +197,15 @@ class PostgresqlDatabase(_Server):
 
 
 class CommandDatabase(_Database):
-    """A command of one's own: one question as JSON on its standard input, one answer as JSON.
+    """A command of one's own. It gets one question as JSON on its standard input, and prints one answer as JSON.
+
+    - `{"ask": "since", "since": "2026-11-26T12:00:00Z", "limit": 5001}`: documents created since then, and
+      those without a time, newest first: `{"documents": [{"id": "a", "created_at": "2026-11-26T12:00:01Z",
+      "score": 0.3, "marked": false}]}`. `created_at` and `score` may be null; `marked`: it carries what only
+      the new code writes.
+    - `{"ask": "by_id", "ids": ["a"]}`: the stored ones of these, in the same form.
+    - `{"ask": "remove", "ids": ["rollback-probe-..."]}`: removes every trace of these, and of nothing else:
+      `{"removed": 1}`.
 
     `variables`: names of environment variables that it needs in addition to the standard ones.
     """

@@ -22,7 +22,7 @@ from rollback_gate.profile.systems import MongodbDatabase
 from tests.unit.builders import ROOT, phase1
 
 PHASE1 = ROOT / "profiles" / "phase1.toml"
-HELP = "\n  → profiles/phase1.toml explains every key"
+HELP = "\n  → docs/profile.md has every key"
 
 
 def message(*settings: str, environ: dict[str, str] | None = None, path: Path = PHASE1) -> str:
