@@ -28,7 +28,7 @@ class Instant:
 
     @classmethod
     def from_datetime(cls, value: datetime.datetime) -> Instant:
-        """A naive datetime is taken as UTC, as MongoDB and the worker write it."""
+        """A naive datetime is taken as UTC, as databases and workers write it."""
         aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
         delta = aware - datetime.datetime.fromtimestamp(0, datetime.UTC)
         return cls((delta.days * 86400 + delta.seconds) * 10**9 + delta.microseconds * 1000)

@@ -14,7 +14,6 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive, passed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import NsqQueue
 
 _TRIES = 5  # attempts per task before the worker gives it up
 
@@ -230,7 +229,7 @@ def _listeners(readings: Readings, profile: Profile) -> str:
     """Channels with consumers, at either reading, that the profile does not list."""
     looks = [look for look in (readings.queue_before, readings.queue_after) if isinstance(look, QueueReading)]
     found = {channel for look in looks for channel in look.other_channels}
-    expected = profile.queue.other_channels if isinstance(profile.queue, NsqQueue) else ()
+    expected = profile.queue.known_channels if profile.queue else ()
     return ", ".join(sorted(found - set(expected)))
 
 

@@ -81,7 +81,7 @@ def _formed(text: str, is_single: bool) -> str:
 
 
 def _crew(slots: Mapping[str, bool]) -> str:
-    """ "2 workers and 1 enrichment-coordinator"."""
+    """ "2 workers and 1 coordinator"."""
     workers = sum(slots.values())
     others = Counter(slot.rpartition("-")[0] for slot, consumes in slots.items() if not consumes)
     parts = [f"{workers} worker{'s' * (workers != 1)}"] if workers else []

@@ -1,6 +1,6 @@
 """A durable list of the probes sent for a deployment, and of how they were found stored; one line per event.
 
-The queue may redeliver a probe after its verify has ended (FACTS: nsqd's message timeout). The next command needs its
+The queue may redeliver a probe after its verify has ended (FACTS: message timeout). The next command needs its
 id to remove its traces, and must know that it was found stored before it was removed. This list alone is no proof:
 a replica's own log must show that it finished the probe.
 """

@@ -27,6 +27,11 @@ class _Queue(Section):
     consumers_unlisted: str = ""
     connections: int = Field(default=1, ge=1, le=1000)
 
+    @property
+    def known_channels(self) -> tuple[str, ...]:
+        """Channels of the same topic whose consumers are unrelated to the change."""
+        return ()
+
 
 class NsqQueue(_Queue):
     """nsqd's HTTP interface. `other_channels`: of the same topic, whose consumers are unrelated to the change."""
@@ -36,6 +41,11 @@ class NsqQueue(_Queue):
     topic: Name
     channel: Name
     other_channels: tuple[str, ...] = ()
+
+    @property
+    def known_channels(self) -> tuple[str, ...]:
+        """Channels of the same topic whose consumers are unrelated to the change."""
+        return self.other_channels
 
     @property
     def by_hand(self) -> tuple[str, str]:

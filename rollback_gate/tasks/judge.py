@@ -60,7 +60,7 @@ def verify(given: Any) -> None:
     """Judge from the live system whether the rollback took effect, and write the go/no-go record.
 
     Takes 1 to 2.5 minutes, including the soak of one minute (limits.soak_s). A NO-GO that waiting cannot change, or an
-    MCP server that does not answer, ends it within seconds.
+    upstream that does not answer, ends it within seconds.
     """
     from rollback_gate.workflow.verify import Wish
     from rollback_gate.workflow.verify import verify as judge

@@ -50,7 +50,7 @@ def show(terminal: Terminal, checklist: Checklist) -> None:
 
 
 def show_difference(terminal: Terminal, situation: Situation) -> int:
-    """What the restore would change; returns how many unrelated lines it would discard (FACTS: Phase 1).
+    """What the restore would change; returns how many unrelated lines it would discard.
 
     Shows the lines with --verbose, or if there are so many that the operator has to confirm.
     """

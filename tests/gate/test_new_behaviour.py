@@ -9,7 +9,7 @@ def test_restored_files_are_the_old_code(replica: Replica) -> None:
 
 
 def test_removed_modules_are_gone(replica: Replica) -> None:
-    """`enrichment_service/errors/` and the other removed modules do not exist in the replica."""
+    """Nothing that the change has added, and the rollback removes, exists in the replica."""
     assert replica.has_no_module_of_the_change
 
 
@@ -34,7 +34,7 @@ def test_no_service_is_left_out(services: Services) -> None:
 
 
 def test_log_shows_no_new_behaviour(replica: Replica) -> None:
-    """The log shows no adaptive timeouts and no error classification since the boundary."""
+    """The log shows none of the lines that only the new code prints since the boundary."""
     assert replica.logs_nothing_new
 
 
