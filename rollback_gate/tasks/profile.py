@@ -15,3 +15,15 @@ def show(given: Any) -> None:
 
     with calling(given) as call:
         leave(tell(call, given.set_only))
+
+
+@task_with(COMMON)
+def check(given: Any) -> None:
+    """Try each statement of the profile on what is there: containers, files, logs, queue, database, upstream.
+
+    Reads only. Exits with 2 if a statement cannot be right.
+    """
+    from rollback_gate.workflow.profile_check import check as tell
+
+    with calling(given) as call:
+        leave(tell(call))

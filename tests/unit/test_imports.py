@@ -50,6 +50,7 @@ PURE = (WORDS - {"progress"}) | {
     "evidence.readings",
     "evidence.replicas",
     "evidence.symptoms",
+    "evidence.trial",
     "platform.configured",
     "platform.replica",
     "profile.afterwards",

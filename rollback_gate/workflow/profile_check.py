@@ -1,0 +1,245 @@
+"""`profile.check`: tries each statement of a profile on what is there. Read-only.
+
+A statement that is wrong is told now, and not by a verdict in the middle of the night.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollback_gate.change import backups
+from rollback_gate.change.content import Content, classify
+from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.evidence import consumers, documents, logs, queue, upstream
+from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.readings import DocumentsReading
+from rollback_gate.evidence.trial import Trial, Tried
+from rollback_gate.model import ExitCode, Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.deployed import Deployed
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.schema import Profile
+from rollback_gate.regular import content_of
+from rollback_gate.workflow.call import Call, stores_of
+
+_MOST_LINES = 200_000
+_OF_EVERY_WORKER = ("logs.consuming", "logs.picked_up", "logs.completed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One statement. `mark`: ok, warning (it may be right, and nothing shows it) or refused (it cannot be right)."""
+
+    mark: str
+    name: str
+    says: str
+
+
+def check(call: Call) -> ExitCode:
+    """Shows a row for each statement; WRONG_SETTING if one cannot be right. Raises WrongSetting, Unreachable."""
+    settings = call.load()
+    profile, terminal = settings.profile, call.terminal
+    terminal.stage(f"{profile.title}: {call.profile_path}")
+    with contextlib.closing(engines.connect(call.environ)) as engine:
+        found = Deployed(profile, engine).by_service()
+        kept = tuple(store.snapshots for store in stores_of(call, settings, engine))
+        groups = (
+            of_services(profile, found),
+            of_files(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
+            of_logs(profile, *_tried(profile, engine, found)),
+            _of_queue(call, profile, found),
+            _of_database(call, profile, engine),
+            _of_upstream(call, profile),
+        )
+        rows = []
+        for group in groups:
+            for row in group:
+                terminal.item(row.mark, row.name, row.says)
+                rows.append(row)
+    for line in stands_on(profile):
+        terminal.line(line)
+    wrong = sum(row.mark == "refused" for row in rows)
+    if wrong:
+        terminal.line(f"{wrong} statements cannot be right: correct {call.profile_path}")
+    return ExitCode.WRONG_SETTING if wrong else ExitCode.GO
+
+
+def of_services(profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+    project = profile.deployment.project
+    for name, service in profile.services.items():
+        count = len(found[name])
+        if not count:
+            says = f"project {project} has no container of it: check deployment.project and the service's name"
+            yield Row("refused", name, says)
+        elif count != service.replicas:
+            yield Row("warning", name, f"{count} containers, and {service.replicas} are normal by the profile")
+        else:
+            yield Row("ok", name, f"{count} of {service.replicas} containers")
+
+
+# --- the change
+
+
+def _candidates(profile: Profile, item: FileItem, kept: Iterable[Path]) -> tuple[backups.Candidate, ...]:
+    own = [one for folder in kept for one in backups.in_snapshots(folder, item)]
+    return backups.candidates(profile.deployment.project_directory, item, own)
+
+
+def of_files(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:
+    """What is in place, what old code there is, and whether each text tells the two apart."""
+    for item, candidates in files:
+        path = profile.deployment.project_directory / item.path
+        try:
+            data = content_of(path)
+        except OSError as error:
+            yield Row("refused", item.path, f"{path} cannot be read: {error.strerror}")
+            continue
+        content, why = classify(data, item)
+        yield Row("warning" if content is Content.UNKNOWN else "ok", item.path, f"is {content} ({why})")
+        yield from _of_texts(item, data.decode(errors="replace"), content)
+        old = [one for one in candidates if one.content is Content.OLD]
+        says = f"{len(old)} of {len(candidates)} backups are old code"
+        yield Row("ok" if old else "warning", item.path, says if old else f"{says}: git or an image must have it")
+
+
+def _of_texts(item: FileItem, text: str, content: Content) -> Iterator[Row]:
+    if content is not Content.NEW:
+        return
+    for mark in item.new:
+        if mark not in text:
+            yield Row("warning", item.path, f"new code is in place, and has no {mark!r} (new)")
+    if all(mark in text for mark in item.old):
+        says = "every text of `old` stands in the new code too: they tell nothing apart, only `new` does"
+        yield Row("warning", item.path, says)
+
+
+# --- the logs
+
+
+def _tried(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> tuple[Trial, list[Unmeasured]]:
+    trial, unread = Trial(profile.logs), []
+    for replica in (one for rows in found.values() for one in rows):
+        try:
+            with contextlib.closing(logs.blocks(engine, replica, None, _MOST_LINES)) as blocks:
+                for block in blocks:
+                    trial.feed(block.splitlines())
+        except Unreachable as error:
+            unread.append(Unmeasured(f"the log of {replica.name}", error.message))
+    return trial, unread
+
+
+def of_logs(profile: Profile, trial: Trial, unread: Iterable[Unmeasured]) -> Iterator[Row]:
+    yield from (Row("warning", "logs", str(one)) for one in unread)
+    yield from (_of_pattern(one, trial.lines, profile) for one in trial.tried)
+
+
+def _of_pattern(one: Tried, lines: int, profile: Profile) -> Row:
+    if one.count:
+        mark = "warning" if one.key.startswith("logs.new ") else "ok"
+        new = "; new code has run, or it is no sign of it" if mark == "warning" else ""
+        return Row(mark, one.key, f"matches {one.count} of {lines} lines, the last: {one.example}{new}")
+    is_expected = one.key in _OF_EVERY_WORKER and profile.asks("processing")
+    says = f"matches none of {lines} lines"
+    return (
+        Row("warning", one.key, f"{says}, and a worker that works prints one")
+        if is_expected
+        else Row("ok", one.key, says)
+    )
+
+
+# --- the systems around the workers
+
+
+def _of_queue(call: Call, profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+    if profile.queue is None:
+        return
+    try:
+        reading = queue.of(profile, call.environ).read()
+    except WrongSetting as error:
+        reading = Unmeasured("the queue", str(error))
+    if isinstance(reading, Unmeasured):
+        yield Row("refused", "queue", str(reading))
+        return
+    yield Row("ok", "queue", f"{reading.depth} tasks wait")
+    strangers = consumers.strangers(reading, found[profile.consumer], profile.queue.connections)
+    if isinstance(strangers, Unmeasured):
+        if not profile.queue.consumers_unlisted:
+            yield Row("warning", "queue", f"{strangers}: never GO without queue.consumers_unlisted")
+        return
+    listed = sum(consumers.has(reading, replica) for replica in found[profile.consumer])
+    yield Row("ok" if listed else "warning", "queue", f"lists {listed} of {len(found[profile.consumer])} replicas")
+    yield from (Row("warning", "queue", f"{one} reads it too: never GO while it does") for one in strangers)
+
+
+def _of_database(call: Call, profile: Profile, engine: Engine) -> Iterator[Row]:
+    if profile.database is None:
+        return
+    try:
+        store = documents.connect(profile, call.environ)
+        if isinstance(store, Unmeasured):
+            yield Row("refused", "database", str(store))
+            return
+        with contextlib.closing(store):
+            store.ping()
+            yield Row("ok", "database", f"{profile.database.says} answers")
+            yield from of_documents(_since(profile, engine, store))
+    except (WrongSetting, Unreachable) as error:
+        yield Row("refused", "database", str(error))
+
+
+def _since(profile: Profile, engine: Engine, store: Documents) -> DocumentsReading | Unmeasured:
+    now = engine.now()
+    return store.since(now.plus(-profile.limits.baseline_s), now.plus(profile.limits.clock_skew_s))
+
+
+def of_documents(found: DocumentsReading | Unmeasured) -> Iterator[Row]:
+    """Whether time, score and mark are where the profile says. Every document of the last days counts."""
+    if isinstance(found, Unmeasured):
+        yield Row("refused", "database", str(found))
+        return
+    rows = found.documents
+    if not rows:
+        yield Row("warning", "database", "no document of the last days: is created_at the right key?")
+        return
+    scored, marked = sum(one.score is not None for one in rows), sum(one.marked for one in rows)
+    outside = sum(one.score is not None and not 0 <= one.score <= 1 for one in rows)
+    yield Row("ok" if scored else "refused", "database.score", f"{scored} of {len(rows)} documents have a score")
+    if outside:
+        yield Row("refused", "database.score", f"{outside} scores are not between 0 and 1")
+    yield Row("ok", "database.new_mark", f"{marked} of {len(rows)} documents carry the mark")
+    if unclear := sum(one.could_be_marked for one in rows):
+        yield Row("warning", "database.new_mark", f"in {unclear} of them it could not be searched for")
+    if found.advice:
+        yield Row("warning", "database", found.advice)
+
+
+def _of_upstream(call: Call, profile: Profile) -> Iterator[Row]:
+    if profile.upstream is None:
+        return
+    reading = upstream.of(profile, call.environ)()
+    yield Row("ok" if reading.answers else "warning", "upstream", f"{reading.name} {reading.state}: {reading.says}")
+
+
+# --- what it comes to
+
+
+def stands_on(profile: Profile) -> Iterator[str]:
+    """What a GO would stand on, and what of it could not tell old from new."""
+    removed = len(profile.removed())
+    parts = [f"{len(profile.files)} restored files", *([f"{removed} removed paths"] if removed else [])]
+    every = [form.name for form in profile.logs.new if form.every_document]
+    log = f"log lines ({', '.join(every)})" if every else ""
+    mark = "the mark in fresh documents" if profile.database else ""
+    yield f"check 1 would stand on {', '.join(filter(None, [*parts, log, mark]))}"
+    if not every:
+        yield "the log's silence proves nothing: no form of logs.new has every_document = true"
+    for name, why in profile.not_asked.items():
+        yield f"check `{name}` is not asked: {why}"
+    wanted = profile.completeness
+    if wanted is not None and any(wanted.low <= score <= wanted.high for score in wanted.ambiguous):
+        yield "completeness does not tell old from new alone: both give some scores of the band"
