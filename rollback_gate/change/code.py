@@ -110,7 +110,8 @@ def script(profile: Profile, replica: Replica) -> str:
 def _others(profile: Profile, replica: Replica) -> list[tuple[str, str]]:
     """Pairs: an item's path relative to the working directory, and its expected path; only where the two differ."""
     folder = PurePosixPath(replica.working_directory or "/")
-    places = [(str(folder / item.path), profile.inside(replica.service, item.path)) for item in profile.change]
+    below = [item.path for item in profile.change if not item.inside]  # any other has one place, whatever the root
+    places = [(str(folder / path), profile.inside(replica.service, path)) for path in below]
     return [(other, path) for other, path in places if other != path]
 
 

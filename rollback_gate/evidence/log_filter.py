@@ -28,11 +28,10 @@ _parser: Any = importlib.import_module("re._parser")  # the standard library's r
 
 def texts_of(forms: Logs, also: Iterable[re.Pattern[str]] = ()) -> tuple[bytes, ...]:
     """Every line that matters contains one of these; empty: any line may matter. `also`: additional patterns."""
-    optional = [pattern for pattern in (forms.connected, forms.scored, forms.rejected) if pattern]
+    every = (forms.connected, forms.picked_up, forms.completed, forms.scored, forms.rejected)
+    optional = [pattern for pattern in every if pattern]
     patterns = [
         forms.consuming,
-        forms.picked_up,
-        forms.completed,
         forms.error,
         *optional,
         *(form.pattern for form in (*forms.noise, *forms.new, *forms.upstream)),

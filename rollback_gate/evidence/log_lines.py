@@ -249,7 +249,7 @@ class LogReader:
                 self.listener.consuming(at)
         elif self._connected_at is None and self.forms.connected and self.forms.connected.search(text):
             self._connected_at = at
-        elif picked_up := self.forms.picked_up.search(text):
+        elif self.forms.picked_up and (picked_up := self.forms.picked_up.search(text)):
             self._picked_up += 1
             self._told_at = at
             self._first_picked_up_at = self._first_picked_up_at or at
@@ -260,7 +260,7 @@ class LogReader:
             _forget_oldest(self._delivered)
             if self.listener:
                 self.listener.picked_up(at, picked_up["document"])
-        elif completed := self.forms.completed.search(text):
+        elif self.forms.completed and (completed := self.forms.completed.search(text)):
             self._complete(at, completed["task"])
         elif self.forms.scored and (scored := self.forms.scored.search(text)):
             self._scored_last = scored["document"]

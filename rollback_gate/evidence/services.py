@@ -26,7 +26,10 @@ NextStart = tuple[CodeReading | Unmeasured, CodeReading | Unmeasured]
 
 @dataclass(frozen=True)
 class Slots:
-    """The expected replicas as found at the beginning. By slot: the container, None for none; and its service."""
+    """The expected replicas as found at the beginning. By slot: the container, None for none; and its service.
+
+    `consumer`: the service that reads the queue, "" if none does.
+    """
 
     replicas: Mapping[str, Replica | None]
     services: Mapping[str, str]
@@ -60,7 +63,7 @@ class Services:
         return Slots(
             {slot: replica for slot, (_, replica) in found.items()},
             {slot: service for slot, (service, _) in found.items()},
-            self.profile.consumer,
+            next((name for name, service in self.profile.services.items() if service.consumes), ""),
         )
 
     def of_project(self) -> tuple[Replica, ...]:

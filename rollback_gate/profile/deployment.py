@@ -42,11 +42,19 @@ class Service(Section):
     consumes: bool = False
 
 
+Inside = Annotated[str, Field(pattern=r"^(|/.*[^/])$")]
+
+
 class FileItem(Section):
-    """A file whose old content is restored: content with all of `old` and none of `new`."""
+    """A file whose old content is restored: content with all of `old` and none of `new`.
+
+    `path`: in the project directory; `inside`: its path in the containers, "" for the same below the service's root.
+    `backups`: a glob of the old file's copies; `stamp`: how the time in their names is written.
+    """
 
     kind: Literal["file"]
     path: RelativePath
+    inside: Inside = ""
     backups: Annotated[str, AfterValidator(_glob)]
     stamp: str = "%Y%m%d_%H%M%S"
     new: tuple[str, ...] = Field(min_length=1)
@@ -61,10 +69,11 @@ class Only(enum.StrEnum):
 
 
 class RemovedItem(Section):
-    """A path that the change added and a rollback removes."""
+    """A path that the change added and a rollback removes. `inside`: as for a file."""
 
     kind: Literal["removed"]
     path: RelativePath
+    inside: Inside = ""
     only: Only | None = None
 
 

@@ -47,21 +47,27 @@ class NoiseLine(LinePattern):
 class Logs(Section):
     """Forms of log lines. A line counts for the first of consuming, connected, picked_up, completed, scored, rejected.
 
-    `connected`: the worker has reached its queue; `scored`: a finished document's score, in percent; `rejected`: a task
-    that is no document. These three are optional.
-    `upstream`: lines that old code prints only while the upstream is in trouble.
+    `consuming`: the process is ready. `connected`: it has reached its queue. `picked_up`, `completed`: of a task; check
+    3 needs both. `scored`: a finished document's score, in percent. `rejected`: a task that is no document. `error`: an
+    error line. `new`: lines that only the change prints. `noise`: error lines that old code prints too. `upstream`:
+    lines that old code prints only while the upstream is in trouble.
     """
 
     consuming: re.Pattern[str]
     connected: re.Pattern[str] | None = None
-    picked_up: re.Pattern[str]
-    completed: re.Pattern[str]
+    picked_up: re.Pattern[str] | None = None
+    completed: re.Pattern[str] | None = None
     scored: re.Pattern[str] | None = None
     rejected: re.Pattern[str] | None = None
     error: re.Pattern[str]
     noise: tuple[NoiseLine, ...] = ()
-    new: tuple[NewLine, ...] = Field(min_length=1)
+    new: tuple[NewLine, ...] = ()
     upstream: tuple[LinePattern, ...] = ()
+
+    @property
+    def progress(self) -> tuple[re.Pattern[str], ...]:
+        """Lines that only a process that works prints: it is ready, and has a task in hand or done."""
+        return tuple(pattern for pattern in (self.consuming, self.picked_up, self.completed) if pattern)
 
     @model_validator(mode="after")
     def _each_can_match(self) -> Self:

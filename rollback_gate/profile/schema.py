@@ -71,9 +71,11 @@ class Profile(Section):
         }
         for check, sections in needed.items():
             missing = [section for section in sections if getattr(self, section) is None]
+            if check == "processing":
+                missing += [f"logs.{key}" for key in ("picked_up", "completed") if getattr(self.logs, key) is None]
             if missing and self.asks(check):
                 by_name = f'leave the check out by name: not_asked = {{{check} = "why"}}'
-                raise ValueError(f"{', '.join(missing)}: check `{check}` needs this section; or {by_name}")
+                raise ValueError(f"{', '.join(missing)}: check `{check}` needs it; or {by_name}")
         return self
 
     @model_validator(mode="after")
@@ -107,7 +109,8 @@ class Profile(Section):
 
     def inside(self, service: str, relative: str) -> str:
         """The path of a project file inside the containers of a service."""
-        return str(PurePosixPath(self.services[service].root) / relative)
+        own = next((item.inside for item in self.change if item.path == relative), "")
+        return own or str(PurePosixPath(self.services[service].root) / relative)
 
     def places(self, service: str) -> tuple[str, ...]:
         """Paths of the restored files and of what is always removed, inside the containers of a service."""

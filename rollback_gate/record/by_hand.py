@@ -22,7 +22,8 @@ Command = dict[str, str]
 
 def commands(readings: Readings, profile: Profile) -> list[Command]:
     """One row per command: its check, the command, and the healthy result."""
-    found = [(r.before, r.boundary) for r in readings.consuming if isinstance(r.before, Replica) and r.boundary]
+    rows = readings.consuming or readings.replicas
+    found = [(r.before, r.boundary) for r in rows if isinstance(r.before, Replica) and r.boundary]
     since = boundary.of_documents(at for _, at in found)
     return [
         *_new_behaviour(found, readings, profile),
@@ -34,11 +35,12 @@ def commands(readings: Readings, profile: Profile) -> list[Command]:
 
 def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings, profile: Profile) -> Iterable[Command]:
     digests = readings.source_digests if isinstance(readings.source_digests, dict) else {}
-    keeping = {r.before.id for r in readings.consuming if isinstance(r.before, Replica) and _keeps_modules(r.code)}
+    keeping = {r.before.id for r in readings.replicas if isinstance(r.before, Replica) and _keeps_modules(r.code)}
     pattern = "|".join(f"(?:{line.pattern.pattern})" for line in profile.logs.new)
     for replica, since in found:
         name = shlex.quote(replica.name)
-        yield _row("new_behaviour", f"{_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
+        if pattern:
+            yield _row("new_behaviour", f"{_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
         for path, digest in digests.items():
             inside = shlex.quote(profile.inside(replica.service, path))
             yield _row("new_behaviour", f"docker exec {name} sha256sum {inside}", digest)
@@ -72,7 +74,7 @@ def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> I
         return
     command, healthy = profile.queue.by_hand
     yield _row("processing", command, healthy)
-    pattern = f"(?:{profile.logs.picked_up.pattern})|(?:{profile.logs.completed.pattern})"
+    pattern = "|".join(f"(?:{one.pattern})" for one in (profile.logs.picked_up, profile.logs.completed) if one)
     for replica, since in found:
         yield _row(
             "processing",

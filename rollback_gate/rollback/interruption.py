@@ -38,7 +38,7 @@ class LastConsumed:
 
     @property
     def _signs(self) -> tuple[re.Pattern[str], ...]:
-        return self.forms.consuming, self.forms.picked_up, self.forms.completed
+        return self.forms.progress
 
     def feed_block(self, block: bytes) -> None:
         """Takes whole lines; skips those that hold no relevant text."""

@@ -214,7 +214,7 @@ class Look:
         if not replica.is_running or replica.started_at is None:
             return False
         # A rotated log has lost its first lines: logged work proves the same.
-        forms = (self.profile.logs.consuming, self.profile.logs.picked_up, self.profile.logs.completed)
+        forms = self.profile.logs.progress
         since = replica.logs_since or replica.started_at
         try:
             with contextlib.closing(logs.since(self.engine, replica, since)) as blocks:

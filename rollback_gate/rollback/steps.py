@@ -278,7 +278,8 @@ def _not_yet(replica: Replica, context: Context) -> str:
         summary = summarize(logs.recent(context.engine, replica, since), forms, since)
     except Unreadable:  # without a log, only its state can be seen; verify judges the rest
         return "" if replica.is_running else f"{replica.name} is {replica.condition}"
-    if replica.is_running and summary.consuming_at and summary.connected_at:
+    has_connected = summary.connected_at is not None or forms.connected is None
+    if replica.is_running and summary.consuming_at and has_connected:
         context.consuming_at[replica.id] = summary.consuming_at
         return ""
     said = f"; it logged: {summary.startup_errors[-1]}" if summary.startup_errors else ""

@@ -235,9 +235,9 @@ def without(*sections: str) -> str:
 @pytest.mark.parametrize(
     ("sections", "left_out", "words"),
     [
-        (("completeness",), {}, "completeness: check `completeness` needs this section"),
-        (("queue",), {}, "queue: check `processing` needs this section"),
-        (("database",), {"processing": "x"}, "database: check `completeness` needs this section"),
+        (("completeness",), {}, "completeness: check `completeness` needs it"),
+        (("queue",), {}, "queue: check `processing` needs it"),
+        (("database",), {"processing": "x"}, "database: check `completeness` needs it"),
         (("completeness",), {"completeness": ""}, "at least 1 character"),
         ((), {"worker_running": "no time"}, "not_asked"),
         ((), {"new_behaviour": "no time"}, "not_asked"),

@@ -183,6 +183,13 @@ def test_a_go_for_three_checks_says_so_wherever_it_is_read() -> None:
     assert "headline" not in record()
 
 
+def test_a_page_follows_from_its_data_whatever_the_order_of_what_is_left_out(tmp_path: Path) -> None:
+    """A file has its keys in the order of the alphabet."""
+    two = Scope({"processing": "no queue", "completeness": "no score"})
+    write.write_json(tmp_path / "report.json", record(two), Redactor([]), None)
+    assert html.fragment(write.read_json(tmp_path), "digest") == html.fragment(record(two), "digest")
+
+
 def test_a_record_is_judged_by_what_its_caller_asked(tmp_path: Path) -> None:
     """A suite that asked less than its caller leaves no record of its caller's."""
     write.write_json(tmp_path / "report.json", record(THREE), Redactor([]), None)
