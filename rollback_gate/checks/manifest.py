@@ -8,9 +8,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.schema import Optional, Profile
 
 
 class Each(enum.Enum):
@@ -89,8 +89,10 @@ class Scope:
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Scope:
         """As a record has it. Raises KeyError, TypeError, ValueError."""
-        if unknown := {*table["not_asked"]} - {*CHECKS}:
-            raise ValueError(f"there is no check {', '.join(sorted(unknown))}")
+        if unknown := {*table["not_asked"]} - {*get_args(Optional)}:
+            raise ValueError(f"no profile can leave out {', '.join(sorted(unknown))}")
+        if unknown := {*table["without"]} - {OF_DOCUMENTS}:
+            raise ValueError(f"no profile can do without {', '.join(sorted(unknown))}")
         return cls(dict(table["not_asked"]), tuple(table["without"]))
 
     @property

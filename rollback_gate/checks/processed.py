@@ -8,7 +8,7 @@ from dataclasses import replace
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.proof import Process, Proof, proofs
 from rollback_gate.evidence.readings import ProbeReading, ProbesReading, QueueReading, Readings
-from rollback_gate.model import Claim, Evidence, failed, inconclusive
+from rollback_gate.model import Claim, Evidence, Unmeasured, failed, inconclusive
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -59,6 +59,15 @@ def _open(readings: Readings) -> Iterator[tuple[str, str, float]]:
                 has_moved_on = not is_newest or any(done > at for done in replica.log.finished_at.values())
                 if not (document in finished and has_moved_on):
                     yield replica.slot, document, replica.log.read_at.seconds_since(at)
+
+
+def unproven_queue(readings: Readings) -> str:
+    """Why nothing shows that the queue is the right one: at no look, and no test document came through it."""
+    looks = [look for look in (readings.queue_before, readings.queue_after) if isinstance(look, QueueReading)]
+    probes = () if isinstance(readings.probes, Unmeasured) else readings.probes.probes
+    if any(probe.finished for probe in probes) or not all(look.unproven for look in looks):
+        return ""
+    return next((look.unproven for look in looks), "")
 
 
 def blame(readings: Readings, says: str, details: Iterable[str]) -> Claim:

@@ -168,7 +168,8 @@ def _none_hangs(readings: Readings) -> Claim:
         says += ": verify again"
         return inconclusive("queue", says)
     now = f"{after.depth} tasks wait in the queue, {len(processed.in_work(readings))} documents are in work"
-    return passed(SUBJECT, f"none hangs ({now})", Evidence.PROCESS)
+    claim = passed(SUBJECT, f"none hangs ({now})", Evidence.PROCESS)
+    return replace(claim, note=doubt) if (doubt := processed.unproven_queue(readings)) else claim
 
 
 def _stands_still(readings: Readings, after: QueueReading) -> bool:
@@ -218,7 +219,7 @@ def _unlisted(readings: Readings, profile: Profile) -> str:
 
 def _only_ours(unlisted: str) -> Claim:
     if not unlisted:
-        says = "only replicas of this deployment are listed as consumers of the queue"
+        says = "no consumer of the queue is listed that is none of this deployment's replicas"
         return passed("queue", says, Evidence.PROCESS)
     note = f"who else reads the queue is not known: {unlisted}"
     says = "no document since the boundary came from elsewhere"

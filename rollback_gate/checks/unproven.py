@@ -177,6 +177,8 @@ def _not_picked_up(lack: _Lack) -> Claim | None:
     before, after = readings.queue_before, readings.queue_after
     if isinstance(before, Unmeasured) or isinstance(after, Unmeasured):
         return inconclusive(SUBJECT, f"{says}, and the queue could not be asked why")
+    if before.unproven:  # it has a task now: ours
+        return inconclusive(SUBJECT, f"{says}; before they were sent, {before.unproven}: is queue.key right?")
     if readings.strangers:
         return inconclusive(SUBJECT, f"{says}; other consumers take from the queue, or may: {readings.strangers}")
     in_work = "" if isinstance(after.in_flight, Unmeasured) else f", {after.in_flight} are in work"

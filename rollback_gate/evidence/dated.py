@@ -20,3 +20,13 @@ def dated(
     rows = list(found)
     known = tuple(one for one in rows if one.created_at is None or until is None or one.created_at <= until)
     return known, tuple(one.id for one in rows if one not in known and (one.marked or one.could_be_marked))
+
+
+def repeated(found: Iterable[DocumentReading]) -> str:
+    """An id that two of these documents have, "" for none: a view that joins would count one document many times."""
+    seen: set[str] = set()
+    for one in found:
+        if one.id in seen:
+            return one.id
+        seen.add(one.id)
+    return ""

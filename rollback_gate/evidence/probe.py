@@ -78,8 +78,9 @@ class Probes:
                 f"no test document was sent, as it could not be remembered: {error}",
                 "make ROLLBACK_GATE_STATE_DIRECTORY writable for this user",
             ) from error
+        self._sent |= dict.fromkeys(ids, now)  # first: one that fails may have been sent all the same
+        self._deadlines |= dict.fromkeys(ids, self.clock())
         self.queue.send([task(probe.task, i, self.job_id, str(now)) for i in ids])
-        self._sent |= dict.fromkeys(ids, now)
         self._deadlines |= dict.fromkeys(ids, self.clock() + self.profile.limits.probe_s)
 
     def look(self, summaries: Summaries) -> tuple[ProbeReading, ...]:

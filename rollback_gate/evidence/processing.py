@@ -191,6 +191,9 @@ class Processing:
         A document in work may become the proof, and a probe would only wait behind queued tasks.
         """
         wait_s = self.profile.limits.sample_wait_s
+        if not self.profile.asks("processing"):
+            self.leave_out("the profile does not ask whether documents are processed")
+            return 0
         if self.profile.probe is None:
             self.leave_out("the profile has no section [probe], so no test document is sent")
             return 0
@@ -198,6 +201,9 @@ class Processing:
             return 0
         idle = [slot for slot in self.lacking() if not self._in_work(slot)]
         waiting = self.queue.read() if idle else None
+        if isinstance(waiting, Unmeasured):
+            self.leave_out(f"no test document was sent into a queue that cannot be read: {waiting.reason}")
+            return 0
         if isinstance(waiting, QueueReading) and waiting.paused:
             self.leave_out("no test document was sent into a queue that delivers nothing; unpause it first")
             return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from rollback_gate.errors import Unreachable
+from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.adapters.queue_command import CommandAdapter
 from rollback_gate.evidence.adapters.queue_nsq import NsqAdapter
@@ -30,21 +31,31 @@ class Queue(Protocol):
         """Sends all tasks at once, so that each idle consumer gets one. Raises Unreachable."""
 
 
+@dataclass(frozen=True)
 class NoQueue:
-    """In place of a queue, for a profile that names none."""
+    """In place of a queue that cannot be asked."""
+
+    reason: str
 
     def read(self) -> QueueReading | Unmeasured:
-        return Unmeasured("the queue", "the profile has no section [queue]")
+        return Unmeasured("the queue", self.reason)
 
     def send(self, tasks: Iterable[Mapping[str, Any]]) -> None:
-        raise Unreachable(f"{len(list(tasks))} tasks cannot be sent: the profile has no section [queue]", "name one")
+        raise Unreachable(f"{len(list(tasks))} tasks cannot be sent: {self.reason}", "check [queue] in the profile")
 
 
 def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
-    """The profile's queue. Raises WrongSetting where its password or its client library is missing.
+    """The profile's queue. Where its password or its client library is missing, every reading says so.
 
     `environ`: what a queue's commands may have of it is chosen by queue.variables.
     """
+    try:
+        return _of(profile, environ)
+    except WrongSetting as error:
+        return NoQueue(f"{error.message}; {error.remedy}")
+
+
+def _of(profile: Profile, environ: Mapping[str, str]) -> Queue:
     limit_s = profile.limits.answer_s
     match profile.queue:
         case NsqQueue() as queue:
@@ -54,7 +65,7 @@ def of(profile: Profile, environ: Mapping[str, str]) -> Queue:
         case RabbitmqQueue() as queue:
             return RabbitmqAdapter(queue, limit_s, queue_password(queue, environ))
         case None:
-            return NoQueue()
+            return NoQueue("the profile has no section [queue]")
         case queue:
             return CommandAdapter(queue, limit_s, SubprocessRunner(allowed(environ, queue.variables)))
 

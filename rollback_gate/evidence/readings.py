@@ -160,7 +160,8 @@ class QueueReading:
     """Depth, messages in flight and consumers of the worker's queue. Unmeasured: a queue of this kind cannot tell.
 
     `finished`: messages, by all consumers together. `deferred`: messages requeued with a delay. `paused`: it delivers
-    nothing until somebody unpauses it. `other_channels`: other channels of the topic that have consumers.
+    nothing until somebody unpauses it. `other_channels`: other channels of the topic that have consumers. `unproven`:
+    why nothing shows that this queue is the right one, "" if something does.
     """
 
     depth: int
@@ -170,6 +171,7 @@ class QueueReading:
     deferred: int = 0
     paused: bool = False
     other_channels: tuple[str, ...] = ()
+    unproven: str = ""
 
     @property
     def listed(self) -> tuple[Consumer, ...]:

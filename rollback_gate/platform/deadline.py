@@ -9,8 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def within(limit_s: float, call: Callable[[], T]) -> T:
-    """What `call` returns. Raises what it raises; TimeoutError after `limit_s`, when it is left to its thread."""
+def within(limit_s: float, call: Callable[[], T], is_over: threading.Event | None = None) -> T:
+    """What `call` returns. Raises what it raises; TimeoutError after `limit_s`, when it is left to its thread.
+
+    `is_over` is set when nobody waits any more: a call that changes something must look before it does.
+    """
     outcome: list[T] = []
     errors: list[BaseException] = []
 
@@ -23,6 +26,8 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(limit_s)
+    if is_over is not None:
+        is_over.set()
     if errors:
         raise errors[0]
     if not outcome:

@@ -29,7 +29,8 @@ class Answer:
 class Question:
     """`limit_s`: for the whole answer. `by_proxy`: use the environment's proxy; never for the deployment's services.
 
-    `login`: user and password, for basic authentication.
+    `login`: user and password, for basic authentication. `follows`: redirections; an address of the deployment that
+    redirects is not the one that was meant.
     """
 
     url: str
@@ -41,13 +42,14 @@ class Question:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     login: tuple[str, str] | None = field(default=None, repr=False)
+    follows: bool = False
 
 
 def ask(question: Question) -> Answer:
     """Raises requests.RequestException or OSError; NotWhole if the answer is too slow or too large."""
     is_over = threading.Event()
     try:
-        return within(question.limit_s, lambda: _read(question, is_over))
+        return within(question.limit_s, lambda: _read(question, is_over), is_over)
     except TimeoutError as error:
         raise NotWhole(str(error)) from error
     except (requests.RequestException, OSError):
@@ -56,8 +58,6 @@ def ask(question: Question) -> Answer:
         raise requests.ConnectionError(f"{type(error).__name__}: the answer broke off") from error
     except ValueError as error:  # not a valid address
         raise requests.exceptions.InvalidURL(type(error).__name__) from error
-    finally:
-        is_over.set()
 
 
 def _read(wanted: Question, is_over: threading.Event) -> Answer:
@@ -72,6 +72,7 @@ def _read(wanted: Question, is_over: threading.Event) -> Answer:
             auth=wanted.login,
             timeout=wanted.limit_s,
             stream=True,
+            allow_redirects=wanted.follows,
         ) as answer:
             content = b""
             while part := answer.raw.read1(_PART_BYTES, decode_content=True):

@@ -68,9 +68,14 @@ def queue_password(queue: HasPassword, environ: Mapping[str, str]) -> SecretStr 
     return _password("queue", queue, environ)
 
 
-def passwords(profile: Profile, environ: Mapping[str, str]) -> list[str]:
-    """Every password that the profile leads to; those that cannot be read are left out."""
-    found = []
+_SECRET_LENGTH = 8  # a shorter value would blacken words
+
+
+def secrets(profile: Profile, environ: Mapping[str, str]) -> list[str]:
+    """Every password that the profile leads to, and what commands around the workers get from the environment."""
+    sections = (profile.database, profile.queue, profile.upstream)
+    names = (name for section in sections for name in getattr(section, "variables", ()))
+    found = [environ[name] for name in names if len(environ.get(name, "")) >= _SECRET_LENGTH]
     for name in ("database", "queue"):
         with contextlib.suppress(WrongSetting):
             section: Any = getattr(profile, name)

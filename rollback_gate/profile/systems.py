@@ -179,7 +179,12 @@ class MongodbDatabase(_Server):
         return f"mongosh {shlex.quote(address)} --eval {shlex.quote(query)}"
 
 
-Column = Annotated[str, Field(min_length=1, pattern=r"^[^\x00%]+$")]
+def quoted(name: str) -> str:
+    """A name of SQL as it must be written to be taken as it is."""
+    return ".".join(f'"{part}"' if not re.fullmatch("[a-z_][a-z0-9_]*", part) else part for part in name.split("."))
+
+
+Column = Annotated[str, Field(min_length=1, pattern=r"^[^\x00%\"]+$")]
 
 
 class PostgresqlDatabase(_Server):
@@ -199,8 +204,8 @@ class PostgresqlDatabase(_Server):
         """The command that counts the documents since then, with their mean score; it asks for the password."""
         host, _, port = self.address.rpartition(":")
         column, _, inside = self.score.partition(".")
-        score = f"({column} #>> '{{{inside.replace('.', ',')}}}')::numeric" if inside else column
-        which = f"from {self.table} where {self.created_at} >= '{since}'"
+        score = f"({quoted(column)} #>> '{{{inside.replace('.', ',')}}}')::numeric" if inside else quoted(column)
+        which = f"from {quoted(self.table)} where {quoted(self.created_at)} >= '{since}'"
         query = f"set timezone = 'UTC'; select count(*), avg({score}) {which}"
         login = f"psql -h {shlex.quote(host.strip('[]'))} -p {port} -U {shlex.quote(self.user)} -W"
         return f"{login} {shlex.quote(self.name)} -c {shlex.quote(query)}"
@@ -265,11 +270,11 @@ class WebsocketUpstream(_Upstream):
 
 
 class HttpUpstream(_Upstream):
-    """One GET. It answers with a status below 400, or with one of `accepts`, and without `trouble` in its text."""
+    """One GET. It answers with a status below 300, or with one of `accepts`, and without `trouble` in its text."""
 
     kind: Literal["http"]
     url: Url
-    accepts: tuple[Annotated[int, Field(ge=400, le=599)], ...] = ()
+    accepts: tuple[Annotated[int, Field(ge=300, le=599)], ...] = ()
     trouble: re.Pattern[str] | None = None
 
 

@@ -97,7 +97,7 @@ def _read(where: str) -> str | Unmeasured:
 
 def _fetched(where: str) -> str | Unmeasured:
     try:
-        answer = web.ask(web.Question(where, FETCH_S, MOST_BYTES, by_proxy=True))
+        answer = web.ask(web.Question(where, FETCH_S, MOST_BYTES, by_proxy=True, follows=True))
     except web.NotWhole as error:
         return Unmeasured(shown(where), str(error))
     except (requests.RequestException, OSError) as error:

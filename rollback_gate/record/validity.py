@@ -112,8 +112,12 @@ _REACHING = (
     "database.user",
     "database.auth_source",
     "database.password",
+    "upstream.name",
     "upstream.address",
-    "upstream.ask.answer_s",
+    "upstream.url",
+    "upstream.answer_s",
+    "queue.user",
+    "queue.password",
     "limits",
 )
 _JUDGING = (

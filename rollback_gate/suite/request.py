@@ -31,7 +31,7 @@ from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.load import passwords
+from rollback_gate.profile.load import secrets
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
@@ -92,7 +92,7 @@ def redactor(profile: Profile, environ: Mapping[str, str]) -> Redactor:
     """A redactor with every secret that this process has."""
     return Redactor(
         [
-            *passwords(profile, environ),
+            *secrets(profile, environ),
             environ.get(seal.KEY_VARIABLE, ""),
             *notify.secrets_in(environ),
             environ.get(profile.ticket.token_env, "").strip(),  # as it is used

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import queue
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing
+from rollback_gate.evidence.queue import NoQueue
 from rollback_gate.model import Unmeasured
 from rollback_gate.workflow.call import probe_memories
 from rollback_gate.workflow.session import Session
@@ -38,7 +38,7 @@ def _processing(session: Session) -> Processing:
         session.profile,
         session.engine,
         session.documents,
-        queue.of(session.profile, session.call.environ),
+        NoQueue("traces are removed without it"),
         "",
         ProbeMemory(own, tuple(others)),
         {replica.id: replica for replica in found if replica.id in starts},

@@ -158,10 +158,7 @@ def _of_pattern(one: Tried, lines: int, profile: Profile) -> Row:
 def _of_queue(call: Call, profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
     if profile.queue is None:
         return
-    try:
-        reading = queue.of(profile, call.environ).read()
-    except WrongSetting as error:
-        reading = Unmeasured("the queue", str(error))
+    reading = queue.of(profile, call.environ).read()
     if isinstance(reading, Unmeasured):
         yield Row("refused", "queue", str(reading))
         return

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import CommandFailed, Unreachable
 from rollback_gate.evidence.adapters import computed
-from rollback_gate.evidence.dated import MOST, dated
+from rollback_gate.evidence.dated import MOST, dated, repeated
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
@@ -61,6 +61,8 @@ class CommandDocuments:
             rows = self._rows(ask="since", since=str(boundary), limit=MOST + 1)
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
+        if twice := repeated(rows):
+            return Unmeasured("documents since the boundary", f"{self.database.says} tells {twice} more than once")
         found = sorted(rows[:MOST], key=lambda one: one.created_at or boundary, reverse=True)
         timed = [one for one in found if one.created_at is not None and one.created_at >= boundary]
         known, ahead = dated(timed, until)

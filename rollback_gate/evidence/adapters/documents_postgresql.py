@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.sql import SQL, Composed
 from pydantic import SecretStr
 
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.adapters import postgresql_queries as queries
 from rollback_gate.evidence.adapters import postgresql_removal as removal
-from rollback_gate.evidence.adapters.postgresql_session import Session, index_advice
-from rollback_gate.evidence.dated import LOST_AFTER_S, MANY, MOST
+from rollback_gate.evidence.adapters.postgresql_session import Rows, Session, index_advice
+from rollback_gate.evidence.dated import LOST_AFTER_S, MANY, MOST, repeated
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
@@ -24,8 +24,10 @@ from rollback_gate.profile.live import Trace
 from rollback_gate.profile.systems import PostgresqlDatabase
 from rollback_gate.redaction import cut
 
-_NUMBERS = frozenset({"number", "smallint", "integer", "bigint", "real", "double precision", "numeric"})
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WHOLE = frozenset({"smallint", "integer", "bigint", "numeric"})
 _FOR_EVER = "9999-12-31 00:00:00+00"
+_NO_TIME = {"since": _FOR_EVER, "until": _FOR_EVER}
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,19 @@ class PostgresqlDocuments:
     def since(self, boundary: Instant, until: Instant | None = None) -> DocumentsReading | Unmeasured:
         window = {"since": boundary.to_datetime(), "until": until.to_datetime() if until else _FOR_EVER}
         try:
-            rows, ids, ((estimated, has_index),) = self._session.read(
+            rows, ids, ((estimated, has_index),), columns = self._session.read(
                 (queries.since(self.database), window),
                 (queries.untimed(self.database), window),
                 (queries.INDEX, {"table": self._name, "column": self.database.created_at}),
+                (queries.COLUMNS, {"table": self._name}),
             )
+            self._refuse_other_columns(columns)
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
         advice = "" if has_index or estimated < MANY else f"{index_advice(self.database)}: {estimated:.0f} rows"
         found = tuple(_document(row) for row in rows[:MOST])
+        if twice := repeated(found):
+            return Unmeasured("documents since the boundary", f"{self.database.table} has {twice} more than once")
         return DocumentsReading(boundary, found, len(rows) > MOST, advice, tuple(row[0] for row in ids))
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
@@ -59,25 +65,32 @@ class PostgresqlDocuments:
         return Series(tuple(_bucket(row, since, bucket_s) for row in rows), bucket_s, outside)
 
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
-        (rows,) = self._session.read((queries.by_id(self.database), {"ids": list(ids)}))
+        names = list(ids)
+        kind = self._kind_of_id() if names else "text"
+        fitting = [name for name in names if _fits(name, kind)]
+        if not fitting:
+            return {}
+        (rows,) = self._session.read((queries.by_id(self.database, kind), {"ids": fitting}))
         return {row[0]: _document(row) for row in rows}
+
+    def _kind_of_id(self) -> queries.Kind:
+        (columns,) = self._session.read((queries.COLUMNS, {"table": self._name}))
+        found = {name: kind for name, kind, _ in columns}.get(self.database.id, "")
+        if found in _WHOLE:
+            return "number"
+        return "uuid" if found == "uuid" else "text"
 
     def remove_traces(self, ids: Iterable[str], keep_marked_since: Instant | None) -> int:
         named = [name for name in ids if name.startswith(PROBE_PREFIX)]
         if not named:
             return 0
-        kept = self._kept(keep_marked_since)
-        return self._session.remove(
-            *((removal.remove(trace, kept[trace]), {"ids": named, **_time(keep_marked_since)}) for trace in self.traces)
-        )
+        kept, asked = removal.kept(self.database, keep_marked_since is not None), _time(keep_marked_since)
+        return self._session.remove(*((removal.remove(trace, kept), {"ids": named, **asked}) for trace in self.traces))
 
     def remove_lost_traces(self, now: Instant, keep_marked_since: Instant | None) -> int:
         stamp = f"{now.plus(-LOST_AFTER_S).to_datetime():%Y%m%dT%H%M%SZ}"
-        kept, asked = self._kept(keep_marked_since), _time(keep_marked_since)
-        return self._session.remove(*((removal.remove_lost(trace, kept[trace], stamp), asked) for trace in self.traces))
-
-    def _kept(self, since: Instant | None) -> dict[Trace, SQL | Composed]:
-        return {trace: removal.kept(self.database, trace, since is not None) for trace in self.traces}
+        kept, asked = removal.kept(self.database, keep_marked_since is not None), _time(keep_marked_since)
+        return self._session.remove(*((removal.remove_lost(trace, kept, stamp), asked) for trace in self.traces))
 
     def normal_before(self, until: Instant, span_s: float) -> Baseline | Unmeasured | None:
         window = {"since": until.plus(-span_s).to_datetime()}
@@ -95,17 +108,22 @@ class PostgresqlDocuments:
         return Baseline("", times, mean, deviation, count)
 
     def ping(self) -> None:
-        database = self.database
-        (columns,) = self._session.read((queries.COLUMNS, {"table": self._name}))
-        named = (
-            database.id,
-            database.created_at,
-            *(key.partition(".")[0] for key in (database.score, database.new_mark)),
+        (columns, _) = self._session.read(
+            (queries.COLUMNS, {"table": self._name}), (queries.since(self.database), _NO_TIME)
         )
-        if missing := sorted(set(named) - {name for (name,) in columns}):
-            says = f"PostgreSQL at {database.address} has no table {database.table} with {', '.join(missing)}"
-            raise Unreachable(says, "check database.table and the columns that the profile names")
-        self._session.read((queries.by_id(database), {"ids": []}))
+        self._refuse_other_columns(columns)
+
+    def _refuse_other_columns(self, columns: Rows) -> None:
+        """Raises Unreachable for a column that is not there, and for a mark that every row carries."""
+        database, where = self.database, f"PostgreSQL at {self.database.address}: {self.database.table}"
+        keys = (database.id, database.created_at, database.score, database.new_mark)
+        named = (key.partition(".")[0] for key in keys)
+        remedy = "check database.table and the columns that the profile names"
+        if missing := sorted(set(named) - {name for name, _, _ in columns}):
+            raise Unreachable(f"{where} is not there, or has no column {', '.join(missing)}", remedy)
+        if database.new_mark in {name for name, _, is_always_there in columns if is_always_there}:
+            says = f"{where} has a value of {database.new_mark} in every row, old code's too: it is no mark"
+            raise Unreachable(says, "name a column in database.new_mark that only the new code fills")
 
     def close(self) -> None:
         """Each call has a connection of its own."""
@@ -124,8 +142,8 @@ def _time(keep_since: Instant | None) -> Mapping[str, Any]:
 
 
 def _document(row: tuple[Any, ...]) -> DocumentReading:
-    name, at, text, kind, is_marked, is_shapeless = row
-    score = float(text) if text is not None and kind in _NUMBERS else math.nan
+    name, at, text, kind, is_marked, is_shapeless = row[0] or "(without an id)", *row[1:]
+    score = float(text) if text is not None and kind == "number" else math.nan
     is_number, is_dated = math.isfinite(score), at is not None and math.isfinite(at)
     return DocumentReading(
         id=name,
@@ -143,3 +161,12 @@ def _bucket(row: tuple[Any, ...], since: Instant, bucket_s: float) -> Bucket:
     variance = (squares - total * total / scored) / (scored - 1) if scored > 1 else 0.0
     mean = total / scored if scored else 0.0
     return Bucket(since.plus(number * bucket_s), count, scored, mean, math.sqrt(max(0.0, variance)))
+
+
+def _fits(name: str, kind: queries.Kind) -> bool:
+    """Whether an id that a log shows can be one of this type; its form must be the one that PostgreSQL prints."""
+    if kind == "number":
+        return name.isdecimal() and name.isascii()
+    if kind == "uuid":
+        return _UUID.fullmatch(name) is not None
+    return True

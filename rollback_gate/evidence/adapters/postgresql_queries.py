@@ -7,6 +7,8 @@ be searched for there.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal as Literal_
+from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
@@ -14,6 +16,8 @@ from rollback_gate.evidence.dated import MOST, SOME
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.profile.systems import PostgresqlDatabase
 
+Kind = Literal_["number", "uuid", "text"]
+_ARRAYS: dict[Kind, LiteralString] = {"number": "numeric[]", "uuid": "uuid[]", "text": "text[]"}
 _NO_OBJECT = ("string", "number", "boolean", "array")
 
 
@@ -61,11 +65,9 @@ def _number(key: str) -> Composable:
 
 
 def _columns(database: PostgresqlDatabase) -> Composed:
-    """Id, seconds since 1970, score as text, its type, marked, shapeless."""
-    score = value(database.score)
-    is_json = "." in database.score
-    text = SQL("({} #>> '{{}}')").format(score) if is_json else SQL("{}::text").format(score)
-    kind = SQL("jsonb_typeof({})").format(score) if is_json else SQL("pg_typeof({})::text").format(score)
+    """Id, seconds since 1970, score as text, its type in JSON (a number that is none is a text), marked, shapeless."""
+    score = SQL("to_jsonb({})").format(value(database.score))
+    text, kind = SQL("({} #>> '{{}}')").format(score), SQL("jsonb_typeof({})").format(score)
     return SQL(", ").join(
         [
             SQL("{}::text").format(Identifier(database.id)),
@@ -106,11 +108,15 @@ def untimed(database: PostgresqlDatabase) -> Composed:
     )
 
 
-def by_id(database: PostgresqlDatabase) -> Composed:
-    """Parameter: ids, as texts."""
-    return SQL("SELECT {} FROM {} WHERE {}::text = ANY(%(ids)s)").format(
-        _columns(database), table(database.table), Identifier(database.id)
+def by_id(database: PostgresqlDatabase, kind: Kind) -> Composed:
+    """Parameter: ids, all of `kind`: compared in the column's own type, an index on it is used."""
+    return SQL("SELECT {} FROM {} WHERE {} = ANY(%(ids)s::{})").format(
+        _columns(database), table(database.table), id_as(database.id, kind), SQL(_ARRAYS[kind])
     )
+
+
+def id_as(column: str, kind: str) -> Composable:
+    return SQL("{}::text").format(Identifier(column)) if kind == "text" else Identifier(column)
 
 
 def series(database: PostgresqlDatabase) -> Composed:
@@ -167,7 +173,9 @@ INDEX = SQL(
     " AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL"
     " AND a.attname = %(column)s) FROM pg_class c WHERE c.oid = to_regclass(%(table)s)"
 )
-# Columns of a table by name: one that is missing and is called like the table would be the whole row.
+# Columns of a table: name, type, and whether every row has a value. One that is missing and is called like the table
+# would be the whole row.
 COLUMNS = SQL(
-    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped"
+    "SELECT attname, format_type(atttypid, NULL), atthasdef OR attnotnull FROM pg_attribute"
+    " WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped"
 )

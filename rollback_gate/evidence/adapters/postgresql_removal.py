@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from rollback_gate.evidence.adapters.postgresql_queries import any_of, marked, table
+from rollback_gate.evidence.adapters.postgresql_queries import any_of, table
 from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.profile.live import Trace
 from rollback_gate.profile.systems import PostgresqlDatabase
@@ -14,7 +14,7 @@ _PROBE_ID = rf"^{PROBE_PREFIX}(job-)?\d{{8}}T\d{{6}}Z-[0-9a-f]{{4}}(-\d+\.jpg)?$
 
 def remove(trace: Trace, kept: SQL | Composed) -> Composed:
     """Parameter: ids."""
-    return SQL("DELETE FROM {} WHERE {}::text = ANY(%(ids)s) AND NOT {}").format(
+    return SQL("DELETE FROM {} AS t WHERE {}::text = ANY(%(ids)s) AND NOT {}").format(
         table(trace.collection), Identifier(trace.field), kept
     )
 
@@ -25,7 +25,7 @@ def remove_lost(trace: Trace, kept: SQL | Composed, stamp: str) -> Composed:
     if trace.job_field:
         document, job = _lost(trace.field, PROBE_PREFIX, stamp), _lost(trace.job_field, f"{PROBE_PREFIX}job-", stamp)
         ways.append(SQL("({} AND {})").format(document, job))
-    return SQL("DELETE FROM {} WHERE {} AND NOT {}").format(table(trace.collection), any_of(ways), kept)
+    return SQL("DELETE FROM {} AS t WHERE {} AND NOT {}").format(table(trace.collection), any_of(ways), kept)
 
 
 def _lost(field: str, begin: str, stamp: str) -> Composed:
@@ -35,10 +35,19 @@ def _lost(field: str, begin: str, stamp: str) -> Composed:
     )
 
 
-def kept(database: PostgresqlDatabase, trace: Trace, with_time: bool) -> SQL | Composed:
-    """Documents with the mark are evidence; other tables have none. Parameter, with a time: keep_since."""
-    if trace.collection != database.table or not with_time:
+def kept(database: PostgresqlDatabase, with_time: bool) -> SQL | Composed:
+    """Rows with the mark are evidence, in whatever table or view they stand; those of other tables have none.
+
+    Parameter, with a time: keep_since. A row without a time is kept, too.
+    """
+    if not with_time:
         return SQL("false")
-    return SQL("({} AND coalesce({} >= %(keep_since)s, false))").format(
-        marked(database.new_mark), Identifier(database.created_at)
+    column, *parts = database.new_mark.split(".")
+    own = SQL("to_jsonb(t) -> {}").format(Literal(column))
+    mark = SQL("({} #> {}) IS NOT NULL").format(own, Literal(parts))
+    if not parts:
+        mark = SQL("coalesce({}, 'null') <> 'null'").format(own)
+    since = SQL("coalesce((to_jsonb(t) ->> {})::timestamptz >= %(keep_since)s, true)").format(
+        Literal(database.created_at)
     )
+    return SQL("({} AND {})").format(mark, since)

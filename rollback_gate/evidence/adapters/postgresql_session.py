@@ -7,6 +7,7 @@ beside, and is left behind when its time is over.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.platform.deadline import within
-from rollback_gate.profile.systems import PostgresqlDatabase
+from rollback_gate.profile.systems import PostgresqlDatabase, quoted
 from rollback_gate.redaction import cut
 
 Statement = tuple[SQL | Composed, Mapping[str, Any]]
@@ -42,11 +43,16 @@ class Session:
 
     def _within(self, statements: tuple[Statement, ...], is_read_only: bool) -> tuple[tuple[Rows, ...], int]:
         database, address = self.database, self.database.address
+        is_over = threading.Event()
         try:
-            return within(self.limit_s, lambda: self._run(statements, is_read_only))
+            return within(self.limit_s, lambda: self._run(statements, is_read_only, is_over), is_over)
+        except errors.LockNotAvailable as error:
+            remedy = "another session holds a lock on the table: pg_stat_activity shows which"
+            raise Unreachable(f"PostgreSQL at {address} cannot be asked: {_first(error)}", remedy) from error
         except (TimeoutError, errors.QueryCanceled) as error:
             says = f"PostgreSQL at {address} did not answer within limits.answer_s, {self.limit_s:g} s"
-            raise Unreachable(says, f"{index_advice(database)}, or raise limits.answer_s") from error
+            help_ = index_advice(database) if is_read_only else "another session may hold a lock on the table"
+            raise Unreachable(says, f"{help_}; or raise limits.answer_s") from error
         except errors.InsufficientPrivilege as error:
             remedy = f"grant {database.user} SELECT, and DELETE for the traces of test documents"
             raise Unreachable(f"PostgreSQL at {address} refuses: {_first(error)}", remedy) from error
@@ -60,7 +66,9 @@ class Session:
             remedy = "check [database] in the profile"
             raise Unreachable(f"PostgreSQL at {address} cannot be asked: {_first(error)}", remedy) from error
 
-    def _run(self, statements: tuple[Statement, ...], is_read_only: bool) -> tuple[tuple[Rows, ...], int]:
+    def _run(
+        self, statements: tuple[Statement, ...], is_read_only: bool, is_over: threading.Event
+    ) -> tuple[tuple[Rows, ...], int]:
         host, _, port = self.database.address.rpartition(":")
         limit_ms = math.ceil(self.limit_s * 1000)
         # row_security: rows that a policy hides would be missing without a word.
@@ -73,26 +81,37 @@ class Session:
         }
         with psycopg.connect(
             host=host.strip("[]"),
+            hostaddr="",  # PGHOSTADDR would lead to another server
             port=int(port),
             dbname=self.database.name,
             user=self.database.user,
             password=self.password.get_secret_value(),
             connect_timeout=max(_LEAST_CONNECT_S, math.ceil(self.limit_s)),
             application_name="rollback-gate",
+            client_encoding="UTF8",
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         ) as connection:
             found: list[Rows] = []
             removed = 0
             for statement, asked in statements:
+                _refuse_if(is_over)
                 cursor = connection.execute(statement, asked)
                 removed += cursor.rowcount
                 found.append(cursor.fetchall() if is_read_only else [])
+            _refuse_if(is_over)
             return tuple(found), removed
 
 
 def index_advice(database: PostgresqlDatabase) -> str:
-    """Advice with the statement that creates the index."""
-    return f"an index makes this fast: CREATE INDEX ON {database.table} ({database.created_at})"
+    """Advice with the statement that creates the index, while others go on writing."""
+    column = quoted(database.created_at)
+    return f"an index makes this fast: CREATE INDEX CONCURRENTLY ON {quoted(database.table)} ({column})"
+
+
+def _refuse_if(is_over: threading.Event) -> None:
+    """Raised inside the transaction, which is then rolled back: it was said that nothing was removed."""
+    if is_over.is_set():
+        raise TimeoutError("nobody waits for it any more")
 
 
 def _first(error: BaseException) -> str:

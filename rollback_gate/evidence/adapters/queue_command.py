@@ -56,7 +56,7 @@ class CommandAdapter:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             return Unmeasured(what, f"`{shlex.join(command)}` printed something else than a queue's state: {wrong}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return Unmeasured(what, f"`{shlex.join(command)}` printed no JSON ({error})")
 
     def send(self, tasks: Iterable[Mapping[str, Any]]) -> None:

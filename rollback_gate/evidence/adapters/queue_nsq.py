@@ -16,7 +16,7 @@ from rollback_gate.platform import web
 from rollback_gate.profile.systems import NsqQueue
 
 _MOST_BYTES = 16 << 20
-_ERROR = 400
+_NOT_FINE = 300
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class NsqAdapter:
         except (requests.RequestException, OSError) as error:
             why = str(error) if isinstance(error, web.NotWhole) else type(error).__name__
             raise Unreachable(f"the queue at {address} does not answer: {why}", remedy) from error
-        if answer.status >= _ERROR:
+        if answer.status >= _NOT_FINE:
             raise Unreachable(f"the queue at {address} answers {answer.status} {answer.reason}", remedy)
         return answer.content
 

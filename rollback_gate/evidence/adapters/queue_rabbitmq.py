@@ -1,7 +1,8 @@
 """A queue in RabbitMQ, by its management API.
 
-Two calls, as neither tells everything: the totals of the list are live, but know no consumers; a queue's own page knows
-them, and its numbers are up to 10 s old. Just after a start that page lacks keys: what is absent is unknown, not 0.
+Two calls, as neither tells everything: the totals of the list are live (of a quorum queue up to 5 s old), and know no
+consumers; a queue's own page knows them, and its numbers are up to 10 s old. Just after a start that page lacks keys:
+what is absent is unknown, not 0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rollback_gate.profile.systems import RabbitmqQueue
 from rollback_gate.redaction import cut
 
 _MOST_BYTES = 16 << 20
-_OK, _ERROR, _LOGIN = 200, 400, 401
+_NOT_FINE, _LOGIN = 300, 401
 _NO_STATISTICS_YET = -1
 _KEPT = 2  # delivery mode: survives a restart of the broker
 
@@ -69,14 +70,17 @@ class RabbitmqAdapter:
 
     def _totals(self) -> Mapping[str, Any]:
         name = quote(f"^{re.escape(self.queue.queue)}$", safe="")
-        asks = "disable_stats=true&enable_queue_totals=true&use_regex=true&page=1&page_size=10"
+        asks = "disable_stats=true&enable_queue_totals=true&use_regex=true&page=1&page_size=100"
         rows: list[Mapping[str, Any]] = self._get(f"queues/{self._vhost}?{asks}&name={name}")["items"]
-        if not rows:
+        own = next(
+            (row for row in rows if row["name"] == self.queue.queue), None
+        )  # the filter ignores upper and lower case
+        if own is None:
             remedy = "check queue.queue and queue.vhost"
             raise Unreachable(
                 f"RabbitMQ has no queue {self.queue.queue} in the virtual host {self.queue.vhost}", remedy
             )
-        return rows[0]
+        return own
 
     def _consumers(self, page: Mapping[str, Any]) -> tuple[Consumer, ...] | Unmeasured:
         what = "the queue's consumers"
@@ -105,7 +109,7 @@ class RabbitmqAdapter:
         if answer.status == _LOGIN:
             remedy = f"check queue.user, its tag `management`, and {self.queue.password_env} or queue.password_file"
             raise Unreachable(f"RabbitMQ at {address} refuses {self.queue.user}: {_reason(answer)}", remedy)
-        if answer.status >= _ERROR:
+        if answer.status >= _NOT_FINE:
             raise Unreachable(f"RabbitMQ at {address} answers {answer.status}: {_reason(answer)}", remedy)
         try:
             return json.loads(answer.content)
@@ -128,7 +132,8 @@ def _consumer(row: Mapping[str, Any]) -> Consumer:
 def _finished(page: Mapping[str, Any]) -> int | Unmeasured:
     if not _has_statistics(page):
         return Unmeasured("finished tasks", "RabbitMQ has no statistics of the queue, or none yet after a start")
-    return _count(page.get("message_stats", {}).get("ack", 0))
+    counts = page.get("message_stats", {})
+    return _count(counts.get("ack", 0)) + _count(counts.get("deliver_no_ack", 0))
 
 
 def _count(value: Any) -> int:

@@ -50,8 +50,16 @@ class RedisAdapter:
         queue = self.queue
         depth = sum(_length(client, key) for key in (queue.key, *queue.more))
         nowhere = Unmeasured("tasks in work", "no list of Redis has them (queue.in_work names one)")
-        in_work = _length(client, queue.in_work) if queue.in_work else nowhere
-        return QueueReading(depth, in_work, self._consumers(client), Unmeasured("finished tasks", "lists count none"))
+        in_work = _in_work(_length(client, queue.in_work)) if queue.in_work else nowhere
+        uncounted = Unmeasured("finished tasks", "lists count none")
+        unproven = "" if self._is_known(client) else f"Redis has no key {queue.key}: empty, or of another name"
+        return QueueReading(depth, in_work, self._consumers(client), uncounted, unproven=unproven)
+
+    def _is_known(self, client: redis.Redis) -> bool:
+        """An empty list does not exist; Celery and RQ register the names of their queues elsewhere."""
+        queue = self.queue
+        celery = client.exists(queue.key, *queue.more, f"_kombu.binding.{queue.key}")
+        return bool(celery) or bool(client.sismember("rq:queues", queue.key))
 
     def _stream(self, client: redis.Redis) -> QueueReading:
         """By the group's own numbers: the stream's length is its history, not its depth."""
@@ -64,7 +72,7 @@ class RedisAdapter:
             raise _Odd(f"Redis cannot tell how many entries of {self.queue.key} wait (lag is null)")
         uncounted = Unmeasured("finished tasks", "Redis does not know how many entries were read")
         finished = uncounted if read is None else max(0, int(read) - pending)
-        return QueueReading(int(lag), pending, self._consumers(client), finished)
+        return QueueReading(int(lag), _in_work(pending), self._consumers(client), finished)
 
     def _consumers(self, client: redis.Redis) -> tuple[Consumer, ...] | Unmeasured:
         if self.queue.consumers_unlisted:
@@ -77,8 +85,9 @@ class RedisAdapter:
         if queue.group:
             with client.pipeline() as all_at_once:
                 for text in texts:
-                    all_at_once.xadd(queue.key, {queue.field: text})
-                all_at_once.execute()
+                    all_at_once.xadd(queue.key, {queue.field: text}, nomkstream=True)
+                if None in all_at_once.execute():
+                    raise _Odd(f"there is no stream {queue.key}: correct queue.key")
         elif queue.push == "left":
             client.lpush(queue.key, *texts)
         else:
@@ -100,7 +109,7 @@ class RedisAdapter:
         except (RedisError, OSError) as error:
             remedy = "check queue.address and that Redis runs"
             raise Unreachable(f"Redis at {address} does not answer as needed: {_first(error)}", remedy) from error
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             remedy = "is it Redis that runs at queue.address?"
             raise Unreachable(f"{address} answers something else than Redis would ({error!r})", remedy) from error
 
@@ -120,6 +129,11 @@ class RedisAdapter:
             decode_responses=True,
         ) as client:
             return what(client)
+
+
+def _in_work(count: int) -> int | Unmeasured:
+    """None are none; others may have been left by a worker that died: Redis keeps them for ever."""
+    return Unmeasured("tasks in work", f"{count} are in work, or left by workers that died") if count else 0
 
 
 class _Odd(Exception):

@@ -13,7 +13,7 @@ from rollback_gate.profile.systems import HttpUpstream
 from rollback_gate.redaction import cut
 
 _MOST_BYTES = 1 << 20
-_ERROR = 400
+_NOT_FINE = 300
 
 
 def read(upstream: HttpUpstream, clock: Callable[[], float] = time.monotonic) -> UpstreamReading:
@@ -34,7 +34,7 @@ def read(upstream: HttpUpstream, clock: Callable[[], float] = time.monotonic) ->
 
 def _judged(upstream: HttpUpstream, answer: web.Answer, seconds: float) -> UpstreamReading:
     says = f"{upstream.url} answers {answer.status} {answer.reason}".rstrip()
-    if answer.status >= _ERROR and answer.status not in upstream.accepts:
+    if answer.status >= _NOT_FINE and answer.status not in upstream.accepts:
         return UpstreamReading(UpstreamState.IN_TROUBLE, says, upstream.name)
     found = upstream.trouble.search(answer.content.decode(errors="replace")) if upstream.trouble else None
     if found:

@@ -20,8 +20,8 @@ def read(upstream: TcpUpstream, clock: Callable[[], float] = time.monotonic) -> 
     except TimeoutError:
         says = f"{upstream.address} takes no connection within {upstream.answer_s:g} s"
         return UpstreamReading(UpstreamState.SILENT, says, upstream.name)
-    except OSError as error:
-        says = f"no answer at {upstream.address} ({error.strerror or error})"
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        says = f"no answer at {upstream.address} ({error})"
         return UpstreamReading(UpstreamState.REFUSES, says, upstream.name)
     says = f"{upstream.address} takes connections, in {seconds:.2f} s; no more can be asked of it (kind = tcp)"
     return UpstreamReading(UpstreamState.SHOOK_HANDS, says, upstream.name)

@@ -42,7 +42,7 @@ def _asked(upstream: WebsocketUpstream, limit_s: float, clock: Callable[[], floa
             return _call(connection, upstream, upstream.ask, clock)
     except InvalidHandshake as error:
         return UpstreamState.REFUSES, f"{address} refused the WebSocket handshake: {error}"
-    except (OSError, WebSocketException) as error:
+    except (OSError, WebSocketException, ValueError) as error:  # ValueError: a name that no host can have
         return UpstreamState.REFUSES, f"no answer at {address} ({error or type(error).__name__})"
 
 

@@ -201,5 +201,5 @@ def test_a_record_is_judged_by_what_its_caller_asked(tmp_path: Path) -> None:
 
 def test_a_scope_that_nobody_could_have_asked_is_no_evidence() -> None:
     made = record() | {"scope": {"not_asked": {"everything": "no time"}, "without": []}}
-    with pytest.raises(ValueError, match="there is no check everything"):
+    with pytest.raises(ValueError, match="no profile can leave out everything"):
         build.verdict_of(made)

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -96,6 +96,10 @@ def http(status: int, body: Any, received: list[bytes] | None = None) -> Iterato
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def redirecting(place: str) -> AbstractContextManager[str]:
+    return saying(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
 @contextmanager

@@ -114,6 +114,13 @@ class InPostgresql:
             rows = (name, at, Jsonb(_without_nan(data)), job)
             connection.execute(f"INSERT INTO {self.name}.documents VALUES (%s, %s, %s, %s)".encode(), rows)
 
+    def insert_columns(self, name: str, age_s: float) -> None:
+        """As old code does, which knows no other column."""
+        servers.in_postgresql(
+            self.address,
+            f"INSERT INTO {self.name}.documents (id, created_at, data) VALUES ('{name}', '{NOW.plus(-age_s)}', '{{}}')",
+        )
+
     def documents(self, password: str = "secret", limit_s: float = 5, address: str = "", **keys: Any) -> Documents:
         table = f"{self.name}.documents"
         section = PostgresqlDatabase(
@@ -529,7 +536,7 @@ def test_a_large_table_without_an_index_is_told_of(table: InPostgresql) -> None:
     )
     found = documents.since(NOW)
     assert isinstance(found, DocumentsReading)
-    assert f"CREATE INDEX ON {name} (created_at)" in found.advice
+    assert f"CREATE INDEX CONCURRENTLY ON {name} (created_at)" in found.advice
     servers.in_postgresql(table.address, f"CREATE INDEX ON {name} (created_at)")
     again = documents.since(NOW)
     assert isinstance(again, DocumentsReading)
@@ -542,3 +549,77 @@ def test_times_are_utc_whatever_the_server_thinks(table: InPostgresql) -> None:
     (one,) = since(table).documents
     assert one.created_at == NOW.plus(-10)
     assert isinstance(one.created_at.to_datetime(), datetime.datetime)
+
+
+def test_a_marked_row_stays_whatever_the_table_is_called(table: InPostgresql) -> None:
+    """A view to read from and a table to remove from; or the same table by another spelling."""
+    table.insert(PROBE, 10, {"made": {"by": "new"}}, JOB)
+    servers.in_postgresql(table.address, f"CREATE VIEW {table.name}.seen AS SELECT * FROM {table.name}.documents")
+    documents = table.documents(table=f"{table.name}.seen")
+    assert documents.remove_traces([PROBE], NOW.plus(-1000)) == 0
+    assert documents.remove_traces([PROBE], None) == 1
+
+
+def test_what_is_said_not_to_be_removed_is_not_removed_later(table: InPostgresql) -> None:
+    """A lock holds the removal up; when it is gone, nobody waits any more."""
+    table.insert(PROBE, 10, {}, JOB)
+    with table._connected() as connection:
+        connection.execute(f"LOCK TABLE {table.name}.jobs".encode())
+        with pytest.raises(Unreachable):
+            table.documents(limit_s=0.5).remove_traces([PROBE], None)
+    assert table.names() == {PROBE}
+
+
+@pytest.mark.parametrize("column", ["degraded boolean NOT NULL DEFAULT false", "degraded boolean DEFAULT false"])
+def test_a_column_that_every_row_fills_is_no_mark(table: InPostgresql, column: str) -> None:
+    """The migration of the change has given it to the rows of old code, too."""
+    servers.in_postgresql(table.address, f"ALTER TABLE {table.name}.documents ADD COLUMN {column}")
+    table.insert_columns("a.jpg", 10)
+    documents = table.documents(new_mark="degraded")
+    with pytest.raises(Unreachable, match="it is no mark"):
+        documents.ping()
+    assert isinstance(documents.since(NOW.plus(-100), NOW), Unmeasured)
+
+
+def test_a_view_that_tells_a_document_twice_counts_none(table: InPostgresql) -> None:
+    table.insert("a.jpg", 10, with_score(0.3))
+    view = f"CREATE VIEW {table.name}.joined AS SELECT d.* FROM {table.name}.documents d, generate_series(1, 12)"
+    servers.in_postgresql(table.address, view)
+    found = table.documents(table=f"{table.name}.joined").since(NOW.plus(-100), NOW)
+    assert isinstance(found, Unmeasured)
+    assert "a.jpg more than once" in found.reason
+
+
+def test_ids_of_other_types_and_none(table: InPostgresql) -> None:
+    """Found in their own type, by what a log shows; one without an id is no crash."""
+    uuid = "0b5c9b8e-7d1f-4f0e-9d2a-0a1b2c3d4e5f"
+    for kind, stored, asked in (("bigint", "7", ["7", "a.jpg", uuid]), ("uuid", f"'{uuid}'", [uuid, "7", "a.jpg"])):
+        name = f"{table.name}.of_{kind}"
+        servers.in_postgresql(
+            table.address,
+            f"CREATE TABLE {name} (id {kind}, created_at timestamptz, data jsonb)",
+            f"INSERT INTO {name} VALUES ({stored}, '{NOW.plus(-10)}', '{{}}'), (NULL, '{NOW.plus(-20)}', '{{}}')",
+        )
+        documents = table.documents(table=name)
+        assert list(documents.by_id(asked)) == [asked[0]]
+        assert documents.by_id(["nothing like it"]) == {}
+        found = documents.since(NOW.plus(-100), NOW)
+        assert isinstance(found, DocumentsReading)
+        assert [one.id for one in found.documents] == [asked[0], "(without an id)"]
+
+
+def test_names_with_upper_case_are_taken_as_they_are(table: InPostgresql) -> None:
+    name = f"{table.name}.Docs"
+    servers.in_postgresql(
+        table.address, f'CREATE TABLE {table.name}."Docs" (id text, "createdAt" timestamptz, share numeric, by text)'
+    )
+    documents = table.documents(table=name, created_at="createdAt", score="share", new_mark="by")
+    documents.ping()
+    assert "from " + f'{table.name}."Docs" where "createdAt"' in documents.database.by_hand("now")  # type: ignore[attr-defined]
+
+
+def test_the_environment_leads_to_no_other_server(table: InPostgresql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    port = table.address.rpartition(":")[2]
+    with pytest.raises(Unreachable):
+        table.documents(address=f"nowhere.invalid:{port}", limit_s=2).ping()

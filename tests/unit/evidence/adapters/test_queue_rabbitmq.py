@@ -161,3 +161,17 @@ def test_a_profile_that_says_why_lists_no_consumers() -> None:
     with servers.http(200, lambda path: TOTALS if "totals" in path else COLLECTED) as address:
         found = read(adapter(address, "q", consumers_unlisted="a shared queue"))
     assert isinstance(found.consumers, Unmeasured)
+
+
+def test_a_queue_whose_name_differs_in_case_is_another_one() -> None:
+    """The filter of the management API ignores the case."""
+    other = {"name": "Q", "messages_ready": 0, "messages_unacknowledged": 0}
+    with answering({"items": [other, *TOTALS["items"]]}, COLLECTED) as one:
+        assert read(one).depth == 2
+    with answering({"items": [other]}, COLLECTED) as one:
+        assert isinstance(one.read(), Unmeasured)
+
+
+def test_messages_that_need_no_acknowledgement_are_finished_too() -> None:
+    with answering(TOTALS, COLLECTED | {"message_stats": {"ack": 2, "deliver_no_ack": 3}}) as one:
+        assert read(one).finished == 5

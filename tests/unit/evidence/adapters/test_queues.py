@@ -15,12 +15,13 @@ import redis
 from pydantic import SecretStr, TypeAdapter
 
 from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.evidence.adapters import upstream_http
 from rollback_gate.evidence.adapters.extras import needing
 from rollback_gate.evidence.adapters.queue_command import CommandAdapter
 from rollback_gate.evidence.adapters.queue_nsq import NsqAdapter
 from rollback_gate.evidence.adapters.queue_redis import RedisAdapter
 from rollback_gate.evidence.queue import Queue, of
-from rollback_gate.evidence.readings import QueueReading
+from rollback_gate.evidence.readings import QueueReading, UpstreamState
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile import systems
@@ -106,9 +107,9 @@ RIGHT = {
             more=("q-high",),
             in_work="q-busy",
         ),
-        (2, 1, 0, None),
+        (2, None, 0, None),
     ),
-    "redis, a stream": (in_redis(stream, group="g"), (2, 1, 0, 0)),
+    "redis, a stream": (in_redis(stream, group="g"), (2, None, 0, 0)),
     "redis, with a password": (in_redis(None, locked, "secret"), (0, None, 0, None)),
     "command": (
         by_command(printing(depth=2, in_flight=1, finished=4, consumers=[{"hostname": "h", "address": "10.0.0.2:1"}])),
@@ -262,10 +263,64 @@ def test_the_password_comes_from_where_the_profile_says(tmp_path: Path) -> None:
             profile = phase1().model_copy(update={"queue": SECTION.validate_python({**keys, **more})})
             assert isinstance(of(profile, environ).read(), QueueReading)
         gone = SECTION.validate_python({**keys, "password_file": tmp_path / "gone"})
-        with pytest.raises(WrongSetting, match="gone cannot be read"):
-            of(phase1().model_copy(update={"queue": gone}), {})
+        broken = of(phase1().model_copy(update={"queue": gone}), {})
+        unread = broken.read()
+        assert isinstance(unread, Unmeasured)
+        assert "gone cannot be read" in unread.reason
+        with pytest.raises(Unreachable):
+            broken.send([{}])
 
 
 def test_a_missing_client_library_is_named() -> None:
     with pytest.raises(WrongSetting, match=r"rollback-gate\[redis\]"), needing("redis", "queue.kind"):
         raise ImportError("No module named 'redis'")
+
+
+@pytest.mark.parametrize(
+    ("fill", "is_proven"),
+    [
+        (None, False),
+        (lambda client: client.lpush("q", "a"), True),
+        (lambda client: client.sadd("_kombu.binding.q", "a"), True),
+        (lambda client: client.sadd("rq:queues", "q"), True),
+        (lambda client: client.lpush("queue-of-another-name", "a"), False),
+    ],
+)
+def test_an_empty_list_is_not_there_and_neither_is_one_of_another_name(
+    fill: Callable[[redis.Redis], object] | None, is_proven: bool, tmp_path: Path
+) -> None:
+    """A key that is mistyped reads as an empty queue: nothing shows then that it is the right one."""
+    with in_redis(fill)(tmp_path) as queue:
+        found = queue.read()
+    assert isinstance(found, QueueReading)
+    assert bool(found.unproven) is not is_proven
+
+
+def test_nothing_is_sent_into_a_stream_that_is_not_there(tmp_path: Path) -> None:
+    """A mistyped one would be created, and nobody would read it."""
+    with servers.a_redis(tmp_path) as address, in_redis(None, lambda _: served(address), group="g")(tmp_path) as queue:
+        with pytest.raises(Unreachable, match="there is no stream q"):
+            queue.send([{"n": 1}])
+        with redis.Redis(port=int(address.rpartition(":")[2])) as client:
+            assert not client.exists("q")
+
+
+def test_none_in_work_is_told_and_some_may_be_of_the_dead(tmp_path: Path) -> None:
+    with in_redis(lambda client: client.xgroup_create("q", "g", mkstream=True), group="g")(tmp_path) as queue:
+        found = queue.read()
+    assert isinstance(found, QueueReading)
+    assert found.in_flight == 0
+
+
+@pytest.mark.parametrize("kind", ["nsq", "http"])
+def test_an_address_that_redirects_is_not_the_one_that_was_meant(kind: str) -> None:
+    """A login page before a server that is down answers 200."""
+    with servers.http(200, "log in") as login, servers.redirecting(f"http://{login}/") as address:
+        if kind == "nsq":
+            queue = NsqAdapter(systems.NsqQueue(kind="nsq", address=address, topic="t", channel="c"), LIMIT_S)
+            with pytest.raises(Unreachable, match="302"):
+                queue.send([{}])
+            assert isinstance(queue.read(), Unmeasured)
+        else:
+            section = systems.HttpUpstream(kind="http", name="x", url=f"http://{address}/health")
+            assert upstream_http.read(section).state is UpstreamState.IN_TROUBLE

@@ -90,6 +90,11 @@ def test_each_trouble_has_its_own_state(server: Any, state: UpstreamState, words
     assert reading.answers is (state in (ANSWERS, SHOOK_HANDS))
 
 
+@pytest.mark.parametrize("kind", ["tcp", "websocket"])
+def test_a_name_that_no_host_can_have_is_no_crash(kind: str) -> None:
+    assert asked({"kind": kind}, "redis..svc:6379").state is REFUSES
+
+
 def test_its_name_stands_in_what_to_do_first() -> None:
     with servers.closed() as address:
         reading = asked({"kind": "tcp"}, address)
