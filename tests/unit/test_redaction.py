@@ -3,13 +3,17 @@ from __future__ import annotations
 import html
 import json
 import time
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollback_gate.profile.systems import CommandQueue
 from rollback_gate.redaction import MASK, Redactor, cut
+from rollback_gate.suite.request import redactor
+from tests.unit.builders import phase1
 
 SECRET = 'p@ss/"wörd"<&\\1'
 
@@ -120,3 +124,14 @@ def test_a_secret_at_the_cut_goes_whole() -> None:
 def test_a_user_name_that_is_an_address_hides_no_password() -> None:
     assert "hunter22" not in Redactor([]).text("smtp://ops@example.com:hunter22@mail.example.com:587 failed")
     assert Redactor([]).text("http://host:80/a see x@y") == "http://host:80/a see x@y"
+
+
+def test_what_commands_around_the_workers_get_is_secret(tmp_path: Path) -> None:
+    """The environment variables that a profile gives them, and every password that it leads to."""
+    (tmp_path / "password").write_text("database-secret\n")
+    queue = CommandQueue(kind="command", read=("true",), variables=("QTOKEN", "QMODE"))
+    profile = phase1(f"database.password_file={tmp_path / 'password'}").model_copy(update={"queue": queue})
+    clean = redactor(profile, {"QTOKEN": "queue-secret", "QMODE": "fast"})
+    shown = clean.text("401 for http://q/?token=queue-secret, database-secret, in mode fast")
+    assert "queue-secret" not in shown and "database-secret" not in shown
+    assert "mode fast" in shown, "a short value would blacken words"

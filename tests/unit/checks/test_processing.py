@@ -477,3 +477,24 @@ def test_a_queue_that_cannot_list_its_consumers() -> None:
     gone = {**world, "queue_after": DOWN, "strangers": DOWN}
     assert processing.no_strangers(readings(**gone), accepting).outcome is Outcome.INCONCLUSIVE, "it did not answer"
     assert not processing.no_strangers(readings(), accepting).note, "this one has listed them"
+
+
+def test_a_queue_of_which_nothing_shows_that_it_is_the_right_one() -> None:
+    """Absent at every look: told beside the verdict, unless a test document came through it."""
+    absent = QueueReading(0, 0, (), 2, unproven="Redis has no key q: empty, or of another name")
+    none = ProbesReading((), 400)
+    world = readings(queue_before=absent, queue_after=absent, probes=none)
+    claim = processing.in_work(world, PROFILE)
+    assert claim.passed
+    assert claim.note == "Redis has no key q: empty, or of another name"
+    assert not processing.in_work(readings(queue_before=absent, queue_after=absent), PROFILE).note
+    assert not processing.in_work(readings(queue_after=absent, probes=none), PROFILE).note
+
+
+def test_a_probe_that_was_put_where_nobody_reads_is_no_failure_of_the_worker() -> None:
+    """The queue was not there before it was sent: its name may be wrong, and has a task now, which is ours."""
+    absent = QueueReading(0, 0, (), 2, unproven="Redis has no key q: empty, or of another name")
+    world = lacking(lost(), queue_before=absent, queue_after=QueueReading(2, 0, (), 2))
+    claim = asked(replace(world, documents=DocumentsReading(STARTED, ())))
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "is queue.key right?" in claim.says

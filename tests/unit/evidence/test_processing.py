@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.probe import Probes
 from rollback_gate.evidence.probe_memory import ProbeMemory
@@ -32,9 +34,9 @@ def with_document(seconds: float) -> LogSummary:
 class Holding:
     """A queue in one state; nothing is ever sent into it."""
 
-    state: QueueReading
+    state: QueueReading | Unmeasured
 
-    def read(self) -> QueueReading:
+    def read(self) -> QueueReading | Unmeasured:
         return self.state
 
     def send(self, tasks: object) -> None:
@@ -173,3 +175,40 @@ def test_what_is_remembered_of_a_removed_probe(changes: dict[str, Any], is_known
     found = known_as(document("rollback-probe-x-1.jpg", **changes), replica(), STARTED.plus(5), 5)
     assert found == (Known(0.2778, replica().id, STARTED) if is_known else None)
     assert known_as(document(), replica(started_at=None), STARTED.plus(5), 5) is None
+
+
+def test_nothing_is_sent_for_a_check_that_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor into a queue that cannot be read, nor without a probe to send."""
+    for change, words in (
+        ({"not_asked": {"processing": "we must not send"}}, "does not ask"),
+        ({"probe": None}, "no section [probe]"),
+    ):
+        made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
+        made.profile = PROFILE.model_copy(update=change)
+        assert made.wants_probes(20) == 0
+        assert words in made._not_sent
+        assert not made.awaits_proof(20)
+    unread = processing(IDLE, IDLE, monkeypatch=monkeypatch)
+    unread.queue = Holding(Unmeasured("the queue", "it is down"))
+    assert unread.wants_probes(20) == 0
+    assert "it is down" in unread._not_sent
+
+
+def test_what_may_have_been_sent_is_followed_and_not_waited_for(tmp_path: Path) -> None:
+    """A time-out does not tell whether the queue has taken it: its traces must be found, also by a later command."""
+
+    class Broken(Holding):
+        def send(self, tasks: object) -> None:
+            raise Unreachable(f"no answer in time to {tasks}", "")
+
+    memory = ProbeMemory(tmp_path / "probes")
+    engine: Any = SimpleNamespace(now=lambda: STARTED)
+    stored: Any = SimpleNamespace(by_id=lambda _: {})
+    times = itertools.count()
+    sent = Probes(PROFILE, engine, stored, Broken(QueueReading(0, 0, (), 0)), "id", memory, lambda: next(times))
+    with pytest.raises(Unreachable):
+        sent.send(1)
+    assert sent.were_sent
+    (one,) = sent.look({})
+    assert sent.is_decided(one)
+    assert [row.document_id for row in memory.recall(STARTED)] == [one.document_id]
