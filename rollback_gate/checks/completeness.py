@@ -155,12 +155,15 @@ def _skews_by_sending(readings: Readings, limit_s: float) -> list[float]:
 
 
 def in_band(readings: Readings, profile: Profile) -> Claim:
-    """The mean with its confidence interval is in the band; below the minimum sample, each document is."""
+    """The mean with its confidence interval is in the band; below the minimum sample, each document is.
+
+    Raises ValueError for a profile without the section.
+    """
     found = scored(readings, profile)
     if isinstance(found, Unmeasured):
         return inconclusive("completeness", found)
     if profile.completeness is None:
-        return inconclusive("completeness", "the profile has no section [completeness]")
+        raise ValueError("check completeness was asked for a profile without its section")  # the scope leaves it out
     normal = normal_of(profile.completeness, readings.baseline)
     scores, count = found.all, len(found.all)
     if any(not 0 <= score <= 1 for score in scores):

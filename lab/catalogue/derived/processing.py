@@ -185,6 +185,20 @@ ROWS: tuple[Row, ...] = (
         chain(all_idle, probes(unsaved), measured(strangers=("a stranger",))),
     ),
     (
+        "not-picked-up-a-queue-of-another-name",
+        INCONCLUSIVE,
+        PROCESSING,
+        "is queue.key right?",
+        BY_RUN,
+        chain(
+            all_idle,
+            probes(unsaved),
+            documents(documents=()),
+            queue("queue_before", depth=0, unproven="there is no such key"),
+            queue("queue_after", depth=2),
+        ),
+    ),
+    (
         "not-picked-up-it-moves",
         INCONCLUSIVE,
         PROCESSING,
