@@ -183,7 +183,9 @@ def in_band(readings: Readings, profile: Profile) -> Claim:
 
 
 def _reason_of_none(readings: Readings) -> str:
-    probes = readings.probes
+    probes, documents = readings.probes, readings.documents
+    if not isinstance(documents, Unmeasured) and documents.left_out:
+        return documents.left_out
     if isinstance(probes, ProbesReading) and probes.not_sent:
         return f"; {probes.not_sent}"
     return f"; not waited for: {readings.ended_early}" if readings.ended_early else ""

@@ -269,7 +269,8 @@ def fresh_documents(readings: Readings, profile: Profile) -> Claim:
 
 
 def _none_stored(readings: Readings, profile: Profile) -> Claim:
-    says = "none written since the boundary is stored"
+    left_out = "" if isinstance(readings.documents, Unmeasured) else readings.documents.left_out
+    says = f"none written since the boundary is stored{left_out}"
     replicas = readings.consuming
     if replicas and all(_shows_old(r, profile) and code_is_old(readings, r, profile) for r in replicas):
         finished = sum(r.log.documents_finished for r in replicas if isinstance(r.log, LogSummary))

@@ -67,9 +67,9 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Documents | Unmeasu
     traces, limit_s = profile.probe.traces if profile.probe else (), profile.limits.answer_s
     match profile.database:
         case MongodbDatabase() as database:
-            from rollback_gate.evidence.adapters import documents_mongodb
+            from rollback_gate.evidence.adapters import mongodb_client
 
-            return documents_mongodb.connect(database, traces, database_password(database, environ), limit_s)
+            return mongodb_client.connect(database, traces, database_password(database, environ), limit_s)
         case PostgresqlDatabase() as database:
             with needing("postgresql", "database.kind"):
                 from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments

@@ -92,7 +92,7 @@ class DocumentsReading:
     """Documents created since the boundary, newest first. `truncated`: there are more than were read.
 
     `advice`: how to make a slow query fast, "" for none. `untimed`: ids of a few documents that carry or could carry
-    the mark, and have no valid creation time.
+    the mark, and have no valid creation time. `ahead`: number of documents with a time to come, which is not believed.
     """
 
     since: Instant
@@ -100,6 +100,15 @@ class DocumentsReading:
     truncated: bool = False
     advice: str = ""
     untimed: tuple[str, ...] = ()
+    ahead: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What is not among them although it is stored, in words; "" for nothing."""
+        if not self.ahead:
+            return ""
+        count = "1 document has" if self.ahead == 1 else f"{self.ahead} documents have"
+        return f"; {count} a time to come by the engine's clock: is it another clock, or another time zone?"
 
     @property
     def organic(self) -> tuple[DocumentReading, ...]:

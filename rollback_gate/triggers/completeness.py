@@ -12,12 +12,11 @@ from rollback_gate.triggers.trend import Level, Trend
 
 def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness drops below 20 % after 30 minutes (Immediate Rollback 3), measured over the last 30."""
-    if profile.completeness is None:
-        return _not_asked(profile)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
-    critical, rules = profile.completeness.critical, profile.triggers
+    rules, wanted = profile.triggers, profile.completeness
+    critical = wanted.critical if wanted else 0.0
     if level.mean >= critical:
         return quiet(f"{level}, not below {critical:.0%}")
     if symptoms.elapsed_s < rules.after_s:
@@ -29,8 +28,6 @@ def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
 
 def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Below 50 % but increasing: wait 1-2 hours, then the trend decides (Wait 1; tree)."""
-    if profile.completeness is None:
-        return _not_asked(profile)
     level, rules = level_of(symptoms, profile), profile.triggers
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -60,8 +57,6 @@ def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> An
 
 def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness increasing to 50 % or more: do not roll back, keep monitoring (tree)."""
-    if profile.completeness is None:
-        return _not_asked(profile)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
@@ -97,7 +92,3 @@ def trend_of(symptoms: Symptoms, profile: Profile) -> Trend | Unmeasured:
     if profile.completeness is None:
         return Unmeasured("the trend", "the profile has no section [completeness]")
     return trends.trend(symptoms.completeness, symptoms.now, profile.completeness.confidence)
-
-
-def _not_asked(profile: Profile) -> Answer:
-    return quiet(f"the profile leaves it out: {profile.not_asked.get('completeness', 'it has no such section')}")

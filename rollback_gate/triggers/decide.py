@@ -29,6 +29,7 @@ RULES = (
         "All documents failing with the same error?",
         "yes: {upstream} OK: ROLL BACK NOW, else: {FIX_UPSTREAM}",
         documents.same_error,
+        "processing",
     ),
     Rule(
         "no_test_document",
@@ -36,6 +37,7 @@ RULES = (
         "Not one test document successful?",
         "yes: {upstream} OK: ROLL BACK NOW, else: {FIX_UPSTREAM}",
         documents.no_test_document,
+        "processing",
     ),
     Rule(
         "too_low",
@@ -43,6 +45,7 @@ RULES = (
         "Completeness below 20 % after 30 minutes?",
         "yes: ROLL BACK NOW; before: WAIT",
         completeness.too_low,
+        "completeness",
     ),
     Rule(
         "too_slow",
@@ -50,6 +53,7 @@ RULES = (
         "Processing time above 400 s consistently?",
         "yes: {upstream} OK: ROLL BACK NOW, slow: {FIX_UPSTREAM}",
         documents.too_slow,
+        "processing",
     ),
     Rule(
         "error_spike",
@@ -73,6 +77,7 @@ RULES = (
         "Completeness below 50 %?",
         "rising: WAIT 1-2 hours, then KEEP if 50 % is near; else INVESTIGATE",
         completeness.below_target,
+        "completeness",
     ),
     Rule(
         "some_errors",
@@ -81,14 +86,29 @@ RULES = (
         "yes: WAIT, unexpected ones later: INVESTIGATE",
         errors.some_errors,
     ),
-    Rule("slower", f"{WAIT} 3", "Processing time slightly higher?", "yes: WAIT, later INVESTIGATE", documents.slower),
-    Rule("mixed", f"{WAIT} 4", "Mixed success and failures?", "yes: WAIT, later INVESTIGATE", documents.mixed),
+    Rule(
+        "slower",
+        f"{WAIT} 3",
+        "Processing time slightly higher?",
+        "yes: WAIT, later INVESTIGATE",
+        documents.slower,
+        "processing",
+    ),
+    Rule(
+        "mixed",
+        f"{WAIT} 4",
+        "Mixed success and failures?",
+        "yes: WAIT, later INVESTIGATE",
+        documents.mixed,
+        "processing",
+    ),
     Rule(
         "reaches_target",
         TREE,
         "Completeness increasing to 50 % and more?",
         "yes: KEEP, keep monitoring",
         completeness.reaches_target,
+        "completeness",
     ),
 )
 ALL_GOOD = "all metrics look good: no trigger fires"  # the tree's last leaf: every rule is quiet
@@ -109,7 +129,7 @@ class Assessment:
 
 def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
     """Pure and total: any measurement leads to a decision."""
-    answers = [(rule, rule.ask(symptoms, profile)) for rule in RULES]
+    answers = [(rule, rule.answer(symptoms, profile)) for rule in RULES]
     loud = [(rule, answer) for rule, answer in answers if answer.state is not State.QUIET]
     rows = tuple((rule.name, answer) for rule, answer in answers)
     if not loud:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rollback_gate.evidence.symptoms import Symptoms
 from rollback_gate.model import Decision, Unmeasured
-from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.schema import Optional, Profile
 
 
 class State(enum.StrEnum):
@@ -31,7 +31,8 @@ class Answer:
 class Rule:
     """`section`: of the runbook. `asks`: the tree's question. `leads_to`: the tree's answer, for display.
 
-    Both may have {upstream}, its name, and {FIX_UPSTREAM}, the decision that names it.
+    Both may have {upstream}, its name, and {FIX_UPSTREAM}, the decision that names it. `needs`: the check whose
+    evidence it uses; a profile that leaves that one out leaves the rule out, too.
     """
 
     name: str
@@ -39,6 +40,12 @@ class Rule:
     asks: str
     leads_to: str
     ask: Callable[[Symptoms, Profile], Answer]
+    needs: Optional | None = None
+
+    def answer(self, symptoms: Symptoms, profile: Profile) -> Answer:
+        if self.needs and not profile.asks(self.needs):
+            return quiet(f"the profile leaves it out: {profile.not_asked[self.needs]}")
+        return self.ask(symptoms, profile)
 
 
 def named(text: str, upstream: str) -> str:

@@ -37,3 +37,9 @@ def test_nothing_names_the_first_change(path: Path) -> None:
 def test_the_test_would_notice() -> None:
     assert named(ROOT / "lab" / "reference.py")
     assert named(PACKAGE / "evidence" / "adapters" / "queue_nsq.py")
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "evidence" / "adapters").glob("*.py")), ids=lambda path: path.name)
+def test_an_adapter_is_small(path: Path) -> None:
+    """What one kind needs, and no more: a team can read it before it trusts it."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 150

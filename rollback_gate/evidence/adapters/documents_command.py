@@ -67,7 +67,9 @@ class CommandDocuments:
         timed = [one for one in found if one.created_at is not None and one.created_at >= boundary]
         known, ahead = dated(timed, until)
         timeless = tuple(one.id for one in found if one.created_at is None and one.marked)
-        return DocumentsReading(boundary, known, truncated=len(rows) > MOST, untimed=(*timeless, *ahead))
+        return DocumentsReading(
+            boundary, known, len(rows) > MOST, untimed=(*timeless, *ahead), ahead=len(timed) - len(known)
+        )
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         found = self._whole("completeness", since)

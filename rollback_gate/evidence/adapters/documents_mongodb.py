@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymongo
-from pydantic import SecretStr
 
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
@@ -52,7 +51,7 @@ class MongodbDocuments:
         found = [rows_of.parse(row, self.database, shapeless) for row in rows[:MOST]]
         known, ahead = dated(found, until)
         ids = tuple(dict.fromkeys((*ids, *ahead)))[:SOME]
-        return DocumentsReading(boundary, known, truncated=len(rows) > MOST, advice=advice, untimed=ids)
+        return DocumentsReading(boundary, known, len(rows) > MOST, advice, ids, len(found) - len(known))
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         try:
@@ -140,25 +139,3 @@ class MongodbDocuments:
 
     def _projection(self) -> dict[str, int]:
         return {"_id": 1, self.database.created_at: 1, self.database.score: 1, self.database.new_mark: 1}
-
-
-def connect(
-    database: MongodbDatabase, traces: tuple[Trace, ...], password: SecretStr, limit_s: float
-) -> MongodbDocuments:
-    """Creates the client; the first call connects."""
-    host, _, port = database.address.rpartition(":")
-    limit_ms = int(limit_s * 1000)
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-        host,
-        int(port),
-        username=database.user,
-        password=password.get_secret_value(),
-        authSource=database.auth_source,
-        appname="rollback-gate",
-        directConnection=True,
-        datetime_conversion="DATETIME_AUTO",  # one year out of range must not fail the whole query
-        timeoutMS=limit_ms,
-        serverSelectionTimeoutMS=limit_ms,
-        connectTimeoutMS=limit_ms,
-    )
-    return MongodbDocuments(client, database, traces, limit_s)

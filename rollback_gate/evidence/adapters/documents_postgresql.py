@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,18 +13,17 @@ from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.adapters import postgresql_queries as queries
 from rollback_gate.evidence.adapters import postgresql_removal as removal
+from rollback_gate.evidence.adapters import postgresql_rows as rows_of
+from rollback_gate.evidence.adapters import postgresql_statistics as statistics
 from rollback_gate.evidence.adapters.postgresql_session import Rows, Session, index_advice
 from rollback_gate.evidence.dated import LOST_AFTER_S, MANY, MOST, repeated
 from rollback_gate.evidence.proof import PROBE_PREFIX
-from rollback_gate.evidence.readings import Bucket, DocumentReading, DocumentsReading, Series
+from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, Series
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.live import Trace
 from rollback_gate.profile.systems import PostgresqlDatabase
-from rollback_gate.redaction import cut
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WHOLE = frozenset({"smallint", "integer", "bigint", "numeric"})
 _FOR_EVER = "9999-12-31 00:00:00+00"
 _NO_TIME = {"since": _FOR_EVER, "until": _FOR_EVER}
 
@@ -40,9 +38,10 @@ class PostgresqlDocuments:
     def since(self, boundary: Instant, until: Instant | None = None) -> DocumentsReading | Unmeasured:
         window = {"since": boundary.to_datetime(), "until": until.to_datetime() if until else _FOR_EVER}
         try:
-            rows, ids, ((estimated, has_index),), columns = self._session.read(
+            rows, ids, ((ahead,),), ((estimated, has_index),), columns = self._session.read(
                 (queries.since(self.database), window),
                 (queries.untimed(self.database), window),
+                (queries.ahead(self.database), window),
                 (queries.INDEX, {"table": self._name, "column": self.database.created_at}),
                 (queries.COLUMNS, {"table": self._name}),
             )
@@ -50,35 +49,32 @@ class PostgresqlDocuments:
         except Unreachable as error:
             return Unmeasured("documents since the boundary", f"{error.message}; {error.remedy}")
         advice = "" if has_index or estimated < MANY else f"{index_advice(self.database)}: {estimated:.0f} rows"
-        found = tuple(_document(row) for row in rows[:MOST])
+        found = tuple(rows_of.document(row) for row in rows[:MOST])
         if twice := repeated(found):
             return Unmeasured("documents since the boundary", f"{self.database.table} has {twice} more than once")
-        return DocumentsReading(boundary, found, len(rows) > MOST, advice, tuple(row[0] for row in ids))
+        return DocumentsReading(boundary, found, len(rows) > MOST, advice, tuple(row[0] for row in ids), ahead)
 
     def series(self, since: Instant, bucket_s: float) -> Series | Unmeasured:
         asked = {"since": since.to_datetime(), "width": bucket_s}
         try:
-            (rows,) = self._session.read((queries.series(self.database), asked))
+            (rows,) = self._session.read((statistics.series(self.database), asked))
         except Unreachable as error:
             return Unmeasured("completeness", f"{error.message}; {error.remedy}")
         outside = sum(numbers - scored for _, _, scored, numbers, _, _ in rows)
-        return Series(tuple(_bucket(row, since, bucket_s) for row in rows), bucket_s, outside)
+        return Series(tuple(rows_of.bucket(row, since, bucket_s) for row in rows), bucket_s, outside)
 
     def by_id(self, ids: Iterable[str]) -> dict[str, DocumentReading]:
         names = list(ids)
         kind = self._kind_of_id() if names else "text"
-        fitting = [name for name in names if _fits(name, kind)]
+        fitting = [name for name in names if rows_of.fits(name, kind)]
         if not fitting:
             return {}
         (rows,) = self._session.read((queries.by_id(self.database, kind), {"ids": fitting}))
-        return {row[0]: _document(row) for row in rows}
+        return {row[0]: rows_of.document(row) for row in rows}
 
     def _kind_of_id(self) -> queries.Kind:
         (columns,) = self._session.read((queries.COLUMNS, {"table": self._name}))
-        found = {name: kind for name, kind, _ in columns}.get(self.database.id, "")
-        if found in _WHOLE:
-            return "number"
-        return "uuid" if found == "uuid" else "text"
+        return rows_of.kind_of({name: kind for name, kind, _ in columns}.get(self.database.id, ""))
 
     def remove_traces(self, ids: Iterable[str], keep_marked_since: Instant | None) -> int:
         named = [name for name in ids if name.startswith(PROBE_PREFIX)]
@@ -95,10 +91,10 @@ class PostgresqlDocuments:
     def normal_before(self, until: Instant, span_s: float) -> Baseline | Unmeasured | None:
         window = {"since": until.plus(-span_s).to_datetime()}
         try:
-            (((first,),),) = self._session.read((queries.first_marked(self.database), window))
+            (((first,),),) = self._session.read((statistics.first_marked(self.database), window))
             end = until if first is None or not math.isfinite(first) else min(until, Instant.from_epoch_s(first))
             asked = {"since": end.plus(-span_s).to_datetime(), "until": end.to_datetime()}
-            ((row,),) = self._session.read((queries.baseline(self.database), asked))
+            ((row,),) = self._session.read((statistics.baseline(self.database), asked))
         except Unreachable as error:
             return Unmeasured("what was normal before the change", f"{error.message}; {error.remedy}")
         count, mean, deviation, begin, last = row
@@ -139,34 +135,3 @@ class PostgresqlDocuments:
 
 def _time(keep_since: Instant | None) -> Mapping[str, Any]:
     return {"keep_since": keep_since.to_datetime()} if keep_since else {}
-
-
-def _document(row: tuple[Any, ...]) -> DocumentReading:
-    name, at, text, kind, is_marked, is_shapeless = row[0] or "(without an id)", *row[1:]
-    score = float(text) if text is not None and kind == "number" else math.nan
-    is_number, is_dated = math.isfinite(score), at is not None and math.isfinite(at)
-    return DocumentReading(
-        id=name,
-        created_at=Instant.from_epoch_s(at) if is_dated else None,
-        score=score if is_number else None,
-        marked=is_marked,
-        is_probe=name.startswith(PROBE_PREFIX),
-        could_be_marked=is_shapeless,
-        odd_score="" if is_number or text is None or kind == "null" else cut(text, 60),
-    )
-
-
-def _bucket(row: tuple[Any, ...], since: Instant, bucket_s: float) -> Bucket:
-    number, count, scored, _, total, squares = row
-    variance = (squares - total * total / scored) / (scored - 1) if scored > 1 else 0.0
-    mean = total / scored if scored else 0.0
-    return Bucket(since.plus(number * bucket_s), count, scored, mean, math.sqrt(max(0.0, variance)))
-
-
-def _fits(name: str, kind: queries.Kind) -> bool:
-    """Whether an id that a log shows can be one of this type; its form must be the one that PostgreSQL prints."""
-    if kind == "number":
-        return name.isdecimal() and name.isascii()
-    if kind == "uuid":
-        return _UUID.fullmatch(name) is not None
-    return True

@@ -233,3 +233,11 @@ def test_a_document_that_another_replica_saved_over_does_not_hide_its_score() ->
     assert "0.jpg with 61.1%" in claim.says
     alike = replace(both, replicas=(replica_reading(1, log=last.log), last))
     assert completeness.in_band(alike, PROFILE).passed
+
+
+def test_documents_that_vanish_by_their_time_are_told() -> None:
+    """A worker that writes local time: what it has just saved lies in the future."""
+    world = readings(documents=DocumentsReading(STARTED, (), ahead=3), probes=ProbesReading((), 400), stored={})
+    claim = completeness.in_band(world, PROFILE)
+    assert claim.outcome is Outcome.INCONCLUSIVE
+    assert "3 documents have a time to come by the engine's clock" in claim.says

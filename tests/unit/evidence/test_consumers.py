@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
 
 from rollback_gate.evidence import consumers
 from rollback_gate.evidence.adapters.queue_nsq import parse
 from rollback_gate.evidence.readings import Consumer, QueueReading
 from rollback_gate.model import Unmeasured
 from tests.unit.builders import replica
-
-# From nsqd 1.2.1, cut to what is read.
-STATS: dict[str, Any] = json.loads("""
-{"version": "1.2.1", "health": "OK", "topics": [
-  {"topic_name": "other", "depth": 9, "channels": []},
-  {"topic_name": "enrichment", "depth": 1, "channels": [
-    {"channel_name": "enrichment_worker", "depth": 4, "in_flight_count": 2, "clients": [
-      {"client_id": "a", "hostname": "cccccccccccc", "remote_address": "172.18.0.9:4711", "finish_count": 7},
-      {"client_id": "b", "hostname": "laptop", "remote_address": "10.1.2.3:50000", "finish_count": 1}]},
-    {"channel_name": "audit", "depth": 100, "in_flight_count": 0, "clients": null}]}]}
-""")
+from tests.unit.evidence.adapters.test_queue_nsq import STATS
 
 
 def test_a_stranger_is_neither_by_address_nor_by_host_name_ours() -> None:

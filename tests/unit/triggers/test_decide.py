@@ -375,3 +375,16 @@ def test_a_document_that_is_in_work_again_elsewhere_has_taken_its_time() -> None
     done = replace(again, finished=True)
     both = well(workers=(worker(history(attempts=(before,))), worker(history(attempts=(done,)))))
     assert [a.seconds for a in both.attempts] == [0.1]
+
+
+def test_a_rule_whose_check_is_left_out_is_left_out_too() -> None:
+    """An API without a queue has no documents: that is no reason to say CANNOT TELL for ever."""
+    nothing = Unmeasured("the queue", "the profile has no section [queue]")
+    idle = replace(well(log=history(attempts=())), queue=nothing, completeness=nothing)
+    assert decide(idle, PROFILE).decision is Decision.CANNOT_TELL
+    left_out = {"processing": "an API has no queue", "completeness": "nor a score"}
+    made = decide(idle, PROFILE.model_copy(update={"not_asked": left_out}))
+    assert made.decision is Decision.KEEP, made.reason
+    said = dict(made.answers)
+    assert said["too_slow"].says == "the profile leaves it out: an API has no queue"
+    assert said["too_low"].says == "the profile leaves it out: nor a score"

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from rollback_gate.change.reading import Baseline
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence.adapters import documents_mongodb
+from rollback_gate.evidence.adapters import mongodb_client
 from rollback_gate.evidence.adapters.documents_command import CommandDocuments
 from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
 from rollback_gate.evidence.documents import Documents
@@ -82,7 +82,7 @@ class InMongodb:
                 **keys,
             },
         )
-        made = documents_mongodb.connect(section, TRACES, SecretStr(password), limit_s)
+        made = mongodb_client.connect(section, TRACES, SecretStr(password), limit_s)
         self.opened.append(made)
         return made
 
@@ -317,6 +317,9 @@ def test_a_time_that_cannot_be_counts_only_with_a_mark(store: Store) -> None:
     assert {"marked.jpg", "ahead.jpg"} <= set(found.untimed)
     assert ("unclear.jpg" in found.untimed) is store.tells_shapes
     assert "ahead-plain.jpg" not in found.untimed and not found.documents
+    assert found.ahead == 2
+    assert "2 documents have a time to come" in found.left_out
+    assert not since(store, until=None).left_out
 
 
 def test_probes_are_told_and_removed_and_nothing_else_is(store: Store) -> None:

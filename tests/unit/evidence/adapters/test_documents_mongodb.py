@@ -13,7 +13,7 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 from pydantic import SecretStr
 
-from rollback_gate.evidence.adapters import documents_mongodb, mongodb_rows
+from rollback_gate.evidence.adapters import mongodb_client, mongodb_rows
 from rollback_gate.evidence.adapters.mongodb_rows import parse
 from rollback_gate.evidence.dated import dated
 from rollback_gate.evidence.readings import DocumentReading
@@ -131,7 +131,7 @@ def test_what_is_no_finite_number_is_told_apart_from_nothing(score: Any) -> None
 
 def test_a_date_that_python_does_not_know_hides_no_other() -> None:
     """By the driver's own decoder, as the client is made."""
-    client = documents_mongodb.connect(DATABASE, (), SecretStr("x"), 5).client
+    client = mongodb_client.connect(DATABASE, (), SecretStr("x"), 5).client
     codec = client.codec_options
     raw = bson.encode({"at": DatetimeMS(2**53)})
     assert not isinstance(bson.decode(raw, codec_options=codec)["at"], datetime.datetime)
