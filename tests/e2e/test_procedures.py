@@ -162,7 +162,7 @@ class TestFailures:
             "completeness.minimum_sample=4",
         )
         assert ended.status == 0, ended.output
-        assert ended.output.count("not delivered: sleep did not end within 0 s") == 2
+        assert ended.output.count("not delivered: sleep did not end within 0.2 s") == 2
         assert operator.invoke("rollback.undo").status == 0
         assert code_in(operator.lab) == ["phase1, running"] * 2
         assert identities(operator.lab, OTHERS) == others
