@@ -32,9 +32,10 @@ class Deployment(Section):
 
 
 class Service(Section):
-    """A service that carries the change. `root`: where the project's files are inside its containers.
+    """A service that runs files of the change. `root`: where the project directory is inside its containers.
 
-    `consumes`: true if it reads the queue; each of its replicas must then prove that it processes documents.
+    `consumes`: true for the one service that reads the queue; each of its replicas must then prove that it processes
+    documents. The services are restarted in their order here.
     """
 
     replicas: int = Field(default=1, ge=1, le=1000)
@@ -46,10 +47,12 @@ Inside = Annotated[str, Field(pattern=r"^(|/.*[^/])$")]
 
 
 class FileItem(Section):
-    """A file whose old content is restored: content with all of `old` and none of `new`.
+    """A file whose old content is restored. Old is what holds every text of `old` and none of `new`; each of
+    the two lists has at least one.
 
-    `path`: in the project directory; `inside`: its path in the containers, "" for the same below the service's root.
-    `backups`: a glob of the old file's copies; `stamp`: how the time in their names is written.
+    `path`: in the project directory; `inside`: its absolute path in the containers, where that is not `root`/`path`.
+    `backups`: a glob of the old file's copies, in the project directory; `stamp`: how the time in their names is
+    written.
     """
 
     kind: Literal["file"]

@@ -51,6 +51,9 @@ class Probe(Section):
 class Completeness(Section):
     """What is normal, as shares of 1. A snapshot or unmarked documents from before the change move the band.
 
+    The order must be critical < low <= expected <= high < changed: a change that lowers the score cannot be named yet;
+    leave the check out by name then.
+
     `expected`, `low`, `high`: the mean and the band in which it must lie; `critical`: below it is NO-GO; `changed`:
     the change's own level, within `changed_tolerance`: NO-GO with a sign of the change. `mixture_share`: of documents
     at both levels. `ambiguous`: scores that old and new code both give. `minimum_sample`: documents; below it no mean

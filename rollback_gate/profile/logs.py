@@ -45,12 +45,15 @@ class NoiseLine(LinePattern):
 
 
 class Logs(Section):
-    """Forms of log lines. A line counts for the first of consuming, connected, picked_up, completed, scored, rejected.
+    """Forms of log lines: regular expressions, searched in each line as the container wrote it.
 
-    `consuming`: the process is ready. `connected`: it has reached its queue. `picked_up`, `completed`: of a task; check
-    3 needs both. `scored`: a finished document's score, in percent. `rejected`: a task that is no document. `error`: an
-    error line. `new`: lines that only the change prints. `noise`: error lines that old code prints too. `upstream`:
-    lines that old code prints only while the upstream is in trouble.
+    A line counts for the first of consuming, connected, picked_up, completed, scored, rejected. `consuming`: the
+    process is ready. `connected`: it has reached its queue. `picked_up`, `completed`: of a task; check 3 needs both.
+    `picked_up` has a group `(?P<document>...)`, the document's id in the database; `completed` a group
+    `(?P<task>...)`, a text that holds this id. `scored`: a finished document's score in percent, with
+    `(?P<document>...)` and `(?P<percent>...)`. `rejected`: a task that is no document, with `(?P<task>...)`. `error`:
+    an error line. `new`: lines that only the change prints. `noise`: error lines that old code prints too.
+    `upstream`: lines that old code prints only while the upstream is in trouble.
     """
 
     consuming: re.Pattern[str]

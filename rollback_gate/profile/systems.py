@@ -59,7 +59,8 @@ class RedisQueue(_Queue):
 
     `more`: further lists whose length counts as depth too (Celery's priorities). `in_work`: the list into which
     workers move what they have in hand; "" if there is none. `group`: of a stream; "" for a list. `field`: of a
-    stream's entry, holds the task. `push`: the end of a list at which producers add. A password is optional.
+    stream's entry, holds the task. `push`: the end of a list at which producers add: left is LPUSH, for workers that
+    use BRPOP. A password is optional: it is taken from `password_env`, if that is set.
     """
 
     kind: Literal["redis"]
@@ -137,7 +138,9 @@ Queue = Annotated[NsqQueue | RedisQueue | RabbitmqQueue | CommandQueue, Field(di
 
 
 class _Database(Section):
-    """What all databases have. `has_other_writers`: documents that no replica's log shows are no sign of a stranger."""
+    """What all databases have. `has_other_writers`: other programs write documents too, so that one which no replica's
+    log shows is not held against the rollback.
+    """
 
     has_other_writers: bool = False
 
@@ -145,7 +148,8 @@ class _Database(Section):
 class _Server(_Database):
     """Keys are dotted paths within a document.
 
-    `created_at`: when it was saved; `score`: a share between 0 and 1; `new_mark`: what only the new code writes.
+    `address`: as it is reached from where this tool runs. `created_at`: when it was saved; `score`: a share between 0
+    and 1; `new_mark`: what only the new code writes: a document that has it is marked, whatever its value.
     """
 
     address: Address
