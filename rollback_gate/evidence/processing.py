@@ -194,10 +194,10 @@ class Processing:
         if not self.profile.asks("processing"):
             self.leave_out("the profile does not ask whether documents are processed")
             return 0
-        if self.profile.probe is None:
-            self.leave_out("the profile has no section [probe], so no test document is sent")
-            return 0
         if self.probes is not None or elapsed_s < wait_s:
+            return 0
+        if self.profile.probe is None:  # known at once, and said only now: until then a document may come by itself
+            self.leave_out("the profile has no section [probe], so no test document is sent")
             return 0
         idle = [slot for slot in self.lacking() if not self._in_work(slot)]
         waiting = self.queue.read() if idle else None

@@ -15,7 +15,7 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import consumers, documents, logs, queue, upstream
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.readings import DocumentsReading
+from rollback_gate.evidence.readings import DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial, Tried
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
@@ -24,6 +24,7 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
+from rollback_gate.profile.systems import Queue
 from rollback_gate.regular import content_of
 from rollback_gate.workflow.call import Call, stores_of
 
@@ -52,7 +53,7 @@ def check(call: Call) -> ExitCode:
             of_services(profile, found),
             of_files(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
             of_logs(profile, *_tried(profile, engine, found)),
-            _of_queue(call, profile, found),
+            _of_queue(call, profile, found[profile.consumer]),
             _of_database(call, profile, engine),
             _of_upstream(call, profile),
         )
@@ -155,21 +156,28 @@ def _of_pattern(one: Tried, lines: int, profile: Profile) -> Row:
 # --- the systems around the workers
 
 
-def _of_queue(call: Call, profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
-    if profile.queue is None:
-        return
-    reading = queue.of(profile, call.environ).read()
+def _of_queue(call: Call, profile: Profile, replicas: tuple[Replica, ...]) -> Iterator[Row]:
+    if profile.queue is not None:
+        yield from of_queue(profile.queue, queue.of(profile, call.environ).read(), replicas)
+
+
+def of_queue(stated: Queue, reading: QueueReading | Unmeasured, replicas: tuple[Replica, ...]) -> Iterator[Row]:
+    """Whether it is the right queue, and lists the replicas and nobody else."""
     if isinstance(reading, Unmeasured):
         yield Row("refused", "queue", str(reading))
         return
-    yield Row("ok", "queue", f"{reading.depth} tasks wait")
-    strangers = consumers.strangers(reading, found[profile.consumer], profile.queue.connections)
+    waiting = f"{reading.depth} tasks wait"
+    if reading.unproven:
+        yield Row("warning", "queue", f"{waiting}; {reading.unproven}: is queue.key right?")
+    else:
+        yield Row("ok", "queue", waiting)
+    strangers = consumers.strangers(reading, replicas, stated.connections)
     if isinstance(strangers, Unmeasured):
-        if not profile.queue.consumers_unlisted:
+        if not stated.consumers_unlisted:
             yield Row("warning", "queue", f"{strangers}: never GO without queue.consumers_unlisted")
         return
-    listed = sum(consumers.has(reading, replica) for replica in found[profile.consumer])
-    yield Row("ok" if listed else "warning", "queue", f"lists {listed} of {len(found[profile.consumer])} replicas")
+    listed = sum(consumers.has(reading, replica) for replica in replicas)
+    yield Row("ok" if listed else "warning", "queue", f"lists {listed} of {len(replicas)} replicas")
     yield from (Row("warning", "queue", f"{one} reads it too: never GO while it does") for one in strangers)
 
 

@@ -177,6 +177,15 @@ def test_what_is_remembered_of_a_removed_probe(changes: dict[str, Any], is_known
     assert known_as(document(), replica(started_at=None), STARTED.plus(5), 5) is None
 
 
+def test_without_a_probe_a_document_may_still_come_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = processing(IDLE, IDLE, monkeypatch=monkeypatch)
+    made.profile = PROFILE.model_copy(update={"probe": None})
+    assert made.wants_probes(0) == 0
+    assert made.awaits_proof(0)
+    assert made.wants_probes(20) == 0
+    assert not made.awaits_proof(20)
+
+
 def test_nothing_is_sent_for_a_check_that_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor into a queue that cannot be read, nor without a probe to send."""
     for change, words in (

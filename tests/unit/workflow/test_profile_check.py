@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rollback_gate.change import backups
 from rollback_gate.change.backups import Candidate
-from rollback_gate.evidence.readings import DocumentsReading
+from rollback_gate.evidence.readings import Consumer, DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.schema import Profile
@@ -20,6 +21,9 @@ from tests.unit.builders import CAPTURES, STARTED, document, phase1, replica
 PROFILE = phase1()
 (ITEM,) = PROFILE.files
 OLD, NEW = "AGENT_TIMEOUT_SECONDS\nmax_retries: int = 3\n", "\n".join(PROFILE.files[0].new)
+
+
+OWN = Consumer(replica().hostname, "172.18.0.5:1")
 
 
 def marks(rows: list[Row]) -> list[str]:
@@ -114,6 +118,28 @@ def test_documents_that_cannot_be_read_are_refused() -> None:
     assert marks(list(profile_check.of_documents(Unmeasured("documents", "no such table")))) == ["refused"]
     slow = DocumentsReading(STARTED, (document("a"),), advice="an index makes this fast")
     assert marks(list(profile_check.of_documents(slow))) == ["ok", "ok", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "words"),
+    [
+        ({}, ["ok", "ok"], "0 tasks wait"),
+        ({"unproven": "Redis has no key tasks"}, ["warning", "ok"], "0 tasks wait; Redis has no key tasks"),
+        ({"consumers": ()}, ["ok", "warning"], "lists 0 of 1 replicas"),
+        ({"consumers": (OWN, Consumer("stranger", "172.18.0.99:1"))}, ["ok", "ok", "warning"], "reads it too"),
+        ({"consumers": Unmeasured("consumers", "it has none")}, ["ok", "warning"], "never GO without"),
+    ],
+)
+def test_the_queue_is_the_right_one_and_lists_the_replicas(
+    changes: dict[str, Any], expected: list[str], words: str
+) -> None:
+    assert PROFILE.queue
+    reading = replace(QueueReading(0, 0, (OWN,), 0), **changes)
+    rows = list(profile_check.of_queue(PROFILE.queue, reading, (replica(),)))
+    assert marks(rows) == expected
+    assert words in " | ".join(row.says for row in rows)
+    silent = Unmeasured("the queue", "it is down")
+    assert marks(list(profile_check.of_queue(PROFILE.queue, silent, ()))) == ["refused"]
 
 
 def test_what_a_go_would_stand_on() -> None:
