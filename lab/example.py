@@ -6,49 +6,89 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 
-from lab.images import BASE, ensure_images
+from lab.images import BASE, STACK, ensure_images, ensure_stack
 from lab.operator import ROOT
 from lab.reference import default_compose
 
 
 @dataclass(frozen=True)
 class Example:
-    """`directory`: a copy of it; `profile`: the team's own, where it runs being this copy."""
+    """`directory`: a copy of it; `profile`: the team's own, where it runs being this copy; `variables`: of its files.
+
+    `settings`: further ones of the profile, as lines of TOML, such as the addresses where it runs here.
+    """
 
     directory: Path
     project: str
-    images: tuple[str, ...]
+    variables: Mapping[str, str]
+    settings: str = ""
 
     @property
     def profile(self) -> Path:
         return self.directory / "here.toml"
 
-    def compose(self, *arguments: str) -> None:
+    def compose(self, *arguments: str, **changed: str) -> None:
         """Raises CalledProcessError."""
-        command = [default_compose(), "-p", self.project, *arguments]
-        environment = {**os.environ, **dict.fromkeys(self.images, f"{BASE}:latest")}
-        subprocess.run(command, cwd=self.directory, env=environment, check=True, capture_output=True)
+        self.run(default_compose(), "-p", self.project, *arguments, **changed)
+
+    def build(self, image: str, **arguments: str) -> None:
+        """Builds its Dockerfile. Raises CalledProcessError."""
+        given = (part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}"))
+        self.run("docker", "build", "-q", "-t", image, *given, ".")
+
+    def run(self, *command: str, **changed: str) -> str:
+        """What a command of the team prints, called in its folder. Raises CalledProcessError."""
+        environment = {**os.environ, **self.variables, **changed}
+        done = subprocess.run(command, cwd=self.directory, env=environment, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def write_profile(self) -> None:
+        where = f'project_directory = "{self.directory}"\nproject = "{self.project}"\n'
+        self.profile.write_text(f'extends = "profile.toml"\n{self.settings}\n[deployment]\n{where}')
 
 
 @contextmanager
-def running(name: str, folder: Path, project: str, images: tuple[str, ...]) -> Iterator[Example]:
-    """`images`: the variables of its Compose file that name images."""
+def running(example: Example, prepare: Callable[[Example], None] = lambda _: None) -> Iterator[Example]:
+    """A copy of the example of its folder's name. `prepare`: called before it is brought up."""
     with contextlib.closing(docker.from_env()) as client:
         ensure_images(client)
-    example = Example(folder / name, project, images)
-    shutil.copytree(ROOT / "examples" / name, example.directory)
-    example.profile.write_text(
-        f'extends = "profile.toml"\n[deployment]\nproject_directory = "{example.directory}"\nproject = "{project}"\n'
-    )
+        if STACK in example.variables.values():
+            ensure_stack(client)
+    shutil.copytree(ROOT / "examples" / example.directory.name, example.directory)
+    example.write_profile()
+    prepare(example)
     try:
         example.compose("up", "-d", "--wait")
         yield example
     finally:
         example.compose("down", "--volumes", "--timeout", "1")
+
+
+def api(folder: Path, project: str) -> Example:
+    return Example(folder / "api", project, {"API_IMAGE": f"{BASE}:latest"})
+
+
+def thumbnails(folder: Path, project: str, ports: tuple[int, int]) -> Example:
+    """`ports`: of Redis and PostgreSQL."""
+    redis, postgresql = ports
+    variables = {
+        "STACK_IMAGE": STACK,
+        "REDIS_PORT": str(redis),
+        "POSTGRES_PORT": str(postgresql),
+        "ROLLBACK_GATE_DATABASE_PASSWORD": "not-a-secret",
+    }
+    settings = f'queue.address = "127.0.0.1:{redis}"\ndatabase.address = "127.0.0.1:{postgresql}"'
+    return Example(folder / "thumbnails", project, variables, settings)
+
+
+def with_two_versions(example: Example) -> None:
+    """Both images of the worker: the old one, and the change's."""
+    example.build("thumbnails/worker:1.2", STACK_IMAGE=STACK)
+    example.build("thumbnails/worker:1.3", STACK_IMAGE=STACK, PASSES="3")

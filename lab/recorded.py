@@ -70,7 +70,8 @@ def all_of_them(folder: Path = FOLDER) -> list[Recorded]:
 
 
 def _derived(one: Derived, base: Recorded) -> Recorded:
-    return replace(base, name=one.entry.name, entry=one.entry, readings=one.change(base.readings))
+    profile = base.profile.model_copy(update={"change": (*base.profile.change, *one.items)})
+    return replace(base, name=one.entry.name, entry=one.entry, readings=one.change(base.readings), profile=profile)
 
 
 def claims_of(recorded: Recorded) -> dict[str, Ran]:

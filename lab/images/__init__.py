@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,16 @@ HERE = Path(__file__).parent
 SERVICES = HERE.parent / "services"
 BASE, MONGODB, SERVICES_IMAGE = (f"rollback-gate-lab-{name}" for name in ("base", "mongodb", "services"))
 SUITE = "bookworm"
+STACK = "rollback-gate-lab-stack"  # what other teams' examples run
+STACK_PACKAGES = (
+    "python3",
+    "python3-redis",
+    "python3-psycopg2",
+    "python3-pika",
+    "redis-server",
+    "postgresql",
+    "rabbitmq-server",
+)
 PACKAGES = ("python3", "python3-pymongo", "python3-websockets", "libcurl4")
 RECIPE_LABEL = "rollback-gate.lab.recipe"
 
@@ -36,15 +48,29 @@ def ensure_images(client: DockerClient) -> None:
 
     One process at a time: others that start labs wait and then find the images.
     """
+    with _alone():
+        _ensure_images(client)
+
+
+def ensure_stack(client: DockerClient) -> None:
+    """Build the image of the examples' databases and queues if it is missing or from another recipe (about 90 s)."""
+    recipe = _digest(SUITE, *STACK_PACKAGES)
+    with _alone():
+        if not _is_current(client, STACK, recipe):
+            _make_base(STACK, STACK_PACKAGES, recipe)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / "rollback-gate-lab-images.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        _ensure_images(client)
+        yield
 
 
 def _ensure_images(client: DockerClient) -> None:
     base_recipe = _digest(SUITE, *PACKAGES)
     if not _is_current(client, BASE, base_recipe):
-        _make_base(base_recipe)
+        _make_base(BASE, PACKAGES, base_recipe)
     files = {name: SERVICES / f"{name}.py" for name in ("nsqd", "mcp_server")}
     _build(client, SERVICES_IMAGE, "services.Dockerfile", {f"{n}.py": p for n, p in files.items()}, base_recipe)
     mongodb = {"mongod": mongod_path(), "mongodb.py": SERVICES / "mongodb.py"}
@@ -59,7 +85,7 @@ def mongod_path() -> Path:
     return Path(spec.origin).parent / "bin" / "mongod"
 
 
-def _make_base(recipe: str) -> None:
+def _make_base(name: str, packages: tuple[str, ...], recipe: str) -> None:
     if shutil.which("mmdebstrap") is None:
         raise LabError("mmdebstrap is missing: apt-get install mmdebstrap (./bootstrap does it as root on Debian)")
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +97,7 @@ def _make_base(recipe: str) -> None:
                 "mmdebstrap",
                 "--quiet",
                 "--variant=minbase",
-                f"--include={','.join(PACKAGES)}",
+                f"--include={','.join(packages)}",
                 *excludes,
                 '--aptopt=Apt::Install-Recommends "false"',
                 link_python,
@@ -82,7 +108,7 @@ def _make_base(recipe: str) -> None:
             env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
         )
         subprocess.run(
-            ["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), BASE],
+            ["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), name],
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -15,7 +15,7 @@ from rollback_gate.change import past
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.deployment import CodeItem, FileItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
@@ -82,7 +82,7 @@ def script(profile: Profile, replica: Replica) -> str:
     """The shell command for a replica, with a timeout of LIMIT_S inside the container."""
     service = replica.service
     lines = [_FUNCTIONS]
-    for number, restored in enumerate(profile.files):
+    for number, restored in enumerate(profile.files_of(service)):
         path = profile.inside(service, restored.path)
         lines.append(f"file {shlex.quote(path)}")
         if path.endswith(".py"):
@@ -91,7 +91,7 @@ def script(profile: Profile, replica: Replica) -> str:
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)}")
-    removed = [profile.inside(service, path) for path in profile.removed()]
+    removed = [profile.inside(service, path) for path in profile.removed_of(service)]
     lines += [f"there {shlex.quote(path)}" for path in removed]
     lines += [f"orphans {shlex.quote(path)} 2>/dev/null" for path in removed if path.endswith(".py")]
     if folders := [shlex.quote(folder) for folder in folders_of(profile, replica)]:
@@ -110,9 +110,15 @@ def script(profile: Profile, replica: Replica) -> str:
 def _others(profile: Profile, replica: Replica) -> list[tuple[str, str]]:
     """Pairs: an item's path relative to the working directory, and its expected path; only where the two differ."""
     folder = PurePosixPath(replica.working_directory or "/")
-    below = [item.path for item in profile.change if not item.inside]  # any other has one place, whatever the root
+    below = [
+        item.path for item in _items(profile, replica) if not item.inside
+    ]  # any other has one place, whatever the root
     places = [(str(folder / path), profile.inside(replica.service, path)) for path in below]
     return [(other, path) for other, path in places if other != path]
+
+
+def _items(profile: Profile, replica: Replica) -> list[CodeItem]:
+    return [item for item in profile.code if not item.services or replica.service in item.services]
 
 
 def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
@@ -121,7 +127,7 @@ def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
     None for files of the image: folders are not moved there, and the engine copies a folder on its first write.
     """
     found: dict[str, None] = {}
-    for item in profile.change:
+    for item in _items(profile, replica):
         path = PurePosixPath(profile.inside(replica.service, item.path))
         mounts = [PurePosixPath(m.target) for m in replica.mounts if path.is_relative_to(m.target)]
         if mounts:
@@ -147,12 +153,12 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         return Unmeasured(what, f"no permission to read {', '.join(hidden)}")
     files = tuple(
         _file(restored, number, profile.inside(service, restored.path), rows)
-        for number, restored in enumerate(profile.files)
+        for number, restored in enumerate(profile.files_of(service))
     )
-    still_there = tuple(r for r in profile.removed() if ("there", profile.inside(service, r)) in rows)
-    items = {profile.inside(service, item.path) for item in profile.change}
+    still_there = tuple(r for r in profile.removed_of(service) if ("there", profile.inside(service, r)) in rows)
+    items = {profile.inside(service, item.path) for item in _items(profile, replica)}
     on_the_way = items | {row[3] for row in rows if row[0] == "folder"}
-    removed = {profile.inside(service, path): path for path in profile.removed()}
+    removed = {profile.inside(service, path): path for path in profile.removed_of(service)}
     return CodeReading(
         files,
         still_there,

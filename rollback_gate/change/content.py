@@ -19,12 +19,15 @@ class Content(enum.StrEnum):
     UNKNOWN = "neither old nor new code"
 
 
+SETTING = "setting"  # the kind of a source that is computed: the file as it is, with old values
+
+
 @dataclass(frozen=True)
 class Source:
     """The content that `path` (relative to the project directory) must have, and its origin.
 
-    `kind`: backup, git, image; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`: as in
-    git, for a file that is not in place; None if the source does not have it. `repository`: folder of the git
+    `kind`: backup, git, image, setting; or quarantine, for an undo. `origin`: which one of its kind. `is_executable`:
+    as in git, for a file that is not in place; None if the source does not have it. `repository`: folder of the git
     repository.
     """
 
@@ -43,6 +46,8 @@ class Source:
     @property
     def says(self) -> str:
         """The origin, in words."""
+        if self.kind == SETTING:
+            return f"the old value of {self.origin}"
         return f"{self.kind} {self.origin}" + (f" of {self.repository}" if self.repository else "")
 
 

@@ -65,12 +65,13 @@ class How:
 
 @dataclass(frozen=True)
 class Goal:
-    """`sources`: the final content of the restored files. `remove`: paths to remove, with their bytecode.
+    """`sources`: the final content of the restored files. `values`: of files with settings.
 
-    `put_back`: paths to restore from the quarantine. `images`: the image id that each image name must point to (for
-    services whose code is in an image that is not built now). `rebuild`: always build the image; `built`: the resulting
-    ids, by image name. `consumes`: True if the worker can be expected to come up. `since`: when the resumed run began;
-    a process older than that may have in memory what the run has changed.
+    `remove`: paths to remove, with their bytecode. `put_back`: paths to restore from the quarantine. `images`: the
+    image id that each image name must point to (for services whose code is in an image that is not built now).
+    `rebuild`: always build the image; `built`: the resulting ids, by image name. `consumes`: True if the worker can be
+    expected to come up. `since`: when the resumed run began; a process older than that may have in memory what the run
+    has changed.
     """
 
     direction: Direction
@@ -82,6 +83,12 @@ class Goal:
     built: Mapping[str, str] = field(default_factory=dict)
     consumes: bool = True
     since: Instant | None = None
+    values: tuple[Source, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[Source, ...]:
+        """The final content of all files that the run writes, or would write if they were in the project directory."""
+        return (*self.sources, *self.values)
 
     @property
     def rebuild(self) -> bool:

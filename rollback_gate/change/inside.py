@@ -11,6 +11,7 @@ from rollback_gate.change.code import Answer, parse, script
 from rollback_gate.change.import_graph import KeptModules
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in, python_files_in
@@ -45,9 +46,15 @@ class Inside:
         now = self.engine.inspect(replica.id)
         if now is None or not now.is_running or now.started_at != replica.started_at:
             return Unmeasured(what, "the container was stopped or restarted while it was being read")
-        if self.partial and isinstance(reading, CodeReading):
-            return replace(reading, kept=self._kept(replica))
-        return reading
+        return reading if isinstance(reading, Unmeasured) else self._completed(reading, replica)
+
+    def _completed(self, reading: CodeReading, replica: Replica) -> CodeReading | Unmeasured:
+        """With what a script inside the container cannot tell."""
+        try:
+            values = Values(self.profile, self.engine).of(replica)
+        except Unreachable as error:
+            return Unmeasured(f"the settings of {replica.name}", error.message)
+        return replace(reading, values=values, kept=self._kept(replica) if self.partial else None)
 
     def _kept(self, replica: Replica) -> KeptModules | Unmeasured:
         profile = self.profile

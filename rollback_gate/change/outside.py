@@ -10,13 +10,14 @@ from pathlib import PurePosixPath
 
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.change.strategy import covering_mount, innermost
+from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.archive import entry_in, exists_in
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, Replica
-from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.deployment import CodeItem, FileItem
 from rollback_gate.profile.schema import Profile
 
 _LEAST_PARTS = 3  # `/` and `/srv`, as mounted by monitoring, are not a project's tree
@@ -50,7 +51,9 @@ class Outside:
 
     def items_of(self, replica: Replica) -> CodeReading:
         """As `after_a_restart`, for one replica. Raises Unreachable."""
-        return self._items_in(replica.id, replica.service)
+        return replace(
+            self._items_in(replica.id, replica.service), values=Values(self.profile, self.engine).of(replica)
+        )
 
     def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
         """The reading for an image without a shell, as far as the engine shows it."""
@@ -73,8 +76,8 @@ class Outside:
             return Unmeasured(f"what a recreate of {replica.name} would start", error.message)
 
     def _items_in(self, container_id: str, service: str) -> CodeReading:
-        files = tuple(self._file(container_id, service, item) for item in self.profile.files)
-        left = tuple(path for path in self.profile.removed() if self._is_there(container_id, service, path))
+        files = tuple(self._file(container_id, service, item) for item in self.profile.files_of(service))
+        left = tuple(path for path in self.profile.removed_of(service) if self._is_there(container_id, service, path))
         if self.engine.inspect(container_id) is None:  # the engine answers the same for a missing file
             raise Unreachable(f"container {container_id[:12]} went while it was being read", "do it again")
         return CodeReading(files, left)
@@ -99,7 +102,7 @@ class Outside:
         )
 
     def carried_by(self, others: Iterable[Replica], known: Iterable[Replica]) -> dict[str, str]:
-        """By service (or container name, if it has no service), what it mounts or contains of the change.
+        """By service (or container name, if it has no service), what it mounts, contains or was given of the change.
 
         `known`: replicas of the services that carry it. Containers that cannot be read are included, with the reason.
         """
@@ -114,7 +117,25 @@ class Outside:
                 what = f"cannot be looked into: {error.message}"
             if what:
                 found[name] = what
-        return found
+        return found | {one.service: what for one in rows if (what := self._of_others(one))}
+
+    def _of_others(self, replica: Replica) -> str:
+        """What a listed container has of items that name other services only; "" for nothing."""
+        for item in self.profile.code:
+            inside = self.profile.inside(replica.service, item.path)
+            is_named = not item.services or replica.service in item.services
+            if not is_named and self._is_new(replica, item, inside):
+                return f"has {inside}, and that item does not name it"
+        given = self._was_given(replica)
+        return f"{given}, and that item does not name it" if given else ""
+
+    def _is_new(self, replica: Replica, item: CodeItem, inside: str) -> bool:
+        """A removed path is there, or a file has a text of the change."""
+        if not isinstance(item, FileItem):
+            return item.only is None and exists_in(self.engine, replica.id, inside)
+        entry = entry_in(self.engine, replica.id, inside)
+        text = entry.data.decode(errors="replace") if entry and entry.data else ""
+        return any(mark in text for mark in item.new)
 
     @property
     def _paths(self) -> tuple[str, ...]:
@@ -150,7 +171,14 @@ class Outside:
             for path in self._paths:
                 if exists_in(self.engine, replica.id, f"{root}/{path}"):
                     return f"contains {root}/{path}"
-        return ""
+        return self._was_given(replica)
+
+    def _was_given(self, replica: Replica) -> str:
+        """The change's settings and images in a container that no item names."""
+        if not self.profile.values:
+            return ""
+        given = Values(self.profile, self.engine).of_the_change(replica)
+        return f"runs with the change's {', '.join(given)}" if given else ""
 
 
 def _holds(source: str, place: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from rollback_gate.change.import_graph import KeptModules
@@ -58,15 +59,37 @@ class FileReading:
         return bool(then) and self.size is not None and all(one.size != self.size for one in then)
 
 
+class Held(enum.StrEnum):
+    """Which value a container has."""
+
+    OLD = "the old value"
+    NEW = "the change's value"
+    OTHER = "neither the old value nor the change's"
+
+
+@dataclass(frozen=True)
+class ValueReading:
+    """One setting or image of the change in a container. `name`: as messages call it; `why`: it cannot be told."""
+
+    name: str
+    held: Held
+    why: str = ""
+
+    @property
+    def says(self) -> str:
+        return f"{self.name}: {self.held}" + (f" ({self.why})" if self.why else "")
+
+
 @dataclass(frozen=True)
 class CodeReading:
-    """Restored files, and removed paths that are still there, in one container.
+    """Restored files, and removed paths that are still there, in one container; and its settings and images.
 
     `husks`: removed folders that contain only bytecode. `compiled_before_removal`: by path, remaining bytecode of
     removed modules. `folders_changed_at`: when a parent folder of an item last changed, Python's bytecode ignored.
     `from_outside`: read through the engine because the image has no shell; only the files' times are then known.
     `stopped`: ids of processes stopped by a signal. `elsewhere`: items that also exist, with other content, in the
     process's working directory. `kept`: after a partial rollback, use of the modules that it keeps; else None.
+    `values`: settings and images of the change.
     """
 
     files: tuple[FileReading, ...]
@@ -78,6 +101,7 @@ class CodeReading:
     husks: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    values: tuple[ValueReading, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rollback_gate.change.content import Content, classify
-from rollback_gate.change.reading import Baseline
+from rollback_gate.change.reading import Baseline, Held
 from rollback_gate.instant import Instant
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.regular import text_of
@@ -19,7 +19,7 @@ MANIFEST = "snapshot.json"
 
 
 def baseline(
-    folders: Iterable[Path], files: Iterable[FileItem], minimum_sample: int, until: Instant
+    folders: Iterable[Path], files: Sequence[FileItem], minimum_sample: int, until: Instant
 ) -> tuple[Baseline | None, list[str]]:
     """The baseline of the newest usable snapshot, and why newer ones are not usable. `folders`: where they are kept.
 
@@ -41,7 +41,7 @@ def baseline(
     return None, passed_over
 
 
-def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> float | None:
+def processing_s(folders: Iterable[Path], files: Sequence[FileItem], until: Instant) -> float | None:
     """Mean seconds per document in the newest snapshot of the old code from before `until` that has it.
 
     Needs at least two documents, as one is no mean. None if there is no such snapshot.
@@ -54,7 +54,7 @@ def processing_s(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
     return None
 
 
-def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> tuple[str, ...]:
+def ill_services(folders: Iterable[Path], files: Sequence[FileItem], until: Instant) -> tuple[str, ...]:
     """Services whose health check failed when the newest snapshot of the old code was taken."""
     for manifest in _of_before(folders, files, until):
         if manifest.get("baseline", {}).get("completeness", {}).get("marked"):
@@ -65,7 +65,7 @@ def ill_services(folders: Iterable[Path], files: Iterable[FileItem], until: Inst
     return ()
 
 
-def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instant) -> Iterator[dict[str, Any]]:
+def _of_before(folders: Iterable[Path], files: Sequence[FileItem], until: Instant) -> Iterator[dict[str, Any]]:
     """Manifests of snapshots of the old code from before `until`, newest first; unreadable ones are skipped."""
     found = [path for folder in folders if folder.is_dir() for path in folder.glob(f"[0-9]*/{MANIFEST}")]
     for path in sorted(found, key=lambda p: p.parent.name, reverse=True):
@@ -77,12 +77,16 @@ def _of_before(folders: Iterable[Path], files: Iterable[FileItem], until: Instan
             continue  # another one may be readable; without any, the profile's limit applies
 
 
-def _of_old_code(folder: Path, manifest: dict[str, Any], files: Iterable[FileItem], until: Instant) -> str:
+def _of_old_code(folder: Path, manifest: dict[str, Any], files: Sequence[FileItem], until: Instant) -> str:
     """Why it is not from before the change, "" if it is."""
     if manifest["format"] != FORMAT:
         return "is of another format"
     if Instant.parse(manifest["at"]) >= until:
         return "was taken after what is judged began to run"
+    if any(held != Held.OLD for held in manifest.get("values", ())):
+        return "was not taken of the old settings"
+    if not files and not manifest.get("values"):
+        return "has nothing that shows whether it is of the old code"
     kept = [(restored, folder / "files" / restored.path) for restored in files]
     if not all(path.is_file() and classify(path.read_bytes(), item)[0] is Content.OLD for item, path in kept):
         return "was not taken of the old code"
@@ -90,7 +94,7 @@ def _of_old_code(folder: Path, manifest: dict[str, Any], files: Iterable[FileIte
 
 
 def _why_not(
-    folder: Path, manifest: dict[str, Any], files: Iterable[FileItem], minimum_sample: int, until: Instant
+    folder: Path, manifest: dict[str, Any], files: Sequence[FileItem], minimum_sample: int, until: Instant
 ) -> str:
     if why := _of_old_code(folder, manifest, files, until):
         return why

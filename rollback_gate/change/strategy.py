@@ -10,15 +10,31 @@ from pathlib import PurePosixPath
 from rollback_gate.errors import Refused
 from rollback_gate.platform.compose import ComposeService
 from rollback_gate.platform.replica import Mount, Replica
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
 
 
 class Strategy(enum.StrEnum):
-    """bind: restore and restart. build: build from the project directory and recreate. image: use a retained image."""
+    """bind: restore and restart. build: build from the project directory and recreate. image: use a retained image.
+
+    setting: no code is restored; values are written, and the containers that get them are recreated. They are so under
+    each of the others too.
+    """
 
     BIND = "bind"
     BUILD = "build"
     IMAGE = "image"
+    SETTING = "setting"
+
+    @property
+    def makes_images(self) -> bool:
+        """True if the code's old image is built, or its name given back."""
+        return self in (Strategy.BUILD, Strategy.IMAGE)
+
+    @property
+    def restores_code(self) -> bool:
+        """True if files of the project directory are restored."""
+        return self in (Strategy.BIND, Strategy.BUILD)
 
 
 @dataclass(frozen=True)
@@ -30,20 +46,33 @@ class Covered:
 
 
 def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService | None) -> Strategy:
-    """Raises Refused if only some of the restored files are bind-mounted."""
+    """`replicas`: of all services. `service`: the one that builds the code, if one does.
+
+    Raises Refused if only some of the restored files are bind-mounted.
+    """
     covered = {
-        covering_mount(replica.mounts, profile.inside(replica.service, file.path)) is not None
+        covering_mount(replica.mounts, profile.inside(replica.service, path)) is not None
         for replica in replicas
-        for file in profile.files
+        for path in _paths(profile, replica.service)
     }
+    if any(isinstance(item, ImageItem) and item.is_moved for item in profile.values):
+        return Strategy.IMAGE
     if covered == {True}:
         return Strategy.BIND
+    if not covered or any(isinstance(item, ImageItem) for item in profile.values):
+        return Strategy.SETTING if profile.values else Strategy.BIND
     if covered == {True, False}:
         raise Refused(
             "the code is bind-mounted in some containers or for some files only",
             "make all replicas alike (docker inspect shows their mounts), then try again",
         )
     return Strategy.BUILD if service and service.builds else Strategy.IMAGE
+
+
+def _paths(profile: Profile, service: str) -> tuple[str, ...]:
+    """The restored files that its replicas have; of a change that only adds, what it added."""
+    files = (file.path for file in profile.files_of(service) if profile.must_have(service, file.path))
+    return tuple(files) if profile.files else profile.removed_of(service)
 
 
 def covering_mount(mounts: Iterable[Mount], path: str) -> Covered | None:

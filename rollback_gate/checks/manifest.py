@@ -42,6 +42,7 @@ CHECKS = ("new_behaviour", "worker_running", "processing", "completeness")
 MANIFEST = (
     Required("new_behaviour", "test_restored_files_are_the_old_code", Each.REPLICA),
     Required("new_behaviour", "test_removed_modules_are_gone", Each.REPLICA),
+    Required("new_behaviour", "test_settings_and_images_are_the_old_ones", Each.REPLICA),
     Required("new_behaviour", "test_process_started_after_the_restore", Each.REPLICA),
     Required("new_behaviour", "test_code_stays_the_same", Each.REPLICA),
     Required("new_behaviour", "test_next_start_is_what_was_judged", Each.REPLICA),
@@ -68,13 +69,19 @@ MANIFEST = (
 
 
 OF_DOCUMENTS = "test_fresh_documents_carry_no_mark"
+OF_FILES = "test_restored_files_are_the_old_code"
+OF_REMOVED = "test_removed_modules_are_gone"
+OF_VALUES = "test_settings_and_images_are_the_old_ones"
+OF_PROCESS = "test_process_started_after_the_restore"
+_OF_ITEMS = frozenset({OF_FILES, OF_REMOVED, OF_VALUES})  # at least one shows whether the change is there
 
 
 @dataclass(frozen=True)
 class Scope:
     """What one profile asks. `not_asked`: checks that it leaves out by name, each with its reason.
 
-    `without`: names of tests that it has nothing for: without a database, no document can carry a mark.
+    `without`: names of tests that it has nothing for: without a database, no document can carry a mark; a change that
+    is settings only restores no file.
     """
 
     not_asked: Mapping[str, str] = field(default_factory=dict)
@@ -82,17 +89,26 @@ class Scope:
 
     @classmethod
     def of(cls, profile: Profile) -> Scope:
-        return cls(
-            {str(check): why for check, why in profile.not_asked.items()}, () if profile.database else (OF_DOCUMENTS,)
-        )
+        has = {
+            OF_FILES: bool(profile.files),
+            OF_REMOVED: bool(profile.removed() or profile.files),
+            OF_VALUES: bool(profile.values),
+            OF_PROCESS: bool(profile.code),
+            OF_DOCUMENTS: profile.database is not None,
+        }
+        left_out = {str(check): why for check, why in profile.not_asked.items()}
+        return cls(left_out, tuple(test for test, is_there in has.items() if not is_there))
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Scope:
         """As a record has it. Raises KeyError, TypeError, ValueError."""
         if unknown := {*table["not_asked"]} - {*get_args(Optional)}:
             raise ValueError(f"no profile can leave out {', '.join(sorted(unknown))}")
-        if unknown := {*table["without"]} - {OF_DOCUMENTS}:
+        without = {*table["without"]}
+        if unknown := without - _OF_ITEMS - {OF_DOCUMENTS, OF_PROCESS}:
             raise ValueError(f"no profile can do without {', '.join(sorted(unknown))}")
+        if without >= _OF_ITEMS:
+            raise ValueError("no profile can do without every test of the change's items")
         return cls(dict(table["not_asked"]), tuple(table["without"]))
 
     @property

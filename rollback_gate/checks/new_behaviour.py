@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollback_gate.change.reading import CodeReading, FileReading
+from rollback_gate.change.reading import CodeReading, FileReading, Held
 from rollback_gate.checks import start
 from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
@@ -23,6 +23,8 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     """Each restored file in this replica equals its source, byte for byte; without a source, its content is old."""
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
+    if not profile.files_of(replica.service):
+        return passed(replica.label, "no restored file is for it", Evidence.CODE)
     sources = readings.source_digests
     files = start.carried(replica, replica.code)
     if not files and replica.code.still_there:
@@ -86,7 +88,9 @@ def removed_modules(replica: ReplicaReading, profile: Profile) -> Claim:
     if replica.code.elsewhere:
         says = "has other files where its process was started than below its root: which ones it runs is not known"
         return inconclusive(replica.label, f"{says}; correct services.{replica.service}.root", *replica.code.elsewhere)
-    return passed(replica.label, f"has none of the {len(profile.removed())} removed modules", Evidence.CODE)
+    count = len(profile.removed_of(replica.service))
+    says = f"has none of the {count} removed modules" if count else "no removed module is for it"
+    return passed(replica.label, says, Evidence.CODE)
 
 
 def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
@@ -111,6 +115,25 @@ def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
         Evidence.CODE,
         *code.still_there,
     )
+
+
+def values(replica: ReplicaReading, profile: Profile) -> Claim:
+    """The replica was created with the old settings, from the old image."""
+    if isinstance(replica.code, Unmeasured):
+        return inconclusive(replica.label, replica.code)
+    found = replica.code.values
+    if len(found) < len(profile.values_of(replica.service)):
+        return inconclusive(replica.label, "not all of its settings and images were read")
+    if new := [value for value in found if value.held is Held.NEW]:
+        names = ", ".join(value.name for value in new)
+        says = f"was created with the change's {names}"
+        return failed(replica.label, says, Evidence.PROCESS, *(value.says for value in found))
+    if other := [value.says for value in found if value.held is not Held.OLD]:
+        return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
+    if not found:
+        return passed(replica.label, "no setting or image of the change is for it", Evidence.PROCESS)
+    names = ", ".join(value.name for value in found)
+    return passed(replica.label, f"was created with the old {names}", Evidence.PROCESS)
 
 
 def _uses_removed(code: CodeReading) -> bool:
@@ -162,6 +185,10 @@ def _otherwise(code: CodeReading, reading: CodeReading) -> list[str]:
         for file in reading.files
         if (file.exists, file.is_link, file.digest) != _identity(now[file.path])
     ]
+    held = {value.name: value.held for value in code.values}
+    texts += [
+        f"{v.name}: {v.held}, now {held.get(v.name, 'unknown')}" for v in reading.values if v.held != held.get(v.name)
+    ]
     more = sorted(set(reading.still_there) - set(code.still_there))
     less = sorted(set(code.still_there) - set(reading.still_there))
     return [*texts, *(f"{path} is there again" for path in more), *(f"{path} is gone" for path in less)]
@@ -172,7 +199,8 @@ def _identity(file: FileReading) -> tuple[bool, bool, str]:
 
 
 def _is_the_change(reading: CodeReading, now: CodeReading) -> bool:
-    return any(file.new for file in reading.files) or bool(set(reading.still_there) - set(now.still_there))
+    is_new = any(file.new for file in reading.files) or any(value.held is Held.NEW for value in reading.values)
+    return is_new or bool(set(reading.still_there) - set(now.still_there))
 
 
 def nobody_left_out(readings: Readings, profile: Profile) -> Claim:
@@ -228,6 +256,8 @@ def _of_no_documents(readings: Readings, replica: ReplicaReading, profile: Profi
 def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -> bool:
     """True by the strongest evidence: the files in the container and the start of the process."""
     if not isinstance(replica.code, CodeReading) or _uses_removed(replica.code):
+        return False
+    if not values(replica, profile).passed:
         return False
     return restored_files(readings, replica, profile).passed and start.process_start(replica).passed
 
@@ -304,5 +334,6 @@ def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
     for replica in readings.replicas:
         yield restored_files(readings, replica, profile).outcome
         yield removed_modules(replica, profile).outcome
+        yield values(replica, profile).outcome
         yield start.process_start(replica).outcome
         yield log_lines(readings, replica, profile).outcome

@@ -34,7 +34,8 @@ def process_start(replica: ReplicaReading) -> Claim:
         return failed(replica.label, was_otherwise, Evidence.PROCESS, _IN_MEMORY)
     if doubt := _doubt(replica, code, started, now):
         return inconclusive(replica.label, doubt)
-    return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
+    after = "after the files were restored" if code.files or replica.reverted_at else "and no file is restored in it"
+    return passed(replica.label, f"process started {started.short}, {after}", Evidence.PROCESS)
 
 
 def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
@@ -87,8 +88,8 @@ def _lies_ahead(at: Instant | None, now: Instant | None) -> bool:
 
 
 def carried(replica: ReplicaReading, code: CodeReading) -> list[FileReading]:
-    """Restored files that a replica must have: all if it reads the queue, else those that exist in it."""
-    return [file for file in code.files if replica.consumes or file.exists]
+    """Restored files that a replica must have, and any other that exists in it."""
+    return [file for file in code.files if file.exists or replica.must_have(file.path)]
 
 
 def _older(started: Instant, file_time: Instant) -> bool:

@@ -6,10 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollback_gate.change.inside import Ask
-from rollback_gate.change.reading import Baseline, CodeReading
+from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
 from rollback_gate.evidence import boundary, consumers, upstream
 from rollback_gate.evidence.documents import Documents
@@ -44,6 +44,9 @@ def _now() -> Instant:
 
 
 _DECIDED = "check 1 has failed already"
+
+
+NextValues = Callable[[Iterable[Replica]], Mapping[str, tuple[ValueReading, ...] | Unmeasured]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Collector:
     """`documents` is Unmeasured if the database cannot be reached; `ask` runs a command in a replica.
 
     `decided`: the failed claim that waiting cannot change; "" for none (checks/early.py). `keep_going`: measure
-    everything even then. `configured`: the configuration that Compose would give the services of these replicas now.
+    everything even then. `configured`: the configuration that Compose would give the services of these replicas now;
+    `next_values`: the change's settings and images in it.
     """
 
     profile: Profile
@@ -101,6 +105,7 @@ class Collector:
     tell: Callable[[str], None]
     decided: Callable[[Readings], str]
     configured: Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
+    next_values: NextValues
     keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -204,9 +209,11 @@ class Collector:
         if not self.judged.invasive:
             return Look(self.queue.read())
         with ThreadPoolExecutor(max_workers=1) as pool:  # Compose is slow to start
-            configured = pool.submit(self.configured, slots.found)
+            configured = pool.submit(lambda: (self.configured(slots.found), self.next_values(slots.found)))
             next_starts = self.services.next_starts(slots)
-            return Look(self.queue.read(), next_starts, configured.result())
+            hashes, values = configured.result()
+            recreated = {r.id: _with_values(*next_starts[r.id], values.get(r.service, ())) for r in slots.found}
+            return Look(self.queue.read(), recreated, hashes)
 
     def _readings(
         self, taken: _Taken, last: Look, upstream: UpstreamReading, is_over: bool, early: str = ""
@@ -272,7 +279,11 @@ class Collector:
             restarted=restarted,
             recreated=recreated,
             reverted_at=self.judged.reverted_at if replica and is_behind_a_mount(self.profile, replica) else None,
+            files=self._files_of(taken.slots.services[slot]),
         )
+
+    def _files_of(self, service: str) -> tuple[str, ...]:
+        return tuple(one.path for one in self.profile.files if self.profile.must_have(service, one.path))
 
     def _probes(
         self, processing: Processing, in_queue: QueueReading | Unmeasured, is_over: bool
@@ -300,6 +311,16 @@ class Collector:
         bucket_s = max(_FINEST_S, (self.now().seconds_since(since) + span_s) / _BUCKETS)
         first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that a bucket ends at the boundary
         return self.documents.series(first, bucket_s)
+
+
+def _with_values(
+    restarted: CodeReading | Unmeasured,
+    recreated: CodeReading | Unmeasured,
+    values: tuple[ValueReading, ...] | Unmeasured,
+) -> NextStart:
+    if isinstance(values, Unmeasured) or isinstance(recreated, Unmeasured):
+        return restarted, values if isinstance(values, Unmeasured) else recreated
+    return restarted, replace(recreated, values=values)
 
 
 def is_behind_a_mount(profile: Profile, replica: Replica) -> bool:

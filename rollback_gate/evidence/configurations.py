@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from rollback_gate.change.reading import ValueReading
 from rollback_gate.change.strategy import covering_mount
+from rollback_gate.change.values import Values
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
@@ -23,7 +25,8 @@ class Configurations:
     """Asks Compose for the configuration that the services would get now.
 
     `chosen`: the Compose to use for containers made by its version; None: find one. `of_others`: also check what a
-    plain `up` by another user would do, without named files, with pulls and builds as the files say.
+    plain `up` by another user would do, without named files, with pulls and builds as the files say. `reverted`: by
+    service, the parts that the change alters, and that may therefore differ.
     """
 
     profile: Profile
@@ -31,6 +34,7 @@ class Configurations:
     runner: Runner
     chosen: Compose | None = None
     of_others: bool = True
+    reverted: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
         """By service, the configuration hash that a new container would get; if hashes cannot be used, SAME_PARTS.
@@ -86,12 +90,30 @@ class Configurations:
             why = f"pull_policy: {wanted.made_anew_by} fetches or builds it again; remove that first"
             return Unmeasured(f"the image that the next `up` of {service} starts", why)
         try:
-            if by_hash and not wanted.refers_to_containers and self._may_be_trusted(rows[0], by_hash):
+            is_exact = by_hash and not wanted.refers_to_containers and self._may_be_trusted(rows[0], by_hash)
+            if by_hash and is_exact and (by_hash == rows[0].config_hash or not self.reverted.get(service)):
                 return by_hash
             parts = {part for replica in rows for part in self._differences(wanted, replica)}
         except Unreachable as error:
             return _unknown(service, error.message)
+        parts -= self.reverted.get(service, frozenset())
         return f"another {', '.join(sorted(parts))}" if parts else SAME_PARTS
+
+    def values(self, replicas: Iterable[Replica]) -> dict[str, tuple[ValueReading, ...] | Unmeasured]:
+        """By service, the change's settings and images as a new container would get them; none is asked without any."""
+        asked = {replica.service: replica for replica in replicas if self.profile.values_of(replica.service)}
+        return {service: self._values_of(replica) for service, replica in asked.items()}
+
+    def _values_of(self, replica: Replica) -> tuple[ValueReading, ...] | Unmeasured:
+        try:
+            wanted = self._wanted(self._compose(replica), self._directory).get(replica.service)
+            if wanted is None:
+                return _unknown(replica.service, "the Compose files do not have it")
+            return Values(self.profile, self.engine).of_a_new_one(replica.service, wanted.entry)
+        except (Refused, CommandFailed, Unreachable) as error:
+            return _unknown(replica.service, error.message)
+        except OSError as error:
+            return _unknown(replica.service, str(error))
 
     def _differences(self, wanted: Wanted, replica: Replica) -> list[str]:
         """The parts in which the replica differs from `wanted`. Raises Unreachable."""

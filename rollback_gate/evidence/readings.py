@@ -34,7 +34,8 @@ class ReplicaReading:
     `in_queue_before`, `in_queue`: whether the queue lists it as a consumer, at the beginning and at the end.
     `restarted`, `recreated`: the code that a restart and a recreate would run, as the engine shows it at the end.
     `finished_in_queue`: messages that it finished during the checks, by the queue's count; None if unknown.
-    `reverted_at`: when the run began that restored the files behind its mounts.
+    `reverted_at`: when the run began that restored the files behind its mounts. `files`: paths of the restored files
+    that it must have; None: all, if it reads the queue.
     """
 
     slot: str
@@ -53,6 +54,11 @@ class ReplicaReading:
     finished_in_queue: int | None = None
     in_queue_before: bool | Unmeasured | None = None
     reverted_at: Instant | None = None
+    files: tuple[str, ...] | None = None
+
+    def must_have(self, path: str) -> bool:
+        """True if this restored file must exist in it."""
+        return self.consumes if self.files is None else path in self.files
 
     @property
     def label(self) -> str:

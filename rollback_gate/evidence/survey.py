@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rollback_gate.change.content import Content, classify
+from rollback_gate.change.reading import Held
+from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import consumers, upstream
 from rollback_gate.evidence.deployed import by_backups
@@ -31,6 +33,7 @@ from rollback_gate.profile.schema import Profile
 
 _UNKNOWN_S = 86_400
 POLL_S = 0.25
+_AS_CONTENT = {Held.OLD: Content.OLD, Held.NEW: Content.NEW, Held.OTHER: Content.UNKNOWN}
 
 
 @dataclass
@@ -153,10 +156,12 @@ class Survey:
 
     def _content(self, replica: Replica) -> tuple[Content, ...] | Unmeasured:
         try:
-            found = [(item, self._file_in(replica, item)) for item in self.profile.files]
+            found = [(item, self._file_in(replica, item)) for item in self.profile.files_of(replica.service)]
+            values = Values(self.profile, self.engine).of(replica)
         except Unreachable as error:
             return Unmeasured(f"the code in {replica.name}", error.message)
-        return tuple(Content.UNKNOWN if data is None else classify(data, item)[0] for item, data in found)
+        files = (Content.UNKNOWN if data is None else classify(data, item)[0] for item, data in found)
+        return (*files, *(_AS_CONTENT[value.held] for value in values))
 
     def _file_in(self, replica: Replica, item: FileItem) -> bytes | None:
         return file_in(self.engine, replica.id, self.profile.inside(replica.service, item.path))

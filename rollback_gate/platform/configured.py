@@ -105,8 +105,23 @@ def _unescaped(text: str) -> str:
     return text.replace("$$", "$")  # how `config` escapes a dollar sign
 
 
+def environment_of(wanted: Any, of_image: Iterable[str]) -> dict[str, str]:
+    """The environment of a new container. `wanted`: as `config` prints it; `of_image`: rows `NAME=value`.
+
+    Without what is left to the shell of whoever calls Compose.
+    """
+    own = _own(wanted)
+    left_open = {key for key, value in own.items() if value is None}
+    found = _pairs(of_image) | {key: _as_text(value) for key, value in own.items() if value is not None}
+    return {key: value for key, value in found.items() if key not in left_open}
+
+
+def _own(wanted: Any) -> dict[str, Any]:
+    return dict(wanted if isinstance(wanted, Mapping) else (_pair(str(row)) for row in wanted or ()))
+
+
 def _environment(wanted: Any, of_image: Iterable[str], given: Iterable[str]) -> list[str]:
-    own = dict(wanted if isinstance(wanted, Mapping) else (_pair(str(row)) for row in wanted or ()))
+    own = _own(wanted)
     expected = _pairs(of_image) | {key: _as_text(value) for key, value in own.items() if value is not None}
     has = _pairs(given)
     left_open = {key for key, value in own.items() if value is None}  # taken from the deployer's shell

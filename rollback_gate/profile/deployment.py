@@ -51,6 +51,7 @@ class FileItem(Section):
     the two lists has at least one.
 
     `path`: in the project directory; `inside`: its absolute path in the containers, where that is not `root`/`path`.
+    `services`: those that must have it; empty: the one that reads the queue must, and any other that has it is judged.
     `backups`: a glob of the old file's copies, in the project directory; `stamp`: how the time in their names is
     written.
     """
@@ -58,6 +59,7 @@ class FileItem(Section):
     kind: Literal["file"]
     path: RelativePath
     inside: Inside = ""
+    services: tuple[Name, ...] = ()
     backups: Annotated[str, AfterValidator(_glob)]
     stamp: str = "%Y%m%d_%H%M%S"
     new: tuple[str, ...] = Field(min_length=1)
@@ -72,15 +74,110 @@ class Only(enum.StrEnum):
 
 
 class RemovedItem(Section):
-    """A path that the change added and a rollback removes. `inside`: as for a file."""
+    """A path that the change added and a rollback removes. `inside`, `services`: as for a file."""
 
     kind: Literal["removed"]
     path: RelativePath
     inside: Inside = ""
+    services: tuple[Name, ...] = ()
     only: Only | None = None
 
 
-Item = Annotated[FileItem | RemovedItem, Field(discriminator="kind")]
+Value = Annotated[str, Field(pattern=r"^[^\r\n]*$")]
+
+
+class SettingItem(Section):
+    """A value in an env file or in a Compose file, which the containers of `services` get when they are created.
+
+    `file`: in the project directory. `key`: a name in an env file; in a Compose file the path to it, as
+    `services.api.environment.TIMEOUT`. `new`, `old`: its values as they are written there; without `old`, the change
+    added it, and a rollback removes its line. `variable`: what it is called in the containers, where that is not the
+    key's last part.
+    """
+
+    kind: Literal["setting"]
+    services: tuple[Name, ...] = Field(min_length=1)
+    file: RelativePath
+    key: str = Field(min_length=1)
+    new: Value
+    old: Value | None = None
+    variable: Name | None = None
+
+    @model_validator(mode="after")
+    def _tells_old_from_new(self) -> Self:
+        if self.old == self.new:
+            raise ValueError("old and new are the same value")
+        return self
+
+    @property
+    def in_container(self) -> str:
+        """The name of the variable in the containers."""
+        return self.variable or self.key.rpartition(".")[2]
+
+    @property
+    def says(self) -> str:
+        """What it is called in messages."""
+        return self.in_container
+
+    @property
+    def writings(self) -> tuple[tuple[str, str | None], ...]:
+        """Its values in the file: of the change, and the old one."""
+        return ((self.new, self.old),)
+
+
+class ImageItem(Section):
+    """Another image. `old`, `new`: names with tags, digests or ids; the old image must still be on the engine.
+
+    `file`, `key`: where its name or its tag is written, as for a setting: the old one is written there. Without them
+    the change moved the name `new` onto another image, and a rollback moves it back: only a name without a version,
+    such as `:latest`, is ever moved.
+    """
+
+    kind: Literal["image"]
+    services: tuple[Name, ...] = Field(min_length=1)
+    old: str = Field(min_length=1)
+    new: str = Field(min_length=1)
+    file: RelativePath | None = None
+    key: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_reverted(self) -> Self:
+        if self.old == self.new:
+            raise ValueError("old and new are the same image: name the old one by another tag, its digest or its id")
+        if bool(self.file) != bool(self.key):
+            raise ValueError("file and key belong together: they say where the image's name is written")
+        if self.is_moved and ("@" in self.new or any(sign.isdigit() for sign in tag_of(self.new))):
+            raise ValueError(
+                f"{self.new} names a version, which is never moved: give file and key, where it is written"
+            )
+        return self
+
+    @property
+    def is_moved(self) -> bool:
+        """True if the name itself is given back its old image."""
+        return self.file is None
+
+    @property
+    def says(self) -> str:
+        """What it is called in messages."""
+        return f"image {self.new.partition('@')[0].removesuffix(f':{tag_of(self.new)}')}"
+
+    @property
+    def writings(self) -> tuple[tuple[str, str | None], ...]:
+        """Its values in the file: of the change, and the old one. The whole name, or its tag alone."""
+        return ((self.new, self.old), (tag_of(self.new), tag_of(self.old)))
+
+
+def tag_of(image: str) -> str:
+    """The tag or digest in an image's name, "" if it has none."""
+    name, at, digest = image.partition("@")
+    last = name.rpartition("/")[2]
+    return digest if at else last.partition(":")[2]
+
+
+Item = Annotated[FileItem | RemovedItem | SettingItem | ImageItem, Field(discriminator="kind")]
+CodeItem = FileItem | RemovedItem
+ValueItem = SettingItem | ImageItem
 
 
 class Partial(Section):

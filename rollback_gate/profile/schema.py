@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -9,7 +11,19 @@ from pydantic import Field, model_validator
 
 from rollback_gate.profile.afterwards import Action, Messages, Ticket, Titles
 from rollback_gate.profile.base import Name, Section
-from rollback_gate.profile.deployment import Deployment, FileItem, Item, Only, Partial, RemovedItem, Service
+from rollback_gate.profile.deployment import (
+    CodeItem,
+    Deployment,
+    FileItem,
+    ImageItem,
+    Item,
+    Only,
+    Partial,
+    RemovedItem,
+    Service,
+    SettingItem,
+    ValueItem,
+)
 from rollback_gate.profile.live import Completeness, Known, Limits, Probe
 from rollback_gate.profile.logs import Logs
 from rollback_gate.profile.systems import Database, Queue, Upstream
@@ -80,13 +94,27 @@ class Profile(Section):
 
     @model_validator(mode="after")
     def _items_are_apart(self) -> Self:
-        paths = [PurePosixPath(item.path) for item in self.change]
+        paths = [PurePosixPath(item.path) for item in self.code]
         for index, path in enumerate(paths):
             for other in paths[index + 1 :]:
                 if path.is_relative_to(other) or other.is_relative_to(path):
                     raise ValueError(f"change: two items overlap: {path} and {other}")
-        if not self.files:
-            raise ValueError("change: at least one item must be a file")
+        if twice := _twice((item.file, item.key) for item in self.values if item.file):
+            raise ValueError(f"change: two items write {twice[1]} of {twice[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _items_name_services(self) -> Self:
+        named = {service for item in self.change for service in item.services}
+        if unknown := sorted(named - set(self.services)):
+            raise ValueError(f"change: {', '.join(unknown)} is not listed under services")
+        for service in self.services:
+            if len([item for item in self.values_of(service) if isinstance(item, ImageItem)]) > 1:
+                raise ValueError(f"change: two items give {service} an image")
+            if not any(not item.services or service in item.services for item in self.change):
+                raise ValueError(f"services: no item of the change is for {service}: leave it out, or name it there")
+        if twice := _twice((s, i.in_container) for i in self.values if isinstance(i, SettingItem) for s in i.services):
+            raise ValueError(f"change: two items give {twice[0]} the variable {twice[1]}")
         return self
 
     def asks(self, check: Optional) -> bool:
@@ -94,9 +122,42 @@ class Profile(Section):
         return check not in self.not_asked
 
     @property
+    def code(self) -> tuple[CodeItem, ...]:
+        """The items that are paths: restored files and removed paths."""
+        return tuple(item for item in self.change if isinstance(item, FileItem | RemovedItem))
+
+    @property
     def files(self) -> tuple[FileItem, ...]:
         """The files that are restored."""
         return tuple(item for item in self.change if isinstance(item, FileItem))
+
+    @property
+    def values(self) -> tuple[ValueItem, ...]:
+        """The items that containers get when they are created: settings and images."""
+        return tuple(item for item in self.change if isinstance(item, SettingItem | ImageItem))
+
+    @property
+    def value_files(self) -> tuple[str, ...]:
+        """The files in which values are written."""
+        return tuple(dict.fromkeys(item.file for item in self.values if item.file))
+
+    def values_of(self, service: str) -> tuple[ValueItem, ...]:
+        """The settings and images of one service."""
+        return tuple(item for item in self.values if service in item.services)
+
+    def files_of(self, service: str) -> tuple[FileItem, ...]:
+        """The restored files that containers of a service may have."""
+        return tuple(item for item in self.files if not item.services or service in item.services)
+
+    def removed_of(self, service: str) -> tuple[str, ...]:
+        """The same, of the paths that are always removed."""
+        rows = (item for item in self.code if isinstance(item, RemovedItem) and item.only is None)
+        return tuple(item.path for item in rows if not item.services or service in item.services)
+
+    def must_have(self, service: str, path: str) -> bool:
+        """True if each replica of a service has this restored file."""
+        named = self.file(path).services
+        return service in named if named else service == self.consumer
 
     def file(self, path: str) -> FileItem:
         """The restored file at this path. Raises KeyError."""
@@ -105,16 +166,17 @@ class Profile(Section):
     def removed(self, *only: Only) -> tuple[str, ...]:
         """Paths that are always removed, and those that `only` names."""
         wanted = (None, *only)
-        return tuple(i.path for i in self.change if isinstance(i, RemovedItem) and i.only in wanted)
+        return tuple(i.path for i in self.code if isinstance(i, RemovedItem) and i.only in wanted)
 
     def inside(self, service: str, relative: str) -> str:
         """The path of a project file inside the containers of a service."""
-        own = next((item.inside for item in self.change if item.path == relative), "")
+        own = next((item.inside for item in self.code if item.path == relative), "")
         return own or str(PurePosixPath(self.services[service].root) / relative)
 
     def places(self, service: str) -> tuple[str, ...]:
         """Paths of the restored files and of what is always removed, inside the containers of a service."""
-        return tuple(self.inside(service, path) for path in (*(file.path for file in self.files), *self.removed()))
+        paths = (*(file.path for file in self.files_of(service)), *self.removed_of(service))
+        return tuple(self.inside(service, path) for path in paths)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -143,3 +205,9 @@ class Profile(Section):
     def replicas(self) -> int:
         """The number of replicas of the consumer."""
         return self.services[self.consumer].replicas
+
+
+def _twice(rows: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """The first that comes more than once; None if none does."""
+    counts = Counter(rows)
+    return next((row for row, count in counts.items() if count > 1), None)

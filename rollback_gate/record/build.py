@@ -17,7 +17,7 @@ from rollback_gate.model import Claim, Evidence, Outcome, Verdict
 from rollback_gate.profile.load import Settings
 from rollback_gate.rollback.store import RunAccount
 
-FORMAT = 3
+FORMAT = 4
 MOST_DOCUMENTS = 500
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rollback_gate.change.reading import CodeReading
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.instant import Instant
 from rollback_gate.model import ExitCode, Verdict
 from rollback_gate.platform.replica import Replica
@@ -150,6 +151,15 @@ def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]
             f"{VERIFY_AGAIN}; or give the gate the same --set",
         )
     ]
+
+
+def asked_less(record: Mapping[str, Any], scope: Scope) -> list[Obstacle]:
+    """A record whose tests are not those that the profile asks for."""
+    try:
+        is_same = Scope.parse(record["scope"]).required == scope.required
+    except (KeyError, TypeError, ValueError):
+        is_same = False
+    return [] if is_same else [Obstacle("it was judged by other tests than the profile asks for", VERIFY_AGAIN)]
 
 
 def _difference(key: str, theirs: str, ours: str) -> str:

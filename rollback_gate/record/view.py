@@ -18,6 +18,7 @@ _A_MEAN = 10  # documents, of which a mean says something
 _OF_THE_CODE = (
     "test_restored_files_are_the_old_code",
     "test_removed_modules_are_gone",
+    "test_settings_and_images_are_the_old_ones",
     "test_process_started_after_the_restore",
 )
 _APART = 6.0  # percent between two dots

@@ -21,8 +21,9 @@ _MODE = 0o644
 def write_json(path: Path, record: Mapping[str, Any], redactor: Redactor, key: Key | None) -> dict[str, Any]:
     """Writes the canonical form; returns what was written: redacted, and signed if there is a key. Raises OSError."""
     cleaned: dict[str, Any] = redactor.value(seal.printable(redactor.value(dict(record))))
-    written = seal.signed(cleaned, key)
-    write_text(path, seal.canonical(written), _MODE)
+    text = seal.canonical(seal.signed(cleaned, key))
+    write_text(path, text, _MODE)
+    written: dict[str, Any] = json.loads(text)  # a page made from anything else would not follow from the file
     return written
 
 

@@ -135,7 +135,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
         began = request.earlier.began
         return Instant.parse(began["engine_time"]), tuple(began["consuming"])
     now = context.engine.now()
-    goals.keep(context.run, goal.sources)
+    goals.keep(context.run, goal.all_files)
     journal.write("run.begin", **_facts(context, request), engine_time=str(now), plan=steps_to_come)
     return now, context.situation.consuming
 
@@ -155,15 +155,15 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "profile": situation.profile.name,
         "compose": situation.compose.version,
         "folder": str(context.run.folder),
-        "source_digests": {source.path: source.digest for source in goal.sources},
-        "kinds": {source.path: source.kind for source in goal.sources},
-        "executable": [source.path for source in goal.sources if source.is_executable],
-        "origins": {source.path: source.origin for source in goal.sources},
-        "sources": {source.path: source.says for source in situation.restore},
+        "source_digests": {source.path: source.digest for source in goal.all_files},
+        "kinds": {source.path: source.kind for source in goal.all_files},
+        "executable": [source.path for source in goal.all_files if source.is_executable],
+        "origins": {source.path: source.origin for source in goal.all_files},
+        "sources": {source.path: source.says for source in situation.to_write},
         "remove": list(goal.remove),
         "goal_images": dict(goal.images),
         "images": dict(situation.images),
-        "before": {source.path: digest_of(situation.directory / source.path) for source in goal.sources},
+        "before": {source.path: digest_of(situation.directory / source.path) for source in goal.all_files},
         "consuming": list(situation.consuming),
         "ill": list(situation.ill_services),
         "others": others_now(context),

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rollback_gate.change.content import Source
+from rollback_gate.change import settings
+from rollback_gate.change.content import SETTING, Source
 from rollback_gate.change.goal import Direction, Goal, Mode, ModeName
-from rollback_gate.change.sources import Sources
+from rollback_gate.change.sources import Choice, OldImage, Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.ownership import refuse_outside
@@ -22,11 +24,44 @@ from rollback_gate.rollback.store import Run, RunAccount
 
 def fresh(sources: Sources, mode: Mode, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
     """The goal of a new run. Raises Refused if there is no old code."""
-    goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(sources.profile))
+    profile = sources.profile
+    values = settings.old_files(profile, sources.directory)
+    goal = Goal(Direction.ROLLBACK, mode, (), mode.removes(profile), values=values)
+    if moved := {one.new: one.old for one in profile.values if isinstance(one, ImageItem) and one.is_moved}:
+        return _of_named_images(sources, goal, moved)
     if strategy is Strategy.IMAGE:
         return _from_image(sources, goal, containers)
-    found = sources.find(containers)
-    return replace(goal, sources=found), "; ".join(f"{s.path} from {s.says}" for s in found)
+    found = _of_code(sources, strategy, containers)
+    says = [*(f"{s.path} from {s.says}" for s in found), *(f"{s.origin} in {s.path}" for s in values)]
+    return replace(goal, sources=found), "; ".join(says)
+
+
+def _of_code(sources: Sources, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Source, ...]:
+    """The restored files; of a profile that names the old image, as they are in it."""
+    if strategy is not Strategy.SETTING:
+        return sources.find(containers)
+    if not sources.profile.files:
+        return ()
+    old = next(item.old for item in sources.profile.values if isinstance(item, ImageItem))
+    return _in_image(replace(sources, choice=Choice(image=old)).old_image(containers, removed=True))
+
+
+def _in_image(old: OldImage) -> tuple[Source, ...]:
+    return tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
+
+
+def _of_named_images(sources: Sources, goal: Goal, moved: Mapping[str, str]) -> tuple[Goal, str]:
+    """The images that the profile names, under the names that the change has moved. Raises Refused."""
+    images = {new: sources.engine.image_id(old) for new, old in moved.items()}
+    if missing := [moved[new] for new, image_id in images.items() if image_id is None]:
+        raise Refused(f"there is no image {', '.join(missing)} here", "load or pull it, then try again")
+    found = tuple(
+        source
+        for old in dict.fromkeys(moved.values() if sources.profile.files else ())
+        for source in _in_image(replace(sources, choice=Choice(image=old)).old_image((), removed=True))
+    )
+    names = {new: image_id for new, image_id in images.items() if image_id}
+    return replace(goal, sources=found, images=names), ", ".join(f"image {old}" for old in moved.values())
 
 
 def refuse_unbuildable(mode: Mode, strategy: Strategy) -> None:
@@ -46,7 +81,7 @@ def _from_image(sources: Sources, goal: Goal, containers: tuple[Replica, ...]) -
             "leave out --source, or choose an image with --image",
         )
     old = sources.old_image(containers, removed=goal.mode.name is not ModeName.PARTIAL)
-    found = tuple(Source.of(path, "image", old.image.label, data) for path, data in old.files.items())
+    found = _in_image(old)
     of_worker = {r.image_name for r in containers if r.service == sources.profile.consumer}
     names = {name: _old_or(sources, name, old.image.id) for name in of_worker}
     return replace(goal, sources=found, images=names), f"image {old.image.label} ({old.image.id[7:19]})"
@@ -75,11 +110,12 @@ def of_run(run: Run, account: RunAccount) -> tuple[Goal, str]:
     goal = Goal(
         Direction.ROLLBACK,
         account.mode,
-        sources,
+        tuple(source for source in sources if source.kind != SETTING),
         tuple(began["remove"]),
         images=began["goal_images"],
         built=account.built if account.outcome != "failed" else {},  # the cause may have been fixed since
         since=Instant.parse(began["engine_time"]),
+        values=tuple(source for source in sources if source.kind == SETTING),
     )
     return goal, f"as run {run.id} found it"
 
@@ -97,15 +133,16 @@ def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
         for path, digest in before.items()
         if digest is not None and moving.is_there(run.quarantine / path)
     )
-    in_image = account.began["strategy"] != Strategy.BIND
+    kinds = account.began["kinds"]
     goal = Goal(
         Direction.UNDO,
         account.mode,
-        sources,
+        tuple(source for source in sources if kinds[source.path] != SETTING),
         remove=tuple(path for path, digest in before.items() if digest is None),
         put_back=tuple(dict.fromkeys(path for path in moved if path not in before)),
-        images=account.began["images"] if in_image else {},
+        images=account.began["images"] if Strategy(account.began["strategy"]).makes_images else {},
         consumes=bool(account.began["consuming"]),
+        values=tuple(source for source in sources if kinds[source.path] == SETTING),
     )
     return goal, f"as it was before run {run.id}"
 
@@ -115,7 +152,7 @@ def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable
     files_lost = (
         path
         for path, digest in account.began["before"].items()
-        if digest is not None and account.began["strategy"] != Strategy.IMAGE and digest_of(directory / path) != digest
+        if digest is not None and is_written(account, path) and digest_of(directory / path) != digest
     )
     paths_lost = (path for path in moved if not path.endswith(".pyc") and not moving.is_there(directory / path))
     if lost := [path for path in (*files_lost, *paths_lost) if not moving.is_there(run.quarantine / path)]:
@@ -160,7 +197,7 @@ def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[s
     for path, restored in account.source_digests.items():
         kept = run.quarantine / path
         known = {restored, account.began["before"][path], digest_of(kept)}
-        if account.began["strategy"] != Strategy.IMAGE and digest_of(directory / path) not in known:
+        if is_written(account, path) and digest_of(directory / path) not in known:
             changed.append(path)
     for (path,) in account.done(Kind.QUARANTINE):
         place, kept = directory / path, run.quarantine / path
@@ -168,6 +205,11 @@ def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[s
         if both and _holds_code(place) and not _are_of_one_move(place, kept):
             changed.append(path)
     return changed + _changed_images(account, now)
+
+
+def is_written(account: RunAccount, path: str) -> bool:
+    """True if the run writes this file in the project directory: an image has its own copy."""
+    return Strategy(account.began["strategy"]).restores_code or account.began["kinds"][path] == SETTING
 
 
 def _are_of_one_move(place: Path, kept: Path) -> bool:
@@ -179,7 +221,9 @@ def _changed_images(account: RunAccount, now: Mapping[str, str | None]) -> list[
     """Image names that point neither to their image from before the run nor to one of the run's."""
     began = account.began
     was_building = any(step["kind"] == Kind.BUILD and step["outcome"] != "done" for step in account.steps)
-    if began["strategy"] == Strategy.BIND or was_building:  # it may have been killed just after making the image
+    if (
+        not Strategy(began["strategy"]).makes_images or was_building
+    ):  # it may have been killed just after making the image
         return []
     own = [*account.ever_built, *began["goal_images"].values(), *began["images"].values()]
     return [f"image {name}" for name, image_id in now.items() if image_id is not None and image_id not in own]

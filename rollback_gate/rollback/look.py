@@ -11,8 +11,9 @@ from pathlib import Path
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
-from rollback_gate.change.reading import CodeReading
+from rollback_gate.change.reading import CodeReading, Held
 from rollback_gate.change.strategy import Strategy, innermost
+from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable, Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import split_timestamp
@@ -22,6 +23,7 @@ from rollback_gate.platform.archive import exists_in, file_in
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.places import Place, Reach
@@ -51,7 +53,8 @@ class Look:
         """Raises Unreachable, OSError."""
         everyone = tuple(replica for rows in found.values() for replica in rows)
         consuming = tuple(r.id for r in found[self.profile.consumer] if self._consumes(r))
-        restore = self._to_restore()
+        # Code in an image that is not built here: the tree is left alone.
+        restore = self._to_restore(self.goal.sources) if self.strategy.restores_code else ()
         ours = self._own_images(services, everyone)
         needs_build = self._needs_build(bool(restore), [r for r in everyone if r.image_name in ours])
         wrong = tuple(r for r in everyone if self._is_stale(r, ours))
@@ -65,6 +68,7 @@ class Look:
             found,
             self.goal,
             restore=restore,
+            values=self._to_restore(self.goal.values),
             remove=self._to_remove(),
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
@@ -79,14 +83,11 @@ class Look:
 
     # --- files
 
-    def _to_restore(self) -> tuple[Source, ...]:
-        """Under `image` the code is in the image, and the tree is left alone."""
-        if self.strategy is Strategy.IMAGE:
-            return ()
-        return tuple(s for s in self.goal.sources if digest_of(self.directory / s.path) != s.digest)
+    def _to_restore(self, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        return tuple(s for s in sources if digest_of(self.directory / s.path) != s.digest)
 
     def _to_remove(self) -> tuple[str, ...]:
-        if self.strategy is Strategy.IMAGE:
+        if not self.strategy.restores_code:
             return ()
         return tuple(p for path in self.goal.remove for p in with_bytecode(self.directory, path))
 
@@ -99,7 +100,7 @@ class Look:
 
     def _own_images(self, services: Mapping[str, ComposeService], everyone: Iterable[Replica]) -> frozenset[str]:
         """Image names that this run builds or retags: a new container of any other image could run anything."""
-        if self.strategy is Strategy.BIND:
+        if not self.strategy.makes_images:
             return frozenset()
         builds = self.strategy is Strategy.BUILD
         built = {r.image_name for r in everyone if builds and r.service in services and services[r.service].builds}
@@ -132,8 +133,9 @@ class Look:
         if isinstance(reading, Unmeasured):
             raise Unreachable(str(reading), "look at the image by hand; rollback.rebuild builds it in any case")
         wanted = {source.path: source.digest for source in self.goal.sources}
-        must = replica.service == self.profile.consumer
-        wrong = (f.digest != wanted[f.path] for f in reading.files if f.path in wanted and (must or f.exists))
+        must = self.profile.must_have
+        files = (f for f in reading.files if f.path in wanted and (f.exists or must(replica.service, f.path)))
+        wrong = (f.digest != wanted[f.path] for f in files)
         return any(wrong) or any(path in self.goal.remove for path in reading.still_there)
 
     # --- containers
@@ -146,7 +148,9 @@ class Look:
 
     def _is_stale(self, replica: Replica, ours: frozenset[str]) -> bool:
         """True if this container has other code than the goal's, or started before its mounts were last touched."""
-        if self.goal.direction is Direction.UNDO and self.strategy is not Strategy.BIND:
+        if self._has_other_values(replica):
+            return True
+        if self.goal.direction is Direction.UNDO and self.strategy.makes_images:
             must = replica.service == self.profile.consumer  # others may have had no container when the run began
             return self.goal.images.get(replica.image_name, "" if must else replica.image_id) != replica.image_id
         if replica.image_name in ours and self.engine.image_id(replica.image_name) != replica.image_id:
@@ -156,6 +160,11 @@ class Look:
             return True
         mounted = [place.path for place in places if place.reach is Reach.TREE]
         return bool(mounted) and (self._is_of_before(replica) or any(self._is_older(replica, p) for p in mounted))
+
+    def _has_other_values(self, replica: Replica) -> bool:
+        """True if a setting or an image of the change is not as the goal has it: only a new container gets another."""
+        wanted = Held.OLD if self.goal.direction is Direction.ROLLBACK else Held.NEW
+        return any(value.held is not wanted for value in Values(self.profile, self.engine).of(replica))
 
     def _is_of_before(self, replica: Replica) -> bool:
         """True if it started before the run being resumed, and that run has touched what containers read."""
@@ -176,13 +185,15 @@ class Look:
     def _reaches(self, place: Place, ours: frozenset[str]) -> bool:
         """True for a mounted tree, unless the strategy is `image`, and for an image that this run builds or retags."""
         if place.reach is Reach.TREE:
-            return self.strategy is not Strategy.IMAGE
-        return place.reach is Reach.IMAGE and place.replica.image_name in ours
+            return self.strategy.restores_code
+        gets_another = any(isinstance(item, ImageItem) for item in self.profile.values_of(place.replica.service))
+        return place.reach is Reach.IMAGE and (place.replica.image_name in ours or gets_another)
 
     def places(self, replica: Replica) -> list[Place]:
         """Every item of the goal as this replica has it. Tests and documentation are in no container."""
-        of_change = set(self.profile.removed())
-        found = [self._of_file(replica, source) for source in self.goal.sources]
+        of_change = set(self.profile.removed_of(replica.service))
+        here = {item.path for item in self.profile.files_of(replica.service)}
+        found = [self._of_file(replica, source) for source in self.goal.sources if source.path in here]
         gone = [path for path in self.goal.remove if path in of_change]
         found += [self._place(replica, path, is_wrong=self._is_there(replica, path)) for path in gone]
         back = [self._place(replica, path) for path in self.goal.put_back if path in of_change]
@@ -190,8 +201,8 @@ class Look:
 
     def _of_file(self, replica: Replica, source: Source) -> Place:
         data = file_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
-        if data is None:  # required in the consumer; another service without it does not run it
-            return self._place(replica, source.path, is_wrong=replica.service == self.profile.consumer)
+        if data is None:  # a service that need not have it does not run it
+            return self._place(replica, source.path, is_wrong=self.profile.must_have(replica.service, source.path))
         is_old = classify(data, self.profile.file(source.path))[0] is Content.OLD
         return self._place(replica, source.path, is_wrong=data != source.data, is_old=is_old)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import enum
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rollback_gate.change.content import Source
+from rollback_gate.change.content import SETTING, Source
 from rollback_gate.change.goal import Direction
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import in_order
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.situation import Keeping, Situation
 
 
@@ -57,13 +58,15 @@ def make(situation: Situation, keeping: Keeping) -> Plan:
     """The plan for any goal and strategy."""
     files = _files(situation)
     with_worker = _touches_worker(situation) or situation.is_due(situation.worker)
-    others = [name for name in situation.others if with_worker or situation.is_due(name)]
+    # Where code is restored, what imports it is not known: all of them start again.
+    with_all = with_worker and situation.strategy is not Strategy.SETTING
+    others = [name for name in situation.others if with_all or situation.is_due(name)]
     if not files and not with_worker and not others and not situation.tags:
         return Plan((), _because(situation))
     steps = [*files, *_before_containers(situation, keeping, bool(with_worker or others))]
     if with_worker:
         steps += _worker(situation)
-    return Plan((*steps, *_others(situation, others, with_worker)))
+    return Plan((*steps, *_others(situation, others, with_all)))
 
 
 def _touches_worker(situation: Situation) -> bool:
@@ -74,6 +77,8 @@ def _touches_worker(situation: Situation) -> bool:
 def _because(situation: Situation) -> str:
     if situation.goal.direction is Direction.UNDO:
         return "the change's files and images are in place, and every replica of every service runs them"
+    if situation.strategy is Strategy.SETTING:
+        return "the old values are written, and every replica of every service has them"
     removed = "" if not situation.goal.remove else "removed modules are gone, "
     return f"files hold the old code, {removed}and the processes of every replica of every service are younger"
 
@@ -88,11 +93,11 @@ def _files(situation: Situation) -> list[Step]:
         Step(
             f"restore:{s.path}",
             Kind.RESTORE,
-            f"restore {s.path} from {s.says}",
+            _says(s),
             (s.path,),
             f"{_by_hand(situation, s)} {quote(str(at / s.path))}",
         )
-        for s in situation.restore
+        for s in situation.to_write
     ]
     steps += [
         Step(
@@ -116,8 +121,24 @@ def _files(situation: Situation) -> list[Step]:
     ]
 
 
+def _says(source: Source) -> str:
+    if source.kind == SETTING:
+        return f"write the old value of {source.origin} into {source.path}"
+    return f"restore {source.path} from {source.says}"
+
+
+def _old_values(profile: Profile, path: str) -> Iterator[str]:
+    """What to write into a file, in words."""
+    for item in profile.values:
+        if item.file == path:
+            new, old = item.writings[0]
+            yield f"{item.key}: {new} becomes {old}" if old is not None else f"remove {item.key}"
+
+
 def _by_hand(situation: Situation, source: Source) -> str:
     quote = shlex.quote
+    if source.kind == SETTING:
+        return f": {quote('; '.join(_old_values(situation.profile, source.path)))}; $EDITOR"
     if source.kind == "git":
         return f"git -C {quote(str(situation.directory))} show {source.origin}:./{quote(source.path)} >"
     if source.kind == "image":
@@ -135,7 +156,7 @@ def _before_containers(situation: Situation, keeping: Keeping, is_needed: bool) 
     if not is_needed and not situation.tags:
         return []
     steps: list[Step] = []
-    if situation.strategy is not Strategy.BIND:
+    if situation.strategy.makes_images:
         steps += _keep_images(situation, keeping)
     if situation.needs_build:
         steps.append(_build(situation))
@@ -199,7 +220,7 @@ def _save_evidence(situation: Situation) -> Step:
 def _worker(situation: Situation) -> list[Step]:
     """Idle replicas first, together; a consuming one is touched only after a new one has come up."""
     stale = situation.stale_of(situation.worker)
-    if situation.strategy is Strategy.BIND:
+    if not situation.strategy.makes_images and not situation.is_replaced(situation.worker):
         steps = _in_groups(situation, Kind.RESTART)
     elif situation.in_turn or (0 < len(stale) < len(situation.replicas) and not situation.keeps_volumes):
         steps = _in_groups(situation, Kind.REPLACE)
@@ -271,11 +292,11 @@ def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) 
     return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who}", targets)]
 
 
-def _others(situation: Situation, names: Iterable[str], with_worker: bool) -> list[Step]:
+def _others(situation: Situation, names: Iterable[str], with_all: bool) -> list[Step]:
     """The other services, after the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
     steps: list[Step] = []
     for name in in_order(names, situation.services):
-        replicas = situation.found[name] if with_worker else situation.stale_of(name)
+        replicas = situation.found[name] if with_all else situation.stale_of(name)
         is_replaced = bool(replicas) and situation.is_replaced(name)
         if is_replaced:
             steps.append(_recreate_other(situation, name))

@@ -24,6 +24,7 @@ from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine, is_command_line_of
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem, SettingItem, ValueItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, room, surroundings
@@ -64,7 +65,6 @@ class Preflight:
         self._database(checklist)
         if directory is None or found is None:
             return checklist, None, None
-        worker = found[self.profile.consumer]
         everyone = tuple(replica for rows in found.values() for replica in rows)
         compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
         if compose is None:
@@ -72,7 +72,7 @@ class Preflight:
             checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
             return checklist, None, None
         bound, services = compose
-        strategy = checklist.ask("strategy", lambda: self._strategy(worker, services))
+        strategy = checklist.ask("strategy", lambda: self._strategy(found, services))
         goal = checklist.ask("source", lambda: self._goal(directory, strategy or Strategy.BUILD, everyone))
         if strategy is None or goal is None:
             return checklist, None, None
@@ -80,6 +80,7 @@ class Preflight:
             # A resumed run has proven it, and has since changed the tree but not yet the image.
             checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
+        checklist.ask("old image", self._old_images) if self._named_images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
@@ -90,7 +91,7 @@ class Preflight:
         situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
         if situation is not None:
             checklist.ask("within reach", lambda: _within_reach(look, situation))
-            if situation.own_images:
+            if any(map(situation.is_replaced, situation.found)):
                 checklist.ask("configuration", lambda: self._same_configuration(situation, checklist))
             if situation.keeps_volumes:
                 says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
@@ -135,8 +136,8 @@ class Preflight:
         return found, ", ".join(f"{r.name} {r.condition}" for rows in found.values() for r in rows)
 
     def _goal(self, directory: Path, strategy: Strategy, containers: tuple[Replica, ...]) -> tuple[Goal, str]:
-        for restored in self.profile.files:
-            refuse_outside(directory, restored.path)
+        for path in (*(restored.path for restored in self.profile.files), *self.profile.value_files):
+            refuse_outside(directory, path)
         goal, says = self.find_goal(directory, strategy, containers)
         for path in (*goal.remove, *goal.put_back):
             refuse_outside(directory, path)
@@ -151,6 +152,21 @@ class Preflight:
                 "load or pull it again; `docker images -a` shows what there is",
             )
         return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
+
+    @property
+    def _named_images(self) -> list[ImageItem]:
+        return [item for item in self.profile.values if isinstance(item, ImageItem)]
+
+    def _old_images(self) -> tuple[bool, str]:
+        """Raises Refused unless each old image is here, and is another one than the change's."""
+        for item in self._named_images:
+            old = self.engine.image_id(item.old)
+            if old is None:
+                raise Refused(f"there is no image {item.old} here", "load or pull it, then try again")
+            if not item.is_moved and old == self.engine.image_id(item.new):
+                says = f"{item.old} and {item.new} are the same image {old[7:19]}: nothing would change"
+                raise Refused(says, "give `old` as the digest or the id of the image that ran before the change")
+        return True, f"{', '.join(item.old for item in self._named_images)} is there"
 
     def _database(self, checklist: Checklist) -> None:
         database = self.profile.database
@@ -181,13 +197,15 @@ class Preflight:
             return (composes.none(self.profile.deployment), {}), "containers are restarted without it"
 
     def _needs_only_restarts(self, found: Found) -> bool:
+        if self.profile.values:
+            return False
         is_whole = all(len(rows) >= self.profile.services[name].replicas for name, rows in found.items())
         inside = self.profile.inside
         return is_whole and all(
             covering_mount(replica.mounts, inside(replica.service, item.path)) is not None
             for rows in found.values()
             for replica in rows
-            for item in self.profile.files
+            for item in self.profile.files_of(replica.service)
         )
 
     def _installed_compose(
@@ -219,9 +237,14 @@ class Preflight:
         checklist.warn("hooks", f"{', '.join(hooks)} {says}" if hooks else "")
         return (bound, services), f"{' '.join(command)} {version}"
 
-    def _strategy(self, worker: tuple[Replica, ...], services: dict[str, ComposeService]) -> tuple[Strategy, str]:
-        chosen = strategies.decide(self.profile, worker, services.get(self.profile.consumer))
-        unnamed = [r.name for r in worker if "@" in r.image_name or r.image_name.startswith("sha256:")]
+    def _strategy(self, found: Found, services: dict[str, ComposeService]) -> tuple[Strategy, str]:
+        must_have = self.profile.must_have
+        of_code = [name for name in found if any(must_have(name, file.path) for file in self.profile.files)]
+        of_code = of_code or [self.profile.consumer]
+        replicas = [replica for name in of_code for replica in found[name]]
+        builds = (services[name] for name in of_code if name in services and services[name].builds)
+        chosen = strategies.decide(self.profile, replicas, next(builds, None))
+        unnamed = [r.name for r in replicas if "@" in r.image_name or r.image_name.startswith("sha256:")]
         if chosen is Strategy.IMAGE and unnamed:
             raise Refused(
                 f"{', '.join(unnamed)}: its image is given by digest, so no name can go back to another one",
@@ -249,7 +272,8 @@ class Preflight:
                     self._refuse_equal_copy(replica, path, directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
-                if replica.service != self.profile.consumer and not _is_of_the_tree(replica, path, strategy):
+                must = self.profile.must_have(replica.service, source.path)
+                if not must and not _is_of_the_tree(replica, path, strategy):
                     continue  # its part of the change, if any, is checked separately
                 covered = covering_mount(replica.mounts, path)
                 where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
@@ -281,9 +305,12 @@ class Preflight:
                     says,
                     f"set deployment.files to {made_from}, or recreate all services from the same files first",
                 )
-        now = Configurations(self.profile, self.engine, self.runner, compose, of_others=False).now(replicas)
+        now = Configurations(
+            self.profile, self.engine, self.runner, compose, of_others=False, reverted=self._reverted(services)
+        ).now(replicas)
         for service, found in now.items():
             rows = [replica for replica in replicas if replica.service == service]
+            self._refuse_another_image(rows, situation, checklist)
             if isinstance(found, Unmeasured):
                 checklist.warn(
                     "configuration", f"it is unknown whether a new {service} would be as now: {found.reason}"
@@ -291,6 +318,22 @@ class Preflight:
             elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
                 self._refuse_another_configuration(rows, found, checklist)
         return True, f"from {', '.join(ours)}, as the project"
+
+    def _reverted(self, services: list[str]) -> dict[str, frozenset[str]]:
+        """By service, the parts of its configuration that the change alters: these may differ, before and after."""
+        return {name: frozenset(map(_part, self.profile.values_of(name))) for name in services}
+
+    def _refuse_another_image(self, rows: list[Replica], situation: Situation, checklist: Checklist) -> None:
+        """A recreate for a setting must not bring along an image that somebody has moved the name to."""
+        for replica in rows:
+            if (
+                replica.image_name in situation.own_images
+                or "image" in self._reverted([replica.service])[replica.service]
+            ):
+                continue
+            if self.engine.image_id(replica.image_name) != replica.image_id:
+                says = f"{replica.image_name} is another image now than {replica.name} runs"
+                self._refuse_another_configuration([replica], says, checklist)
 
     def _refuse_another_configuration(self, rows: list[Replica], found: str, checklist: Checklist) -> None:
         """A recreate would alter more than the change. Raises Refused, or warns with --accept-configuration."""
@@ -309,7 +352,7 @@ class Preflight:
     ) -> tuple[bool, str]:
         """Check mounts and networks of the whole project: a rollback could break them outside its services."""
         everyone = self._deployed.everyone()
-        if strategy is not Strategy.IMAGE:
+        if strategy.restores_code:
             surroundings.refuse_mounted(directory, goal.remove, everyone)
         if self.engine.is_local:
             surroundings.refuse_copies(self.profile, directory, containers)
@@ -319,7 +362,8 @@ class Preflight:
             says = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
             checklist.warn("left out", f"{says}: not in the profile, so it is neither restarted nor looked after")
         if hanging := surroundings.hanging_on(containers, everyone):
-            how = "restarted: restart it" if strategy is Strategy.BIND else "replaced: recreate it"
+            is_restarted = strategy is Strategy.BIND and not self.profile.values
+            how = "restarted: restart it" if is_restarted else "replaced: recreate it"
             checklist.warn("network", f"{', '.join(hanging)}, which it loses when that is {how} afterwards")
         return True, f"{len(everyone)} containers of the project looked at"
 
@@ -328,10 +372,11 @@ class Preflight:
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
         moved = (
             []
-            if strategy is Strategy.IMAGE
+            if not strategy.restores_code
             else [directory / p for path in goal.remove for p in with_bytecode(directory, path)]
         )
-        restored = [] if strategy is Strategy.IMAGE else [directory / source.path for source in goal.sources]
+        written = goal.all_files if strategy.restores_code else goal.values
+        restored = [directory / source.path for source in written]
         returned = [_existing_parent(directory / path) for path in goal.put_back]
         folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
         bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
@@ -371,11 +416,17 @@ def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:
 def _in_words(situation: Situation) -> tuple[Situation, str]:
     s = situation
     parts = [f"{len(s.restore)} files to restore", f"{len(s.remove)} paths to remove"]
+    parts += [f"{len(s.values)} files with settings to write"] if s.values else []
     parts += [f"{len(s.put_back)} paths to put back"] if s.put_back else []
     parts += [f"{len(s.tags)} image names to set"] if s.tags else []
     due = (f"{name} {len(s.stale_of(name))} of {len(rows)}" for name, rows in s.found.items())
     parts.append(f"stale: {', '.join(due)}")
     return situation, ", ".join(parts)
+
+
+def _part(item: ValueItem) -> str:
+    """As `Configurations` calls it."""
+    return f"environment {item.in_container}" if isinstance(item, SettingItem) else "image"
 
 
 def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:

@@ -16,7 +16,8 @@ from rollback_gate.profile.schema import Profile
 
 @dataclass(frozen=True)
 class Situation:
-    """A goal, and what preflight found: `restore`, `remove`, `put_back`, `tags` hold only what still has to be done.
+    """A goal, and what preflight found: `restore`, `values`, `remove`, `put_back`, `tags` hold only what still has to
+    be done.
 
     `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would not
     run the goal's code, or not work, if left alone. `own_images`: names that this run builds or retags; no new
@@ -41,6 +42,7 @@ class Situation:
     consuming: tuple[str, ...]
     needs_build: bool
     how: How = How()
+    values: tuple[Source, ...] = ()
 
     @property
     def worker(self) -> str:
@@ -69,7 +71,13 @@ class Situation:
 
     def is_replaced(self, service: str) -> bool:
         """True if its containers are recreated; for any other service a restart is enough, and safe."""
-        return any(replica.image_name in self.own_images for replica in self.found[service])
+        is_made_anew = any(replica.image_name in self.own_images for replica in self.found[service])
+        return is_made_anew or (bool(self.profile.values_of(service)) and bool(self.stale_of(service)))
+
+    @property
+    def to_write(self) -> tuple[Source, ...]:
+        """All files that still have to be written: code, and files with settings."""
+        return (*self.restore, *self.values)
 
     def missing(self, service: str) -> int:
         """Number of missing containers."""
@@ -92,7 +100,8 @@ class Situation:
     def keeps_volumes(self) -> bool:
         """True if recreated containers have anonymous volumes: only a recreate of all carries those over."""
         mounts = (mount for replica in self.replicas for mount in replica.mounts)
-        return self.strategy is not Strategy.BIND and any(mount.is_anonymous for mount in mounts)
+        is_replaced = self.strategy.makes_images or self.is_replaced(self.worker)
+        return is_replaced and any(mount.is_anonymous for mount in mounts)
 
     @property
     def in_turn(self) -> bool:

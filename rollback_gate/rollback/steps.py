@@ -75,7 +75,7 @@ def _save_evidence(step: Step, context: Context) -> str:
 
 def _restore(step: Step, context: Context) -> str:
     """Atomic; the present file is copied to the quarantine first, so that the path is never empty."""
-    source = next(s for s in context.situation.restore if s.path == step.targets[0])
+    source = next(s for s in context.situation.to_write if s.path == step.targets[0])
     path = _place(context, source.path)
     files.sweep(path)
     if path.exists():

@@ -111,6 +111,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
         own, *others = request.memories
         memory = ProbeMemory(own, tuple(others))
         runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
+        configurations = Configurations(profile, engine, runner)
         return Collector(
             profile,
             engine,
@@ -123,7 +124,8 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             _ask,
             tell,
             lambda readings: early.decided(readings, profile),
-            Configurations(profile, engine, runner).now,
+            configurations.now,
+            configurations.values,
             request.keep_going,
         ).collect()
 

@@ -43,6 +43,10 @@ class Replica(Subject):
         return self._holds(new_behaviour.removed_modules(self.reading, self.profile))
 
     @property
+    def has_the_old_settings_and_images(self) -> bool:
+        return self._holds(new_behaviour.values(self.reading, self.profile))
+
+    @property
     def started_after_the_restore(self) -> bool:
         return self._holds(start.process_start(self.reading))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.change.outside import Outside
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
@@ -77,6 +78,7 @@ def gate(call: Call, wish: Wish) -> ExitCode:
             obstacles = chained.obstacles(notes, call, where, name, seen.record, seconds(wish.max_chain_age))
         if seen is not None and not obstacles:
             obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
+            obstacles += validity.asked_less(seen.record, Scope.of(profile))
         if seen is not None and not obstacles:
             obstacles = _still_true(notes, profile, seen.record, engine, wish.allow_unbound)
     if seen is not None and not obstacles and wish.with_actions:

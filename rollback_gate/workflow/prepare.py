@@ -10,6 +10,8 @@ from typing import Any
 
 from rollback_gate.change import snapshots
 from rollback_gate.change.content import Content, classify
+from rollback_gate.change.reading import Held
+from rollback_gate.change.values import Values
 from rollback_gate.errors import CommandFailed, Refused
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.log_lines import LogSummary
@@ -112,6 +114,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
         "operator": session.call.operator,
         "files": kept_files,
         "images": kept_images,
+        "values": _values(session, containers),
         "configuration_hashes": configuration,
         "baseline": baseline,
         "ill": sorted({replica.service for replica in containers if replica.is_ill}),
@@ -138,6 +141,17 @@ def _keep_files(session: Session, folder: Path) -> dict[str, str]:
         mark = "ok" if content is Content.OLD else "warning"
         session.call.terminal.item(mark, restored.path, f"sha256 {kept[restored.path][:16]}, {content} ({why})")
     return kept
+
+
+def _values(session: Session, containers: tuple[Replica, ...]) -> list[str]:
+    """For each setting and image of the change in each container, what it is: old, or the change's."""
+    reader = Values(session.profile, session.engine)
+    found = {replica: reader.of(replica) for replica in containers}
+    for replica, values in found.items():
+        for value in values:
+            mark = "ok" if value.held is Held.OLD else "warning"
+            session.call.terminal.item(mark, replica.name, value.says)
+    return [value.held.value for values in found.values() for value in values]
 
 
 def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, ...]) -> dict[str, dict[str, str]]:

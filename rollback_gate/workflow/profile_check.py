@@ -12,7 +12,10 @@ from pathlib import Path
 
 from rollback_gate.change import backups
 from rollback_gate.change.content import Content, classify
-from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.change.reading import Held
+from rollback_gate.change.values import Values
+from rollback_gate.change.written import value_in
+from rollback_gate.errors import Refused, Unreachable, WrongSetting
 from rollback_gate.evidence import consumers, documents, logs, queue, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading, QueueReading
@@ -22,7 +25,7 @@ from rollback_gate.platform import engine as engines
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import FileItem
+from rollback_gate.profile.deployment import FileItem, ImageItem, ValueItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import Queue
 from rollback_gate.regular import content_of
@@ -52,6 +55,7 @@ def check(call: Call) -> ExitCode:
         groups = (
             of_services(profile, found),
             of_files(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
+            _of_values(profile, engine, found),
             of_logs(profile, *_tried(profile, engine, found)),
             _of_queue(call, profile, found[profile.consumer]),
             _of_database(call, profile, engine),
@@ -117,6 +121,32 @@ def _of_texts(item: FileItem, text: str, content: Content) -> Iterator[Row]:
     if all(mark in text for mark in item.old):
         says = "every text of `old` stands in the new code too: they tell nothing apart, only `new` does"
         yield Row("warning", item.path, says)
+
+
+def _of_values(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+    """Where each setting and image is written, and what the containers have."""
+    for item in profile.values:
+        if item.file:
+            yield _written(item, profile.deployment.project_directory / item.file)
+        if isinstance(item, ImageItem) and engine.image_id(item.old) is None:
+            yield Row("refused", item.says, f"there is no image {item.old} here: load or pull it")
+    for replica in (one for rows in found.values() for one in rows):
+        for value in Values(profile, engine).of(replica):
+            yield Row("warning" if value.held is Held.OTHER else "ok", replica.name, value.says)
+
+
+def _written(item: ValueItem, path: Path) -> Row:
+    try:
+        present = value_in(content_of(path), str(path), item.key)
+    except OSError as error:
+        return Row("refused", item.key, f"{path} cannot be read: {error.strerror}")
+    except Refused as error:
+        return Row("refused", item.key, error.message)
+    for new, old in item.writings:
+        if present in (new, old):
+            return Row("ok", item.key, f"{path.name} holds the {'old' if present == old else 'new'} value")
+    what = "does not set it" if present is None else "holds neither the old value nor the change's"
+    return Row("refused", item.key, f"{path.name} {what}")
 
 
 # --- the logs
@@ -235,14 +265,20 @@ def _of_upstream(call: Call, profile: Profile) -> Iterator[Row]:
 
 def stands_on(profile: Profile) -> Iterator[str]:
     """What a GO would stand on, and what of it could not tell old from new."""
-    removed = len(profile.removed())
-    parts = [f"{len(profile.files)} restored files", *([f"{removed} removed paths"] if removed else [])]
+    counted = (
+        (len(profile.files), "restored files"),
+        (len(profile.removed()), "removed paths"),
+        (len(profile.values), "settings and images"),
+    )
+    parts = [f"{count} {what}" for count, what in counted if count]
     every = [form.name for form in profile.logs.new if form.every_document]
     log = f"log lines ({', '.join(every)})" if every else ""
     mark = "the mark in fresh documents" if profile.database else ""
     yield f"check 1 would stand on {', '.join(filter(None, [*parts, log, mark]))}"
     if not every:
         yield "the log's silence proves nothing: no form of logs.new has every_document = true"
+    if not profile.code and not profile.logs.new and not profile.database:
+        yield "no code is compared: only what the containers were created with tells old from new"
     for name, why in profile.not_asked.items():
         yield f"check `{name}` is not asked: {why}"
     wanted = profile.completeness

@@ -188,12 +188,13 @@ def _fresh_goal(
 def _as_restored(session: Session, order: Order, directory: Path, strategy: Strategy) -> tuple[Goal, str] | None:
     """The goal as the newest run restored it, while in place: a second rollback must not switch to another source."""
     standing = session.standing()[-1:]
-    if not standing or order.choice != Choice() or strategy is Strategy.IMAGE:
+    if not standing or order.choice != Choice() or not strategy.restores_code:
         return None
     run, account = standing[0]
     profile, restored = session.profile, account.source_digests
     in_place = all(digest_of(directory / path) == digest for path, digest in restored.items())
-    is_whole = {item.path for item in profile.files} == restored.keys()  # else the profile lists other files now
+    # else the profile lists other files now
+    is_whole = {*(item.path for item in profile.files), *profile.value_files} == restored.keys()
     if account.outcome != "done" or not restored or not in_place or not is_whole:
         return None
     goal, _ = goals.of_run(run, account)
@@ -231,7 +232,7 @@ def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) ->
 
 def _refuse_other_files(profile: Profile, run: Run, account: RunAccount) -> None:
     """Refuses a run whose restored files the profile does not list: they cannot be judged."""
-    if unknown := account.source_digests.keys() - {item.path for item in profile.files}:
+    if unknown := account.source_digests.keys() - {*(item.path for item in profile.files), *profile.value_files}:
         raise Refused(
             f"the profile does not list {', '.join(sorted(unknown))}, which run {run.id} restored; nothing was touched",
             "use the profile that the run was made with",

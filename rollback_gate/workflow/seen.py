@@ -56,6 +56,8 @@ def show_difference(terminal: Terminal, situation: Situation) -> int:
     """
     limit = situation.profile.limits.dropped_lines
     dropped = 0
+    for source in situation.values:
+        terminal.line(f"{source.path}: from {source.says}")
     for source in situation.restore:
         path = situation.directory / source.path
         diff = difference(source, content_of(path) if path.exists() else b"")

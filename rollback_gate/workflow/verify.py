@@ -26,6 +26,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import actions, build, next_steps, seal, write
 from rollback_gate.record.build import Heading
+from rollback_gate.rollback import goals
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.stopping import ending_as_an_error
@@ -286,7 +287,8 @@ def _is_in_place(settings: Settings, account: RunAccount) -> bool:
     """True if the files that the run restored are still in place, even if the worker was restarted since."""
     directory = settings.profile.deployment.project_directory
     try:
-        return all(digest_of(directory / path) == digest for path, digest in account.source_digests.items())
+        written = ((path, digest) for path, digest in account.source_digests.items() if goals.is_written(account, path))
+        return all(digest_of(directory / path) == digest for path, digest in written)
     except OSError:
         return False
 

@@ -1,10 +1,10 @@
-"""examples/api on a real engine: an API without a queue, whose change is a file that is mounted elsewhere."""
+"""examples/api on a real engine: an API whose change is a mounted file, and its worker's, a setting."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,91 +13,182 @@ import pytest
 
 from lab import example
 from lab.example import Example
-from lab.images import BASE
-from lab.operator import Operator
+from lab.operator import ROOT, Operator
 from lab.reference import Lab
 
 QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20")
-IMAGES = {"API_IMAGE": f"{BASE}:latest"}
+
+
+class Team:
+    """One deployment, and its operator."""
+
+    def __init__(self, one: Example, reports: Path) -> None:
+        self.one, self.operator = one, Operator(cast(Lab, one), reports)  # of a lab, only the profile is used
+
+    def invoke(self, *arguments: str) -> tuple[int, str]:
+        ended = self.operator.invoke(*arguments, *QUICK, COLUMNS="300", **self.one.variables)
+        return ended.status, ended.output
+
+    def answers(self) -> dict[str, str]:
+        """What the API has read at its start, and with what its worker was created."""
+        ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/').read().decode())"
+        found: dict[str, str] = json.loads(self._said("api", ask))
+        return found | {"batch": self._said("worker", "import os; print(os.environ['BATCH'])").strip()}
+
+    def _said(self, service: str, script: str) -> str:
+        with contextlib.closing(docker.from_env()) as client:
+            labels = [f"com.docker.compose.{key}" for key in (f"project={self.one.project}", f"service={service}")]
+            (container,) = client.containers.list(filters={"label": labels})
+            return str(cast(Any, container).exec_run(["python3", "-c", script]).output.decode())
+
+    def write(self, name: str, text: str) -> None:
+        (self.one.directory / name).write_text(text)
+
+    def deploy(self) -> None:
+        """The change, from whatever is there."""
+        (self.one.directory / "compose.override.yaml").unlink(missing_ok=True)
+        self.write("config/settings.ini", (ROOT / "examples/api/config/settings.ini").read_text())
+        self.write(".env", "# Read by Compose\nWORKER_BATCH=50\n")
+        self.one.compose("up", "-d", "--wait", "--force-recreate", "--remove-orphans", "--timeout", "1")
+
+    def restore(self) -> None:
+        """Both files by hand; nothing is restarted."""
+        (backup,) = (self.one.directory / "config").glob("*.backup.*")
+        self.write("config/settings.ini", backup.read_text())
+        self.write(".env", "# Read by Compose\nWORKER_BATCH=20\n")
+
+    def up(self, *arguments: str, **changed: str) -> None:
+        self.one.compose("up", "-d", "--wait", "--timeout", "1", *arguments, **changed)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("api")
+    one = example.api(folder, f"e2e-api-{folder.parent.name[-8:].strip('_').lower()}")
+    with example.running(one):
+        yield Team(one, folder / "reports")
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[tuple[Example, Operator]]:
+def team(deployed: Team) -> Team:
     """The change is in place, and runs."""
-    with example.running(
-        "api", tmp_path, f"e2e-example-{tmp_path.name[-12:].strip('_').lower()}", ("API_IMAGE",)
-    ) as one:
-        yield one, Operator(cast(Lab, one), tmp_path / "reports")  # of a lab, only the profile is used
+    deployed.deploy()
+    return deployed
 
 
-def _said(container: Any, script: str) -> str:
-    return str(container.exec_run(["python3", "-c", script]).output.decode())
+CHANGE = {"retries": "adaptive", "timeout": "per tool", "batch": "50"}
+BEFORE = {"retries": "3", "timeout": "20", "batch": "20"}
 
 
-def answers(one: Example) -> dict[str, str]:
-    """What the running process has read at its start."""
-    with contextlib.closing(docker.from_env()) as client:
-        (container,) = client.containers.list(filters={"label": f"com.docker.compose.project={one.project}"})
-        ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/').read().decode())"
-        found: dict[str, str] = json.loads(_said(container, ask))
-        return found
+def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
+    """Each service by its own item; the gate opens; and undone again, it is the change."""
+    assert team.answers() == CHANGE
+    status, said = team.invoke("profile.check")
+    assert status == 0, said
+    assert ".env holds the new value" in said
+    status, said = team.invoke("verify")
+    assert status == 10, said
+    assert "runs from files that are not the old code" in said
+    assert "was created with the change's BATCH" in said
+    status, said = team.invoke("rollback", "verify")
+    assert status == 0, said
+    assert "GO (2 of 4): 2 of 4 checks passed" in said
+    assert "not asked: Processing works (the API reads no queue)" in said
+    assert team.answers() == BEFORE
+    assert (team.one.directory / ".env").read_text() == "# Read by Compose\nWORKER_BATCH=20\n"
+    status, said = team.invoke("gate")
+    assert (status, "--accept-partial" in said) == (20, True), said
+    status, said = team.invoke("gate", "--accept-partial")
+    assert status == 0, said
+    status, said = team.invoke("rollback")
+    assert (status, "nothing to do" in said) == (0, True), said
+    status, said = team.invoke("rollback.undo")
+    assert status == 0, said
+    assert team.answers() == CHANGE
+    status, said = team.invoke("verify")
+    assert status == 10, said
 
 
-def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: tuple[Example, Operator]) -> None:
-    """And undone again, it is the change."""
-    one, operator = team
-    assert answers(one)["retries"] == "adaptive"
-    checked = operator.invoke("profile.check", COLUMNS="300", **IMAGES)
-    assert checked.status == 0, checked.output
-    before = operator.invoke("verify", *QUICK, **IMAGES)
-    assert before.status == 10, before.output
-    assert "runs from files that are not the old code" in before.output
-    ended = operator.invoke("rollback", "verify", *QUICK, **IMAGES)
-    assert ended.status == 0, ended.output
-    assert "GO (2 of 4): 2 of 4 checks passed" in ended.output
-    assert "not asked: Processing works (the API reads no queue)" in ended.output
-    assert answers(one) == {"retries": "3", "timeout": "20"}
-    closed = operator.invoke("gate", *QUICK, **IMAGES)
-    assert (closed.status, "--accept-partial" in closed.output) == (20, True), closed.output
-    opened = operator.invoke("gate", "--accept-partial", *QUICK, **IMAGES)
-    assert opened.status == 0, opened.output
-    undone = operator.invoke("rollback.undo", *QUICK, **IMAGES)
-    assert undone.status == 0, undone.output
-    assert answers(one)["retries"] == "adaptive"
-    again = operator.invoke("verify", *QUICK, **IMAGES)
-    assert again.status == 10, again.output
+def test_a_rollback_by_hand_is_go(team: Team) -> None:
+    team.restore()
+    team.up("--force-recreate")
+    status, said = team.invoke("verify")
+    assert status == 0, said
+    assert "GO (2 of 4)" in said
 
 
-def restored(one: Example) -> None:
-    (backup,) = (one.directory / "config").glob("*.backup.*")
-    (one.directory / "config" / "settings.ini").write_bytes(backup.read_bytes())
+def written_and_not_made_anew(team: Team) -> None:
+    team.restore()
+    team.one.compose("restart", "--timeout", "1")
 
 
-def test_a_file_that_is_restored_and_not_loaded_is_no_go(team: tuple[Example, Operator]) -> None:
-    """Put back in place by hand: the process has the change in memory, and still answers with it."""
-    one, operator = team
-    restored(one)
-    assert answers(one)["retries"] == "adaptive"
-    ended = operator.invoke("verify", *QUICK, **IMAGES)
-    assert ended.status in (10, 20), ended.output
-    assert "GO (2 of 4)" not in ended.output.replace("NO-GO", "")
+def loaded_before_it_was_restored(team: Team) -> None:
+    team.up()
+    team.restore()
+    team.up("--force-recreate", "worker")
 
 
-def test_a_rollback_by_hand_is_go(team: tuple[Example, Operator]) -> None:
-    one, operator = team
-    restored(one)
-    one.compose("restart", "--timeout", "1")
-    one.compose("up", "-d", "--wait", "--no-recreate")
-    ended = operator.invoke("verify", *QUICK, **IMAGES)
-    assert ended.status == 0, ended.output
-    assert "GO (2 of 4)" in ended.output
+def put_back_afterwards(team: Team) -> None:
+    team.restore()
+    team.up("--force-recreate")
+    team.write(".env", "WORKER_BATCH=50\n")
 
 
-def test_another_file_below_the_mount_is_found_behind_it(team: tuple[Example, Operator]) -> None:
-    """Sabotaged after the rollback: old by its text, and not what was restored."""
-    one, operator = team
-    assert operator.invoke("rollback", *QUICK, **IMAGES).status == 0
-    (one.directory / "config" / "settings.ini").write_text("[answers]\nretries = 3\ntimeout = none\n")
-    ended = operator.invoke("verify", *QUICK, **IMAGES)
-    assert ended.status in (10, 20), ended.output
-    assert "runs from files that are not the old code" in ended.output
+def overridden_by_another_file(team: Team) -> None:
+    team.restore()
+    team.write("compose.override.yaml", "services: {worker: {environment: {BATCH: '50'}}}\n")
+    team.up("--force-recreate")
+
+
+def given_by_the_shell(team: Team) -> None:
+    team.restore()
+    team.up("--force-recreate", WORKER_BATCH="50")
+
+
+def another_value(team: Team) -> None:
+    team.restore()
+    team.write(".env", "WORKER_BATCH=35\n")
+    team.up("--force-recreate")
+
+
+def in_a_service_that_is_not_named(team: Team) -> None:
+    team.restore()
+    override = "services: {second: {image: '${API_IMAGE}', command: sleep 600, environment: {BATCH: '50'}}}\n"
+    team.write("compose.override.yaml", override)
+    team.up("--force-recreate")
+
+
+def in_another_service_of_the_profile(team: Team) -> None:
+    team.restore()
+    team.write("compose.override.yaml", "services: {api: {environment: {BATCH: '50'}}}\n")
+    team.up("--force-recreate")
+
+
+def another_file_behind_the_mount(team: Team) -> None:
+    team.restore()
+    team.write("config/settings.ini", "[answers]\nretries = 3\ntimeout = none\n")
+    team.up("--force-recreate")
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "statuses", "words"),
+    [
+        (written_and_not_made_anew, (10,), "was created with the change's BATCH"),
+        (loaded_before_it_was_restored, (10, 20), "api-1"),
+        (put_back_afterwards, (10,), "its next start would be the change"),
+        (overridden_by_another_file, (10,), "was created with the change's BATCH"),
+        (given_by_the_shell, (10,), "was created with the change's BATCH"),
+        (another_value, (20,), "BATCH: neither the old value nor the change's"),
+        (in_a_service_that_is_not_named, (20,), "second runs with the change's BATCH"),
+        (in_another_service_of_the_profile, (20,), "api runs with the change's BATCH, and that item does not name it"),
+        (another_file_behind_the_mount, (10, 20), "api-1"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_rollback_that_was_not_one_is_never_go(
+    team: Team, sabotage: Callable[[Team], None], statuses: tuple[int, ...], words: str
+) -> None:
+    sabotage(team)
+    status, said = team.invoke("verify")
+    assert status in statuses, said
+    assert words in said

@@ -17,6 +17,7 @@ import pytest
 
 from rollback_gate.checks.manifest import Scope
 from tests.e2e.conftest import ROOT, Operator, finding, running_lab
+from tests.unit.builders import phase1
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_the_environment_deselects_nothing(operator: Operator, environ: dict[str
     assert ended.status == 10, ended.output
     assert (
         operator.newest_record()["tests"].keys()
-        == Scope().ids({"replica-1": True, "enrichment-coordinator-1": False}).keys()
+        == Scope.of(phase1()).ids({"replica-1": True, "enrichment-coordinator-1": False}).keys()
     )
 
 

@@ -13,6 +13,11 @@ def test_removed_modules_are_gone(replica: Replica) -> None:
     assert replica.has_no_module_of_the_change
 
 
+def test_settings_and_images_are_the_old_ones(replica: Replica) -> None:
+    """The replica was created with the old settings, and from the old image."""
+    assert replica.has_the_old_settings_and_images
+
+
 def test_process_started_after_the_restore(replica: Replica) -> None:
     """The running process cannot have the new code in memory: it started after the files were restored."""
     assert replica.started_after_the_restore

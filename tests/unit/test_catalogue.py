@@ -48,8 +48,8 @@ def test_no_assertion_can_be_taken_away_unnoticed() -> None:
 def test_no_test_of_the_gate_can_be_missing(name: str) -> None:
     """Of a healthy rollback, without any one of the tests, there is no GO."""
     healthy = next(one for one in all_of_them() if one.name == name)
-    ran = claims_of(healthy)
-    assert judge(healthy.slots, ran, Scope()).verdict is Verdict.GO
-    for test in ran:
+    ran, scope = claims_of(healthy), Scope.of(healthy.profile)
+    assert judge(healthy.slots, ran, scope).verdict is Verdict.GO
+    for test in scope.ids(healthy.slots):
         left = {other: one for other, one in ran.items() if other != test}
-        assert judge(healthy.slots, left, Scope()).verdict is Verdict.INCONCLUSIVE, test
+        assert judge(healthy.slots, left, scope).verdict is Verdict.INCONCLUSIVE, test

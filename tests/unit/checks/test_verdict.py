@@ -12,12 +12,13 @@ from rollback_gate.checks import sentences
 from rollback_gate.checks.manifest import MANIFEST, Scope, gate_id
 from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.model import Evidence, Outcome, Verdict, failed, inconclusive, passed
+from rollback_gate.profile.deployment import SettingItem
 from tests.unit.builders import ROOT, phase1
 
 SLOTS = {"replica-1": True, "replica-2": True, "other-1": False}
 GOOD = Ran("passed", True, passed("x", "holds", Evidence.CODE))
 BAD = Ran("failed", True, failed("x", "does not hold", Evidence.CODE))
-FOUR = Scope()
+FOUR = Scope.of(phase1())
 ALL = tuple(FOUR.ids(SLOTS))
 
 
@@ -159,7 +160,7 @@ def test_the_manifest_is_what_the_gate_collects() -> None:
         check=False,
     )
     found = {gate_id(line) for line in done.stdout.splitlines() if "::" in line}
-    assert found == set(FOUR.ids({"one": True})), done.stdout + done.stderr
+    assert found == set(Scope().ids({"one": True})), done.stdout + done.stderr
     assert len(found) == len(MANIFEST)
 
 
@@ -177,7 +178,7 @@ def test_notes_stand_beside_a_go_and_lead_any_other_verdict() -> None:
 
 def test_a_check_that_is_left_out_by_name_is_not_required_and_shows_in_the_verdict() -> None:
     """GO (3 of 4); any other check decides as before, and a missing test of one is never GO."""
-    three = Scope({"completeness": "thumbnails have no score"})
+    three = replace(FOUR, not_asked={"completeness": "thumbnails have no score"})
     ran = dict.fromkeys(three.ids(SLOTS), GOOD)
     judgement = judge(SLOTS, ran, three)
     assert (judgement.verdict, judgement.headline) == (Verdict.GO, "GO (3 of 4)")
@@ -199,5 +200,18 @@ def test_without_a_database_no_document_can_carry_a_mark() -> None:
     missing = {required.test for required in MANIFEST if required.check == "new_behaviour"} - {
         required.test for required in scope.required
     }
-    assert missing == {"test_fresh_documents_carry_no_mark"}
-    assert Scope.of(phase1()) == FOUR
+    assert missing == {"test_fresh_documents_carry_no_mark", "test_settings_and_images_are_the_old_ones"}
+
+
+def test_of_a_change_without_files_what_containers_were_created_with_is_required() -> None:
+    """And no file: none is restored. A record that asks for none of the items is nobody's."""
+    setting = SettingItem(kind="setting", services=("worker",), file=".env", key="A", new="1", old="0")
+    scope = Scope.of(phase1().model_copy(update={"change": (setting,)}))
+    asked = {required.test for required in scope.required}
+    assert "test_settings_and_images_are_the_old_ones" in asked
+    assert not asked & {"test_restored_files_are_the_old_code", "test_process_started_after_the_restore"}
+    assert "test_next_start_is_what_was_judged" in asked
+    table = {"not_asked": {}, "without": scope.without}
+    assert Scope.parse(table) == scope
+    with pytest.raises(ValueError, match="every test of the change's items"):
+        Scope.parse(table | {"without": (*scope.without, "test_settings_and_images_are_the_old_ones")})

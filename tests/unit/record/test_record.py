@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def heading(**changes: Any) -> Heading:
         "settings": (),
         "run": None,
         "titles": phase1().titles.model_dump(),
-        "scope": Scope(),
+        "scope": FOUR,
         "change": phase1().title,
         "tool": html.tool(),
         "began_local": "2026-11-23 13:00:00 CET",
@@ -43,10 +44,11 @@ def heading(**changes: Any) -> Heading:
     return Heading(**{**values, **changes})
 
 
-THREE = Scope({"completeness": "thumbnails have no score"})
+FOUR = Scope.of(phase1())
+THREE = replace(FOUR, not_asked={"completeness": "thumbnails have no score"})
 
 
-def record(scope: Scope = Scope(), /, **ran: Ran) -> dict[str, Any]:  # noqa: B008 - frozen
+def record(scope: Scope = FOUR, /, **ran: Ran) -> dict[str, Any]:
     tests = dict.fromkeys(scope.ids(SLOTS), Ran("passed", True, passed("x", "holds", Evidence.CODE, "detail"))) | ran
     judgement = judge(SLOTS, tests, scope)
     return seal.signed(build.judged(heading(scope=scope), judgement, SLOTS, tests, readings(), NOW, EXPLAINED), None)

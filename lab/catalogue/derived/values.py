@@ -1,0 +1,62 @@
+"""Settings and images: each row changes what a replica was created with, or what a new one would get."""
+
+from __future__ import annotations
+
+from lab.catalogue.changes import BY_HAND, BY_RUN, Change, Row, _of_first, chain, having
+from lab.catalogue.entry import CODE, GO, INCONCLUSIVE, NO_GO
+from rollback_gate.change.reading import CodeReading, Held, ValueReading
+from rollback_gate.evidence.readings import Readings, ReplicaReading
+from rollback_gate.profile.deployment import ImageItem, SettingItem, ValueItem
+
+# What the profile has besides its own items.
+ITEMS: tuple[ValueItem, ...] = (
+    SettingItem(kind="setting", services=("enrichment-worker",), file=".env", key="TIMEOUT", new="300", old="60"),
+    ImageItem(
+        kind="image", services=("enrichment-worker",), file=".env", key="TAG", new="worker:2.1", old="worker:2.0"
+    ),
+)
+
+
+def values(side: str, *held: Held) -> Change:
+    """What the first replica was created with (`code`), or a new one would be (`recreated`)."""
+    found = tuple(ValueReading(item.says, one) for item, one in zip(ITEMS, held, strict=False))
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        code = getattr(reading, side)
+        assert isinstance(code, CodeReading)
+        return having(reading, **{side: having(code, values=found)})
+
+    return _of_first(change)
+
+
+def all_old(readings: Readings) -> Readings:
+    """Every replica of the worker was created with the old values, and a new one would be."""
+    found = tuple(ValueReading(item.says, Held.OLD) for item in ITEMS)
+
+    def old(reading: ReplicaReading) -> ReplicaReading:
+        sides = {side: getattr(reading, side) for side in ("code", "restarted", "recreated")}
+        return having(
+            reading,
+            **{side: having(code, values=found) for side, code in sides.items() if isinstance(code, CodeReading)},
+        )
+
+    replicas = (old(one) if one.service == "enrichment-worker" else one for one in readings.replicas)
+    return having(readings, replicas=tuple(replicas))
+
+
+_OLD, _NEW, _OTHER = Held.OLD, Held.NEW, Held.OTHER
+ROWS: tuple[Row, ...] = tuple(
+    (f"{name}-{base}", verdict, CODE, words, base, chain(all_old, *changes))
+    for base in (BY_RUN, BY_HAND)
+    for name, verdict, words, changes in (
+        ("old-values", GO, "", ()),
+        ("setting-of-the-change", NO_GO, "the change's TIMEOUT", (values("code", _NEW, _OLD),)),
+        ("image-of-the-change", NO_GO, "the change's image worker", (values("code", _OLD, _NEW),)),
+        ("another-value", INCONCLUSIVE, "is not known: TIMEOUT", (values("code", _OTHER, _OLD),)),
+        ("another-image", INCONCLUSIVE, "is not known: image worker", (values("code", _OLD, _OTHER),)),
+        ("values-unread", INCONCLUSIVE, "not all of its settings", (values("code", _OLD),)),
+        ("next-setting-of-the-change", NO_GO, "its next start would be", (values("recreated", _NEW, _OLD),)),
+        ("next-image-of-the-change", NO_GO, "its next start would be", (values("recreated", _OLD, _NEW),)),
+        ("next-value-another", INCONCLUSIVE, "something else than was judged", (values("recreated", _OTHER, _OLD),)),
+    )
+)

@@ -1,0 +1,81 @@
+"""Settings and images of a change as a container has them, or as a new one would get them. Values are never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.change.reading import Held, ValueReading
+from rollback_gate.platform.configured import environment_of
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem, SettingItem
+from rollback_gate.profile.schema import Profile
+
+
+@dataclass(frozen=True)
+class Values:
+    """Compares with what the profile names as old and new. Methods raise Unreachable."""
+
+    profile: Profile
+    engine: Engine
+
+    def of(self, replica: Replica) -> tuple[ValueReading, ...]:
+        """As the container has them: fixed when it was created."""
+        if not self.profile.values_of(replica.service):
+            return ()
+        config = self.engine.raw(replica.id).get("Config") or {}
+        environment = dict(row.partition("=")[::2] for row in config.get("Env") or ())
+        return self._all(replica.service, environment, replica.image_name, replica.image_id)
+
+    def of_a_new_one(self, service: str, entry: Mapping[str, Any]) -> tuple[ValueReading, ...]:
+        """As a new container would get them. `entry`: of the service, as Compose prints it."""
+        if not self.profile.values_of(service):
+            return ()
+        name = str(entry.get("image") or "")
+        image = (self.engine.image_config(name) if name else None) or {}
+        environment = environment_of(entry.get("environment"), image.get("Env") or ())
+        return self._all(service, environment, name, self.engine.image_id(name) if name else None)
+
+    def of_the_change(self, replica: Replica) -> list[str]:
+        """Names of the change's values that a container has, of items that do not name its service.
+
+        An empty value is too common to show anything.
+        """
+        config = self.engine.raw(replica.id).get("Config") or {}
+        environment = dict(row.partition("=")[::2] for row in config.get("Env") or ())
+        others = [item for item in self.profile.values if replica.service not in item.services]
+        settings = [one for one in others if isinstance(one, SettingItem) and one.new]
+        found = [item.says for item in settings if environment.get(item.in_container) == item.new]
+        names = [one.new for one in others if isinstance(one, ImageItem) and not one.is_moved]
+        return found + [f"image {name}" for name in names if self.engine.image_id(name) == replica.image_id]
+
+    def _all(
+        self, service: str, environment: Mapping[str, str], name: str, image_id: str | None
+    ) -> tuple[ValueReading, ...]:
+        return tuple(
+            _setting(item, environment) if isinstance(item, SettingItem) else self._image(item, name, image_id)
+            for item in self.profile.values_of(service)
+        )
+
+    def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
+        old = self.engine.image_id(item.old)
+        if old is None:
+            return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
+        if not item.is_moved and old == self.engine.image_id(item.new):
+            return ValueReading(item.says, Held.OTHER, f"{item.old} and {item.new} are the same image")
+        if image_id == old:
+            return ValueReading(item.says, Held.OLD)
+        is_new = name == item.new or image_id == self.engine.image_id(item.new)
+        return ValueReading(item.says, Held.NEW if is_new else Held.OTHER)
+
+
+def _setting(item: SettingItem, environment: Mapping[str, str]) -> ValueReading:
+    value = environment.get(item.in_container)
+    if value == item.old:
+        return ValueReading(item.says, Held.OLD)
+    if value == item.new:
+        return ValueReading(item.says, Held.NEW)
+    why = f"its environment has no {item.in_container}" if value is None else ""
+    return ValueReading(item.says, Held.OTHER, why)
