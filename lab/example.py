@@ -13,7 +13,7 @@ from pathlib import Path
 
 import docker
 
-from lab.images import BASE, STACK, ensure_images, ensure_stack
+from lab.images import BASE, STACK, LabError, ensure_images, ensure_stack
 from lab.operator import ROOT
 from lab.reference import default_compose
 
@@ -35,18 +35,20 @@ class Example:
         return self.directory / "here.toml"
 
     def compose(self, *arguments: str, **changed: str) -> None:
-        """Raises CalledProcessError."""
+        """Raises LabError."""
         self.run(default_compose(), "-p", self.project, *arguments, **changed)
 
     def build(self, image: str, **arguments: str) -> None:
-        """Builds its Dockerfile. Raises CalledProcessError."""
+        """Builds its Dockerfile. Raises LabError."""
         given = (part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}"))
         self.run("docker", "build", "-q", "-t", image, *given, ".")
 
     def run(self, *command: str, **changed: str) -> str:
-        """What a command of the team prints, called in its folder. Raises CalledProcessError."""
+        """What a command of the team prints, called in its folder. Raises LabError."""
         environment = {**os.environ, **self.variables, **changed}
-        done = subprocess.run(command, cwd=self.directory, env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=self.directory, env=environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise LabError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def write_profile(self) -> None:
@@ -92,3 +94,18 @@ def with_two_versions(example: Example) -> None:
     """Both images of the worker: the old one, and the change's."""
     example.build("thumbnails/worker:1.2", STACK_IMAGE=STACK)
     example.build("thumbnails/worker:1.3", STACK_IMAGE=STACK, PASSES="3")
+
+
+def receipts(folder: Path, project: str, ports: tuple[int, int]) -> Example:
+    """`ports`: of RabbitMQ's management and PostgreSQL."""
+    rabbitmq, postgresql = ports
+    variables = {
+        "STACK_IMAGE": STACK,
+        "RABBITMQ_PORT": str(rabbitmq),
+        "POSTGRES_PORT": str(postgresql),
+        "RECEIPTS_PROJECT": project,
+        "ROLLBACK_GATE_DATABASE_PASSWORD": "not-a-secret",
+        "ROLLBACK_GATE_QUEUE_PASSWORD": "guest",
+    }
+    settings = f'queue.address = "127.0.0.1:{rabbitmq}"\ndatabase.address = "127.0.0.1:{postgresql}"'
+    return Example(folder / "receipts", project, variables, settings)

@@ -70,7 +70,8 @@ def all_of_them(folder: Path = FOLDER) -> list[Recorded]:
 
 
 def _derived(one: Derived, base: Recorded) -> Recorded:
-    profile = base.profile.model_copy(update={"change": (*base.profile.change, *one.items)})
+    more = {**one.profile, "change": (*base.profile.change, *one.profile.get("change", ()))}
+    profile = base.profile.model_copy(update=more)
     return replace(base, name=one.entry.name, entry=one.entry, readings=one.change(base.readings), profile=profile)
 
 

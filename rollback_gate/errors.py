@@ -78,10 +78,15 @@ class TrackerBusy(RollbackGateError):
 
 
 class CommandFailed(RollbackGateError):
-    """A command exited with a status other than 0, or did not end in time."""
+    """A command exited with a status other than 0, or did not end in time.
 
-    def __init__(self, argv: tuple[str, ...], status: str, output: str, remedy: str = "") -> None:
-        self.argv, self.status, self.output = argv, status, output
+    `exit_status`: negative for a signal that ended it; None if it did not start, or did not end.
+    """
+
+    def __init__(
+        self, argv: tuple[str, ...], status: str, output: str, remedy: str = "", exit_status: int | None = None
+    ) -> None:
+        self.argv, self.status, self.output, self.exit_status = argv, status, output, exit_status
         last = "\n".join(output.strip().splitlines()[-8:])
         super().__init__(f"`{' '.join(argv)}` {status}" + (f":\n{last}" if last else ""), remedy)
 

@@ -198,7 +198,7 @@ def _few(
     count, low, high = len(scores), min(scores), max(scores)
     each = f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
     says = f"{count} document{'' if count == 1 else 's'}, no mean: {each}"
-    changed = all(abs(score - normal.changed) <= normal.changed_tolerance for score in scores)
+    changed = all(map(normal.is_changed, scores))
     if all(normal.low <= score <= normal.high for score in scores):
         if logged := _logged_outside(readings, normal):
             return inconclusive("completeness", f"{says}, each in the band; but {', '.join(logged)}", *details)
@@ -282,12 +282,12 @@ def _judge(
         return _as_before_the_change(sample, readings, profile, normal, details)
     if sample.mean < normal.critical:
         return failed("completeness", f"{says}: below {normal.critical:.0%}", Evidence.AVERAGE, *details)
-    at_changed = abs(sample.mean - normal.changed) <= normal.changed_tolerance
+    at_changed = normal.is_changed(sample.mean)
     if (at_changed or _is_mixture(sample, normal)) and new_behaviour.shows_new(readings, profile):
         level = (
             f"near the changed behaviour's {normal.changed:.0%}"
             if at_changed
-            else ("a mixture of the normal and the changed level")
+            else "a mixture of the normal and the changed level"
         )
         return failed(
             "completeness", f"{says}: {level}, and there are signs of the new code", Evidence.AVERAGE, *details
@@ -298,9 +298,9 @@ def _judge(
             f"{says}: a mixture of the normal and the changed level, without a sign of the new code",
             *details,
         )
-    if sample.mean > normal.high and new_behaviour.shows_new(readings, profile):
+    if (side := _side_of_the_change(sample, normal)) and new_behaviour.shows_new(readings, profile):
         return failed(
-            "completeness", f"{says}: above the band, and there are signs of the new code", Evidence.AVERAGE, *details
+            "completeness", f"{says}: {side} the band, and there are signs of the new code", Evidence.AVERAGE, *details
         )
     if normal.low <= sample.mean <= normal.high:
         return _in_band(sample, normal, details)
@@ -313,9 +313,18 @@ def _judge(
     return inconclusive("completeness", says, *details)
 
 
+def _side_of_the_change(sample: Sample, normal: Completeness) -> str:
+    """ "above" or "below" for a mean outside the band on the side to which the change moves it; else ""."""
+    if normal.changed is None:
+        return ""
+    if normal.changed > normal.expected:
+        return "above" if sample.mean > normal.high else ""
+    return "below" if sample.mean < normal.low else ""
+
+
 def _is_alarming(sample: Sample, normal: Completeness) -> bool:
     """True if this would be NO-GO by the profile alone."""
-    return sample.mean < normal.critical or abs(sample.mean - normal.changed) <= normal.changed_tolerance
+    return sample.mean < normal.critical or normal.is_changed(sample.mean)
 
 
 def _as_before_the_change(
@@ -346,13 +355,7 @@ def _likely_cause(mean: float, normal: Completeness, readings: Readings) -> str:
 
 def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> Claim:
     """The interval may leave the band, but must not reach a level that would be NO-GO."""
-    above = normal.expected > normal.changed
-    reaches = (
-        sample.low < normal.changed + normal.changed_tolerance
-        if above
-        else sample.high > normal.changed - normal.changed_tolerance
-    )
-    if sample.low < normal.critical or reaches:
+    if sample.low < normal.critical or _reaches_the_change(sample, normal):
         return inconclusive(
             "completeness",
             f"{sample}: in the band, but scattered too widely to be sure; more documents are needed",
@@ -361,10 +364,19 @@ def _in_band(sample: Sample, normal: Completeness, details: tuple[str, ...]) -> 
     return passed("completeness", f"{sample}: in the band", Evidence.AVERAGE, *details)
 
 
+def _reaches_the_change(sample: Sample, normal: Completeness) -> bool:
+    """True if the interval holds a mean that would be the change's."""
+    if normal.changed is None:
+        return False
+    if normal.expected > normal.changed:
+        return sample.low < normal.changed + normal.changed_tolerance
+    return sample.high > normal.changed - normal.changed_tolerance
+
+
 def _is_mixture(sample: Sample, normal: Completeness) -> bool:
     count = len(sample.scores)
     is_usual = [normal.low <= score <= normal.high for score in sample.scores]
-    near = [abs(score - normal.changed) <= normal.changed_tolerance for score in sample.scores]
+    near = map(normal.is_changed, sample.scores)
     usual, changed = sum(is_usual), sum(n and not u for n, u in zip(near, is_usual, strict=True))
     return min(changed, usual) >= normal.mixture_share * count
 

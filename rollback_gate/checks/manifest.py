@@ -57,6 +57,7 @@ MANIFEST = (
     Required("worker_running", "test_replica_logs_few_errors", Each.REPLICA),
     Required("worker_running", "test_replica_runs_the_intended_image", Each.REPLICA),
     Required("worker_running", "test_configuration_is_the_one_of_now"),
+    Required("worker_running", "test_what_must_stay_is_there"),
     Required("processing", "test_document_comes_out_of_every_replica"),
     Required("processing", "test_documents_are_saved_with_metrics"),
     Required("processing", "test_no_document_hangs"),
@@ -73,6 +74,7 @@ OF_FILES = "test_restored_files_are_the_old_code"
 OF_REMOVED = "test_removed_modules_are_gone"
 OF_VALUES = "test_settings_and_images_are_the_old_ones"
 OF_PROCESS = "test_process_started_after_the_restore"
+OF_KEPT = "test_what_must_stay_is_there"
 _OF_ITEMS = frozenset({OF_FILES, OF_REMOVED, OF_VALUES})  # at least one shows whether the change is there
 
 
@@ -94,6 +96,7 @@ class Scope:
             OF_REMOVED: bool(profile.removed() or profile.files),
             OF_VALUES: bool(profile.values),
             OF_PROCESS: bool(profile.code),
+            OF_KEPT: bool(profile.keep),
             OF_DOCUMENTS: profile.database is not None,
         }
         left_out = {str(check): why for check, why in profile.not_asked.items()}
@@ -105,7 +108,7 @@ class Scope:
         if unknown := {*table["not_asked"]} - {*get_args(Optional)}:
             raise ValueError(f"no profile can leave out {', '.join(sorted(unknown))}")
         without = {*table["without"]}
-        if unknown := without - _OF_ITEMS - {OF_DOCUMENTS, OF_PROCESS}:
+        if unknown := without - _OF_ITEMS - {OF_DOCUMENTS, OF_PROCESS, OF_KEPT}:
             raise ValueError(f"no profile can do without {', '.join(sorted(unknown))}")
         if without >= _OF_ITEMS:
             raise ValueError("no profile can do without every test of the change's items")

@@ -90,7 +90,7 @@ class Collector:
 
     `decided`: the failed claim that waiting cannot change; "" for none (checks/early.py). `keep_going`: measure
     everything even then. `configured`: the configuration that Compose would give the services of these replicas now;
-    `next_values`: the change's settings and images in it.
+    `next_values`: the change's settings and images in it. `kept`: whether what must stay is there.
     """
 
     profile: Profile
@@ -106,6 +106,7 @@ class Collector:
     decided: Callable[[Readings], str]
     configured: Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
     next_values: NextValues
+    kept: Callable[[], Mapping[str, bool | Unmeasured]]
     keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -256,6 +257,8 @@ class Collector:
             remembered=processing.remembered(),
             ended_early=early,
             ill_before=self.judged.ill_before,
+            kept=self.kept() if is_over else {},
+            kept_before=self.judged.kept_before,
         )
 
     def _replica(self, slot: str, taken: _Taken, end: _End, log: LogSummary | Unmeasured) -> ReplicaReading:

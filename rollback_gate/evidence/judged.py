@@ -18,7 +18,8 @@ class Judged:
     `partial`: the rollback keeps the new modules, which must not be used. `baseline`: what was normal.
     `invasive` False: a look before a rollback that sends nothing and waits for nothing.
     `reverted_at`: when the run began that restored files behind mounts, by the engine's clock; None if they are not in
-    place. `deployed_at`: when the change was deployed, if known: the baseline ends there. `ill_before`: see Readings.
+    place. `deployed_at`: when the change was deployed, if known: the baseline ends there. `ill_before`, `kept_before`:
+    see Readings.
     """
 
     run_id: str | None
@@ -31,3 +32,4 @@ class Judged:
     deployed_at: Instant | None = None
     ill_before: Mapping[str, str] = field(default_factory=dict)
     reverted_at: Instant | None = None
+    kept_before: Mapping[str, bool | None] = field(default_factory=dict)

@@ -280,6 +280,7 @@ class Readings:
     `configured`: by service, the configuration hash that Compose would give now, SAME_PARTS, or the differences.
     `left_out`: services that the profile neither lists nor waives, and what they carry of the change.
     `ill_before`: by service, what its health check already failed before: "the change" or "the rollback".
+    `kept`: whether what must stay is there; `kept_before`: whether it was when the run began, None if unknown.
     """
 
     expected: Mapping[str, int]
@@ -303,6 +304,8 @@ class Readings:
     left_out: Mapping[str, str] | Unmeasured = field(default_factory=dict)
     configured: Mapping[str, str | Unmeasured] = field(default_factory=dict)
     ill_before: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, bool | Unmeasured] = field(default_factory=dict)
+    kept_before: Mapping[str, bool | None] = field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -101,5 +101,6 @@ class SubprocessRunner:
                 raise
         stdout, stderr = raw.decode(errors="replace"), said.decode(errors="replace")
         if process.returncode:
-            raise CommandFailed(argv, f"exited with status {process.returncode}", stdout + stderr)
+            says = f"exited with status {process.returncode}"
+            raise CommandFailed(argv, says, stdout + stderr, exit_status=process.returncode)
         return Completed(argv, stdout, stderr, raw)

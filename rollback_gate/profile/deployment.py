@@ -180,6 +180,20 @@ CodeItem = FileItem | RemovedItem
 ValueItem = SettingItem | ImageItem
 
 
+class Keep(Section):
+    """Something that a rollback must leave as it is, such as a migration.
+
+    `says`: what it is, in words. `check`: a command, called in the project directory, with exit status 0 if it is
+    there; it is asked before the rollback and at the end of verify. `variables`: names of environment variables that
+    it needs in addition to the standard ones. `limit_s`: for the command.
+    """
+
+    says: str = Field(min_length=1)
+    check: Annotated[tuple[str, ...], Field(min_length=1)]
+    variables: tuple[Name, ...] = ()
+    limit_s: float = Field(default=30, gt=0, le=600)
+
+
 class Partial(Section):
     """After a partial rollback, which keeps the new modules: the programs whose imports must not reach one."""
 

@@ -51,11 +51,11 @@ class Probe(Section):
 class Completeness(Section):
     """What is normal, as shares of 1. A snapshot or unmarked documents from before the change move the band.
 
-    The order must be critical < low <= expected <= high < changed: a change that lowers the score cannot be named yet;
-    leave the check out by name then.
+    The order must be critical < low <= expected <= high, and `changed` above or below the band.
 
     `expected`, `low`, `high`: the mean and the band in which it must lie; `critical`: below it is NO-GO; `changed`:
-    the change's own level, within `changed_tolerance`: NO-GO with a sign of the change. `mixture_share`: of documents
+    the change's own level, within `changed_tolerance`: NO-GO with a sign of the change; left out, the change does not
+    alter the score. `mixture_share`: of documents
     at both levels. `ambiguous`: scores that old and new code both give. `minimum_sample`: documents; below it no mean
     is judged.
     """
@@ -64,7 +64,7 @@ class Completeness(Section):
     low: Share
     high: Share
     critical: Share
-    changed: Share
+    changed: Share | None = None
     changed_tolerance: Share = 0.06
     mixture_share: Share = 0.2
     ambiguous: tuple[Share, ...] = ()
@@ -73,9 +73,15 @@ class Completeness(Section):
 
     @model_validator(mode="after")
     def _band_holds_what_is_expected(self) -> Self:
-        if not self.critical < self.low <= self.expected <= self.high < self.changed:
-            raise ValueError("must be ordered: critical < low <= expected <= high < changed")
+        if not self.critical < self.low <= self.expected <= self.high:
+            raise ValueError("must be ordered: critical < low <= expected <= high")
+        if self.changed is not None and self.low <= self.changed <= self.high:
+            raise ValueError("changed must lie outside the band: what lies in it tells nothing; or leave it out")
         return self
+
+    def is_changed(self, score: float) -> bool:
+        """True if it is at the level of the change."""
+        return self.changed is not None and abs(score - self.changed) <= self.changed_tolerance
 
 
 class Limits(Section):

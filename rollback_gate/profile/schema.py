@@ -17,6 +17,7 @@ from rollback_gate.profile.deployment import (
     FileItem,
     ImageItem,
     Item,
+    Keep,
     Only,
     Partial,
     RemovedItem,
@@ -51,6 +52,7 @@ class Profile(Section):
     services: dict[Name, Service] = Field(min_length=1)
     waived: dict[Name, str] = Field(default_factory=dict)
     change: tuple[Item, ...] = Field(min_length=1)
+    keep: tuple[Keep, ...] = ()
     partial: Partial = Partial()
     logs: Logs
     queue: Queue | None = None
@@ -106,6 +108,8 @@ class Profile(Section):
     @model_validator(mode="after")
     def _items_name_services(self) -> Self:
         named = {service for item in self.change for service in item.services}
+        if len({keep.says for keep in self.keep}) < len(self.keep):
+            raise ValueError("keep: two entries say the same")
         if unknown := sorted(named - set(self.services)):
             raise ValueError(f"change: {', '.join(unknown)} is not listed under services")
         for service in self.services:
@@ -182,7 +186,7 @@ class Profile(Section):
     def variables(self) -> tuple[str, ...]:
         """Names of the environment variables that asking the systems around the workers needs."""
         sections = (self.deployment, self.database, self.queue, self.upstream)
-        more = (name for section in sections for name in getattr(section, "variables", ()))
+        more = [name for section in (*sections, *self.keep) for name in getattr(section, "variables", ())]
         passwords = (getattr(section, "password_env", None) for section in sections)
         return tuple(dict.fromkeys((*more, *(name for name in passwords if name))))
 

@@ -10,6 +10,7 @@ from typing import Any
 from rollback_gate import progress
 from rollback_gate.change.goal import Direction
 from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
+from rollback_gate.evidence import keeping
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Replica
@@ -167,6 +168,7 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "consuming": list(situation.consuming),
         "ill": list(situation.ill_services),
         "others": others_now(context),
+        "kept": keeping.as_journaled(keeping.read(situation.profile, context.runner_for)),
     }
 
 

@@ -15,6 +15,7 @@ from rollback_gate.change.content import Source
 from rollback_gate.errors import RollbackFailed, Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.keeping import RunnerFor
 from rollback_gate.evidence.log_lines import summarize
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -39,7 +40,8 @@ _POLL_S = 0.1
 class Context:
     """What steps work with. `not_consuming_since`, `consuming_at`, `stopped`, `died_at`: by container id.
 
-    `up`: containers of services that do not consume, once a step has waited for them.
+    `up`: containers of services that do not consume, once a step has waited for them. `runner_for`: a runner with the
+    variables of what must stay.
     """
 
     situation: Situation
@@ -50,6 +52,7 @@ class Context:
     documents: Documents | Unmeasured
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    runner_for: RunnerFor
     not_consuming_since: dict[str, Instant] = field(default_factory=dict)
     consuming_at: dict[str, Instant] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)

@@ -17,7 +17,7 @@ from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
 from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import WrongSetting
-from rollback_gate.evidence import documents, queue, upstream
+from rollback_gate.evidence import documents, keeping, queue, upstream
 from rollback_gate.evidence.collect import Collector
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
@@ -126,6 +126,7 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             lambda readings: early.decided(readings, profile),
             configurations.now,
             configurations.values,
+            lambda: keeping.read(profile, lambda keep: SubprocessRunner(allowed(engine.environment, keep.variables))),
             request.keep_going,
         ).collect()
 
@@ -158,6 +159,7 @@ def _judged(table: Mapping[str, Any]) -> Judged:
         invasive=table["invasive"],
         deployed_at=Instant.parse(table["deployed_at"]) if table["deployed_at"] else None,
         ill_before=dict(table["ill_before"]),
+        kept_before=dict(table["kept_before"]),
         reverted_at=Instant.parse(table["reverted_at"]) if table["reverted_at"] else None,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollback_gate.checks import completeness, consuming, new_behaviour, processing, start, worker_running
+from rollback_gate.checks import completeness, consuming, new_behaviour, processing, start, staying, worker_running
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim
 from rollback_gate.profile.schema import Profile
@@ -103,6 +103,10 @@ class Services(Subject):
     @property
     def keep_their_replicas(self) -> bool:
         return self._holds(worker_running.same_replicas(self.readings))
+
+    @property
+    def leave_what_must_stay(self) -> bool:
+        return self._holds(staying.kept(self.readings, self.profile))
 
     @property
     def would_be_configured_alike(self) -> bool:

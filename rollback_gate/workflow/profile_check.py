@@ -16,12 +16,13 @@ from rollback_gate.change.reading import Held
 from rollback_gate.change.values import Values
 from rollback_gate.change.written import value_in
 from rollback_gate.errors import Refused, Unreachable, WrongSetting
-from rollback_gate.evidence import consumers, documents, logs, queue, upstream
+from rollback_gate.evidence import consumers, documents, keeping, logs, queue, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial, Tried
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
@@ -60,6 +61,7 @@ def check(call: Call) -> ExitCode:
             _of_queue(call, profile, found[profile.consumer]),
             _of_database(call, profile, engine),
             _of_upstream(call, profile),
+            _of_keeps(profile, engine),
         )
         rows = []
         for group in groups:
@@ -258,6 +260,15 @@ def _of_upstream(call: Call, profile: Profile) -> Iterator[Row]:
         return
     reading = upstream.of(profile, call.environ)()
     yield Row("ok" if reading.answers else "warning", "upstream", f"{reading.name} {reading.state}: {reading.says}")
+
+
+def _of_keeps(profile: Profile, engine: Engine) -> Iterator[Row]:
+    found = keeping.read(profile, lambda keep: SubprocessRunner(allowed(engine.environment, keep.variables)))
+    for says, one in found.items():
+        if isinstance(one, Unmeasured):
+            yield Row("refused", "keep", str(one))
+        else:
+            yield Row("ok" if one else "warning", "keep", f"{says} is {'there' if one else 'not there'}")
 
 
 # --- what it comes to

@@ -368,6 +368,7 @@ def _run(
         session.documents,
         session.clock,
         session.sleep,
+        session.runner_for,
     )
     before = seen.asking(call.terminal, len(todo.steps)) if order.step_by_step else seen.telling(call.terminal)
     listener = Listener(before, partial(_again, session, situation, run), call.terminal.line)

@@ -17,6 +17,7 @@ from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
+from rollback_gate.profile.deployment import Keep
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.lock import Held
@@ -53,6 +54,10 @@ class Session:
     def keeps(self) -> str:
         """Repository under which images of this deployment are kept."""
         return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
+
+    def runner_for(self, keep: Keep) -> Runner:
+        """A runner with the variables of a command of the team's own."""
+        return SubprocessRunner(allowed(self.engine.environment, keep.variables))
 
     def runner_as(self, user: tuple[int, int] | None) -> Runner:
         """A runner for commands of another user (uid and gid); None: as this process."""

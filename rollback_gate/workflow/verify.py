@@ -108,6 +108,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
         baseline=_baseline(call, settings, engine, began),
         deployed_at=_deployed_at(call, settings, began),
         ill_before=_ill_before(call, settings, engine, account, began),
+        kept_before=account.began.get("kept", {}) if account and judged.run_id else {},
         reverted_at=_reverted_at(settings, account),
     )
     heading = heading_of(call, settings, "verify", engine, account if judged.run_id else None)

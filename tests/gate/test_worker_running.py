@@ -41,3 +41,8 @@ def test_replica_runs_the_intended_image(replica: Replica) -> None:
 def test_configuration_is_the_one_of_now(services: Services) -> None:
     """Replicas of one service are alike, and a new one would be too."""
     assert services.would_be_configured_alike
+
+
+def test_what_must_stay_is_there(services: Services) -> None:
+    """What the profile names under [[keep]] is still there after the rollback."""
+    assert services.leave_what_must_stay

@@ -5,31 +5,36 @@ Each names the assertion that must report it. The mutation run judges them besid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from lab.catalogue.changes import Change, Row
 from lab.catalogue.derived import code, completeness, processing, running, values
 from lab.catalogue.entry import Entry
-from rollback_gate.profile.deployment import Item
 
 
 @dataclass(frozen=True)
 class Derived:
-    """`base`: the recorded entry that it is derived from. `items`: of the change, besides the recorded profile's."""
+    """`base`: the recorded entry that it is derived from. `profile`: sections that replace the recorded profile's, but
+    for the items of the change, which are added to its own.
+    """
 
     entry: Entry
     base: str
     change: Change
-    items: tuple[Item, ...] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _made(rows: Iterable[Row], items: tuple[Item, ...] = ()) -> Iterator[Derived]:
+def _made(rows: Iterable[Row], **profile: Any) -> Iterator[Derived]:
     for name, verdict, check, words, base, change in rows:
-        yield Derived(Entry(name, "derived", words, verdict, check, words), base, change, items)
+        yield Derived(Entry(name, "derived", words, verdict, check, words), base, change, profile)
 
 
 DERIVED = (
     *_made((*code.ROWS, *running.ROWS, *processing.ROWS, *completeness.ROWS)),
-    *_made(values.ROWS, values.ITEMS),
+    *_made(values.ROWS, change=values.ITEMS),
+    *_made(values.STAYING, keep=(values.MIGRATION,)),
+    *_made(completeness.LOWER, completeness=completeness.LOWERED),
+    *_made(completeness.NO_LEVEL, completeness=completeness.UNALTERED),
 )

@@ -15,8 +15,9 @@ from lab.catalogue.changes import (
     saved_again,
     scores,
 )
-from lab.catalogue.entry import COMPLETENESS, INCONCLUSIVE, NO_GO
+from lab.catalogue.entry import COMPLETENESS, GO, INCONCLUSIVE, NO_GO
 from rollback_gate.change.reading import Baseline
+from rollback_gate.profile.live import Completeness
 
 ROWS: tuple[Row, ...] = (
     (
@@ -105,4 +106,30 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         chain(scores(*[0.45] * 10), code(still_there=("enrichment_service/errors",))),
     ),
+)
+
+_BAND = {"expected": 0.278, "low": 0.22, "high": 0.34, "critical": 0.05}
+LOWERED = Completeness(**_BAND, changed=0.12)  # the change lowers the score
+_MARKED = code(still_there=("enrichment_service/errors",))
+LOWER: tuple[Row, ...] = tuple(
+    (name, verdict, COMPLETENESS, words, BY_RUN, chain(*changes))
+    for name, verdict, words, changes in (
+        ("lowering-normal", GO, "", (scores(*[0.278] * 10),)),
+        ("lowering-changed", NO_GO, "near the changed behaviour's 12%", (scores(*[0.12] * 10), _MARKED)),
+        ("lowering-towards", NO_GO, "below the band, and there are signs", (scores(*[0.2] * 10), _MARKED)),
+        ("lowering-changed-unproven", INCONCLUSIVE, "outside the band", (scores(*[0.12] * 10),)),
+        ("lowering-mixed", INCONCLUSIVE, "a mixture of the normal", (scores(*[0.12] * 5, *[0.278] * 5),)),
+        ("lowering-reaching", INCONCLUSIVE, "scattered too widely", (scores(*[0.02, 0.5] * 5),)),
+        ("lowering-few", NO_GO, "the changed behaviour's level", (scores(0.12, 0.12), _MARKED)),
+        ("lowering-critical", NO_GO, "below 5%", (scores(*[0.01] * 10),)),
+    )
+)
+UNALTERED = Completeness(**_BAND)  # the change leaves the score as it is
+NO_LEVEL: tuple[Row, ...] = tuple(
+    (name, verdict, COMPLETENESS, words, BY_RUN, chain(*changes))
+    for name, verdict, words, changes in (
+        ("unaltered-normal", GO, "", (scores(*[0.278] * 10),)),
+        ("unaltered-outside", INCONCLUSIVE, "outside the band", (scores(*[0.6] * 10),)),
+        ("unaltered-critical", NO_GO, "below 5%", (scores(*[0.01] * 10),)),
+    )
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lab.catalogue.changes import BY_HAND, BY_RUN, Change, Row, _of_first, chain, having
-from lab.catalogue.entry import CODE, GO, INCONCLUSIVE, NO_GO
+from lab.catalogue.changes import BY_HAND, BY_RUN, GONE, Change, Row, _of_first, chain, having
+from lab.catalogue.entry import CODE, GO, INCONCLUSIVE, NO_GO, RUNNING
 from rollback_gate.change.reading import CodeReading, Held, ValueReading
 from rollback_gate.evidence.readings import Readings, ReplicaReading
-from rollback_gate.profile.deployment import ImageItem, SettingItem, ValueItem
+from rollback_gate.model import Unmeasured
+from rollback_gate.profile.deployment import ImageItem, Keep, SettingItem, ValueItem
 
 # What the profile has besides its own items.
 ITEMS: tuple[ValueItem, ...] = (
@@ -44,6 +45,31 @@ def all_old(readings: Readings) -> Readings:
     return having(readings, replicas=tuple(replicas))
 
 
+MIGRATION = Keep(says="the column currency", check=("true",))
+
+
+def staying(is_there: bool | Unmeasured | None, before: bool | None) -> Change:
+    """Whether the migration is there, and was when the run began; None: it was not asked."""
+
+    def change(readings: Readings) -> Readings:
+        kept = {} if is_there is None else {MIGRATION.says: is_there}
+        return having(readings, kept=kept, kept_before={} if before is None else {MIGRATION.says: before})
+
+    return change
+
+
+_GONE = "is gone since the rollback began: the column currency"
+STAYING: tuple[Row, ...] = tuple(
+    (name, verdict, RUNNING, words, BY_RUN, staying(is_there, before))
+    for name, verdict, words, is_there, before in (
+        ("migration-there", GO, "", True, True),
+        ("migration-gone", NO_GO, _GONE, False, True),
+        ("migration-never-there", INCONCLUSIVE, "nor was it before the rollback", False, False),
+        ("migration-missing-by-hand", INCONCLUSIVE, "is not known", False, None),
+        ("migration-unread", INCONCLUSIVE, GONE.reason, GONE, True),
+        ("migration-not-asked", INCONCLUSIVE, "it was not asked", None, True),
+    )
+)
 _OLD, _NEW, _OTHER = Held.OLD, Held.NEW, Held.OTHER
 ROWS: tuple[Row, ...] = tuple(
     (f"{name}-{base}", verdict, CODE, words, base, chain(all_old, *changes))

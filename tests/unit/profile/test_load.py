@@ -112,8 +112,9 @@ def test_a_default_in_the_manual_is_the_schemas(line: str) -> None:
         ("limits.soak_s=0", "limits.soak_s: Input should be greater than or equal to 1 (from command line)"),
         (
             "completeness.low=0.9",
-            "completeness: Value error, must be ordered: critical < low <= expected <= high < changed",
+            "completeness: Value error, must be ordered: critical < low <= expected <= high",
         ),
+        ("completeness.changed=0.3", "completeness: Value error, changed must lie outside the band"),
         (
             "logs.connected='NSQ Consumer created, starting to consume messages'",
             "logs: Value error, logs.connected could never match: logs.consuming takes every such line",

@@ -1,0 +1,149 @@
+"""examples/receipts on a real engine, with real RabbitMQ and PostgreSQL: code in an image, and a migration that stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from socket import create_server
+from typing import cast
+
+import pytest
+import requests
+
+from lab import example
+from lab.example import Example
+from lab.operator import ROOT, Operator
+from lab.reference import Lab
+
+QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20", "--set", "limits.sample_wait_s=1")
+_LISTED_S = 60.0
+
+
+class Team:
+    """One deployment, and its operator."""
+
+    def __init__(self, one: Example, reports: Path) -> None:
+        self.one, self.operator = one, Operator(cast(Lab, one), reports)  # of a lab, only the profile is used
+
+    def invoke(self, *arguments: str) -> tuple[int, str]:
+        ended = self.operator.invoke(*arguments, *QUICK, COLUMNS="300", **self.one.variables)
+        return ended.status, ended.output
+
+    def write(self, version: str) -> None:
+        name = {"old": "worker.py.backup.20261101_090000", "new": "worker.py"}[version]
+        (self.one.directory / "worker.py").write_text((ROOT / "examples/receipts" / name).read_text())
+
+    def up(self, *arguments: str) -> None:
+        self.one.compose("up", "-d", "--wait", "--timeout", "1", *arguments)
+
+    def deploy(self) -> None:
+        """The change, from whatever is there; its migration, too."""
+        self.write("new")
+        self.up("--build", "--force-recreate", "worker")
+        self.sql("alter table receipts add column if not exists currency text")
+        self.listed()
+
+    def sql(self, statement: str) -> None:
+        script = f'psql -h 127.0.0.1 -U receipts -qc "{statement}" receipts'
+        self.one.compose("exec", "-T", "database", "sh", "-c", script)
+
+    def listed(self) -> None:
+        """RabbitMQ tells its consumers some seconds after its start."""
+        url = f"http://127.0.0.1:{self.one.variables['RABBITMQ_PORT']}/api/queues/%2F/receipts"
+        deadline = time.monotonic() + _LISTED_S
+        while len(requests.get(url, auth=("guest", "guest"), timeout=5).json().get("consumer_details", ())) != 1:
+            assert time.monotonic() < deadline, "RabbitMQ lists no consumer"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("receipts")
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(2)]
+        ports = (listeners[0].getsockname()[1], listeners[1].getsockname()[1])
+    one = example.receipts(folder, f"e2e-receipts-{folder.parent.name[-8:].strip('_').lower()}", ports)
+    with example.running(one):
+        yield Team(one, folder / "reports")
+
+
+@pytest.fixture
+def team(deployed: Team) -> Team:
+    """The change is in place, and runs."""
+    deployed.deploy()
+    return deployed
+
+
+def test_a_rollback_is_go_and_the_migration_stays(team: Team) -> None:
+    """Built from the restored file; the gate opens; and undone again, it is the change."""
+    status, said = team.invoke("profile.check")
+    assert status == 0, said
+    assert "the column receipts.currency is there" in said
+    status, said = team.invoke("rollback", "verify")
+    assert status == 0, said
+    assert "GO: all four checks passed on 1 worker" in said
+    status, said = team.invoke("gate")
+    assert status == 0, said
+    status, said = team.invoke("rollback.undo")
+    assert status == 0, said
+    status, said = team.invoke("verify")
+    assert status == 10, said
+    assert "runs from files that are not the old code" in said
+
+
+def the_migration_is_undone_too(team: Team) -> None:
+    status, said = team.invoke("rollback")
+    assert status == 0, said
+    team.sql("alter table receipts drop column currency")
+
+
+def the_migration_is_missing_after_a_rollback_by_hand(team: Team) -> None:
+    team.write("old")
+    team.up("--build", "worker")
+    team.sql("alter table receipts drop column currency")
+
+
+def restored_and_not_built(team: Team) -> None:
+    team.write("old")
+    team.up("--force-recreate", "worker")
+
+
+def built_and_not_made_anew(team: Team) -> None:
+    team.write("old")
+    team.one.compose("build", "worker")
+
+
+def built_from_the_change_afterwards(team: Team) -> None:
+    status, said = team.invoke("rollback")
+    assert status == 0, said
+    team.write("new")
+    team.one.compose("build", "worker")
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "status", "words"),
+    [
+        (the_migration_is_undone_too, 10, "is gone since the rollback began: the column receipts.currency"),
+        (the_migration_is_missing_after_a_rollback_by_hand, 20, "whether it was before the rollback is not known"),
+        (restored_and_not_built, 10, "runs from files that are not the old code"),
+        (built_and_not_made_anew, 10, "runs from files that are not the old code"),
+        (built_from_the_change_afterwards, 10, "its next start would be the change"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_rollback_that_was_not_one_is_never_go(
+    team: Team, sabotage: Callable[[Team], None], status: int, words: str
+) -> None:
+    sabotage(team)
+    ended, said = team.invoke("verify")
+    assert (ended, words in said) == (status, True), said
+
+
+def test_a_check_that_cannot_be_asked_is_not_go(team: Team) -> None:
+    team.write("old")
+    team.up("--build", "worker")
+    team.listed()
+    status, said = team.invoke("verify", "--set", 'keep=[{says="the column", check=["./none"]}]')
+    assert (status, "could not be started" in said) == (20, True), said
