@@ -73,8 +73,10 @@ def running(example: Example, prepare: Callable[[Example], None] = lambda _: Non
         example.compose("down", "--volumes", "--timeout", "1")
 
 
-def api(folder: Path, project: str) -> Example:
-    return Example(folder / "api", project, {"API_IMAGE": f"{BASE}:latest"})
+def api(folder: Path, project: str, port: int) -> Example:
+    url = f'"http://127.0.0.1:{port}/"'
+    settings = f"request.url = {url}\nservices.api.ready.url = {url}"
+    return Example(folder / "api", project, {"API_IMAGE": f"{BASE}:latest", "API_PORT": str(port)}, settings)
 
 
 def thumbnails(folder: Path, project: str, ports: tuple[int, int]) -> Example:

@@ -19,14 +19,8 @@ from lab.recorded import SILENT, Recorded, all_of_them
 from rollback_gate.checks.manifest import CHECKS
 
 _CONCLUDES = {"failed", "inconclusive", "blame"}
-MODULES = (
-    *CHECKS,
-    "start",
-    "consuming",
-    "unproven",
-    "processed",
-    "staying",
-)  # the rules of each check, and what they share
+# The rules of each check, and what they share.
+MODULES = (*CHECKS, "start", "consuming", "unproven", "processed", "staying", "answering", "measured")
 
 
 @dataclass(frozen=True)

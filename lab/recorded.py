@@ -76,12 +76,13 @@ def _derived(one: Derived, base: Recorded) -> Recorded:
 
 
 def claims_of(recorded: Recorded) -> dict[str, Ran]:
-    """What each test of tests/gate concludes from these readings; one that raises without a claim has none."""
+    """What each required test of tests/gate concludes from these readings; one that raises without a claim has none."""
     ran = {}
+    required = {one.test for one in Scope.of(recorded.profile).required}
     for check in CHECKS:
         module = importlib.import_module(f"tests.gate.test_{check}")
         for name, test in vars(module).items():
-            if name.startswith("test_"):
+            if name in required:
                 for slot in _slots(test, recorded):
                     suffix = f"[{slot}]" if slot else ""
                     ran[f"test_{check}::{name}{suffix}"] = _asked(test, recorded, slot)

@@ -63,9 +63,11 @@ MANIFEST = (
     Required("processing", "test_no_document_hangs"),
     Required("processing", "test_nobody_else_consumes_the_queue"),
     Required("processing", "test_traces_of_test_documents_are_named"),
+    Required("processing", "test_services_answer"),
     Required("completeness", "test_scores_are_in_the_band"),
     Required("completeness", "test_scores_are_readable"),
     Required("completeness", "test_clocks_agree"),
+    Required("completeness", "test_metric_is_in_the_band"),
 )
 
 
@@ -75,7 +77,12 @@ OF_REMOVED = "test_removed_modules_are_gone"
 OF_VALUES = "test_settings_and_images_are_the_old_ones"
 OF_PROCESS = "test_process_started_after_the_restore"
 OF_KEPT = "test_what_must_stay_is_there"
+OF_ANSWERS = "test_services_answer"
+OF_METRIC = "test_metric_is_in_the_band"
+_OF_QUEUE = tuple(one.test for one in MANIFEST if one.check == "processing" and one.test != OF_ANSWERS)
+_OF_SCORES = tuple(one.test for one in MANIFEST if one.check == "completeness" and one.test != OF_METRIC)
 _OF_ITEMS = frozenset({OF_FILES, OF_REMOVED, OF_VALUES})  # at least one shows whether the change is there
+_MAY_LACK = frozenset({OF_DOCUMENTS, OF_PROCESS, OF_KEPT, OF_ANSWERS, OF_METRIC, *_OF_QUEUE, *_OF_SCORES})
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,10 @@ class Scope:
             OF_PROCESS: bool(profile.code),
             OF_KEPT: bool(profile.keep),
             OF_DOCUMENTS: profile.database is not None,
+            OF_ANSWERS: bool(profile.answering),
+            OF_METRIC: profile.metric is not None,
+            **dict.fromkeys(_OF_QUEUE, profile.queue is not None),
+            **dict.fromkeys(_OF_SCORES, profile.completeness is not None),
         }
         left_out = {str(check): why for check, why in profile.not_asked.items()}
         return cls(left_out, tuple(test for test, is_there in has.items() if not is_there))
@@ -108,11 +119,14 @@ class Scope:
         if unknown := {*table["not_asked"]} - {*get_args(Optional)}:
             raise ValueError(f"no profile can leave out {', '.join(sorted(unknown))}")
         without = {*table["without"]}
-        if unknown := without - _OF_ITEMS - {OF_DOCUMENTS, OF_PROCESS, OF_KEPT}:
+        if unknown := without - _OF_ITEMS - _MAY_LACK:
             raise ValueError(f"no profile can do without {', '.join(sorted(unknown))}")
         if without >= _OF_ITEMS:
             raise ValueError("no profile can do without every test of the change's items")
-        return cls(dict(table["not_asked"]), tuple(table["without"]))
+        made = cls(dict(table["not_asked"]), tuple(table["without"]))
+        if empty := set(made.checks) - {one.check for one in made.required}:
+            raise ValueError(f"no profile can ask {', '.join(sorted(empty))} without any of its tests")
+        return made
 
     @property
     def checks(self) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ _FAILED = {
     "test_no_document_hangs": "a document hangs",
     "test_nobody_else_consumes_the_queue": "another consumer reads from the queue",
     "test_traces_of_test_documents_are_named": "test documents left traces",
+    "test_services_answer": "what the service answers is {says}",
+    "test_metric_is_in_the_band": "{says}",
     "test_scores_are_in_the_band": "completeness is not what it was: {says}",
     "test_scores_are_readable": "scores of documents cannot be right: {says}",
     "test_clocks_agree": "the clocks of worker and engine do not agree",

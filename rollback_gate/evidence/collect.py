@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
-from rollback_gate.evidence import boundary, consumers, upstream
+from rollback_gate.evidence import boundary, consumers, readiness, upstream
+from rollback_gate.evidence.answered import Answer, Answered
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.log_lines import LogSummary
@@ -34,6 +35,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.answers import Ready
 from rollback_gate.profile.schema import Profile
 
 _BUCKETS, _FINEST_S = 72, 10.0  # points of the record's chart
@@ -44,6 +46,17 @@ def _now() -> Instant:
 
 
 _DECIDED = "check 1 has failed already"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`kept`: whether what must stay is there. `request`: sends one, and tells what came of it. `metric`: since the
+    boundary, now.
+    """
+
+    kept: Callable[[], Mapping[str, bool | Unmeasured]]
+    request: Callable[[], Answer]
+    metric: Callable[[Instant | None, Instant | Unmeasured], float | Unmeasured | None]
 
 
 NextValues = Callable[[Iterable[Replica]], Mapping[str, tuple[ValueReading, ...] | Unmeasured]]
@@ -90,7 +103,7 @@ class Collector:
 
     `decided`: the failed claim that waiting cannot change; "" for none (checks/early.py). `keep_going`: measure
     everything even then. `configured`: the configuration that Compose would give the services of these replicas now;
-    `next_values`: the change's settings and images in it. `kept`: whether what must stay is there.
+    `next_values`: the change's settings and images in it. `asked`: questions to what is around the containers.
     """
 
     profile: Profile
@@ -106,7 +119,7 @@ class Collector:
     decided: Callable[[Readings], str]
     configured: Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
     next_values: NextValues
-    kept: Callable[[], Mapping[str, bool | Unmeasured]]
+    asked: Asked
     keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -257,7 +270,9 @@ class Collector:
             remembered=processing.remembered(),
             ended_early=early,
             ill_before=self.judged.ill_before,
-            kept=self.kept() if is_over else {},
+            kept=self.asked.kept() if is_over else {},
+            answers=self._answers(slots, early) if is_over else {},
+            metric=self.asked.metric(since, time_of(self.engine)) if is_over else None,
             kept_before=self.judged.kept_before,
         )
 
@@ -284,6 +299,24 @@ class Collector:
             reverted_at=self.judged.reverted_at if replica and is_behind_a_mount(self.profile, replica) else None,
             files=self._files_of(taken.slots.services[slot]),
         )
+
+    def _answers(self, slots: Slots, early: str) -> Mapping[str, Answer]:
+        """What the services answer at the end. Nothing is sent to one that is about to be rolled back."""
+        found: dict[str, Answer] = {}
+        for name in self.profile.answering:
+            if ready := self.profile.services[name].ready if name in self.profile.services else None:
+                replicas = [one for slot, one in slots.replicas.items() if one and slots.services[slot] == name]
+                found[name] = self._ready(name, ready, replicas)
+            elif not self.judged.invasive or early:
+                found[name] = Unmeasured("a request to the service", early or "none is sent before a rollback")
+            else:
+                found[name] = self.asked.request()
+        return found
+
+    def _ready(self, name: str, ready: Ready, replicas: list[Replica]) -> Answer:
+        now = [one for replica in replicas if (one := self.engine.inspect(replica.id))]
+        why = readiness.why_not(ready, now, self.engine)
+        return why if isinstance(why, Unmeasured) else Answered(not why, why or f"{name} is ready")
 
     def _files_of(self, service: str) -> tuple[str, ...]:
         return tuple(one.path for one in self.profile.files if self.profile.must_have(service, one.path))

@@ -26,10 +26,14 @@ Summaries = Mapping[str, LogSummary | Unmeasured]
 
 def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -> dict[str, Any]:
     """The profile's task with its placeholders filled in."""
+    return filled(template, {"{document_id}": document_id, "{job_id}": job_id, "{now}": now})
+
+
+def filled(template: Mapping[str, Any], blanks: Mapping[str, str]) -> dict[str, Any]:
+    """A copy in which each placeholder is replaced, at every depth."""
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
-            blanks = {"{document_id}": document_id, "{job_id}": job_id, "{now}": now}
             for blank, text in blanks.items():
                 value = value.replace(blank, text)
             return value
@@ -37,8 +41,8 @@ def task(template: Mapping[str, Any], document_id: str, job_id: str, now: str) -
             return {key: fill(item) for key, item in value.items()}
         return [fill(item) for item in value] if isinstance(value, list) else value
 
-    filled: dict[str, Any] = fill(template)
-    return filled
+    made: dict[str, Any] = fill(template)
+    return made
 
 
 @dataclass

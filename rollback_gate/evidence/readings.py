@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollback_gate.change.reading import Baseline, CodeReading
+from rollback_gate.evidence.answered import Answer
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -281,6 +282,7 @@ class Readings:
     `left_out`: services that the profile neither lists nor waives, and what they carry of the change.
     `ill_before`: by service, what its health check already failed before: "the change" or "the rollback".
     `kept`: whether what must stay is there; `kept_before`: whether it was when the run began, None if unknown.
+    `answers`: by service, whether it is ready; and what came of the request. `metric`: None if it was not asked.
     """
 
     expected: Mapping[str, int]
@@ -306,6 +308,8 @@ class Readings:
     ill_before: Mapping[str, str] = field(default_factory=dict)
     kept: Mapping[str, bool | Unmeasured] = field(default_factory=dict)
     kept_before: Mapping[str, bool | None] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    metric: float | Unmeasured | None = None
 
     @property
     def services(self) -> tuple[str, ...]:

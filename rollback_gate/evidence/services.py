@@ -74,8 +74,9 @@ class Services:
         return boundary.of_replica(replica, self.judged.started, self.judged.since)
 
     def since(self, slots: Slots) -> Instant | None:
-        """The boundary of documents: the latest of the replicas that write them."""
-        return boundary.of_documents(self.boundary(replica) for replica in slots.consuming.values())
+        """The boundary of documents: the latest of the replicas that write them; without any, the latest of all."""
+        writing = slots.consuming.values() if slots.consumer else slots.found
+        return boundary.of_documents(self.boundary(replica) for replica in writing)
 
     def codes(self, slots: Slots) -> dict[str, CodeReading | Unmeasured]:
         inside = Inside(self.profile, self.engine, self.ask, self.judged.partial)

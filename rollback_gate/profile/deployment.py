@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from rollback_gate.profile.answers import Ready
 from rollback_gate.profile.base import Name, RelativePath, Section, _glob
 
 
@@ -35,12 +36,15 @@ class Service(Section):
     """A service that runs files of the change. `root`: where the project directory is inside its containers.
 
     `consumes`: true for the one service that reads the queue; each of its replicas must then prove that it processes
-    documents. The services are restarted in their order here.
+    documents. The services are restarted in their order here. `ready`: what a rollback waits for after it has started
+    the service, and what check 3 asks of it; left out, the lines `consuming` and `connected` of the service that reads
+    the queue, and of any other that it runs.
     """
 
     replicas: int = Field(default=1, ge=1, le=1000)
     root: str = Field(pattern=r"^/")
     consumes: bool = False
+    ready: Ready | None = None
 
 
 Inside = Annotated[str, Field(pattern=r"^(|/.*[^/])$")]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rollback_gate.profile.afterwards import Action, Messages, Ticket, Titles
+from rollback_gate.profile.answers import Metric, ReadyLog, Request
 from rollback_gate.profile.base import Name, Section
 from rollback_gate.profile.deployment import (
     CodeItem,
@@ -60,7 +61,9 @@ class Profile(Section):
     upstream: Upstream | None = None
     known: Known = Known()
     probe: Probe | None = None
+    request: Request | None = None
     completeness: Completeness | None = None
+    metric: Metric | None = None
     not_asked: dict[Optional, Reason] = Field(default_factory=dict)
     triggers: Triggers = Triggers()
     messages: Messages = Messages()
@@ -71,27 +74,32 @@ class Profile(Section):
     @model_validator(mode="after")
     def _one_service_consumes(self) -> Self:
         found = [name for name, service in self.services.items() if service.consumes]
-        if len(found) > 1 or (not found and self.asks("processing")):
+        if len(found) > 1 or (not found and self.queue is not None and self.asks("processing")):
             raise ValueError(f"services: exactly one must have consumes = true, not {', '.join(found) or 'none'}")
-        if "replica" in self.services:
-            raise ValueError("services: a service cannot be called replica, as its replicas are called otherwise")
+        for taken in {"replica", "request"} & set(self.services):
+            raise ValueError(f"services: a service cannot be called {taken}: that word has another meaning here")
         if both := sorted(set(self.services) & set(self.waived)):
             raise ValueError(f"services and waived both name {', '.join(both)}")
         return self
 
     @model_validator(mode="after")
     def _each_check_has_its_sections(self) -> Self:
-        needed: dict[Optional, tuple[str, ...]] = {
-            "processing": ("queue", "database"),
-            "completeness": ("completeness", "database"),
+        of_documents = [section for section in ("queue", "database") if getattr(self, section) is None]
+        of_documents += [f"logs.{key}" for key in ("picked_up", "completed") if getattr(self.logs, key) is None]
+        if self.queue is None and self.answering:
+            of_documents = []  # what the service answers is enough
+        of_scores = [section for section in ("completeness", "database") if getattr(self, section) is None]
+        if self.completeness is None and self.metric is not None:
+            of_scores = []
+        missing: dict[Optional, list[str]] = {"processing": of_documents, "completeness": of_scores}
+        instead: dict[Optional, str] = {
+            "processing": "or a service's `ready` (not a log line), or [request]",
+            "completeness": "or [metric]",
         }
-        for check, sections in needed.items():
-            missing = [section for section in sections if getattr(self, section) is None]
-            if check == "processing":
-                missing += [f"logs.{key}" for key in ("picked_up", "completed") if getattr(self.logs, key) is None]
-            if missing and self.asks(check):
-                by_name = f'leave the check out by name: not_asked = {{{check} = "why"}}'
-                raise ValueError(f"{', '.join(missing)}: check `{check}` needs it; or {by_name}")
+        for check, sections in missing.items():
+            if sections and self.asks(check):
+                by_name = f'or leave the check out by name: not_asked = {{{check} = "why"}}'
+                raise ValueError(f"{', '.join(sections)}: check `{check}` needs it, {instead[check]}; {by_name}")
         return self
 
     @model_validator(mode="after")
@@ -183,9 +191,15 @@ class Profile(Section):
         return tuple(self.inside(service, path) for path in paths)
 
     @property
+    def answering(self) -> tuple[str, ...]:
+        """What check 3 asks of the services themselves: those with a condition beyond their log, and the request."""
+        ready = (name for name, one in self.services.items() if one.ready and not isinstance(one.ready, ReadyLog))
+        return (*ready, *(("request",) if self.request else ()))
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """Names of the environment variables that asking the systems around the workers needs."""
-        sections = (self.deployment, self.database, self.queue, self.upstream)
+        sections = (self.deployment, self.database, self.queue, self.upstream, self.request, self.metric)
         more = [name for section in (*sections, *self.keep) for name in getattr(section, "variables", ())]
         passwords = (getattr(section, "password_env", None) for section in sections)
         return tuple(dict.fromkeys((*more, *(name for name in passwords if name))))

@@ -13,7 +13,7 @@ from docker.errors import NotFound
 
 from rollback_gate.change.content import Source
 from rollback_gate.errors import RollbackFailed, Unreadable
-from rollback_gate.evidence import logs
+from rollback_gate.evidence import logs, readiness
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.keeping import RunnerFor
 from rollback_gate.evidence.log_lines import summarize
@@ -244,6 +244,8 @@ def _wait_consuming(step: Step, context: Context) -> str:
     while True:
         replicas = _replicas(step, context)
         waiting = [text for replica in replicas if (text := _not_yet(replica, context))]
+        if replicas and not waiting and (why := _not_ready(context.situation.worker, replicas, context)):
+            waiting = [why]
         if replicas and not waiting:
             return f"{len(replicas)} consume"
         if context.clock() > deadline:
@@ -252,6 +254,13 @@ def _wait_consuming(step: Step, context: Context) -> str:
             down = [replica.name for replica in replicas if _not_yet(replica, context)]
             raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}", _read_the_log(down))
         context.sleep(_POLL_S)
+
+
+def _not_ready(service: str, replicas: Iterable[Replica], context: Context) -> str:
+    """Why a service is not ready by its own condition; "" if it is or has none, or if that cannot be asked."""
+    ready = context.situation.profile.services[service].ready
+    why = readiness.why_not(ready, replicas, context.engine) if ready else ""
+    return why if isinstance(why, str) else ""
 
 
 def _read_the_log(names: Sequence[str]) -> str:
@@ -291,7 +300,7 @@ def _not_yet(replica: Replica, context: Context) -> str:
 
 
 def _wait_running(step: Step, context: Context) -> str:
-    """For a service whose log shows no work: wait until it runs, as the same process 0.5 s later."""
+    """For a service whose log shows no work: wait until it runs, as the same process 0.5 s later, and is ready."""
     deadline = context.clock() + context.situation.profile.limits.start_s
     while True:
         first = context.deployed.replicas(step.targets[0])
@@ -301,11 +310,13 @@ def _wait_running(step: Step, context: Context) -> str:
             (r.id, r.started_at, r.restart_count) for r in second
         ]
         normal = context.situation.profile.services[step.targets[0]].replicas
-        if len(second) >= normal and same and all(r.is_running for r in second):
+        is_up = len(second) >= normal and same and all(r.is_running for r in second)
+        not_ready = _not_ready(step.targets[0], second, context) if is_up else ""
+        if is_up and not not_ready:
             context.up.update(replica.id for replica in second)
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:
-            said = "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
+            said = not_ready or "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
             down = [replica.name for replica in second if not replica.is_running]
             raise RollbackFailed(f"{step.targets[0]} does not come up: {said}", _read_the_log(down))
         context.sleep(_POLL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,20 +18,27 @@ from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
 from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import WrongSetting
-from rollback_gate.evidence import documents, keeping, queue, upstream
-from rollback_gate.evidence.collect import Collector
+from rollback_gate.evidence import documents, keeping, metric, queue, upstream
+from rollback_gate.evidence import request as request_to
+from rollback_gate.evidence.answered import Answered
+from rollback_gate.evidence.collect import Asked, Collector
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.probe_memory import ProbeMemory
+from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.evidence.readings import Readings, Started
 from rollback_gate.evidence.replicas import replicas_by_slot
+from rollback_gate.evidence.request import Errand
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.outside import notify
 from rollback_gate.platform import engine as engines
-from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.answers import CommandMetric, CommandRequest
+from rollback_gate.profile.deployment import Keep
 from rollback_gate.profile.load import secrets
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
@@ -126,9 +134,29 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
             lambda readings: early.decided(readings, profile),
             configurations.now,
             configurations.values,
-            lambda: keeping.read(profile, lambda keep: SubprocessRunner(allowed(engine.environment, keep.variables))),
+            _asked(request, engine),
             request.keep_going,
         ).collect()
+
+
+def _asked(request: GateRequest, engine: Engine) -> Asked:
+    profile, record_id = request.profile, request.heading.record_id
+
+    def runner_for(section: Keep | CommandRequest | CommandMetric) -> Runner:
+        return SubprocessRunner(allowed(engine.environment, section.variables))
+
+    def sent() -> Answered | Unmeasured:
+        if profile.request is None:
+            return Unmeasured("a request to the service", "the profile has none")
+        errand = Errand(f"{PROBE_PREFIX}{record_id}", time.monotonic, time.sleep)
+        return request_to.sent(profile.request, errand, runner_for)
+
+    def measured(since: Instant | None, now: Instant | Unmeasured) -> float | Unmeasured | None:
+        if profile.metric is None:
+            return None
+        return now if isinstance(now, Unmeasured) else metric.read(profile.metric, since, now, runner_for)
+
+    return Asked(lambda: keeping.read(profile, runner_for), sent, measured)
 
 
 def _documents(request: GateRequest) -> Documents | Unmeasured:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollback_gate.checks import completeness, consuming, new_behaviour, processing, start, staying, worker_running
+from rollback_gate.checks import (
+    answering,
+    completeness,
+    consuming,
+    measured,
+    new_behaviour,
+    processing,
+    start,
+    staying,
+    worker_running,
+)
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim
 from rollback_gate.profile.schema import Profile
@@ -103,6 +113,14 @@ class Services(Subject):
     @property
     def keep_their_replicas(self) -> bool:
         return self._holds(worker_running.same_replicas(self.readings))
+
+    @property
+    def answer_as_they_should(self) -> bool:
+        return self._holds(answering.answers(self.readings, self.profile))
+
+    @property
+    def have_a_metric_in_its_band(self) -> bool:
+        return self._holds(measured.metric_in_band(self.readings, self.profile))
 
     @property
     def leave_what_must_stay(self) -> bool:

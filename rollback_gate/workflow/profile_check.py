@@ -16,7 +16,7 @@ from rollback_gate.change.reading import Held
 from rollback_gate.change.values import Values
 from rollback_gate.change.written import value_in
 from rollback_gate.errors import Refused, Unreachable, WrongSetting
-from rollback_gate.evidence import consumers, documents, keeping, logs, queue, upstream
+from rollback_gate.evidence import consumers, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial, Tried
@@ -62,6 +62,7 @@ def check(call: Call) -> ExitCode:
             _of_database(call, profile, engine),
             _of_upstream(call, profile),
             _of_keeps(profile, engine),
+            _of_answers(profile, engine, found),
         )
         rows = []
         for group in groups:
@@ -269,6 +270,24 @@ def _of_keeps(profile: Profile, engine: Engine) -> Iterator[Row]:
             yield Row("refused", "keep", str(one))
         else:
             yield Row("ok" if one else "warning", "keep", f"{says} is {'there' if one else 'not there'}")
+
+
+def _of_answers(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+    """The ready conditions and the metric. No request is sent: profile.check changes nothing."""
+    for name, service in profile.services.items():
+        if service.ready:
+            why = readiness.why_not(service.ready, found[name], engine)
+            mark = "refused" if isinstance(why, Unmeasured) else "warning" if why else "ok"
+            yield Row(mark, f"{name}.ready", str(why) or "it is ready")
+    if profile.metric:
+        number = metric.read(
+            profile.metric,
+            engine.now().plus(-profile.limits.stabilise_s),
+            engine.now(),
+            lambda section: SubprocessRunner(allowed(engine.environment, section.variables)),
+        )
+        mark = "refused" if isinstance(number, Unmeasured) else "ok"
+        yield Row(mark, profile.metric.name, str(number))
 
 
 # --- what it comes to

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from socket import create_server
 from typing import Any, cast
 
 import docker
@@ -47,6 +48,7 @@ class Team:
     def deploy(self) -> None:
         """The change, from whatever is there."""
         (self.one.directory / "compose.override.yaml").unlink(missing_ok=True)
+        self.write("app/api.py", (ROOT / "examples/api/app/api.py").read_text())
         self.write("config/settings.ini", (ROOT / "examples/api/config/settings.ini").read_text())
         self.write(".env", "# Read by Compose\nWORKER_BATCH=50\n")
         self.one.compose("up", "-d", "--wait", "--force-recreate", "--remove-orphans", "--timeout", "1")
@@ -64,7 +66,9 @@ class Team:
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("api")
-    one = example.api(folder, f"e2e-api-{folder.parent.name[-8:].strip('_').lower()}")
+    with create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    one = example.api(folder, f"e2e-api-{folder.parent.name[-8:].strip('_').lower()}", port)
     with example.running(one):
         yield Team(one, folder / "reports")
 
@@ -92,8 +96,8 @@ def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
     assert "was created with the change's BATCH" in said
     status, said = team.invoke("rollback", "verify")
     assert status == 0, said
-    assert "GO (2 of 4): 2 of 4 checks passed" in said
-    assert "not asked: Processing works (the API reads no queue)" in said
+    assert "GO (3 of 4): 3 of 4 checks passed" in said
+    assert "not asked: Completeness is back to normal (its answers have no score)" in said
     assert team.answers() == BEFORE
     assert (team.one.directory / ".env").read_text() == "# Read by Compose\nWORKER_BATCH=20\n"
     status, said = team.invoke("gate")
@@ -114,7 +118,7 @@ def test_a_rollback_by_hand_is_go(team: Team) -> None:
     team.up("--force-recreate")
     status, said = team.invoke("verify")
     assert status == 0, said
-    assert "GO (2 of 4)" in said
+    assert "GO (3 of 4)" in said
 
 
 def written_and_not_made_anew(team: Team) -> None:
@@ -170,6 +174,21 @@ def another_file_behind_the_mount(team: Team) -> None:
     team.up("--force-recreate")
 
 
+def its_answers_are_others(team: Team) -> None:
+    """Restored in all that is restored; and what the API answers lacks a key that its clients need."""
+    team.restore()
+    path = team.one.directory / "app" / "api.py"
+    path.write_text(path.read_text().replace("dict(settings", "sorted(settings"))
+    team.up("--force-recreate")
+
+
+def it_does_not_answer(team: Team) -> None:
+    team.restore()
+    path = team.one.directory / "app" / "api.py"
+    path.write_text(path.read_text().replace('("0.0.0.0", 8000)', '("127.0.0.1", 8000)'))
+    team.up("--force-recreate")
+
+
 @pytest.mark.parametrize(
     ("sabotage", "statuses", "words"),
     [
@@ -182,6 +201,8 @@ def another_file_behind_the_mount(team: Team) -> None:
         (in_a_service_that_is_not_named, (20,), "second runs with the change's BATCH"),
         (in_another_service_of_the_profile, (20,), "api runs with the change's BATCH, and that item does not name it"),
         (another_file_behind_the_mount, (10, 20), "api-1"),
+        (its_answers_are_others, (10,), "its text does not have"),
+        (it_does_not_answer, (10,), "api: http://127.0.0.1"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

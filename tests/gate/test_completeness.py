@@ -1,6 +1,6 @@
 """Check 4 of the runbook: Completeness Back to Normal. Only documents since the boundary count."""
 
-from rollback_gate.suite.subjects import Documents
+from rollback_gate.suite.subjects import Documents, Services
 
 
 def test_scores_are_readable(documents: Documents) -> None:
@@ -16,3 +16,8 @@ def test_clocks_agree(documents: Documents) -> None:
 def test_scores_are_in_the_band(documents: Documents) -> None:
     """The mean lies in the band around what was normal; with few documents, each score does."""
     assert documents.lie_in_the_band
+
+
+def test_metric_is_in_the_band(services: Services) -> None:
+    """The metric that the profile names lies in its band."""
+    assert services.have_a_metric_in_its_band

@@ -1,6 +1,6 @@
 """Check 3 of the runbook: Processing Works."""
 
-from rollback_gate.suite.subjects import Documents, Queue
+from rollback_gate.suite.subjects import Documents, Queue, Services
 
 
 def test_document_comes_out_of_every_replica(documents: Documents) -> None:
@@ -26,3 +26,8 @@ def test_nobody_else_consumes_the_queue(queue: Queue) -> None:
 def test_traces_of_test_documents_are_named(queue: Queue) -> None:
     """The record shows what the gate's own documents cost and left behind."""
     assert queue.leaves_no_unnamed_trace
+
+
+def test_services_answer(services: Services) -> None:
+    """The services are ready by their own condition, and a request to them is answered as it should be."""
+    assert services.answer_as_they_should

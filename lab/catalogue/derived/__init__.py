@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.catalogue.changes import Change, Row
-from lab.catalogue.derived import code, completeness, processing, running, values
+from lab.catalogue.derived import answers, code, completeness, processing, running, values
 from lab.catalogue.entry import Entry
 
 
@@ -35,6 +35,8 @@ DERIVED = (
     *_made((*code.ROWS, *running.ROWS, *processing.ROWS, *completeness.ROWS)),
     *_made(values.ROWS, change=values.ITEMS),
     *_made(values.STAYING, keep=(values.MIGRATION,)),
+    *_made(answers.ANSWERS, request=answers.REQUEST),
+    *_made(answers.METRICS, metric=answers.METRIC),
     *_made(completeness.LOWER, completeness=completeness.LOWERED),
     *_made(completeness.NO_LEVEL, completeness=completeness.UNALTERED),
 )
