@@ -21,7 +21,7 @@ def metric_in_band(readings: Readings, profile: Profile) -> Claim:
         raise ValueError("the metric was asked for a profile without its section")  # the scope leaves it out
     if found is None or isinstance(found, Unmeasured):
         return inconclusive(metric.name, found or Unmeasured(metric.name, "it was not asked"))
-    says = f"{found:g}{metric.unit}"
+    says = f"{metric.name} {found:g}{metric.unit}"
     band = f"band {metric.low:g}{metric.unit} to {metric.high:g}{metric.unit}"
     if beyond := _beyond(metric, found):
         return failed(metric.name, f"{says}, {beyond}", Evidence.AVERAGE, band)

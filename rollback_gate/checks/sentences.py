@@ -61,6 +61,8 @@ def all_passed(slots: Mapping[str, bool], share: str = "") -> str:
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
     """The sentence for a check whose claims all passed; `claims` are in the order of the manifest."""
     workers = [slot for slot, consumes in slots.items() if consumes]
+    if "{workers}" in _PASSED[check] and not workers:
+        return f"what the service answers is {claims[0].says}"
     is_single = len(workers) == 1 if "{workers}" in _PASSED[check] else len(slots) == 1
     text = _formed(_PASSED[check], is_single)
     return text.format(who=_crew(slots), workers=_names(workers, slots), says=claims[0].says)

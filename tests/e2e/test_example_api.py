@@ -178,7 +178,7 @@ def its_answers_are_others(team: Team) -> None:
     """Restored in all that is restored; and what the API answers lacks a key that its clients need."""
     team.restore()
     path = team.one.directory / "app" / "api.py"
-    path.write_text(path.read_text().replace("dict(settings", "sorted(settings"))
+    path.write_text(path.read_text().replace("dict(settings[", "dict() and (settings["))
     team.up("--force-recreate")
 
 

@@ -215,3 +215,11 @@ def test_of_a_change_without_files_what_containers_were_created_with_is_required
     assert Scope.parse(table) == scope
     with pytest.raises(ValueError, match="every test of the change's items"):
         Scope.parse(table | {"without": (*scope.without, "test_settings_and_images_are_the_old_ones")})
+
+
+def test_without_a_worker_no_sentence_speaks_of_documents() -> None:
+    """What was asked is the service itself."""
+    claim = passed("answers", "as it should be: request", Evidence.PROCESS)
+    assert sentences.passed("processing", {"api-1": False}, [claim]) == (
+        "what the service answers is as it should be: request"
+    )
