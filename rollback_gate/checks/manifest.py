@@ -38,6 +38,27 @@ class Required:
         return tuple(f"{base}[{slot}]" for slot, consumes in ordered if consumes or self.each is Each.REPLICA)
 
 
+@dataclass(frozen=True)
+class Own:
+    """One check of the team's own. `service`: whose replicas it is asked of, as slots begin; "" for all.
+
+    `each`: it is asked of each replica; else once. `digest`: of its file.
+    """
+
+    id: str
+    says: str
+    service: str
+    each: bool
+    digest: str
+
+    def ids(self, slots: Mapping[str, bool]) -> tuple[str, ...]:
+        if not self.each:
+            return (self.id,)
+        own = sorted(slot for slot in slots if self.service in ("", slot.rpartition("-")[0]))
+        return tuple(f"{self.id}[{slot}]" for slot in own)
+
+
+OWN = "own"  # the fifth section, where a team has checks of its own
 CHECKS = ("new_behaviour", "worker_running", "processing", "completeness")
 MANIFEST = (
     Required("new_behaviour", "test_restored_files_are_the_old_code", Each.REPLICA),
@@ -95,9 +116,10 @@ class Scope:
 
     not_asked: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    own: tuple[Own, ...] = ()
 
     @classmethod
-    def of(cls, profile: Profile) -> Scope:
+    def of(cls, profile: Profile, own: tuple[Own, ...] = ()) -> Scope:
         has = {
             OF_FILES: bool(profile.files),
             OF_REMOVED: bool(profile.removed() or profile.files),
@@ -111,7 +133,7 @@ class Scope:
             **dict.fromkeys(_OF_SCORES, profile.completeness is not None),
         }
         left_out = {str(check): why for check, why in profile.not_asked.items()}
-        return cls(left_out, tuple(test for test, is_there in has.items() if not is_there))
+        return cls(left_out, tuple(test for test, is_there in has.items() if not is_there), own)
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Scope:
@@ -123,20 +145,21 @@ class Scope:
             raise ValueError(f"no profile can do without {', '.join(sorted(unknown))}")
         if without >= _OF_ITEMS:
             raise ValueError("no profile can do without every test of the change's items")
-        made = cls(dict(table["not_asked"]), tuple(table["without"]))
-        if empty := set(made.checks) - {one.check for one in made.required}:
+        made = cls(dict(table["not_asked"]), tuple(table["without"]), tuple(Own(**row) for row in table["own"]))
+        if empty := set(made.checks) - {OWN} - {one.check for one in made.required}:
             raise ValueError(f"no profile can ask {', '.join(sorted(empty))} without any of its tests")
         return made
 
     @property
     def checks(self) -> tuple[str, ...]:
         """The checks that are asked, in their order."""
-        return tuple(check for check in CHECKS if check not in self.not_asked)
+        asked = tuple(check for check in CHECKS if check not in self.not_asked)
+        return (*asked, OWN) if self.own else asked
 
     @property
     def share(self) -> str:
         """ "3 of 4" checks; "" if all are asked."""
-        return f"{len(self.checks)} of {len(CHECKS)}" if self.not_asked else ""
+        return f"{len(self.checks)} of {len(CHECKS) + bool(self.own)}" if self.not_asked else ""
 
     @property
     def required(self) -> tuple[Required, ...]:
@@ -145,7 +168,8 @@ class Scope:
 
     def ids(self, slots: Mapping[str, bool]) -> dict[str, str]:
         """Every required test id, with its check. `slots`: the expected replicas, and whether each reads the queue."""
-        return {test_id: required.check for required in self.required for test_id in required.ids(slots)}
+        found = {test_id: required.check for required in self.required for test_id in required.ids(slots)}
+        return found | {test_id: OWN for own in self.own for test_id in own.ids(slots)}
 
 
 def gate_id(nodeid: str) -> str:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from rollback_gate.checks.manifest import OWN
 from rollback_gate.model import Claim
 
 _MOST_NAMES = 3
@@ -18,6 +19,7 @@ _PASSED = {
     "worker_running": "{who} [runs|run], and stayed up while the checks ran",
     "processing": "{workers} [has|have] finished a document since [its|their] start, and it was saved",
     "completeness": "{says}",
+    OWN: "all of them hold on {who}",
 }
 _FAILED = {
     "test_restored_files_are_the_old_code": "{who} [does|do] not have the old code",
@@ -51,11 +53,12 @@ _FAILED = {
     "test_clocks_agree": "the clocks of worker and engine do not agree",
 }
 TESTS = frozenset(_FAILED)
+_NUMBERS = {4: "four", 5: "five"}
 
 
-def all_passed(slots: Mapping[str, bool], share: str = "") -> str:
+def all_passed(slots: Mapping[str, bool], share: str = "", count: int = 4) -> str:
     """The sentence for a GO. `slots`: every replica, and whether it reads the queue. `share`: "3 of 4" checks."""
-    return f"{share or 'all four'} checks passed on {_crew(slots)}"
+    return f"{share or f'all {_NUMBERS[count]}'} checks passed on {_crew(slots)}"
 
 
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
@@ -71,6 +74,9 @@ def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> st
 def failed(failures: Mapping[str, Claim], slots: Mapping[str, bool]) -> str:
     """The sentence for a failed check: what the first failed test shows. `failures`: claims by test id."""
     first = next(iter(failures)).partition("[")[0]
+    if first.startswith(f"{OWN}/"):
+        claim = next(iter(failures.values()))
+        return f"{claim.subject}: {claim.says}"
     own = [test for test in failures if test.partition("[")[0] == first]
     where = [test.partition("[")[2].removesuffix("]") for test in own]
     text = _formed(_FAILED[first.rpartition("::")[2]], len(where) == 1)

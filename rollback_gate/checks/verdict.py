@@ -89,7 +89,7 @@ def _finding(check: str, claims: Mapping[str, Claim], slots: Mapping[str, bool])
 
 def _reason(verdict: Verdict, findings: tuple[Finding, ...], slots: Mapping[str, bool], scope: Scope) -> str:
     if verdict is Verdict.GO:
-        return sentences.all_passed(slots, scope.share)
+        return sentences.all_passed(slots, scope.share, len(scope.checks))
     wanted = Outcome.FAILED if verdict is Verdict.NO_GO else Outcome.INCONCLUSIVE
     notes = (claim.note for f in findings for claim in f.claims if claim.outcome is wanted and claim.note)
     if first := next(notes, ""):

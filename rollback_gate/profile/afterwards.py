@@ -123,3 +123,4 @@ class Titles(Section):
     worker_running: str = "The service is running"
     processing: str = "Processing works"
     completeness: str = "Completeness is back to normal"
+    own: str = "Checks of our own"

@@ -156,7 +156,8 @@ def judged_otherwise(record: Mapping[str, Any], now: Iterable[Mapping[str, str]]
 def asked_less(record: Mapping[str, Any], scope: Scope) -> list[Obstacle]:
     """A record whose tests are not those that the profile asks for."""
     try:
-        is_same = Scope.parse(record["scope"]).required == scope.required
+        theirs = Scope.parse(record["scope"])
+        is_same = (theirs.required, theirs.own) == (scope.required, scope.own)
     except (KeyError, TypeError, ValueError):
         is_same = False
     return [] if is_same else [Obstacle("it was judged by other tests than the profile asks for", VERIFY_AGAIN)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rollback_gate.checks.manifest import CHECKS, Scope
+from rollback_gate.checks.manifest import CHECKS, OWN, Scope
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision, tally
 from rollback_gate.record import next_steps
@@ -124,11 +124,11 @@ def reason(record: Mapping[str, Any]) -> str:
 
 def pills(record: Mapping[str, Any]) -> list[Pill]:
     found, before = _findings(record), (record.get("before") or {}).get("checks", {})
-    was = {check: before.get(check, {}).get("outcome") == "passed" for check in CHECKS}
+    was = {check: before.get(check, {}).get("outcome") == "passed" for check in _checks_of(record)}
     left_out = _not_asked(record)
     return [
         Pill(record["titles"].get(check, check), found[check]["outcome"], was[check], check in left_out)
-        for check in CHECKS
+        for check in _checks_of(record)
     ]
 
 
@@ -246,7 +246,7 @@ def _within(placed: list[Event]) -> list[Event]:
 def cards(record: Mapping[str, Any]) -> list[Card]:
     found, by_hand = _findings(record), record.get("by_hand") or []
     made = []
-    for check in CHECKS:
+    for check in _checks_of(record):
         finding = found[check]
         shared = _shared(finding["claims"])
         label = record["titles"].get(check, check)
@@ -314,7 +314,11 @@ def limits(record: Mapping[str, Any]) -> list[str]:
             waived.setdefault(row["value"], []).append(row["key"].partition(".")[2])
     says += [f"Not judged: {', '.join(names)} ({why})." for why, names in waived.items()]
     before = (record.get("before") or {}).get("checks", {})
-    same = [record["titles"].get(check, check) for check in CHECKS if before.get(check, {}).get("outcome") == "passed"]
+    same = [
+        record["titles"].get(check, check)
+        for check in _checks_of(record)
+        if before.get(check, {}).get("outcome") == "passed"
+    ]
     if same:
         says.append(f"Passed before the rollback too, so no sign of a change: {', '.join(same)}.")
     if not before:
@@ -333,15 +337,20 @@ def limits(record: Mapping[str, Any]) -> list[str]:
 def _findings(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found = {finding["check"]: finding for finding in record["findings"]}
     left_out = {check: _NOT_RUN | {"reason": f"not asked: {why}"} for check, why in _not_asked(record).items()}
-    return {check: found.get(check, left_out.get(check, _NOT_RUN)) for check in CHECKS}
+    return {check: found.get(check, left_out.get(check, _NOT_RUN)) for check in _checks_of(record)}
 
 
 def _not_asked(record: Mapping[str, Any]) -> Mapping[str, str]:
     """Checks that the profile leaves out, each with its reason, in their order: a file's keys may be in another."""
     left_out: Mapping[str, str] = record["scope"]["not_asked"]
-    return {check: left_out[check] for check in CHECKS if check in left_out}
+    return {check: left_out[check] for check in _checks_of(record) if check in left_out}
 
 
 def _replicas(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     rows: Sequence[Mapping[str, Any]] = (record.get("readings") or {}).get("replicas", [])
     return rows
+
+
+def _checks_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The four, and the team's own where it has some."""
+    return (*CHECKS, OWN) if (record.get("scope") or {}).get("own") else CHECKS

@@ -6,30 +6,40 @@ refuses tests/gate.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from testinfra.host import Host
 
 from rollback_gate.checks import manifest
 from rollback_gate.checks.verdict import Ran, judge
-from rollback_gate.evidence.readings import Readings, ReplicaReading
+from rollback_gate.evidence.readings import DocumentReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica as Container
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, html, write
 from rollback_gate.record.context import context
+from rollback_gate.suite import own
+from rollback_gate.suite.host import Doubts, NotAnswered, host_of, why_another
+from rollback_gate.suite.own import OF_REPLICAS
 from rollback_gate.suite.request import GateRequest, collect, redactor
 from rollback_gate.suite.subjects import Consumer, Documents, Queue, Replica, Services
 
 Keep = Callable[[Claim], None]
 _CLAIM = pytest.StashKey[Claim]()
+_DOUBTS = pytest.StashKey[Doubts]()  # of a team's own check only
 _NAME = "rollback-gate"
 _NOBODY = "nobody"  # pytest refuses an empty set of parameters; no such test is required
 RESULT_OPTION = "--gate-result"
@@ -98,9 +108,52 @@ def keep(request: pytest.FixtureRequest) -> Keep:
 
 
 @pytest.fixture
-def replica(slot: str, readings: Readings, profile: Profile, keep: Keep) -> Replica:
-    """One expected replica."""
+def replica(
+    request: pytest.FixtureRequest, slot: str, readings: Readings, profile: Profile, keep: Keep
+) -> Replica | Container:
+    """One expected replica; for a team's own check, its container as it is now."""
+    if request.node.stash.get(_DOUBTS, None) is not None:
+        return request.getfixturevalue("container")  # type: ignore[no-any-return]
     return Replica(readings, profile, keep, _reading(readings, slot))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with contextlib.closing(engines.connect(os.environ)) as found:
+        yield found
+
+
+@pytest.fixture
+def container(request: pytest.FixtureRequest, slot: str, readings: Readings, engine: Engine) -> Iterator[Container]:
+    """The container of one replica, which must be the same process when the check has ended."""
+    before = _reading(readings, slot).before
+    found = engine.inspect(before.id) if isinstance(before, Container) else None
+    if found is None or not found.is_running:
+        raise NotAnswered(f"{slot} is not running, so nothing can be asked in it")
+    yield found
+    if why := why_another(engine, found):
+        request.node.stash[_DOUBTS].found.append(why)
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, container: Container, engine: Engine) -> Host:
+    """testinfra's host for a team's own checks, in one replica."""
+    return host_of(engine, container, request.node.stash[_DOUBTS])
+
+
+@pytest.fixture
+def service(slot: str, readings: Readings) -> str:
+    """The name of the replica's service."""
+    return _reading(readings, slot).service
+
+
+@pytest.fixture
+def since(readings: Readings) -> datetime.datetime:
+    """The boundary of documents: the latest start of the replicas that write them."""
+    starts = [one.boundary for one in readings.consuming or readings.replicas if one.boundary]
+    if not starts:
+        raise NotAnswered("no replica has started, so there is no boundary")
+    return max(starts).to_datetime()
 
 
 @pytest.fixture
@@ -119,8 +172,17 @@ def services(readings: Readings, profile: Profile, keep: Keep) -> Services:
 
 
 @pytest.fixture
-def documents(readings: Readings, profile: Profile, keep: Keep) -> Documents:
-    return Documents(readings, profile, keep)
+def documents(
+    request: pytest.FixtureRequest, readings: Readings, profile: Profile, keep: Keep
+) -> Documents | tuple[DocumentReading, ...]:
+    """Documents since the boundary; for a team's own check, those that were read, newest first."""
+    if request.node.stash.get(_DOUBTS, None) is None:
+        return Documents(readings, profile, keep)
+    if isinstance(readings.documents, Unmeasured):
+        raise NotAnswered(str(readings.documents))
+    if readings.documents.truncated:
+        request.node.stash[_DOUBTS].found.append("there are more documents than were read")
+    return readings.documents.documents
 
 
 @pytest.fixture
@@ -158,7 +220,10 @@ class Gate:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         slots = self.request.slots
-        if "consumer" in metafunc.fixturenames:
+        if self._is_own(metafunc.definition.path):
+            if OF_REPLICAS & set(metafunc.fixturenames):
+                metafunc.parametrize("slot", slots)
+        elif "consumer" in metafunc.fixturenames:
             metafunc.parametrize("slot", [slot for slot, consumes in slots.items() if consumes] or [_NOBODY])
         elif "replica" in metafunc.fixturenames:
             metafunc.parametrize("slot", slots)
@@ -166,23 +231,56 @@ class Gate:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leaves out what the profile does not ask. What is required and does not run makes its check inconclusive."""
         required = self.request.heading.scope.ids(self.request.slots)
-        asked = [item for item in items if manifest.gate_id(item.nodeid) in required]
+        asked = [item for item in items if self._id(item) in required]
         config.hook.pytest_deselected(items=[item for item in items if item not in asked])
-        items[:] = asked
+        items[:] = sorted(asked, key=lambda item: self._is_own(item.path))  # the readings are taken first
+        for item in items:
+            if self._is_own(item.path):
+                item.stash[_DOUBTS] = Doubts()
+
+    def _is_own(self, path: Path) -> bool:
+        folder = self.request.own
+        return folder is not None and path.is_relative_to(folder)
+
+    def _id(self, item: pytest.Item) -> str:
+        if self.request.own is not None and self._is_own(item.path):
+            return own.gate_id(item.path, self.request.own, item.nodeid.partition("::")[2])
+        return manifest.gate_id(item.nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        if _DOUBTS in item.stash and report.when in ("call", "teardown"):
+            self._conclude(item, call)
         claim = item.stash.get(_CLAIM, None)
-        test = manifest.gate_id(item.nodeid)
+        test = self._id(item)
         self._ran[test] = _after_phase(self._ran.get(test), report, claim, self._trouble(call))
         if report.when == "call" and claim is not None:
             report.user_properties.append(("claim", _in_words(claim)))
             if report.failed:
                 report.longrepr = _in_words(claim)
         return report
+
+    def _conclude(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """What one of the team's own checks comes to; once more after its end, when its container was looked at again.
+
+        A skipped one concludes nothing.
+        """
+        known, doubts = item.stash.get(_CLAIM, None), item.stash[_DOUBTS].found
+        error = call.excinfo
+        if known is not None:
+            if doubts:
+                item.stash[_CLAIM] = own.claim_of(known.subject, known.says, None, False, doubts)
+        elif call.when == "call" and not (error and error.errisinstance(pytest.skip.Exception)):
+            says = next(
+                one.says for one in self.request.heading.scope.own if one.id == self._id(item).partition("[")[0]
+            )
+            subject = item.callspec.params.get("slot", "once") if hasattr(item, "callspec") else "once"
+            is_its_own = bool(error and error.errisinstance(AssertionError) and error.traceback[-1].path == item.path)
+            raised = error.value if error else None
+            item.stash[_CLAIM] = own.claim_of(str(subject), says, raised, is_its_own, doubts)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -245,7 +343,8 @@ def _after_phase(before: Ran | None, report: pytest.TestReport, claim: Claim | N
     outcome = f"{report.outcome} (xfail)" if hasattr(report, "wasxfail") else report.outcome
     if report.when == "call":
         return Ran(outcome, ran.clean, claim, ran.trouble or ("" if claim else trouble))
-    return Ran(ran.call, ran.clean and report.passed, ran.claim, ran.trouble or trouble)
+    latest = claim if ran.claim is not None else None  # of a team's own check, the end may cast doubt on it
+    return Ran(ran.call, ran.clean and report.passed, latest, ran.trouble or trouble)
 
 
 def _in_words(claim: Claim) -> str:

@@ -51,7 +51,7 @@ class GateRequest:
     """`slots`: one per expected or found replica, and whether it reads the queue.
 
     `memories`: files of remembered probes, this caller's own first. `keep_going`: measure everything, even if the
-    verdict cannot change.
+    verdict cannot change. `own`: folder of the team's own checks.
     """
 
     profile: Profile
@@ -61,6 +61,7 @@ class GateRequest:
     heading: Heading
     memories: tuple[Path, ...]
     keep_going: bool = False
+    own: Path | None = None
 
     def as_text(self) -> str:
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "profile"}
@@ -87,6 +88,7 @@ class GateRequest:
             ),
             memories=tuple(Path(path) for path in table["memories"]),
             keep_going=table["keep_going"],
+            own=Path(table["own"]) if table["own"] else None,
         )
 
 

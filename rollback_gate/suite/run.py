@@ -36,8 +36,11 @@ _STYLE_NAME = "record.css"
 _ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
-def command(root: Path, folder: Path) -> tuple[str, ...]:
-    """The command. -I: it ignores PYTHON* variables. `folder`: the private one."""
+def command(root: Path, folder: Path, own: Path | None = None) -> tuple[str, ...]:
+    """The command. -I: it ignores PYTHON* variables. `folder`: the private one. `own`: of the team's own checks.
+
+    A file of theirs that cannot be loaded must not keep the others from running.
+    """
     plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
     return (
         sys.executable,
@@ -61,7 +64,10 @@ def command(root: Path, folder: Path) -> tuple[str, ...]:
         "--html",
         str(folder / HTML_NAME),
         f"--junitxml={folder / JUNIT_NAME}",
+        "--import-mode=importlib",
+        "--continue-on-collection-errors",
         str(root / "tests/gate"),
+        *([str(own)] if own and own.is_dir() else []),
     )
 
 
@@ -119,7 +125,7 @@ class Suite:
 
 
 @contextlib.contextmanager
-def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterator[Suite]:
+def started(root: Path, profile: Profile, environ: Mapping[str, str], own: Path | None = None) -> Iterator[Suite]:
     """Starts a suite that loads its modules; it is killed when the context ends. Raises OSError."""
     with tempfile.TemporaryDirectory(prefix="rollback-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -127,7 +133,7 @@ def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterato
         environ = environment(environ, profile.variables)
         with (folder / LOG_NAME).open("wb") as log:
             process = subprocess.Popen(
-                command(root, folder), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True
+                command(root, folder, own), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True
             )
         try:
             yield Suite(process, folder)

@@ -19,6 +19,7 @@ from rollback_gate.record import build, write
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import Run
+from rollback_gate.suite import own
 from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
 from rollback_gate.workflow.call import heading_of, probe_memories
@@ -47,7 +48,8 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
 
 
 def _asked(session: Session, situation: Situation, folder: Path, limit_s: float) -> str:
-    with suite.started(session.call.root, session.profile, session.engine.environment) as running:
+    checks = own.folder_of(session.call.profile_path)
+    with suite.started(session.call.root, session.profile, session.engine.environment, checks) as running:
         left = running.judge(_request(session, situation), limit_s)
     clean = session.call.terminal.redactor
     write.write_beside(folder / write.LOG_NAME, left.log, clean)
@@ -63,7 +65,8 @@ def _request(session: Session, situation: Situation) -> GateRequest:
     with_database = not isinstance(session.documents, Unmeasured)
     slots = slots_of(session.profile, situation.everyone)
     memories = probe_memories(session.call, session.settings, session.engine)
-    return GateRequest(session.profile, slots, judged, with_database, heading, memories)
+    checks = own.folder_of(session.call.profile_path)
+    return GateRequest(session.profile, slots, judged, with_database, heading, memories, own=checks)
 
 
 def before_of(folder: Path) -> dict[str, Any] | None:
@@ -82,10 +85,10 @@ def _checks(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     scope = Scope.parse(record["scope"])
     required, rows = scope.ids(record["slots"]), {}
     for check in scope.checks:
-        own = [test for test, name in required.items() if name == check]
-        held = sum(effective_claim(test, ran.get(test)).passed for test in own)
+        asked = [test for test, name in required.items() if name == check]
+        held = sum(effective_claim(test, ran.get(test)).passed for test in asked)
         outcome = next(finding.outcome.value for finding in judgement.findings if finding.check == check)
-        rows[check] = {"outcome": outcome, "held": held, "asked": len(own)}
+        rows[check] = {"outcome": outcome, "held": held, "asked": len(asked)}
     return rows
 
 

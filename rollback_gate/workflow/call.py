@@ -24,6 +24,7 @@ from rollback_gate.record.seal import Key
 from rollback_gate.rollback import lock, ownership, store
 from rollback_gate.rollback.lock import Held
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccount, Store
+from rollback_gate.suite import own
 from rollback_gate.suite.request import redactor
 from rollback_gate.workflow.terminal import Terminal
 
@@ -198,7 +199,7 @@ def heading_of(
         settings=build.settings_of(settings),
         run=build.run_of(account) if account else None,
         titles=profile.titles.model_dump(),
-        scope=Scope.of(profile),
+        scope=Scope.of(profile, own.find(own.folder_of(call.profile_path), profile)),
         change=profile.title,
         tool=html.tool(),
         launcher=call.terminal.launcher,

@@ -31,6 +31,7 @@ from rollback_gate.record.check import Examination
 from rollback_gate.record.validity import VERIFY_AGAIN, Obstacle
 from rollback_gate.record.write import HTML_NAME
 from rollback_gate.redaction import Redactor
+from rollback_gate.suite import own
 from rollback_gate.workflow import chained, published
 from rollback_gate.workflow.call import Call, deployment_id, local_now
 from rollback_gate.workflow.records import NEWEST, chosen
@@ -78,7 +79,9 @@ def gate(call: Call, wish: Wish) -> ExitCode:
             obstacles = chained.obstacles(notes, call, where, name, seen.record, seconds(wish.max_chain_age))
         if seen is not None and not obstacles:
             obstacles = validity.judged_otherwise(seen.record, build.settings_of(settings))
-            obstacles += validity.asked_less(seen.record, Scope.of(profile))
+            obstacles += validity.asked_less(
+                seen.record, Scope.of(profile, own.find(own.folder_of(call.profile_path), profile))
+            )
         if seen is not None and not obstacles:
             obstacles = _still_true(notes, profile, seen.record, engine, wish.allow_unbound)
     if seen is not None and not obstacles and wish.with_actions:

@@ -31,6 +31,7 @@ from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.rollback.store import RunAccount, runs_in, standing_in
+from rollback_gate.suite import own
 from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest, slots_of
 from rollback_gate.suite.run import Left, Suite
@@ -85,7 +86,9 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
         if isinstance(engine, Engine):
             stack.enter_context(contextlib.closing(engine))
             stack.enter_context(lock_of(call, settings, engine, "verify"))
-        running = stack.enter_context(suite.started(call.root, settings.profile, environ))
+        running = stack.enter_context(
+            suite.started(call.root, settings.profile, environ, own.folder_of(call.profile_path))
+        )
         if isinstance(engine, Engine):
             with contextlib.suppress(Unreachable):  # the checks report it
                 images.sweep(engine, settings.profile.deployment.project)  # left by a killed look
@@ -129,6 +132,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
     slots = slots_of(settings.profile, replicas)
     memories = probe_memories(call, settings, engine)
     request = GateRequest(settings.profile, slots, judged, call.with_database, heading, memories, wish.keep_going)
+    request = replace(request, own=own.folder_of(call.profile_path))
     try:
         left = running.judge(request, settings.profile.limits.verify_s)
     except KeyboardInterrupt:
