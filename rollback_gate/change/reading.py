@@ -69,11 +69,17 @@ class Held(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ValueReading:
-    """One setting or image of the change in a container. `name`: as messages call it; `why`: it cannot be told."""
+    """One setting or image of the change, in a container or in a file.
+
+    `name`: as messages call it; `why`: it cannot be told. `is_setting`: it is no image. `is_shown`: the value stands
+    there; False where an old value is that there is none.
+    """
 
     name: str
     held: Held
     why: str = ""
+    is_setting: bool = False
+    is_shown: bool = True
 
     @property
     def says(self) -> str:

@@ -59,8 +59,12 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
         return Strategy.IMAGE
     if covered == {True}:
         return Strategy.BIND
-    if not covered or any(isinstance(item, ImageItem) for item in profile.values):
-        return Strategy.SETTING if profile.values else Strategy.BIND
+    if not covered and profile.code and not profile.values:
+        raise Refused("no container has the files of the change", "make one: `docker compose up --no-start`")
+    of_code = {replica.service for replica in replicas}
+    is_by_image = any(isinstance(item, ImageItem) and of_code & set(item.services) for item in profile.values)
+    if profile.values and (is_by_image or not profile.code):
+        return Strategy.SETTING
     if covered == {True, False}:
         raise Refused(
             "the code is bind-mounted in some containers or for some files only",

@@ -41,15 +41,22 @@ class Values:
     def of_the_change(self, replica: Replica) -> list[str]:
         """Names of the change's values that a container has, of items that do not name its service.
 
-        An empty value is too common to show anything.
+        Of a service that the profile lists, images only: its configuration is compared with the files, and a variable
+        of the same name may be another one. An empty value is too common to show anything.
         """
         config = self.engine.raw(replica.id).get("Config") or {}
         environment = dict(row.partition("=")[::2] for row in config.get("Env") or ())
         others = [item for item in self.profile.values if replica.service not in item.services]
-        settings = [one for one in others if isinstance(one, SettingItem) and one.new]
+        is_listed = replica.service in self.profile.services
+        settings = [one for one in others if isinstance(one, SettingItem) and one.new and not is_listed]
         found = [item.says for item in settings if environment.get(item.in_container) == item.new]
-        names = [one.new for one in others if isinstance(one, ImageItem) and not one.is_moved]
-        return found + [f"image {name}" for name in names if self.engine.image_id(name) == replica.image_id]
+        images = (one for one in others if isinstance(one, ImageItem) and self._is_new(one, replica))
+        return found + [item.says for item in images]
+
+    def _is_new(self, item: ImageItem, replica: Replica) -> bool:
+        if item.is_moved:
+            return replica.image_name == item.new and replica.image_id != self.engine.image_id(item.old)
+        return item.new == replica.image_name or self.engine.image_id(item.new) == replica.image_id
 
     def _all(
         self, service: str, environment: Mapping[str, str], name: str, image_id: str | None
@@ -72,10 +79,8 @@ class Values:
 
 
 def _setting(item: SettingItem, environment: Mapping[str, str]) -> ValueReading:
+    """`is_shown` is true only of the very old value: that there is none may mean that it has another name there."""
     value = environment.get(item.in_container)
-    if value == item.old:
-        return ValueReading(item.says, Held.OLD)
-    if value == item.new:
-        return ValueReading(item.says, Held.NEW)
     why = f"its environment has no {item.in_container}" if value is None else ""
-    return ValueReading(item.says, Held.OTHER, why)
+    held = Held.NEW if value == item.new else Held.OLD if value == item.old else Held.OTHER
+    return ValueReading(item.says, held, why, is_setting=True, is_shown=value is not None and held is Held.OLD)

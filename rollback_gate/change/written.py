@@ -14,7 +14,7 @@ from rollback_gate.errors import Refused
 _YAML = (".yml", ".yaml")
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(?P<value>.*)$")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
-_NEEDS_QUOTES = re.compile(r"""[\s#'"$\\`]""")
+_NEEDS_QUOTES = re.compile(r"""[\s#'"\\`]""")
 
 
 class Place(NamedTuple):
@@ -64,19 +64,25 @@ def _replaced(text: str, place: Place, value: str) -> str:
 
 
 def _as_written(value: str, place: Place) -> str:
-    if place.quoting == "yaml" and _scalar(value) != value:
+    """As it must be written to be taken as this text. Variables in it (`${A}`) stay what they are."""
+    if place.quoting == "yaml" and not _is_taken_as_it_is(value):
         return "'" + value.replace("'", "''") + "'"
-    return f"'{value}'" if place.quoting == "env" and _NEEDS_QUOTES.search(value) else value
+    if place.quoting == "env" and _NEEDS_QUOTES.search(value):
+        return f'"{value}"' if "$" in value else f"'{value}'"
+    return value
 
 
-def _scalar(text: str) -> str | None:
-    """What YAML reads for a value without quotes."""
+def _is_taken_as_it_is(text: str) -> bool:
+    """True if YAML reads this text without quotes, and Compose makes the same text of it: 012 is 10, and 1.0 is 1."""
     try:
         node = yaml.compose(f"key: {text}", Loader=yaml.SafeLoader)
     except yaml.YAMLError:
-        return None
+        return False
     value = node.value[0][1] if isinstance(node, yaml.MappingNode) else None
-    return value.value if isinstance(value, yaml.ScalarNode) and value.style is None else None
+    if not isinstance(value, yaml.ScalarNode) or value.style is not None or value.value != text:
+        return False
+    is_number = value.tag == "tag:yaml.org,2002:int" and text == str(int(text) if text.isdecimal() else "")
+    return is_number or value.tag == "tag:yaml.org,2002:str"
 
 
 def _without(text: str, path: str, key: str, place: Place) -> str:

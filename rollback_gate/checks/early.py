@@ -20,6 +20,6 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
     for replica in readings.replicas:
         yield new_behaviour.restored_files(readings, replica, profile)
         yield new_behaviour.removed_modules(replica, profile)
-        yield new_behaviour.values(replica, profile)
-        yield start.process_start(replica)
+        yield new_behaviour.values(readings, replica, profile)
+        yield start.process_start(replica, new_behaviour.has_code(profile, replica.service))
     yield new_behaviour.fresh_documents(readings, profile)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollback_gate.change.reading import CodeReading, FileReading, Held
+from rollback_gate.change.reading import CodeReading, FileReading, Held, ValueReading
 from rollback_gate.checks import start
 from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
+from rollback_gate.platform.configured import SAME_PARTS
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
@@ -117,8 +119,12 @@ def _kept_modules(replica: ReplicaReading, code: CodeReading) -> Claim:
     )
 
 
-def values(replica: ReplicaReading, profile: Profile) -> Claim:
-    """The replica was created with the old settings, from the old image."""
+def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim:
+    """The replica was created with the old settings, from the old image, and a new one would be too.
+
+    A value may reach it under another name, or through a default. So where its own environment does not show the old
+    value, the file must hold it, and the replica must be what Compose would make of the files now.
+    """
     if isinstance(replica.code, Unmeasured):
         return inconclusive(replica.label, replica.code)
     found = replica.code.values
@@ -128,12 +134,40 @@ def values(replica: ReplicaReading, profile: Profile) -> Claim:
         names = ", ".join(value.name for value in new)
         says = f"was created with the change's {names}"
         return failed(replica.label, says, Evidence.PROCESS, *(value.says for value in found))
-    if other := [value.says for value in found if value.held is not Held.OLD]:
-        return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
     if not found:
         return passed(replica.label, "no setting or image of the change is for it", Evidence.PROCESS)
+    if claim := _not_written(readings, replica, profile):
+        return claim
+    if other := [value.says for value in found if value.held is not Held.OLD and not value.is_setting]:
+        return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
     names = ", ".join(value.name for value in found)
+    if other := [value.says for value in found if not value.is_shown]:
+        if not _is_as_the_files_say(readings, replica):
+            return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
+        says = f"is what Compose makes of the files, which hold the old value of {names}"
+        return passed(replica.label, says, Evidence.PROCESS, *other)
     return passed(replica.label, f"was created with the old {names}", Evidence.PROCESS)
+
+
+def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim | None:
+    """A claim if a file does not hold the old value; None if each does."""
+    places = [item.place for item in profile.values_of(replica.service) if item.file]
+    found = {place: readings.written.get(place, Unmeasured(place, "it was not read")) for place in places}
+    for place, one in found.items():
+        if isinstance(one, ValueReading) and one.held is Held.NEW:
+            says = f"its next start would be the change: {place} holds the change's value"
+            return failed(replica.label, says, Evidence.CODE)
+    for one in found.values():
+        if isinstance(one, Unmeasured):
+            return inconclusive(replica.label, one)
+        if one.held is not Held.OLD:
+            return inconclusive(replica.label, f"what is written is not known: {one.says}")
+    return None
+
+
+def _is_as_the_files_say(readings: Readings, replica: ReplicaReading) -> bool:
+    now, then = readings.configured.get(replica.service), replica.before
+    return isinstance(then, Replica) and now in (then.config_hash, SAME_PARTS)
 
 
 def _uses_removed(code: CodeReading) -> bool:
@@ -257,9 +291,15 @@ def code_is_old(readings: Readings, replica: ReplicaReading, profile: Profile) -
     """True by the strongest evidence: the files in the container and the start of the process."""
     if not isinstance(replica.code, CodeReading) or _uses_removed(replica.code):
         return False
-    if not values(replica, profile).passed:
+    if not values(readings, replica, profile).passed:
         return False
-    return restored_files(readings, replica, profile).passed and start.process_start(replica).passed
+    is_younger = start.process_start(replica, has_code(profile, replica.service)).passed
+    return restored_files(readings, replica, profile).passed and is_younger
+
+
+def has_code(profile: Profile, service: str) -> bool:
+    """True if files or removed paths of the change are for this service."""
+    return bool(profile.files_of(service) or profile.removed_of(service))
 
 
 def fresh_documents(readings: Readings, profile: Profile) -> Claim:
@@ -334,6 +374,6 @@ def _all(readings: Readings, profile: Profile) -> Iterable[Outcome]:
     for replica in readings.replicas:
         yield restored_files(readings, replica, profile).outcome
         yield removed_modules(replica, profile).outcome
-        yield values(replica, profile).outcome
-        yield start.process_start(replica).outcome
+        yield values(readings, replica, profile).outcome
+        yield start.process_start(replica, has_code(profile, replica.service)).outcome
         yield log_lines(readings, replica, profile).outcome

@@ -14,12 +14,14 @@ _COMPILES_WITHIN_S = 60  # of its start: later bytecode may be from another proc
 _IN_MEMORY = "the process still has the code in memory that was there at its start"
 
 
-def process_start(replica: ReplicaReading) -> Claim:
+def process_start(replica: ReplicaReading, has_code: bool = True) -> Claim:
     """The process started after its files were restored.
 
     Fails if the journal or Python's bytecode shows other code at its start. Inconclusive if only file times suggest it
-    (`touch`, a copy of the same content): then only a restart helps.
+    (`touch`, a copy of the same content): then only a restart helps. `has_code`: paths of the change are for it.
     """
+    if not has_code:
+        return passed(replica.label, "no file of the change is for it", Evidence.PROCESS)
     code = replica.code
     if isinstance(code, Unmeasured):
         return inconclusive(replica.label, code)
@@ -34,8 +36,7 @@ def process_start(replica: ReplicaReading) -> Claim:
         return failed(replica.label, was_otherwise, Evidence.PROCESS, _IN_MEMORY)
     if doubt := _doubt(replica, code, started, now):
         return inconclusive(replica.label, doubt)
-    after = "after the files were restored" if code.files or replica.reverted_at else "and no file is restored in it"
-    return passed(replica.label, f"process started {started.short}, {after}", Evidence.PROCESS)
+    return passed(replica.label, f"process started {started.short}, after the files were restored", Evidence.PROCESS)
 
 
 def _was_otherwise(replica: ReplicaReading, code: CodeReading, started: Instant) -> str:
@@ -76,6 +77,8 @@ def _doubt(replica: ReplicaReading, code: CodeReading, started: Instant, now: In
         return f"a folder on the way to the restored files was changed at {folder.short}, {after}"
     if blank := next((file.path for file in ahead if not file.changed_at), ""):
         return f"{blank} has a time in the future, so the process's start cannot be compared: touch it, and restart"
+    if code.from_outside and not code.files and not replica.by_run:
+        return "nothing tells when what is removed was there, so the process's start cannot be compared"
     timed = [file for file in files if file.modified_at and file.changed_at]
     if len(timed) < len(carried(replica, code)) and not replica.by_run:  # the run restores first, then restarts
         return "the container cannot tell when its files were changed, so the process's start cannot be compared"

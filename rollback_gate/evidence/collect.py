@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from rollback_gate.change import settings
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
@@ -33,6 +34,8 @@ from rollback_gate.evidence.services import NextStart, Services, Slots
 from rollback_gate.evidence.watch import Watch
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.configured import SAME_PARTS
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.answers import Ready
@@ -263,7 +266,7 @@ class Collector:
             ids_after={name: {r.name: r.id for r in everyone if r.service == name} for name in self.profile.services},
             baseline=self._baseline(),
             project_exists=bool(everyone),
-            left_out=services.left_out(everyone) if is_over else {},
+            left_out=self._left_out(everyone) if is_over else {},
             configured=last.configured,
             history=self._history(since) if is_over else None,
             stored=stored,
@@ -271,6 +274,7 @@ class Collector:
             ended_early=early,
             ill_before=self.judged.ill_before,
             kept=self.asked.kept() if is_over else {},
+            written=settings.written(self.profile, self.profile.deployment.project_directory),
             answers=self._answers(slots, early) if is_over else {},
             metric=self.asked.metric(since, time_of(self.engine)) if is_over else None,
             kept_before=self.judged.kept_before,
@@ -299,6 +303,24 @@ class Collector:
             reverted_at=self.judged.reverted_at if replica and is_behind_a_mount(self.profile, replica) else None,
             files=self._files_of(taken.slots.services[slot]),
         )
+
+    def _left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
+        """Also services that are made from the same files, and not as these say now: by the change's, perhaps."""
+        found = self.services.left_out(everyone)
+        if not self.profile.value_files or not self.judged.invasive:
+            return found
+        unlisted = [one for one in Deployed(self.profile, self.engine).unlisted(everyone) if one.service]
+        now = self.configured(unlisted)
+        for replica in unlisted:
+            wanted = now.get(replica.service)
+            if isinstance(wanted, Unmeasured):
+                found.setdefault(
+                    replica.service, f"is made from the same files as the change, perhaps: {wanted.reason}"
+                )
+            elif wanted not in (replica.config_hash, SAME_PARTS):
+                says = f"is not what Compose makes of {', '.join(self.profile.value_files)} now"
+                found.setdefault(replica.service, f"{says}: it may run with the change's values")
+        return found
 
     def _answers(self, slots: Slots, early: str) -> Mapping[str, Answer]:
         """What the services answer at the end. Nothing is sent to one that is about to be rolled back."""

@@ -17,6 +17,7 @@ from rollback_gate.platform.compose import Compose
 from rollback_gate.platform.configured import SAME_PARTS, Wanted
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
 
 
@@ -138,7 +139,9 @@ class Configurations:
         return self.profile.deployment.project_directory
 
     def _has_own_code(self, replica: Replica) -> bool:
-        """True if an item of the change is in its image."""
+        """True if an item of the change is in its image, or is its image."""
+        if any(isinstance(item, ImageItem) for item in self.profile.values_of(replica.service)):
+            return True
         return any(covering_mount(replica.mounts, path) is None for path in self.profile.places(replica.service))
 
     def _compose(self, one: Replica) -> Compose:

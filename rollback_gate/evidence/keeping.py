@@ -13,7 +13,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
 RunnerFor = Callable[[Keep], Runner]
-_NOT_ASKED = (126, 127)  # of a shell: the program could not be run, or was not found
+_NOT_THERE = 1
 
 
 def read(profile: Profile, runner_for: RunnerFor) -> dict[str, bool | Unmeasured]:
@@ -31,7 +31,7 @@ def _is_there(keep: Keep, runner: Runner, directory: Path) -> bool | Unmeasured:
     except CommandTimedOut as error:
         return Unmeasured(keep.says, error.status)
     except CommandFailed as error:
-        if error.exit_status is None or error.exit_status in _NOT_ASKED or error.exit_status < 0:
+        if error.exit_status != _NOT_THERE:
             last = cut((error.output.strip().splitlines() or ["it printed nothing"])[-1], 200)
             return Unmeasured(keep.says, f"its check {error.status}: {last}")
         return False

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rollback_gate.change.reading import Baseline, CodeReading
+from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.evidence.answered import Answer
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
@@ -283,6 +283,7 @@ class Readings:
     `ill_before`: by service, what its health check already failed before: "the change" or "the rollback".
     `kept`: whether what must stay is there; `kept_before`: whether it was when the run began, None if unknown.
     `answers`: by service, whether it is ready; and what came of the request. `metric`: None if it was not asked.
+    `written`: what the project's files hold of the change's settings and images, by their place.
     """
 
     expected: Mapping[str, int]
@@ -310,6 +311,7 @@ class Readings:
     kept_before: Mapping[str, bool | None] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     metric: float | Unmeasured | None = None
+    written: Mapping[str, ValueReading | Unmeasured] = field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:

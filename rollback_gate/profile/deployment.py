@@ -90,7 +90,16 @@ class RemovedItem(Section):
 Value = Annotated[str, Field(pattern=r"^[^\r\n]*$")]
 
 
-class SettingItem(Section):
+class _Value(Section):
+    """One value in one file."""
+
+    @property
+    def place(self) -> str:
+        """Where it is written, in words."""
+        return f"{getattr(self, 'key', '')} in {getattr(self, 'file', '')}"
+
+
+class SettingItem(_Value):
     """A value in an env file or in a Compose file, which the containers of `services` get when they are created.
 
     `file`: in the project directory. `key`: a name in an env file; in a Compose file the path to it, as
@@ -129,7 +138,10 @@ class SettingItem(Section):
         return ((self.new, self.old),)
 
 
-class ImageItem(Section):
+_ID = "sha256:"
+
+
+class ImageItem(_Value):
     """Another image. `old`, `new`: names with tags, digests or ids; the old image must still be on the engine.
 
     `file`, `key`: where its name or its tag is written, as for a setting: the old one is written there. Without them
@@ -154,6 +166,9 @@ class ImageItem(Section):
             raise ValueError(
                 f"{self.new} names a version, which is never moved: give file and key, where it is written"
             )
+        lasts = "@" in self.old or self.old.startswith(_ID) or any(sign.isdigit() for sign in tag_of(self.old))
+        if self.is_moved and not lasts:
+            raise ValueError(f"{self.old} may be moved, too: give `old` as an id, a digest or a version")
         return self
 
     @property
@@ -164,19 +179,27 @@ class ImageItem(Section):
     @property
     def says(self) -> str:
         """What it is called in messages."""
-        return f"image {self.new.partition('@')[0].removesuffix(f':{tag_of(self.new)}')}"
+        return f"image {without_tag(self.new)}"
 
     @property
     def writings(self) -> tuple[tuple[str, str | None], ...]:
         """Its values in the file: of the change, and the old one. The whole name, or its tag alone."""
-        return ((self.new, self.old), (tag_of(self.new), tag_of(self.old)))
+        whole, tags = (self.new, self.old), (tag_of(self.new), tag_of(self.old))
+        is_tag = all(tags) and without_tag(self.new) == without_tag(self.old) and "@" not in self.new + self.old
+        return (whole, tags) if is_tag else (whole,)
 
 
 def tag_of(image: str) -> str:
-    """The tag or digest in an image's name, "" if it has none."""
-    name, at, digest = image.partition("@")
-    last = name.rpartition("/")[2]
-    return digest if at else last.partition(":")[2]
+    """The tag in an image's name, "" if it has none, or is an id or a digest."""
+    if "@" in image or image.startswith(_ID):
+        return ""
+    return image.rpartition("/")[2].partition(":")[2]
+
+
+def without_tag(image: str) -> str:
+    """The repository of an image's name."""
+    tag = tag_of(image)
+    return image.partition("@")[0].removesuffix(f":{tag}") if tag else image.partition("@")[0]
 
 
 Item = Annotated[FileItem | RemovedItem | SettingItem | ImageItem, Field(discriminator="kind")]
@@ -187,9 +210,10 @@ ValueItem = SettingItem | ImageItem
 class Keep(Section):
     """Something that a rollback must leave as it is, such as a migration.
 
-    `says`: what it is, in words. `check`: a command, called in the project directory, with exit status 0 if it is
-    there; it is asked before the rollback and at the end of verify. `variables`: names of environment variables that
-    it needs in addition to the standard ones. `limit_s`: for the command.
+    `says`: what it is, in words. `check`: a command, called in the project directory: exit status 0 if it is there, 1
+    if it is not; any other says that it could not be measured, so a script must tell a database that does not answer
+    from a column that is gone. It is asked before the rollback and at the end of verify. `variables`: names of
+    environment variables that it needs in addition to the standard ones. `limit_s`: for the command.
     """
 
     says: str = Field(min_length=1)

@@ -116,6 +116,8 @@ class Profile(Section):
     @model_validator(mode="after")
     def _items_name_services(self) -> Self:
         named = {service for item in self.change for service in item.services}
+        if not (self.files or self.removed() or self.values):
+            raise ValueError("change: at least one item must be reverted by every rollback, not by a full one only")
         if len({keep.says for keep in self.keep}) < len(self.keep):
             raise ValueError("keep: two entries say the same")
         if unknown := sorted(named - set(self.services)):

@@ -15,6 +15,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.launcher import DEFAULT
 from rollback_gate.model import Claim, Evidence, Outcome, Verdict
 from rollback_gate.profile.load import Settings
+from rollback_gate.record import seal
 from rollback_gate.rollback.store import RunAccount
 
 FORMAT = 4
@@ -137,12 +138,22 @@ def tests_of(record: Mapping[str, Any]) -> dict[str, Ran]:
 def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:
     """Every setting with its value and its origin, including defaults."""
     rows = []
-    for key, value in _flat(settings.profile.model_dump(mode="json")):
+    table = settings.profile.model_dump(mode="json")
+    table["change"] = [_without_values(item) for item in table["change"]]
+    for key, value in _flat(table):
         origin = next(
             (o for known, o in settings.origins.items() if key == known or key.startswith(f"{known}.")), "default"
         )
         rows.append({"key": key, "value": str(value), "origin": origin})
     return tuple(rows)
+
+
+def _without_values(item: dict[str, Any]) -> dict[str, Any]:
+    """A setting's values may be secrets: what is compared is their digest."""
+    if item["kind"] != "setting":
+        return item
+    digests = {key: f"sha256 {seal.digest(item[key])[:12]}" for key in ("new", "old") if item[key] is not None}
+    return {**item, **digests}
 
 
 def run_of(account: RunAccount) -> dict[str, Any]:

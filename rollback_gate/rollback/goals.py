@@ -42,7 +42,10 @@ def _of_code(sources: Sources, strategy: Strategy, containers: tuple[Replica, ..
         return sources.find(containers)
     if not sources.profile.files:
         return ()
-    old = next(item.old for item in sources.profile.values if isinstance(item, ImageItem))
+    profile = sources.profile
+    own = {name for name in profile.services if any(profile.must_have(name, file.path) for file in profile.files)}
+    images = (item for item in profile.values if isinstance(item, ImageItem))
+    old = next(item.old for item in images if own & set(item.services))
     return _in_image(replace(sources, choice=Choice(image=old)).old_image(containers, removed=True))
 
 
@@ -188,13 +191,18 @@ def _tidied(run: Run, account: RunAccount, directory: Path) -> None:
     files.sweep_below(run.folder)
 
 
-def changed_since(run: Run, account: RunAccount, directory: Path, now: Mapping[str, str | None]) -> list[str]:
+def changed_since(
+    run: Run, account: RunAccount, directory: Path, now: Mapping[str, str | None], is_undo: bool = False
+) -> list[str]:
     """Paths and image names that hold neither the run's result nor what was there before it.
 
-    `now`: present image ids of the run's image names. Raises OSError.
+    `now`: present image ids of the run's image names. `is_undo`: files with settings are put back whole; a rollback
+    writes only the settings. Raises OSError.
     """
     changed = []
     for path, restored in account.source_digests.items():
+        if account.began["kinds"][path] == SETTING and not is_undo:
+            continue
         kept = run.quarantine / path
         known = {restored, account.began["before"][path], digest_of(kept)}
         if is_written(account, path) and digest_of(directory / path) not in known:

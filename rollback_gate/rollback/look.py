@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rollback_gate.change import settings
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
-from rollback_gate.change.reading import CodeReading, Held
+from rollback_gate.change.reading import CodeReading, Held, ValueReading
 from rollback_gate.change.strategy import Strategy, innermost
 from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable, Unreadable
@@ -21,6 +22,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import exists_in, file_in
 from rollback_gate.platform.compose import Compose, ComposeService
+from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import ImageItem
@@ -30,11 +32,15 @@ from rollback_gate.rollback.places import Place, Reach
 from rollback_gate.rollback.situation import Situation
 
 _APART_NS = 10**9
+Configured = Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
 
 
 @dataclass(frozen=True)
 class Look:
-    """`goal`: what must hold in the end. `quarantine`: the run's, from which an undo restores; None without a run."""
+    """`goal`: what must hold in the end. `quarantine`: the run's, from which an undo restores; None without a run.
+
+    `configured`: what Compose would make of the files now; asked for a change with settings or images only.
+    """
 
     profile: Profile
     engine: Engine
@@ -43,6 +49,7 @@ class Look:
     goal: Goal
     how: How
     quarantine: Path | None
+    configured: Configured = lambda _: {}
 
     def situation(
         self,
@@ -55,9 +62,13 @@ class Look:
         consuming = tuple(r.id for r in found[self.profile.consumer] if self._consumes(r))
         # Code in an image that is not built here: the tree is left alone.
         restore = self._to_restore(self.goal.sources) if self.strategy.restores_code else ()
+        to_write = self._to_write()
+        with_values = [r for r in everyone if self.profile.values_of(r.service)]
+        now = self.configured(with_values) if with_values and not to_write else {}
         ours = self._own_images(services, everyone)
         needs_build = self._needs_build(bool(restore), [r for r in everyone if r.image_name in ours])
-        wrong = tuple(r for r in everyone if self._is_stale(r, ours))
+        made_otherwise = [r for r in with_values if to_write or self._is_made_otherwise(r, now.get(r.service))]
+        wrong = tuple(r for r in everyone if r in made_otherwise or self._is_stale(r, ours))
         stale = everyone if needs_build else tuple(r for r in everyone if r in wrong or self._is_idle(r, consuming))
         return Situation(
             self.profile,
@@ -68,7 +79,7 @@ class Look:
             found,
             self.goal,
             restore=restore,
-            values=self._to_restore(self.goal.values),
+            values=to_write,
             remove=self._to_remove(),
             put_back=self._to_put_back(),
             tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
@@ -148,8 +159,6 @@ class Look:
 
     def _is_stale(self, replica: Replica, ours: frozenset[str]) -> bool:
         """True if this container has other code than the goal's, or started before its mounts were last touched."""
-        if self._has_other_values(replica):
-            return True
         if self.goal.direction is Direction.UNDO and self.strategy.makes_images:
             must = replica.service == self.profile.consumer  # others may have had no container when the run began
             return self.goal.images.get(replica.image_name, "" if must else replica.image_id) != replica.image_id
@@ -161,10 +170,22 @@ class Look:
         mounted = [place.path for place in places if place.reach is Reach.TREE]
         return bool(mounted) and (self._is_of_before(replica) or any(self._is_older(replica, p) for p in mounted))
 
-    def _has_other_values(self, replica: Replica) -> bool:
-        """True if a setting or an image of the change is not as the goal has it: only a new container gets another."""
-        wanted = Held.OLD if self.goal.direction is Direction.ROLLBACK else Held.NEW
-        return any(value.held is not wanted for value in Values(self.profile, self.engine).of(replica))
+    def _is_made_otherwise(self, replica: Replica, now: str | Unmeasured | None) -> bool:
+        """True if it has not what Compose makes of the files now, or still the change: only a new container does."""
+        if isinstance(now, str) and now not in (replica.config_hash, SAME_PARTS):
+            return True
+        if self.goal.direction is Direction.UNDO:
+            return False
+        found = Values(self.profile, self.engine).of(replica)
+        return any(one.held is Held.NEW or (one.held is not Held.OLD and not one.is_setting) for one in found)
+
+    def _to_write(self) -> tuple[Source, ...]:
+        """Files whose settings are not the goal's. Whatever else is in them does not count for a rollback."""
+        if self.goal.direction is Direction.UNDO:
+            return self._to_restore(self.goal.values)
+        held = settings.written(self.profile, self.directory)
+        wrong = {item.file for item in self.profile.values if item.file and not _is_old(held[item.place])}
+        return tuple(source for source in self.goal.values if source.path in wrong)
 
     def _is_of_before(self, replica: Replica) -> bool:
         """True if it started before the run being resumed, and that run has touched what containers read."""
@@ -238,6 +259,10 @@ def _shows(block: bytes, forms: Iterable[re.Pattern[str]], since: Instant) -> bo
     """True if a line of the block, at or after `since`, has one of the forms."""
     parts = (split_timestamp(line.decode(errors="replace")) for line in block.split(b"\n"))
     return any(part[0] >= since and any(form.search(part[1]) for form in forms) for part in parts if part)
+
+
+def _is_old(one: ValueReading | Unmeasured) -> bool:
+    return isinstance(one, ValueReading) and one.held is Held.OLD
 
 
 def digest_of(path: Path) -> str | None:

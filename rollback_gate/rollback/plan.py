@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback_gate.change.content import SETTING, Source
@@ -12,7 +12,6 @@ from rollback_gate.change.goal import Direction
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import in_order
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.situation import Keeping, Situation
 
 
@@ -127,18 +126,10 @@ def _says(source: Source) -> str:
     return f"restore {source.path} from {source.says}"
 
 
-def _old_values(profile: Profile, path: str) -> Iterator[str]:
-    """What to write into a file, in words."""
-    for item in profile.values:
-        if item.file == path:
-            new, old = item.writings[0]
-            yield f"{item.key}: {new} becomes {old}" if old is not None else f"remove {item.key}"
-
-
 def _by_hand(situation: Situation, source: Source) -> str:
     quote = shlex.quote
-    if source.kind == SETTING:
-        return f": {quote('; '.join(_old_values(situation.profile, source.path)))}; $EDITOR"
+    if source.kind == SETTING:  # a value may be a secret: it is not printed
+        return f": {quote(f'write the old value of {source.origin}, as the profile has it')}; $EDITOR"
     if source.kind == "git":
         return f"git -C {quote(str(situation.directory))} show {source.origin}:./{quote(source.path)} >"
     if source.kind == "image":
@@ -220,7 +211,7 @@ def _save_evidence(situation: Situation) -> Step:
 def _worker(situation: Situation) -> list[Step]:
     """Idle replicas first, together; a consuming one is touched only after a new one has come up."""
     stale = situation.stale_of(situation.worker)
-    if not situation.strategy.makes_images and not situation.is_replaced(situation.worker):
+    if not situation.is_replaced(situation.worker):
         steps = _in_groups(situation, Kind.RESTART)
     elif situation.in_turn or (0 < len(stale) < len(situation.replicas) and not situation.keeps_volumes):
         steps = _in_groups(situation, Kind.REPLACE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rollback_gate.change import strategy as strategies
 from rollback_gate.change.content import Source
-from rollback_gate.change.goal import Goal, How
+from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused
@@ -80,14 +80,15 @@ class Preflight:
             # A resumed run has proven it, and has since changed the tree but not yet the image.
             checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
-        checklist.ask("old image", self._old_images) if self._named_images else None
+        checklist.ask("old image", lambda: self._named(goal)) if self._named_images else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
         if checklist.refusal():
             return checklist, None, None
-        look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine)
+        configured = Configurations(self.profile, self.engine, self.runner, bound, of_others=False).now
+        look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine, configured)
         situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
         if situation is not None:
             checklist.ask("within reach", lambda: _within_reach(look, situation))
@@ -157,8 +158,15 @@ class Preflight:
     def _named_images(self) -> list[ImageItem]:
         return [item for item in self.profile.values if isinstance(item, ImageItem)]
 
-    def _old_images(self) -> tuple[bool, str]:
-        """Raises Refused unless each old image is here, and is another one than the change's."""
+    def _named(self, goal: Goal) -> tuple[bool, str]:
+        """Raises Refused unless each image is here that a new container needs, and old is another one than new."""
+        if goal.direction is Direction.UNDO:
+            missing = [item.new for item in self._named_images if self.engine.image_id(item.new) is None]
+            if missing:
+                raise Refused(
+                    f"there is no image {', '.join(missing)} here any more", "load or pull it, then try again"
+                )
+            return True, "the change's images are there"
         for item in self._named_images:
             old = self.engine.image_id(item.old)
             if old is None:
@@ -240,6 +248,11 @@ class Preflight:
     def _strategy(self, found: Found, services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         must_have = self.profile.must_have
         of_code = [name for name in found if any(must_have(name, file.path) for file in self.profile.files)]
+        if empty := [name for name in of_code if not found[name]]:
+            raise Refused(
+                f"{', '.join(empty)} has no container: how the old code gets into it cannot be seen",
+                "make one without starting it: `docker compose up --no-start --no-deps --no-build NAME`",
+            )
         of_code = of_code or [self.profile.consumer]
         replicas = [replica for name in of_code for replica in found[name]]
         builds = (services[name] for name in of_code if name in services and services[name].builds)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from docker.errors import NotFound
 
-from rollback_gate.change.content import Source
+from rollback_gate.change import settings
+from rollback_gate.change.content import SETTING, Source
 from rollback_gate.errors import RollbackFailed, Unreadable
 from rollback_gate.evidence import logs, readiness
 from rollback_gate.evidence.documents import Documents
@@ -83,6 +84,8 @@ def _restore(step: Step, context: Context) -> str:
     files.sweep(path)
     if path.exists():
         _keep_copy(path, source, context)
+    if source.kind == SETTING:  # from the file as it is now: what others have written meanwhile stays
+        source = settings.old_file(context.situation.profile, context.situation.directory, source.path)
     is_exact = source.kind == "quarantine"
     files.replace_file(path, source.data, _model(source, context), is_exact, source.is_executable)
     return f"{source.path} is now sha256 {source.digest[:16]} ({len(source.data)} bytes)"

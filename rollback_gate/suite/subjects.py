@@ -54,11 +54,13 @@ class Replica(Subject):
 
     @property
     def has_the_old_settings_and_images(self) -> bool:
-        return self._holds(new_behaviour.values(self.reading, self.profile))
+        return self._holds(new_behaviour.values(self.readings, self.reading, self.profile))
 
     @property
     def started_after_the_restore(self) -> bool:
-        return self._holds(start.process_start(self.reading))
+        return self._holds(
+            start.process_start(self.reading, new_behaviour.has_code(self.profile, self.reading.service))
+        )
 
     @property
     def keeps_its_code(self) -> bool:

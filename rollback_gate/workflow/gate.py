@@ -172,6 +172,8 @@ def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], en
     running = {name: [r for r in everyone if r.service == name] for name in profile.services}
     configured, unread = _configured(engine, profile, everyone)
     changed = validity.drift(record, running) or [*_next_start(engine, profile, record, everyone), *configured]
+    if unread and profile.values:  # of a setting, the configuration is the change
+        return [Obstacle(f"whether a new container would get the old values is unknown: {unread}", VERIFY_AGAIN)]
     if not changed:
         count = sum(map(len, running.values()))
         again = "files and image" if unread else "files, image and configuration"

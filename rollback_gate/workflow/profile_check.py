@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.change import backups
+from rollback_gate.change import settings as settings_of
 from rollback_gate.change.content import Content, classify
-from rollback_gate.change.reading import Held
+from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
-from rollback_gate.change.written import value_in
-from rollback_gate.errors import Refused, Unreachable, WrongSetting
+from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import consumers, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading, QueueReading
@@ -26,7 +26,7 @@ from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import FileItem, ImageItem, ValueItem
+from rollback_gate.profile.deployment import FileItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import Queue
 from rollback_gate.regular import content_of
@@ -128,28 +128,16 @@ def _of_texts(item: FileItem, text: str, content: Content) -> Iterator[Row]:
 
 def _of_values(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
     """Where each setting and image is written, and what the containers have."""
+    for place, one in settings_of.written(profile, profile.deployment.project_directory).items():
+        mark = "ok" if isinstance(one, ValueReading) and one.held is not Held.OTHER else "refused"
+        yield Row(mark, place, one.reason if isinstance(one, Unmeasured) else f"holds {one.held}")
     for item in profile.values:
-        if item.file:
-            yield _written(item, profile.deployment.project_directory / item.file)
         if isinstance(item, ImageItem) and engine.image_id(item.old) is None:
             yield Row("refused", item.says, f"there is no image {item.old} here: load or pull it")
     for replica in (one for rows in found.values() for one in rows):
         for value in Values(profile, engine).of(replica):
-            yield Row("warning" if value.held is Held.OTHER else "ok", replica.name, value.says)
-
-
-def _written(item: ValueItem, path: Path) -> Row:
-    try:
-        present = value_in(content_of(path), str(path), item.key)
-    except OSError as error:
-        return Row("refused", item.key, f"{path} cannot be read: {error.strerror}")
-    except Refused as error:
-        return Row("refused", item.key, error.message)
-    for new, old in item.writings:
-        if present in (new, old):
-            return Row("ok", item.key, f"{path.name} holds the {'old' if present == old else 'new'} value")
-    what = "does not set it" if present is None else "holds neither the old value nor the change's"
-    return Row("refused", item.key, f"{path.name} {what}")
+            is_told = value.held is Held.NEW or (value.held is Held.OLD and value.is_shown) or not value.is_setting
+            yield Row("ok" if is_told and value.held is not Held.OTHER else "warning", replica.name, value.says)
 
 
 # --- the logs

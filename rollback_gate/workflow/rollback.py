@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.change import git
-from rollback_gate.change.content import Content, classify
+from rollback_gate.change import git, settings
+from rollback_gate.change.content import SETTING, Content, classify
 from rollback_gate.change.goal import Direction, Goal, How, Mode
 from rollback_gate.change.sources import Choice, Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachable
+from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
@@ -133,7 +134,7 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
 def _undo_one(session: Session, order: Order, run: Run, account: RunAccount, before: Outcome | None) -> Outcome:
     """`before`: outcome of the newer run that is already undone. Raises Refused only while nothing was touched."""
     try:
-        _refuse_if_changed_since(session, run, account)
+        _refuse_if_changed_since(session, run, account, is_undo=True)
         return _act(session, order, partial(_goal_of_undo, run, account), order.how, (run, account))
     except Refused as error:
         if before is None:
@@ -192,17 +193,23 @@ def _as_restored(session: Session, order: Order, directory: Path, strategy: Stra
         return None
     run, account = standing[0]
     profile, restored = session.profile, account.source_digests
-    in_place = all(digest_of(directory / path) == digest for path, digest in restored.items())
-    # else the profile lists other files now
-    is_whole = {*(item.path for item in profile.files), *profile.value_files} == restored.keys()
-    if account.outcome != "done" or not restored or not in_place or not is_whole:
+    code = {path: digest for path, digest in restored.items() if account.began["kinds"][path] != SETTING}
+    in_place = all(digest_of(directory / path) == digest for path, digest in code.items())
+    is_whole = {item.path for item in profile.files} == code.keys()  # else the profile lists other files now
+    if account.outcome != "done" or not code or not in_place or not is_whole:
         return None
     goal, _ = goals.of_run(run, account)
     if any(classify(source.data, profile.file(source.path))[0] is not Content.OLD for source in goal.sources):
         return None  # the profile was fixed since
     removed = order.mode.removes(profile)
     return replace(
-        goal, mode=order.mode, remove=removed, images={}, built={}, since=None
+        goal,
+        mode=order.mode,
+        remove=removed,
+        images={},
+        built={},
+        since=None,
+        values=settings.old_files(profile, directory),
     ), f"in place, as run {run.id} restored it"
 
 
@@ -218,10 +225,11 @@ def _how_of(account: RunAccount) -> How:
     return How(**account.began["how"])
 
 
-def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount) -> None:
+def _refuse_if_changed_since(session: Session, run: Run, account: RunAccount, is_undo: bool = False) -> None:
     """Refuses if files or images changed since the run: its older copies would overwrite newer work."""
     now = {name: session.engine.image_id(name) for name in account.began["images"]}
-    changed = goals.changed_since(run, account, session.profile.deployment.project_directory, now)
+    is_undo = is_undo or account.direction is Direction.UNDO
+    changed = goals.changed_since(run, account, session.profile.deployment.project_directory, now, is_undo)
     if changed and not session.call.accept_diff:
         raise Refused(
             f"since run {run.id} somebody has changed {', '.join(changed)}; nothing was touched",
@@ -406,6 +414,7 @@ def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Pl
         replace(before.goal, built=account.built),
         before.how,
         run.quarantine,
+        Configurations(session.profile, session.engine, session.runner, before.compose, of_others=False).now,
     )
     situation = look.situation(before.compose, before.services, found)
     return situation, plan.make(situation, keeping_of(session, run.id, account))

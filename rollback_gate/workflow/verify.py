@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.change import backups, snapshots
+from rollback_gate.change.content import SETTING
 from rollback_gate.change.goal import Direction, ModeName
 from rollback_gate.change.reading import Baseline
 from rollback_gate.change.strategy import Strategy
@@ -291,8 +292,9 @@ def _reverted_at(settings: Settings, account: RunAccount | None) -> Instant | No
 def _is_in_place(settings: Settings, account: RunAccount) -> bool:
     """True if the files that the run restored are still in place, even if the worker was restarted since."""
     directory = settings.profile.deployment.project_directory
+    rows, kinds = account.source_digests.items(), account.began["kinds"]
     try:
-        written = ((path, digest) for path, digest in account.source_digests.items() if goals.is_written(account, path))
+        written = [row for row in rows if kinds[row[0]] != SETTING and goals.is_written(account, row[0])]
         return all(digest_of(directory / path) == digest for path, digest in written)
     except OSError:
         return False

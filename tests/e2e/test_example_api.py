@@ -89,7 +89,7 @@ def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
     assert team.answers() == CHANGE
     status, said = team.invoke("profile.check")
     assert status == 0, said
-    assert ".env holds the new value" in said
+    assert "WORKER_BATCH in .env: holds the change's value" in said
     status, said = team.invoke("verify")
     assert status == 10, said
     assert "runs from files that are not the old code" in said

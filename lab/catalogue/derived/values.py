@@ -20,7 +20,7 @@ ITEMS: tuple[ValueItem, ...] = (
 
 def values(side: str, *held: Held) -> Change:
     """What the first replica was created with (`code`), or a new one would be (`recreated`)."""
-    found = tuple(ValueReading(item.says, one) for item, one in zip(ITEMS, held, strict=False))
+    found = tuple(_reading(item, one) for item, one in zip(ITEMS, held, strict=False))
 
     def change(reading: ReplicaReading) -> ReplicaReading:
         code = getattr(reading, side)
@@ -32,7 +32,7 @@ def values(side: str, *held: Held) -> Change:
 
 def all_old(readings: Readings) -> Readings:
     """Every replica of the worker was created with the old values, and a new one would be."""
-    found = tuple(ValueReading(item.says, Held.OLD) for item in ITEMS)
+    found = tuple(_reading(item, Held.OLD) for item in ITEMS)
 
     def old(reading: ReplicaReading) -> ReplicaReading:
         sides = {side: getattr(reading, side) for side in ("code", "restarted", "recreated")}
@@ -42,7 +42,38 @@ def all_old(readings: Readings) -> Readings:
         )
 
     replicas = (old(one) if one.service == "enrichment-worker" else one for one in readings.replicas)
-    return having(readings, replicas=tuple(replicas))
+    return written(*(Held.OLD for _ in ITEMS))(having(readings, replicas=tuple(replicas)))
+
+
+def written(*held: Held | Unmeasured) -> Change:
+    """What the files hold."""
+    found = {
+        item.place: one if isinstance(one, Unmeasured) else ValueReading(item.place, one)
+        for item, one in zip(ITEMS, held, strict=False)
+    }
+    return lambda readings: having(readings, written=found)
+
+
+def otherwise(readings: Readings) -> Readings:
+    """Compose would make something else of the files."""
+    return having(readings, configured={**readings.configured, "enrichment-worker": "another environment A"})
+
+
+def hidden(readings: Readings) -> Readings:
+    """The old value is that there is none, and there is none."""
+    found = having(_reading(ITEMS[0], Held.OLD), is_shown=False)
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        code = reading.code
+        assert isinstance(code, CodeReading)
+        return having(reading, code=having(code, values=(found, *code.values[1:])))
+
+    return _of_first(change)(readings)
+
+
+def _reading(item: ValueItem, held: Held) -> ValueReading:
+    is_setting = isinstance(item, SettingItem)
+    return ValueReading(item.says, held, is_setting=is_setting, is_shown=held is Held.OLD)
 
 
 MIGRATION = Keep(says="the column currency", check=("true",))
@@ -78,7 +109,14 @@ ROWS: tuple[Row, ...] = tuple(
         ("old-values", GO, "", ()),
         ("setting-of-the-change", NO_GO, "the change's TIMEOUT", (values("code", _NEW, _OLD),)),
         ("image-of-the-change", NO_GO, "the change's image worker", (values("code", _OLD, _NEW),)),
-        ("another-value", INCONCLUSIVE, "is not known: TIMEOUT", (values("code", _OTHER, _OLD),)),
+        ("another-value", INCONCLUSIVE, "is not known: TIMEOUT", (values("code", _OTHER, _OLD), otherwise)),
+        ("none-under-that-name", INCONCLUSIVE, "is not known: TIMEOUT", (hidden, otherwise)),
+        ("none-as-the-files-say", GO, "", (hidden,)),
+        ("file-of-the-change", NO_GO, "TIMEOUT in .env holds the change's value", (written(_NEW, _OLD),)),
+        ("file-of-the-new-image", NO_GO, "TAG in .env holds the change's value", (written(_OLD, _NEW),)),
+        ("file-of-another-value", INCONCLUSIVE, "what is written is not known", (written(_OTHER, _OLD),)),
+        ("file-unread", INCONCLUSIVE, GONE.reason, (written(GONE, _OLD),)),
+        ("file-not-asked", INCONCLUSIVE, "it was not read", (written(_OLD),)),
         ("another-image", INCONCLUSIVE, "is not known: image worker", (values("code", _OLD, _OTHER),)),
         ("values-unread", INCONCLUSIVE, "not all of its settings", (values("code", _OLD),)),
         ("next-setting-of-the-change", NO_GO, "its next start would be", (values("recreated", _NEW, _OLD),)),
