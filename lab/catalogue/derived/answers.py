@@ -59,7 +59,12 @@ METRICS: tuple[Row, ...] = tuple(
         ("below", NO_GO, "-2%, below -1%", (number(-2.0),)),
         ("of-the-change", NO_GO, "the change's level", (number(5.5), _MARKED)),
         ("of-the-change-unproven", INCONCLUSIVE, "outside the band", (number(5.5),)),
-        ("in-the-band-unproven", INCONCLUSIVE, "check 1 does not prove", (number(1.0), documents(truncated=True))),
+        (
+            "in-the-band-unproven",
+            INCONCLUSIVE,
+            "error rate 1%, in the band; and",
+            (number(1.0), documents(truncated=True)),
+        ),
         ("unread", INCONCLUSIVE, GONE.reason, (number(GONE),)),
         ("not-asked", INCONCLUSIVE, "it was not asked", (number(None),)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.catalogue.changes import BY_HAND, BY_RUN, GONE, Change, Row, _of_first, chain, having
+from lab.catalogue.changes import BY_HAND, BY_RUN, GONE, Change, Row, _of_first, chain, first, having
 from lab.catalogue.entry import CODE, GO, INCONCLUSIVE, NO_GO, RUNNING
 from rollback_gate.change.reading import CodeReading, Held, ValueReading
 from rollback_gate.evidence.readings import Readings, ReplicaReading
@@ -118,6 +118,7 @@ ROWS: tuple[Row, ...] = tuple(
         ("file-unread", INCONCLUSIVE, GONE.reason, (written(GONE, _OLD),)),
         ("file-not-asked", INCONCLUSIVE, "it was not read", (written(_OLD),)),
         ("another-image", INCONCLUSIVE, "is not known: image worker", (values("code", _OLD, _OTHER),)),
+        ("code-with-values-unread", INCONCLUSIVE, GONE.reason, (first(code=GONE),)),
         ("values-unread", INCONCLUSIVE, "not all of its settings", (values("code", _OLD),)),
         ("next-setting-of-the-change", NO_GO, "its next start would be", (values("recreated", _NEW, _OLD),)),
         ("next-image-of-the-change", NO_GO, "its next start would be", (values("recreated", _OLD, _NEW),)),

@@ -211,7 +211,7 @@ def test_of_a_change_without_files_what_containers_were_created_with_is_required
     assert "test_settings_and_images_are_the_old_ones" in asked
     assert not asked & {"test_restored_files_are_the_old_code", "test_process_started_after_the_restore"}
     assert "test_next_start_is_what_was_judged" in asked
-    table = {"not_asked": {}, "without": scope.without}
+    table = {"not_asked": {}, "without": scope.without, "own": ()}
     assert Scope.parse(table) == scope
     with pytest.raises(ValueError, match="every test of the change's items"):
         Scope.parse(table | {"without": (*scope.without, "test_settings_and_images_are_the_old_ones")})

@@ -167,11 +167,11 @@ def test_an_undo_of_two_runs_that_stops_half_way_is_a_failure(folder: Path, monk
     world = World.deployed(folder / "w", "bind")
     refuse, asked = workflow._refuse_if_changed_since, []
 
-    def on_the_second(*arguments: object) -> None:
+    def on_the_second(*arguments: object, is_undo: bool) -> None:
         asked.append(1)
         if len(asked) == 2:
             raise Refused("somebody has changed it; nothing was touched")
-        refuse(*arguments)  # type: ignore[arg-type]
+        refuse(*arguments, is_undo)  # type: ignore[arg-type, call-arg]
 
     world.change(fails="start")
     with pytest.raises(RollbackFailed):
