@@ -19,16 +19,17 @@ PAGE = ROOT / "docs" / "profile.md"
 _INTRO = """# The profile
 
 A profile describes one change, and where it runs. It is a TOML file. To begin: write one after an example, an
-[API without a queue](../examples/api/profile.toml) or [Phase 1's](../profiles/phase1.toml), which has a comment on each
-key; then `rollback-gate profile.check` tries each statement on what is there, and `rollback-gate profile.show` prints
+[API without a queue](../examples/api/profile.toml), a [Redis worker](../examples/thumbnails/profile.toml), a
+[RabbitMQ worker](../examples/receipts/profile.toml) or [Phase 1's](../profiles/phase1.toml), which has a comment on
+each key; then `rollback-gate profile.check` tries each statement on what is there, and `rollback-gate profile.show` prints
 what is in effect.
 
 | check | needs |
 |---|---|
 | 1. the change is gone | `[[change]]`; `[[logs.new]]` and `[database]` say more |
 | 2. the service runs | `[services.NAME]`, `[logs]` |
-| 3. processing works | `[queue]`, `[database]`, `logs.picked_up`, `logs.completed`; `[probe]` if documents are rare |
-| 4. completeness is normal | `[database]`, `[completeness]` |
+| 3. processing works | `[queue]`, `[database]`, `logs.picked_up`, `logs.completed`; `[probe]` if documents are rare. Without a queue: `ready` of a service (no log line), or `[request]` |
+| 4. completeness is normal | `[database]`, `[completeness]`; or `[metric]` |
 
 It may begin with `extends = "other.toml"` (relative to itself) and then holds only what differs. Each key can also be
 set for one call, in rising order of precedence: `ROLLBACK_GATE__LIMITS__SOAK_S=30` in the environment, `--set
