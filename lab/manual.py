@@ -28,7 +28,8 @@ is in effect.
 |---|---|
 | 1. the change is gone | `[[change]]`; `[[logs.new]]` and `[database]` say more |
 | 2. the service runs | `[services.NAME]`, `[logs]` |
-| 3. processing works | `[queue]`, `[database]`, `logs.picked_up`, `logs.completed`; `[probe]` if documents are rare. Without a queue: `ready` of a service (no log line), or `[request]` |
+| 3. processing works | `[queue]`, `[database]`, `logs.picked_up`, `logs.completed`; `[probe]` if documents are rare |
+| 3. without a queue | `ready` of a service (no log line), or `[request]` |
 | 4. completeness is normal | `[database]`, `[completeness]`; or `[metric]` |
 
 It may begin with `extends = "other.toml"` (relative to itself) and then holds only what differs. Each key can also be
