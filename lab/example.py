@@ -74,9 +74,8 @@ def running(example: Example, prepare: Callable[[Example], None] = lambda _: Non
 
 
 def api(folder: Path, project: str, port: int) -> Example:
-    url = f'"http://127.0.0.1:{port}/"'
-    settings = f"request.url = {url}\nservices.api.ready.url = {url}"
-    return Example(folder / "api", project, {"API_IMAGE": f"{BASE}:latest", "API_PORT": str(port)}, settings)
+    variables = {"API_IMAGE": f"{BASE}:latest", "API_PORT": str(port)}
+    return Example(folder / "api", project, variables, f'request.url = "http://127.0.0.1:{port}/"')
 
 
 def thumbnails(folder: Path, project: str, ports: tuple[int, int]) -> Example:

@@ -12,9 +12,10 @@ from rollback_gate.evidence.readings import DocumentReading, DocumentsReading, S
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.profile.live import Trace
 from rollback_gate.profile.load import database_password
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import MongodbDatabase, PostgresqlDatabase
+from rollback_gate.profile.systems import CommandDatabase, MongodbDatabase, PostgresqlDatabase
 
 
 class Documents(Protocol):
@@ -64,8 +65,20 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Documents | Unmeasu
     Raises WrongSetting for a missing password or client library. `environ`: what a command may have of it is chosen by
     database.variables.
     """
-    traces, limit_s = profile.probe.traces if profile.probe else (), profile.limits.answer_s
-    match profile.database:
+    if profile.database is None:
+        return Unmeasured("the database", "the profile has no section [database]")
+    traces = profile.probe.traces if profile.probe else ()
+    return connect_to(profile.database, traces, environ, profile.limits.answer_s)
+
+
+def connect_to(
+    section: MongodbDatabase | PostgresqlDatabase | CommandDatabase,
+    traces: tuple[Trace, ...],
+    environ: Mapping[str, str],
+    limit_s: float,
+) -> Documents:
+    """The same for one section. `traces`: where probes leave data."""
+    match section:
         case MongodbDatabase() as database:
             from rollback_gate.evidence.adapters import mongodb_client
 
@@ -74,7 +87,5 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Documents | Unmeasu
             with needing("postgresql", "database.kind"):
                 from rollback_gate.evidence.adapters.documents_postgresql import PostgresqlDocuments
             return PostgresqlDocuments(database, traces, database_password(database, environ), limit_s)
-        case None:
-            return Unmeasured("the database", "the profile has no section [database]")
         case database:
             return CommandDocuments(database, limit_s, SubprocessRunner(allowed(environ, database.variables)))

@@ -40,7 +40,7 @@ def collection(root: Path, launcher: str = DEFAULT) -> Collection:
         after,
         Collection("ticket", ticket.attach, ticket.open_ticket),
         Collection("probes", probes.sweep),
-        Collection("profile", profile.check, profile.show),
+        Collection("profile", profile.check, profile.new, profile.show),
         judge.assess,
         rollback.preflight,
         judge.snapshot,

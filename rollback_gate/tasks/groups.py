@@ -17,7 +17,7 @@ GROUPS = (
     ),
     (
         "Before the next deployment",
-        ("gate", "actions", "actions.done", "snapshot", "profile.check", "profile.show"),
+        ("gate", "actions", "actions.done", "snapshot", "profile.new", "profile.check", "profile.show"),
     ),
     (
         "Records and tickets",

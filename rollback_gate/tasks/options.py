@@ -38,7 +38,7 @@ def task_with(
         body.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         lists = [key for key, (default, _) in options.items() if isinstance(default, list)]
-        explained = {key.replace("_", "-"): text for key, (_, text) in options.items()}
+        explained = {key.strip("_").replace("_", "-"): text for key, (_, text) in options.items()}
         body.word = word  # type: ignore[attr-defined]
         made: Task[Any] = task(positional=positional, iterable=lists, auto_shortflags=False, help=explained, name=name)(
             body

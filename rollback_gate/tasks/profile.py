@@ -27,3 +27,28 @@ def check(given: Any) -> None:
 
     with calling(given) as call:
         leave(tell(call))
+
+
+@task_with(
+    {
+        "directory": (".", "the folder of the Compose project"),
+        "project": ("", "the Compose project, where several were made in that folder"),
+        "from_": ("", "what the change is: git:OLD..NEW (default: the newest backups, else the last two commits)"),
+        "out": ("", "the file to write (default: profile.toml in the project's folder)"),
+        "yes": (False, "ask nothing"),
+        "verbose": (False, "show more"),
+    }
+)
+def new(given: Any) -> None:
+    """Propose a profile from what runs, and from what differs between old and new; each value says where it is from.
+
+    Writes one file, and never over another.
+    """
+    from pathlib import Path
+
+    from rollback_gate.workflow.profile_new import Wish
+    from rollback_gate.workflow.profile_new import new as propose
+
+    with calling(given) as call:
+        out = Path(given.out) if given.out else None
+        leave(propose(call, Wish(Path(given.directory), given.project, given.from_, out, given.yes)))

@@ -38,6 +38,9 @@ PURE = (WORDS - {"progress"}) | {
     "checks.verdict",
     "checks.worker_running",
     "confidence",
+    "draft.differences",
+    "draft.source",
+    "draft.text",
     "evidence.answered",
     "evidence.boundary",
     "evidence.adapters.computed",
@@ -104,6 +107,7 @@ ORDER = [
     "record",
     "tickets",
     "suite",
+    "draft",
     "workflow",
     "tasks",
 ]

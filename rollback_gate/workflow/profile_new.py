@@ -1,0 +1,366 @@
+"""`profile.new`: a profile proposed from what runs, and from what differs between old and new. Changes nothing else.
+
+Every value says where it comes from. What could not be found is a commented line that says what to look for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rollback_gate.change import git
+from rollback_gate.draft import differences
+from rollback_gate.draft.text import Draft
+from rollback_gate.errors import CommandFailed, Refused, RollbackGateError
+from rollback_gate.model import ExitCode
+from rollback_gate.platform import engine as engines
+from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import PROJECT_LABEL, Replica
+from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.surveyed import Around, around_of, inside_of
+
+_BACKUP = re.compile(r"^(?P<base>.+?)\.(?:backup|bak|orig|old)(?:[._-](?P<stamp>.*))?$")
+_STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\d{8}": "%Y%m%d"}
+_SKIPPED = {".git", ".rollback", "node_modules", "__pycache__", ".venv"}
+_MOST_BYTES, _MOST_FILES = 1 << 20, 20_000
+_ENV = re.compile(r"(^|/)\.env$|\.env$")
+_OLDEST_S = 604_800
+
+
+@dataclass(frozen=True)
+class Wish:
+    """`revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits. `out`: what is written."""
+
+    directory: Path
+    project: str = ""
+    revisions: str = ""
+    out: Path | None = None
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob."""
+
+    path: str
+    old: str | None
+    new: str
+    why: str
+    backups: str = ""
+    stamp: str = ""
+
+
+def new(call: Call, wish: Wish) -> ExitCode:
+    """Writes a proposed profile. Raises Refused if there is nothing to look at; WrongSetting, Unreachable."""
+    directory = wish.directory.resolve()
+    out = (wish.out or directory / "profile.toml").absolute()
+    if out.exists():
+        raise Refused(f"{out} is there already; nothing was written", "name another file with --out, or move it away")
+    with contextlib.closing(engines.connect(call.environ)) as engine:
+        everyone = _containers(call, engine, directory, wish)
+        runner = SubprocessRunner(allowed(engine.environment))
+        draft = _Proposal(call, engine, runner, directory, everyone, wish).draft()
+    try:
+        out.write_text(draft.text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{out} cannot be written: {error.strerror}", "name another file with --out") from error
+    call.terminal.line(f"{out}: {draft.found} values proposed, {draft.missing} to be found (commented lines)")
+    call.terminal.line(f"next: read it, then `invoke profile.check --profile {out}`")
+    return ExitCode.GO
+
+
+def _containers(call: Call, engine: Engine, directory: Path, wish: Wish) -> tuple[Replica, ...]:
+    everyone = engine.labelled("containers of Compose", PROJECT_LABEL)
+    projects: dict[str, list[Replica]] = {}
+    for replica in everyone:
+        project = str((engine.raw(replica.id)["Config"].get("Labels") or {}).get(PROJECT_LABEL, ""))
+        if wish.project in ("", project) and (wish.project or Path(replica.made_in or "/").resolve() == directory):
+            projects.setdefault(project, []).append(replica)
+    if not projects:
+        what = f"project {wish.project}" if wish.project else f"a project made in {directory}"
+        raise Refused(f"there is no container of {what}", "name the project with --project; `docker compose ls` helps")
+    name = next(iter(projects))
+    if len(projects) > 1 and not wish.yes:
+        name = call.terminal.choose("which project?", tuple(projects))
+    return tuple(sorted(projects[name], key=lambda replica: replica.name))
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    call: Call
+    engine: Engine
+    runner: Runner
+    directory: Path
+    everyone: tuple[Replica, ...]
+    wish: Wish
+
+    def draft(self) -> Draft:
+        pairs = list(self._pairs())
+        around = around_of(self.engine, self.everyone, self._sources(), self.call.environ)
+        carriers = self._carriers(pairs)
+        made = Draft()
+        self._head(made)
+        services = self._items(made, pairs, carriers)
+        self._services(made, services or around.others, around)
+        around.write(made)
+        made.rows += ["", "# What a rollback must leave as it is, such as a migration:"]
+        made.lack("keep", '[{ says = "...", check = ["a command"] }]: exit status 0 if it is there, 1 if it is gone')
+        return made
+
+    def _head(self, made: Draft) -> None:
+        labels = self.engine.raw(self.everyone[0].id)["Config"].get("Labels") or {}
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", self.directory.name) or "change"
+        made.rows.append("# Proposed by profile.new from what runs: read each line; docs/profile.md is the manual.")
+        made.set("format", 3)
+        made.set("name", f"{name}-change", "part of the records' id: give it the change's name")
+        made.set("title", f"The change of {name}", "for people")
+        made.section("[deployment]")
+        made.set("project_directory", str(self.directory))
+        made.set("project", str(labels.get(PROJECT_LABEL, "")), "the containers' label")
+        if names := self._variables():
+            made.set("variables", names, "used by the Compose files, and set in no .env")
+
+    def _compose_text(self) -> str:
+        files = [name for name in self.everyone[0].config_files.split(",") if name]
+        return "\n".join(_text(self.directory / name) or "" for name in files)
+
+    def _variables(self) -> list[str]:
+        used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._compose_text().replace("$$", "")))
+        own = _text(self.directory / ".env") or ""
+        return [name for name in used if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", own, re.MULTILINE)]
+
+    # --- what differs
+
+    def _pairs(self) -> Iterator[Pair]:
+        if self.wish.revisions:
+            old, _, latest = self.wish.revisions.removeprefix("git:").partition("..")
+            yield from self._of_git(old, latest or "HEAD")
+            return
+        found = list(self._of_backups())
+        yield from found
+        if not found and any((place / ".git").exists() for place in (self.directory, *self.directory.parents)):
+            with contextlib.suppress(RollbackGateError):  # one commit only: nothing to compare
+                yield from self._of_git("HEAD~1", "HEAD")
+
+    def _of_backups(self) -> Iterator[Pair]:
+        newest: dict[str, tuple[str, Path]] = {}
+        for number, path in enumerate(self.directory.rglob("*")):
+            relative = path.relative_to(self.directory)
+            match = _BACKUP.match(path.name)
+            if number > _MOST_FILES:
+                return
+            if match and path.is_file() and not _SKIPPED & set(relative.parts):
+                base = str(relative.with_name(match["base"]))
+                newest[base] = max(newest.get(base, ("", path)), (match["stamp"] or "", path))
+        for base, (stamp, path) in sorted(newest.items()):
+            old, now = _text(path), _text(self.directory / base)
+            if old is not None and now is not None and old != now:
+                form = next((form for shape, form in _STAMPS.items() if re.fullmatch(shape, stamp)), "")
+                glob = str(PurePosixPath(base).with_name(f"{PurePosixPath(base).name}.*{path.suffix and ''}"))
+                glob = base + path.name[len(PurePosixPath(base).name) :].replace(stamp, "*") if stamp else f"{base}.*"
+                yield Pair(base, old, now, f"its newest backup is {path.name}", glob, form)
+
+    def _of_git(self, old: str, latest: str) -> Iterator[Pair]:
+        runner = self._git_runner()
+        base = ("git", "-c", "safe.directory=*", "-C", str(self.directory))
+        try:
+            rows = runner((*base, "diff", "--name-status", "--no-renames", "--relative", old, latest)).stdout
+            for row in rows.splitlines():
+                status, _, path = row.partition("\t")
+                why = f"git diff {old} {latest}"
+                if status == "A":
+                    yield Pair(path, None, "", why)
+                elif status == "M":
+                    before = runner((*base, "show", f"{old}:./{path}")).stdout
+                    yield Pair(
+                        path, before, runner((*base, "show", f"{latest}:./{path}")).stdout, why, f"{path}.backup.*"
+                    )
+        except CommandFailed as error:
+            raise Refused(
+                f"git cannot tell what differs: {error.message}", "name two revisions: --from git:A..B"
+            ) from error
+
+    def _git_runner(self) -> Runner:
+        user = git.owner(self.directory)
+        return SubprocessRunner(allowed(self.engine.environment), run_as=user) if user else self.runner
+
+    # --- which services it is for
+
+    def _carriers(self, pairs: list[Pair]) -> dict[str, dict[str, str]]:
+        """By path of a pair, the services that have it, and where it is inside each."""
+        found: dict[str, dict[str, str]] = {}
+        for pair in pairs:
+            for replica in self.everyone:
+                if place := inside_of(self.engine, replica, self.directory, pair.path, pair.new):
+                    found.setdefault(pair.path, {})[replica.service] = place
+        return found
+
+    def _items(self, made: Draft, pairs: list[Pair], carriers: dict[str, dict[str, str]]) -> dict[str, str]:
+        """Writes the items; returns the services that they name, each with its root."""
+        services: dict[str, str] = {}
+        for pair in pairs:
+            if _ENV.search(pair.path):
+                self._settings(made, pair, services)
+            elif pair.path in self._compose_files() and pair.old is not None:
+                for changed in differences.in_compose(pair.old, pair.new):
+                    service = changed.key.split(".")[1]
+                    services.setdefault(service, "")
+                    self._value(made, pair.path, changed, [service], changed.key.rpartition(".")[2], pair.why)
+            elif pair.path in carriers:
+                self._code(made, pair, carriers[pair.path], services)
+        if not made_items(made):
+            self._images(made, services)
+        if not made_items(made):
+            made.section("[[change]]", "no file with a backup, no commit and no older image was found")
+            made.lack("kind", "file, removed, setting or image: docs/profile.md")
+        return services
+
+    def _compose_files(self) -> list[str]:
+        names = [Path(name) for name in self.everyone[0].config_files.split(",") if name]
+        return [
+            name.name if not name.is_relative_to(self.directory) else str(name.relative_to(self.directory))
+            for name in names
+        ]
+
+    def _code(self, made: Draft, pair: Pair, places: dict[str, str], services: dict[str, str]) -> None:
+        made.section("[[change]]", f"{pair.why}; in {', '.join(places)}")
+        inside, root = next(iter(places.values())), ""
+        if inside.endswith(f"/{pair.path}"):
+            root = inside.removesuffix(f"/{pair.path}")
+        for service in places:
+            services[service] = root or services.get(service, "")
+        made.set("kind", "removed" if pair.old is None else "file")
+        made.set("services", list(places))
+        made.set("path", pair.path)
+        if not root:
+            made.set("inside", inside, "where it is mounted")
+        if pair.old is None:
+            return
+        made.set("backups", pair.backups)
+        if pair.stamp and pair.stamp != "%Y%m%d_%H%M%S":
+            made.set("stamp", pair.stamp)
+        found = differences.marks(pair.old, pair.new)
+        for key, texts, where in (("new", found.new, "the present file"), ("old", found.old, "its old version")):
+            if texts:
+                made.set(key, list(texts), f"lines that only {where} has: keep what is telling")
+            else:
+                made.lack(key, f"a text that only {where} has")
+
+    def _settings(self, made: Draft, pair: Pair, services: dict[str, str]) -> None:
+        compose = self._compose_text()
+        for changed in differences.in_env(pair.old or "", pair.new):
+            uses = differences.uses(compose, changed.key)
+            for use in (one for one in uses if not one.variable):
+                old, latest = (
+                    differences.filled(use.written, changed.key, v) for v in (changed.old or "", changed.new)
+                )
+                services.setdefault(use.service, "")
+                self._image(made, [use.service], old, latest, (pair.path, changed.key), pair.why)
+            if of_variables := [use for use in uses if use.variable]:
+                names = list(dict.fromkeys(use.service for use in of_variables))
+                for name in names:
+                    services.setdefault(name, "")
+                self._value(made, pair.path, changed, names, of_variables[0].variable, pair.why)
+
+    def _value(
+        self, made: Draft, path: str, changed: differences.Changed, services: list[str], variable: str, why: str
+    ) -> None:
+        if changed.key.endswith(".image"):
+            self._image(made, services, changed.old or "", changed.new, (path, changed.key), why)
+            return
+        made.section("[[change]]", why)
+        made.set("kind", "setting")
+        made.set("services", services, "they use it, by the Compose files")
+        made.set("file", path)
+        made.set("key", changed.key)
+        made.set("new", changed.new)
+        if changed.old is not None:
+            made.set("old", changed.old)
+        if variable != changed.key.rpartition(".")[2]:
+            made.set("variable", variable, "its name in the containers")
+
+    def _image(self, made: Draft, services: list[str], old: str, latest: str, place: tuple[str, str], why: str) -> None:
+        made.section("[[change]]", why)
+        made.set("kind", "image")
+        made.set("services", services)
+        made.set("file", place[0])
+        made.set("key", place[1])
+        made.set("new", latest)
+        if self.engine.image_id(old):
+            made.set("old", old)
+        else:
+            made.lack("old", f"the image that ran before the change: {old or 'its name'} is not here")
+
+    def _images(self, made: Draft, services: dict[str, str]) -> None:
+        """An older image of the same repository, where the tag is written in a file of the project."""
+        for replica in self.everyone:
+            repository, colon, tag = replica.image_name.rpartition(":")
+            older = self._older(replica, repository) if colon and replica.service not in services else ""
+            for path in (".env", *self._compose_files()):
+                if older and (key := _key_of(path, _text(self.directory / path) or "", replica, tag)):
+                    services[replica.service] = ""
+                    why = "the newest older image of it that is here"
+                    self._image(made, [replica.service], older, replica.image_name, (path, key), why)
+                    break
+
+    def _older(self, replica: Replica, repository: str) -> str:
+        rows = list(self.engine.client.images.list(name=repository))
+        mine = next((str(image.attrs["Created"]) for image in rows if image.id == replica.image_id), "")
+        others = [(str(i.attrs["Created"]), tag) for i in rows if i.id != replica.image_id for tag in i.tags]
+        fitting = [(at, tag) for at, tag in others if tag.startswith(f"{repository}:")]
+        earlier = [row for row in fitting if row[0] < mine] or fitting
+        return max(earlier, default=("", ""))[1]
+
+    # --- services
+
+    def _services(self, made: Draft, services: dict[str, str] | list[str], around: Around) -> None:
+        rows = services if isinstance(services, dict) else dict.fromkeys(services, "")
+        # The first one is waited for by the line `consuming`, where none reads the queue.
+        ordered = sorted(rows.items(), key=lambda row: row[0] not in around.ready_by_log)
+        for service, root in ordered:
+            replicas = [one for one in self.everyone if one.service == service]
+            made.section(f"[services.{service}]")
+            made.set("root", root or (replicas[0].working_directory if replicas else "") or "/srv", _of_root(root))
+            if len(replicas) > 1:
+                made.set("replicas", len(replicas), "as many run now")
+            if around.reads_queue(service, list(rows)):
+                made.set("consumes", True, "its source reads the queue")
+            if replicas and replicas[0].health:
+                made.set("ready", {"kind": "health"}, "it has a health check")
+
+    def _sources(self) -> dict[str, str]:
+        """The Python files of the project, by path."""
+        found: dict[str, str] = {}
+        for path in sorted(self.directory.rglob("*.py"))[:500]:
+            relative = path.relative_to(self.directory)
+            if not _SKIPPED & set(relative.parts) and (text := _text(path)) is not None:
+                found[str(relative)] = text
+        return found
+
+
+def made_items(made: Draft) -> bool:
+    return "[[change]]" in made.rows
+
+
+def _of_root(root: str) -> str:
+    return "where the project's files are inside" if root else "its working directory: where are the project's files?"
+
+
+def _key_of(path: str, text: str, replica: Replica, tag: str) -> str:
+    """Where the tag of a container's image is written in this file; "" if it is not."""
+    if _ENV.search(path):
+        return next((c.key for c in differences.in_env("", text) if c.new in (tag, replica.image_name)), "")
+    wanted = f"services.{replica.service}.image"
+    return next((c.key for c in differences.in_compose("", text) if (c.key, c.new) == (wanted, replica.image_name)), "")
+
+
+def _text(path: Path) -> str | None:
+    """None for what is no text, or too large."""
+    try:
+        return path.read_text() if path.stat().st_size <= _MOST_BYTES else None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,253 @@
+"""What is around the workers, for a proposed profile: logs, queue, database, and what normal is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError
+from pydantic import TypeAdapter, ValidationError
+
+from rollback_gate.change.reading import Baseline
+from rollback_gate.draft import source
+from rollback_gate.draft.source import Said
+from rollback_gate.draft.text import Draft
+from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.evidence.documents import connect_to
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.archive import digest_in
+from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.systems import Database
+
+_KINDS = {  # by a word of the image or the command: section, kind and port
+    "redis": ("queue", "redis", 6379),
+    "rabbitmq": ("queue", "rabbitmq", 15672),
+    "beam.smp": ("queue", "rabbitmq", 15672),
+    "nsqd": ("queue", "nsq", 4151),
+    "postgres": ("database", "postgresql", 5432),
+    "mongo": ("database", "mongodb", 27017),
+}
+_ANSWER_S, _WEEK_S, _TAIL = 5.0, 604_800.0, 10_000
+_SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
+_IDS, _TIMES = ("id", "_id", "uuid"), ("created_at", "created", "inserted_at")
+
+
+def inside_of(engine: Engine, replica: Replica, directory: Path, path: str, content: str) -> str:
+    """Where a container has a file of the project; "" if it has not. By its mounts, else by name and content."""
+    wanted, host = hashlib.sha256(content.encode()).hexdigest(), str(directory / path)
+    for mount in replica.mounts:
+        if mount.source and (host == mount.source or host.startswith(f"{mount.source.rstrip('/')}/")):
+            return mount.target.rstrip("/") + host[len(mount.source.rstrip("/")) :]
+    if not replica.is_running:
+        return ""
+    places = [f"{root.rstrip('/')}/{path}" for root in (replica.working_directory, "/app", "/srv", "/usr/src/app")]
+    with contextlib.suppress(Unreachable, APIError):
+        places += _found(engine, replica, Path(path).name)
+        return next((one for one in places if digest_in(engine, replica.id, one) == wanted), "")
+    return ""
+
+
+def _found(engine: Engine, replica: Replica, name: str) -> list[str]:
+    """Files of this name inside, wherever they are."""
+    api = engine.client.api
+    made = api.exec_create(
+        replica.id, ["timeout", "10", "find", "/", "-xdev", "-name", name, "-type", "f"], stderr=False
+    )
+    return [line for line in api.exec_start(made["Id"]).decode(errors="replace").splitlines() if line.startswith("/")]
+
+
+@dataclass
+class Around:
+    """Queue and database as sections, and the log lines that the sources print. `others`: the team's own services.
+
+    `readers`: those whose source reads the queue; `ready_by_log`: those that have printed the line of a ready one.
+    `normal`: of check 4.
+    """
+
+    sections: dict[str, tuple[str, dict[str, Any], str]]
+    lines: list[Said]
+    sources: Mapping[str, str]
+    others: list[str]
+    readers: frozenset[str] = field(default_factory=frozenset)
+    normal: dict[str, float] = field(default_factory=dict)
+    ready_by_log: frozenset[str] = field(default_factory=frozenset)
+
+    def reads_queue(self, service: str, all_of_them: Iterable[str]) -> bool:
+        return "queue" in self.sections and (service in self.readers or list(all_of_them) == [service])
+
+    def write(self, made: Draft) -> None:
+        """The sections on logs, queue, database, probe and completeness."""
+        made.section("[logs]")
+        self._line(made, "consuming", source.ready(self.lines), "", "the line by which a worker says that it is ready")
+        if "queue" in self.sections:
+            self._line(made, "picked_up", source.begins(self.lines), "document", "a task is begun, with its id")
+            self._line(made, "completed", source.done(self.lines), "task", "a task is done, with its id")
+        error = re.compile(r"^ERROR:|^Traceback \(most recent call last\):")
+        made.set("error", error, "Python's own; look whether yours looks otherwise")
+        for name, (kind, values, why) in self.sections.items():
+            made.section(f"[{name}]", why)
+            made.set("kind", kind)
+            for key, value in values.items():
+                if value is None:
+                    made.lack(key, "it is in the worker's configuration")
+                else:
+                    made.set(key, value)
+        self._left_out(made)
+        self._probe(made)
+
+    def _line(self, made: Draft, key: str, said: Said | None, group: str, what: str) -> None:
+        if said is None:
+            made.lack(key, what)
+        else:
+            made.set(key, re.compile(said.pattern(group)), f"printed at {said.place}")
+
+    def _left_out(self, made: Draft) -> None:
+        if {"queue", "database"} <= self.sections.keys():
+            return
+        made.section("[not_asked]", "leave a check out by name, or find what it needs")
+        if not any(row.startswith("ready = ") for row in made.rows):
+            made.set("processing", "no queue was found", "or give a service `ready`, or [request]")
+        made.set("completeness", "no score was found", "or give [database] and [completeness], or [metric]")
+
+    def _probe(self, made: Draft) -> None:
+        if not {"queue", "database"} <= self.sections.keys():
+            return
+        key = next((found for text in self.sources.values() if (found := source.task_id(text))), "")
+        database = self.sections["database"][1]
+        table = database.get("table") or database.get("collection")
+        made.section("[probe]", "a test document; without it, verify waits for one that comes by itself")
+        if key and table:
+            made.set("task", {key: "{document_id}"}, "the key that the source reads")
+            made.set("traces", [{"collection": table, "field": database.get("id", "id")}], "what a task leaves")
+        else:
+            made.lack("task", "a task as your producers send it, with {document_id} for its id")
+            made.lack("traces", "where a task leaves data: [{ collection = ..., field = ... }]")
+        made.section("[completeness]", "normal scores, as shares of 1; the change's own level")
+        if self.normal:
+            for name, value in self.normal.items():
+                made.set(name, round(value, 3), "of documents of the last seven days")
+            return
+        for name, what in (
+            ("expected", "the mean of the last seven days before the change"),
+            ("low", "the band around it"),
+            ("high", "the band around it"),
+            ("critical", "below it, it does not work"),
+            ("changed", "the mean since the change; leave it out if the change does not alter it"),
+        ):
+            made.lack(name, what)
+
+
+def around_of(
+    engine: Engine, everyone: Iterable[Replica], sources: Mapping[str, str], environ: Mapping[str, str]
+) -> Around:
+    """`environ`: may hold the database's password, with which its columns and scores are looked at."""
+    rows = list(everyone)
+    sections: dict[str, tuple[str, dict[str, Any], str]] = {}
+    systems: set[str] = set()
+    for replica in rows:
+        raw = engine.raw(replica.id)
+        config = raw.get("Config") or {}
+        words = " ".join(
+            [replica.image_name, *(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()), replica.service]
+        )
+        ran = _program(engine, replica)
+        for word, (section, kind, port) in _KINDS.items():
+            if word in words.lower() or word in ran:
+                systems.add(replica.service)
+                address = _address(raw, replica, port)
+                values = _values(kind, address, sources)
+                sections.setdefault(section, (kind, values, f"container {replica.name}"))
+                break
+    lines = [said for path, text in sources.items() for said in source.lines_of(path, text)]
+    others = [name for name in dict.fromkeys(replica.service for replica in rows) if name not in systems]
+    kind = sections["queue"][0] if "queue" in sections else ""
+    readers = frozenset(
+        name for name in others for path, text in sources.items() if source.queue_name(kind, text) and name in path
+    )
+    normal = _normal(sections, environ, engine)
+    said = source.ready(lines)
+    by_log = frozenset(one.service for one in rows if said and _has_logged(engine, one, re.compile(said.pattern())))
+    return Around(sections, lines, sources, others, readers, normal, by_log)
+
+
+def _has_logged(engine: Engine, replica: Replica, form: re.Pattern[str]) -> bool:
+    try:
+        return bool(form.search(engine.client.api.logs(replica.id, tail=_TAIL).decode(errors="replace")))
+    except APIError:
+        return False  # a log driver that keeps none
+
+
+def _normal(
+    sections: Mapping[str, tuple[str, dict[str, Any], str]], environ: Mapping[str, str], engine: Engine
+) -> dict[str, float]:
+    """The band of check 4 from unmarked documents, and the level of marked ones; {} where there are too few.
+
+    Nothing is known without the database's password.
+    """
+    kind, values, _ = sections.get("database", ("", {}, ""))
+    if not kind or None in values.values():
+        return {}
+    try:
+        section: Any = TypeAdapter(Database).validate_python({"kind": kind, **values})
+        documents = connect_to(section, (), environ, _ANSWER_S)
+        now = engine.now()
+        baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
+        documents.close()
+    except (RollbackGateError, ValidationError):
+        return {}
+    if baseline is None or isinstance(baseline, Unmeasured) or isinstance(latest, Unmeasured):
+        return {}
+    return band_of(baseline, [one.score for one in latest.documents if one.marked and one.score is not None])
+
+
+def band_of(baseline: Baseline, changed: Sequence[float]) -> dict[str, float]:
+    """Three standard deviations around the mean, at least 0.05; below half of the band's lower end it is critical."""
+    width = max(_SPREADS * baseline.standard_deviation, _LEAST)
+    low, high = max(baseline.mean - width, _FLOOR), min(baseline.mean + width, 1.0)
+    found = {"expected": baseline.mean, "low": low, "high": high, "critical": low / 2}
+    level = statistics.fmean(changed) if changed else None
+    return found if level is None or low <= level <= high else {**found, "changed": level}
+
+
+def _program(engine: Engine, replica: Replica) -> str:
+    """The names of the programs that run in it."""
+    try:
+        rows = engine.client.api.top(replica.id).get("Processes") or ()
+    except APIError:
+        return ""
+    return " ".join(Path(str(row[-1]).split(" ")[0].rstrip(":")).name.lower() for row in rows)
+
+
+def _address(raw: Mapping[str, Any], replica: Replica, port: int) -> str:
+    """As it is reached from here: a published port, else the container's own address."""
+    published = ((raw.get("NetworkSettings") or {}).get("Ports") or {}).get(f"{port}/tcp") or ()
+    for row in published:
+        host = row.get("HostIp") or "127.0.0.1"
+        return f"{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{row['HostPort']}"
+    return f"{replica.addresses[0] if replica.addresses else '127.0.0.1'}:{port}"
+
+
+def _values(kind: str, address: str, sources: Mapping[str, str]) -> dict[str, Any]:
+    whole = "\n".join(sources.values())
+    if kind in ("redis", "rabbitmq", "nsq"):
+        name = source.queue_name(kind, whole) or None
+        if kind == "redis":
+            return {"address": address, "key": name}
+        if kind == "rabbitmq":
+            return {"address": address, "queue": name, "user": "guest"}
+        return {"address": address, "topic": None, "channel": None}
+    known, table = source.connection(whole), source.table(whole)
+    columns = [c for c in (table.columns if table else ()) if c not in (*_IDS, *_TIMES)]
+    values: dict[str, Any] = {"address": address, "name": known.get("name"), "user": known.get("user")}
+    values["table" if kind == "postgresql" else "collection"] = table.name if table else None
+    # Of the columns that the source fills, the first is what every version fills, the last what the change has added.
+    values["score"] = columns[0] if columns else None
+    values["new_mark"] = columns[-1] if len(columns) > 1 else None
+    return values

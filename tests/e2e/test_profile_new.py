@@ -1,0 +1,159 @@
+"""`profile.new` on other teams' deployments: right in most keys, and good for a first NO-GO and GO."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from socket import create_server
+from typing import Any, cast
+
+import pytest
+
+from lab import example
+from lab.example import Example
+from lab.operator import Operator
+from lab.reference import Lab
+
+QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20", "--set", "limits.sample_wait_s=1")
+_OF_PEOPLE = {"name", "title", "completeness.changed_tolerance", "not_asked.completeness"}  # nothing shows them
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(listener.getsockname()[1]) for listener in listeners]
+
+
+def flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if key == "change":
+            for item in value:
+                name = item.get("path") or item.get("key")
+                yield from ((f"change {name} {one}", what) for one, what in item.items())
+        elif isinstance(value, dict) and key != "task":
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def proposed(one: Example, folder: Path, *arguments: str) -> Path:
+    operator = Operator(cast(Lab, one), folder / "reports")
+    out = folder / "proposed.toml"
+    ended = operator.invoke(
+        "profile.new", "--directory", str(one.directory), "--out", str(out), "--yes", *arguments, **one.variables
+    )
+    assert ended.status == 0, ended.output
+    return out
+
+
+def share_right(one: Example, path: Path) -> float:
+    """Of the team's own profile: keys that are proposed with the same value, or, of marks, with one as good."""
+    final = {**tomllib.loads((one.directory / "profile.toml").read_text())}
+    ours = dict(flat(tomllib.loads(path.read_text())))
+    here = dict(flat(tomllib.loads(one.profile.read_text())))
+    wanted = {**dict(flat(final)), **{key: value for key, value in here.items() if key != "extends"}}
+    wanted = {key: value for key, value in wanted.items() if key not in _OF_PEOPLE}
+    right = [key for key, value in wanted.items() if key in ours and _is_as_good(one, key, ours[key], value)]
+    return len(right) / len(wanted)
+
+
+def _is_as_good(one: Example, key: str, ours: Any, wanted: Any) -> bool:
+    words = key.split(" ")
+    if words[0] == "change" and words[-1] in ("new", "old") and isinstance(ours, list):
+        path = one.directory / words[1]
+        (backup,) = path.parent.glob(f"{path.name}.backup.*")
+        texts = {"new": path.read_text(), "old": backup.read_text()}
+        other = texts["old" if words[-1] == "new" else "new"]
+        return all(mark in texts[words[-1]] and mark not in other for mark in ours)
+    if key.startswith("completeness."):
+        return bool(abs(ours - wanted) <= 0.1)
+    return sorted(ours) == sorted(wanted) if isinstance(ours, list) else bool(ours == wanted)
+
+
+def judged(one: Example, folder: Path, path: Path) -> tuple[int, int, str]:
+    """With the proposed profile, unedited: what verify says of the change, and of its rollback."""
+    operator = Operator(cast(Lab, _With(path)), folder / "reports")
+    before = operator.invoke("verify", *QUICK, COLUMNS="300", **one.variables)
+    after = operator.invoke("rollback", "verify", *QUICK, COLUMNS="300", **one.variables)
+    return before.status, after.status, after.output
+
+
+class _With:
+    def __init__(self, profile: Path) -> None:
+        self.profile = profile
+
+
+def filled(one: Example, rows: str, user: str) -> None:
+    """A week's documents: without the change's mark, and some with it."""
+    script = f'psql -h 127.0.0.1 -U {user} -qc "{rows}" {user}'
+    one.compose("exec", "-T", "database", "sh", "-c", script)
+
+
+def thumbnails(one: Example) -> None:
+    rows = "insert into thumbnails select 'a' || n, now() - interval '2 days', 0.38 + 0.02 * (n % 3), null"
+    filled(
+        one,
+        f"{rows} from generate_series(1, 40) n; {rows.replace('null', '3').replace('0.38', '0.68').replace('2 days', '1 hour')} from generate_series(41, 60) n",
+        "thumbnails",
+    )
+
+
+def receipts(one: Example) -> None:
+    rows = "insert into receipts (id, created_at, confidence, currency) select 'a' || n, now() - interval '2 days', 0.48 + 0.02 * (n % 3), null"
+    later = rows.replace("null", "'EUR'").replace("0.48", "0.78").replace("2 days", "1 hour")
+    filled(one, f"{rows} from generate_series(1, 40) n; {later} from generate_series(41, 60) n", "receipts")
+
+
+CASES: tuple[tuple[str, Callable[[Path, str], Example], Callable[[Example], None]], ...] = (
+    ("api", lambda folder, name: example.api(folder, name, free_ports(1)[0]), lambda _: None),
+    ("thumbnails", lambda folder, name: example.thumbnails(folder, name, cast(Any, free_ports(2))), thumbnails),
+    ("receipts", lambda folder, name: example.receipts(folder, name, cast(Any, free_ports(2))), receipts),
+)
+
+
+@pytest.mark.parametrize(("name", "make", "fill"), CASES, ids=[case[0] for case in CASES])
+def test_most_of_it_is_right_and_it_tells_old_from_new(
+    name: str, make: Callable[[Path, str], Example], fill: Callable[[Example], None], tmp_path: Path
+) -> None:
+    """At least 80 % of the team's own keys, without an edit; and with it the change is NO-GO, its rollback GO."""
+    one = make(tmp_path, f"e2e-new-{name}-{tmp_path.name[-4:].strip('_').lower()}")
+    prepare = example.with_two_versions if name == "thumbnails" else lambda _: None
+    with example.running(one, prepare):
+        fill(one)
+        path = proposed(one, tmp_path)
+        share = share_right(one, path)
+        assert share >= 0.8, f"{share:.0%}: {path.read_text()}"
+        before, after, said = judged(one, tmp_path, path)
+        assert (before, after) == (10, 0), f"{path.read_text()}\n{said}"
+
+
+def test_the_change_may_be_two_commits(tmp_path: Path) -> None:
+    """Without a backup; and nothing is written over."""
+    one = example.api(tmp_path, f"e2e-new-git-{tmp_path.name[-4:].strip('_').lower()}", free_ports(1)[0])
+
+    def committed(made: Example) -> None:
+        git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+        new = {name: (made.directory / name).read_text() for name in (".env", "config/settings.ini")}
+        for name in new:
+            (backup,) = (made.directory / name).parent.glob(f"{Path(name).name}.backup.*")
+            backup.rename(made.directory / name)
+        for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "old")):
+            made.run(*git, *command)
+        for name, text in new.items():
+            (made.directory / name).write_text(text)
+        made.run(*git, "commit", "-qam", "new")
+
+    with example.running(one, committed):
+        path = proposed(one, tmp_path, "--from", "git:HEAD~1..HEAD")
+        changes = tomllib.loads(path.read_text())["change"]
+        assert {item.get("path") or item["key"]: item["kind"] for item in changes} == {
+            "WORKER_BATCH": "setting",
+            "config/settings.ini": "file",
+        }
+        operator = Operator(cast(Lab, one), tmp_path / "reports")
+        again = operator.invoke("profile.new", "--directory", str(one.directory), "--out", str(path), "--yes")
+        assert (again.status, "is there already; nothing was written" in again.output) == (50, True), again.output
+        nowhere = operator.invoke("profile.new", "--directory", str(tmp_path), "--yes")
+        assert (nowhere.status, "there is no container of" in nowhere.output) == (50, True), nowhere.output
