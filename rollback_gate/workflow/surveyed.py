@@ -19,6 +19,7 @@ from rollback_gate.draft import source
 from rollback_gate.draft.source import Said
 from rollback_gate.draft.text import Draft
 from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.evidence.adapters import recognised
 from rollback_gate.evidence.documents import connect_to
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import digest_in
@@ -26,17 +27,8 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.systems import Database
 
-_KINDS = {  # by a word of the image or the command: section, kind and port
-    "redis": ("queue", "redis", 6379),
-    "rabbitmq": ("queue", "rabbitmq", 15672),
-    "beam.smp": ("queue", "rabbitmq", 15672),
-    "nsqd": ("queue", "nsq", 4151),
-    "postgres": ("database", "postgresql", 5432),
-    "mongo": ("database", "mongodb", 27017),
-}
 _ANSWER_S, _WEEK_S, _TAIL = 5.0, 604_800.0, 10_000
 _SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
-_IDS, _TIMES = ("id", "_id", "uuid"), ("created_at", "created", "inserted_at")
 
 
 def inside_of(engine: Engine, replica: Replica, directory: Path, path: str, content: str) -> str:
@@ -158,11 +150,11 @@ def around_of(
             [replica.image_name, *(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()), replica.service]
         )
         ran = _program(engine, replica)
-        for word, (section, kind, port) in _KINDS.items():
+        for word, (section, kind, port) in recognised.KINDS.items():
             if word in words.lower() or word in ran:
                 systems.add(replica.service)
                 address = _address(raw, replica, port)
-                values = _values(kind, address, sources)
+                values = _values(section, kind, address, sources)
                 sections.setdefault(section, (kind, values, f"container {replica.name}"))
                 break
     lines = [said for path, text in sources.items() for said in source.lines_of(path, text)]
@@ -234,20 +226,10 @@ def _address(raw: Mapping[str, Any], replica: Replica, port: int) -> str:
     return f"{replica.addresses[0] if replica.addresses else '127.0.0.1'}:{port}"
 
 
-def _values(kind: str, address: str, sources: Mapping[str, str]) -> dict[str, Any]:
+def _values(section: str, kind: str, address: str, sources: Mapping[str, str]) -> dict[str, Any]:
     whole = "\n".join(sources.values())
-    if kind in ("redis", "rabbitmq", "nsq"):
-        name = source.queue_name(kind, whole) or None
-        if kind == "redis":
-            return {"address": address, "key": name}
-        if kind == "rabbitmq":
-            return {"address": address, "queue": name, "user": "guest"}
-        return {"address": address, "topic": None, "channel": None}
-    known, table = source.connection(whole), source.table(whole)
-    columns = [c for c in (table.columns if table else ()) if c not in (*_IDS, *_TIMES)]
-    values: dict[str, Any] = {"address": address, "name": known.get("name"), "user": known.get("user")}
-    values["table" if kind == "postgresql" else "collection"] = table.name if table else None
-    # Of the columns that the source fills, the first is what every version fills, the last what the change has added.
-    values["score"] = columns[0] if columns else None
-    values["new_mark"] = columns[-1] if len(columns) > 1 else None
-    return values
+    if section == "queue":
+        return recognised.queue_values(kind, address, source.queue_name(kind, whole))
+    table = source.table(whole)
+    name, columns = (table.name, table.columns) if table else ("", ())
+    return recognised.database_values(kind, address, source.connection(whole), name, columns)
