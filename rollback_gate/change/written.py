@@ -14,6 +14,7 @@ from rollback_gate.errors import Refused
 _YAML = (".yml", ".yaml")
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(?P<value>.*)$")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
+_WORD = re.compile(r"^[A-Za-z_/.$][^#]*$")
 _NEEDS_QUOTES = re.compile(r"""[\s#'"\\`]""")
 
 
@@ -82,7 +83,8 @@ def _is_taken_as_it_is(text: str) -> bool:
     if not isinstance(value, yaml.ScalarNode) or value.style is not None or value.value != text:
         return False
     is_number = value.tag == "tag:yaml.org,2002:int" and text == str(int(text) if text.isdecimal() else "")
-    return is_number or value.tag == "tag:yaml.org,2002:str"
+    # Compose reads another version of YAML, in which 1e3 is a number: what is not a plain word gets quotes.
+    return is_number or (value.tag == "tag:yaml.org,2002:str" and bool(_WORD.match(text)))
 
 
 def _without(text: str, path: str, key: str, place: Place) -> str:

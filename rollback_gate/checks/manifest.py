@@ -42,7 +42,7 @@ class Required:
 class Own:
     """One check of the team's own. `service`: whose replicas it is asked of, as slots begin; "" for all.
 
-    `each`: it is asked of each replica; else once. `digest`: of its file.
+    `each`: it is asked of each replica; else once. `digest`: of its file. `trouble`: why it cannot be asked.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Own:
     service: str
     each: bool
     digest: str
+    trouble: str = ""
 
     def ids(self, slots: Mapping[str, bool]) -> tuple[str, ...]:
         if not self.each:

@@ -19,7 +19,7 @@ _PASSED = {
     "worker_running": "{who} [runs|run], and stayed up while the checks ran",
     "processing": "{workers} [has|have] finished a document since [its|their] start, and it was saved",
     "completeness": "{says}",
-    OWN: "all of them hold on {who}",
+    OWN: "all of them hold",
 }
 _FAILED = {
     "test_restored_files_are_the_old_code": "{who} [does|do] not have the old code",
@@ -64,7 +64,7 @@ def all_passed(slots: Mapping[str, bool], share: str = "", count: int = 4) -> st
 def passed(check: str, slots: Mapping[str, bool], claims: Sequence[Claim]) -> str:
     """The sentence for a check whose claims all passed; `claims` are in the order of the manifest."""
     workers = [slot for slot, consumes in slots.items() if consumes]
-    if "{workers}" in _PASSED[check] and not workers:
+    if check == "processing" and claims[0].subject == "answers":
         return f"what the service answers is {claims[0].says}"
     is_single = len(workers) == 1 if "{workers}" in _PASSED[check] else len(slots) == 1
     text = _formed(_PASSED[check], is_single)

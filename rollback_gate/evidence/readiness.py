@@ -9,6 +9,7 @@ from rollback_gate.errors import Unreadable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.adapters import upstream_http, upstream_tcp
 from rollback_gate.evidence.log_lines import split_timestamp
+from rollback_gate.evidence.readings import UpstreamReading, UpstreamState
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
@@ -28,14 +29,21 @@ def why_not(ready: Ready, replicas: Iterable[Replica], engine: Engine) -> str | 
             asked = upstream_http.read(
                 HttpUpstream(kind="http", name="it", url=ready.url, accepts=ready.accepts, answer_s=ready.answer_s)
             )
-            found = ["" if asked.answers else asked.says]
+            found = [_of(asked)]
         case ready:
             asked = upstream_tcp.read(
                 TcpUpstream(kind="tcp", name="it", address=ready.address, answer_s=ready.answer_s)
             )
-            found = ["" if asked.answers else asked.says]
+            found = [_of(asked)]
     unread = next((one for one in found if isinstance(one, Unmeasured)), None)
     return next((one for one in found if one and isinstance(one, str)), "") or unread or ""
+
+
+def _of(asked: UpstreamReading) -> str | Unmeasured:
+    """That no connection comes about may be this machine's: a name, a certificate, a network."""
+    if asked.answers:
+        return ""
+    return asked.says if asked.state is UpstreamState.IN_TROUBLE else Unmeasured("whether it is ready", asked.says)
 
 
 def _health(replica: Replica) -> str | Unmeasured:

@@ -21,6 +21,7 @@ from rollback_gate.redaction import cut
 _MOST_BYTES = 1 << 20
 _NOT_FINE = 300
 _POLL_S = 0.5
+_NOT_YET = 1
 WHAT = "a request to the service"
 
 
@@ -39,9 +40,11 @@ class Errand:
         until = self.clock() + wanted.limit_s
         asked = self._asked(wanted, wanted.url, wanted.method, until)
         found = asked if isinstance(asked, Unmeasured) else self._judged(wanted, asked, until)
-        if isinstance(found, Unmeasured) or not wanted.remove:
+        if not wanted.remove:
             return found
         removed = self._asked(wanted, wanted.remove, "DELETE", self.clock() + wanted.limit_s)
+        if isinstance(found, Unmeasured):  # it may have arrived all the same
+            return found
         failed = isinstance(removed, Unmeasured) or removed.status >= _NOT_FINE
         return Answered(found.is_fine, found.says, f"{self._filled(wanted.remove)} was not removed" if failed else "")
 
@@ -55,7 +58,7 @@ class Errand:
         return self._polled(wanted, says, until) if wanted.done else Answered(True, says)
 
     def _polled(self, wanted: HttpRequest, says: str, until: float) -> Answer:
-        last = "nothing"
+        last = ""
         while self.clock() < until:
             answer = self._asked(wanted, wanted.poll, "GET", until)
             if not isinstance(answer, Unmeasured):
@@ -64,6 +67,8 @@ class Errand:
                 if is_fine and wanted.done and wanted.done.search(answer.content.decode(errors="replace")):
                     return Answered(True, f"{says}; then it is done")
             self.sleep(_POLL_S)
+        if not last:
+            return Unmeasured(WHAT, f"{says}; {self._filled(wanted.poll)} has not answered")
         return Answered(False, f"{says}; not done within {wanted.limit_s:g} s, the last answer: {last}")
 
     def _asked(self, wanted: HttpRequest, url: str, method: str, until: float) -> web.Answer | Unmeasured:
@@ -87,31 +92,37 @@ class Errand:
     def by_command(self, wanted: CommandRequest, runner: Runner) -> Answer:
         """Takes at most limit_s, and again for `clean`. Never raises."""
         until = self.clock() + wanted.limit_s
-        said = self._run(wanted.send, runner, wanted.limit_s)
+        found = self._sent(wanted, runner, until)
+        _, left = self._run(wanted.clean, runner, wanted.limit_s) if wanted.clean else (0, "")
+        return found if isinstance(found, Unmeasured) else Answered(found.is_fine, found.says, left)
+
+    def _sent(self, wanted: CommandRequest, runner: Runner, until: float) -> Answer:
+        _, said = self._run(wanted.send, runner, wanted.limit_s)
         if said:
             return Unmeasured(WHAT, said)
-        found = self._waited(wanted, runner, until) if wanted.done else Answered(True, f"`{shlex.join(wanted.send)}`")
-        left = self._run(wanted.clean, runner, wanted.limit_s) if wanted.clean else ""
-        return Answered(found.is_fine, found.says, left)
+        return self._waited(wanted, runner, until) if wanted.done else Answered(True, f"`{shlex.join(wanted.send)}`")
 
-    def _waited(self, wanted: CommandRequest, runner: Runner, until: float) -> Answered:
-        said = "it was never asked"
+    def _waited(self, wanted: CommandRequest, runner: Runner, until: float) -> Answer:
+        """Exit status 1 says "not yet"; any other that it could not be asked, which is no answer."""
+        status, said = None, "it was never asked"
         while (left_s := until - self.clock()) > 0:
-            said = self._run(wanted.done, runner, left_s)
+            status, said = self._run(wanted.done, runner, left_s)
             if not said:
                 return Answered(True, f"`{shlex.join(wanted.send)}`; then it is done")
             self.sleep(_POLL_S)
+        if status != _NOT_YET:
+            return Unmeasured(WHAT, said)
         return Answered(False, f"not done within {wanted.limit_s:g} s: {said}")
 
-    def _run(self, argv: tuple[str, ...], runner: Runner, limit_s: float) -> str:
-        """What went wrong; "" for nothing."""
+    def _run(self, argv: tuple[str, ...], runner: Runner, limit_s: float) -> tuple[int | None, str]:
+        """The exit status, None for none; and what went wrong, "" for nothing."""
         command = tuple(part.replace("{id}", self.request_id) for part in argv)
         try:
             runner(command, timeout_s=limit_s)
         except CommandFailed as error:
             last = cut((error.output.strip().splitlines() or ["it printed nothing"])[-1], 200)
-            return f"`{shlex.join(command)}` {error.status}: {last}"
-        return ""
+            return error.exit_status, f"`{shlex.join(command)}` {error.status}: {last}"
+        return 0, ""
 
 
 def sent(

@@ -80,8 +80,9 @@ class HttpRequest(_Request):
 
 
 class CommandRequest(_Request):
-    """Commands of one's own. `send`: exit status 0 if it was sent; `done`: asked until its exit status is 0; `clean`:
-    removes what it left, whatever came of it. `variables`: of the environment, in addition to the standard ones.
+    """Commands of one's own. `send`: exit status 0 if it was sent; `done`: asked until its exit status is 0, and 1 as
+    long as it is not; any other says that it could not be asked. `clean`: removes what it left, whatever came of it.
+    `variables`: of the environment, in addition to the standard ones.
     """
 
     kind: Literal["command"]
@@ -125,15 +126,19 @@ class _Metric(Section):
 
 
 class PrometheusMetric(_Metric):
-    """An instant query that gives one sample. `{since_s}`: whole seconds since the boundary: `rate(x[{since_s}s])`."""
+    """An instant query that gives one sample. It must hold `{since_s}`, the whole seconds since the boundary:
+    `rate(x[{since_s}s])`.
+    """
 
     kind: Literal["prometheus"]
     address: Address
-    query: str = Field(min_length=1)
+    query: str = Field(pattern=r"\{since_s\}")
 
 
 class HttpMetric(_Metric):
-    """A GET that answers JSON. `path`: dotted, to the number; a number in it is the place in a list."""
+    """A GET that answers JSON. `path`: dotted, to the number; a number in it is the place in a list. It must be a value
+    of the running processes: one that is older than the boundary cannot be told.
+    """
 
     kind: Literal["http"]
     url: Url
@@ -141,11 +146,17 @@ class HttpMetric(_Metric):
 
 
 class CommandMetric(_Metric):
-    """A command that prints one number. `{since}` in it is the boundary; `variables`: as for a request."""
+    """A command that prints one number. It must have `{since}`, the boundary. `variables`: as for a request."""
 
     kind: Literal["command"]
     command: Argv
     variables: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_since_the_boundary(self) -> Self:
+        if not any("{since}" in part for part in self.command):
+            raise ValueError("command must have {since}: a number of before the rollback would be judged")
+        return self
 
 
 Metric = Annotated[PrometheusMetric | HttpMetric | CommandMetric, Field(discriminator="kind")]

@@ -37,8 +37,8 @@ class Service(Section):
 
     `consumes`: true for the one service that reads the queue; each of its replicas must then prove that it processes
     documents. The services are restarted in their order here. `ready`: what a rollback waits for after it has started
-    the service, and what check 3 asks of it; left out, the lines `consuming` and `connected` of the service that reads
-    the queue, and of any other that it runs.
+    the service, and, but for a log line, what check 3 asks of it; left out, the lines `consuming` and `connected` of
+    the service that reads the queue, and of any other that it runs.
     """
 
     replicas: int = Field(default=1, ge=1, le=1000)

@@ -76,6 +76,8 @@ class Profile(Section):
         found = [name for name, service in self.services.items() if service.consumes]
         if len(found) > 1 or (not found and self.queue is not None and self.asks("processing")):
             raise ValueError(f"services: exactly one must have consumes = true, not {', '.join(found) or 'none'}")
+        if found and self.queue is None and self.answering and self.asks("processing"):
+            raise ValueError(f"services: {found[0]} has consumes = true, and there is no [queue]")
         for taken in {"replica", "request"} & set(self.services):
             raise ValueError(f"services: a service cannot be called {taken}: that word has another meaning here")
         if both := sorted(set(self.services) & set(self.waived)):
@@ -109,6 +111,9 @@ class Profile(Section):
             for other in paths[index + 1 :]:
                 if path.is_relative_to(other) or other.is_relative_to(path):
                     raise ValueError(f"change: two items overlap: {path} and {other}")
+        for file in map(PurePosixPath, self.value_files):
+            if within := next((path for path in paths if file.is_relative_to(path)), None):
+                raise ValueError(f"change: {within} is restored or removed whole, and a value is written into {file}")
         if twice := _twice((item.file, item.key) for item in self.values if item.file):
             raise ValueError(f"change: two items write {twice[1]} of {twice[0]}")
         return self

@@ -97,6 +97,27 @@ def of_suite(heading: Heading, slots: Mapping[str, bool], left: Mapping[str, Any
     return record
 
 
+def with_own(left: Mapping[str, Any], ran: Mapping[str, Ran]) -> dict[str, Any]:
+    """The record with the results of the team's own checks, which ran after it was made. Raises as verdict_of."""
+    record = {**left, "tests": {**left["tests"], **plain(ran)}}
+    judgement = verdict_of(record)
+    record |= {
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "findings": plain(judgement.findings),
+        "notes": list(judgement.notes),
+    }
+    record.pop("headline", None)
+    if judgement.headline != judgement.verdict.value:
+        record["headline"] = judgement.headline
+    return record
+
+
+def ran_of(table: Mapping[str, Any]) -> dict[str, Ran]:
+    """Results by test, as `plain` made them. Raises ValueError, KeyError."""
+    return {test: _ran(row) for test, row in table.items()}
+
+
 def _shortened(readings: Any) -> Any:
     """Keeps only the newest documents (they come first) to limit the page's size; claims stand on all of them."""
     documents = readings.get("documents") or {}
@@ -132,7 +153,7 @@ def verdict_of(record: Mapping[str, Any]) -> Judgement:
 
 def tests_of(record: Mapping[str, Any]) -> dict[str, Ran]:
     """The result of each test. Raises ValueError, KeyError."""
-    return {test: _ran(row) for test, row in record["tests"].items()}
+    return ran_of(record["tests"])
 
 
 def settings_of(settings: Settings) -> tuple[Mapping[str, str], ...]:

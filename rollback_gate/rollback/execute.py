@@ -136,7 +136,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
         began = request.earlier.began
         return Instant.parse(began["engine_time"]), tuple(began["consuming"])
     now = context.engine.now()
-    goals.keep(context.run, goal.all_files)
+    goals.keep(context.run, (*goal.sources, *context.situation.values))
     journal.write("run.begin", **_facts(context, request), engine_time=str(now), plan=steps_to_come)
     return now, context.situation.consuming
 
@@ -144,6 +144,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
 def _facts(context: Context, request: Request) -> dict[str, object]:
     """What a resume or an undo needs (goals.py), plus details for readers."""
     situation, goal = context.situation, context.situation.goal
+    written = (*goal.sources, *situation.values)  # of files with settings, those that the run has to write
     return {
         "run": context.run.id,
         "mode": goal.mode.name.value,
@@ -156,15 +157,15 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
         "profile": situation.profile.name,
         "compose": situation.compose.version,
         "folder": str(context.run.folder),
-        "source_digests": {source.path: source.digest for source in goal.all_files},
-        "kinds": {source.path: source.kind for source in goal.all_files},
-        "executable": [source.path for source in goal.all_files if source.is_executable],
-        "origins": {source.path: source.origin for source in goal.all_files},
+        "source_digests": {source.path: source.digest for source in written},
+        "kinds": {source.path: source.kind for source in written},
+        "executable": [source.path for source in written if source.is_executable],
+        "origins": {source.path: source.origin for source in written},
         "sources": {source.path: source.says for source in situation.to_write},
         "remove": list(goal.remove),
         "goal_images": dict(goal.images),
         "images": dict(situation.images),
-        "before": {source.path: digest_of(situation.directory / source.path) for source in goal.all_files},
+        "before": {source.path: digest_of(situation.directory / source.path) for source in written},
         "consuming": list(situation.consuming),
         "ill": list(situation.ill_services),
         "others": others_now(context),

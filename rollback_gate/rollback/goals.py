@@ -132,7 +132,7 @@ def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
     moved = [path for targets in account.done(Kind.QUARANTINE) for path in targets]
     _refuse_lost(run, account, directory, moved)
     sources = tuple(
-        Source(path, "quarantine", run.id, _kept(run.quarantine / path, digest), digest)
+        _quarantined(run, path, digest, account.began["kinds"][path])
         for path, digest in before.items()
         if digest is not None and moving.is_there(run.quarantine / path)
     )
@@ -148,6 +148,13 @@ def undo_of(run: Run, account: RunAccount, directory: Path) -> tuple[Goal, str]:
         values=tuple(source for source in sources if kinds[source.path] == SETTING),
     )
     return goal, f"as it was before run {run.id}"
+
+
+def _quarantined(run: Run, path: str, digest: str, kind: str) -> Source:
+    """As it was before the run. Others may have written into a file with settings before a resumed run came to it."""
+    if kind == SETTING:
+        return Source.of(path, "quarantine", run.id, _read(run.quarantine / path))
+    return Source(path, "quarantine", run.id, _kept(run.quarantine / path, digest), digest)
 
 
 def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable[str]) -> None:

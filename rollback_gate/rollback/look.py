@@ -175,6 +175,8 @@ class Look:
         if isinstance(now, str) and now not in (replica.config_hash, SAME_PARTS):
             return True
         if self.goal.direction is Direction.UNDO:
+            if isinstance(now, Unmeasured):
+                raise Unreachable(str(now), "whether the change's values are there cannot be told: fix that first")
             return False
         found = Values(self.profile, self.engine).of(replica)
         return any(one.held is Held.NEW or (one.held is not Held.OLD and not one.is_setting) for one in found)

@@ -329,6 +329,10 @@ class Preflight:
                     "configuration", f"it is unknown whether a new {service} would be as now: {found.reason}"
                 )
             elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
+                if self.profile.values_of(service) and not situation.values:  # written already: by this run, or by hand
+                    says = f"a new {service} gets {cut(found, _LONGEST)}, as the old values are in the files already"
+                    checklist.warn("configuration", says)
+                    continue
                 self._refuse_another_configuration(rows, found, checklist)
         return True, f"from {', '.join(ours)}, as the project"
 

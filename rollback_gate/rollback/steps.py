@@ -13,6 +13,7 @@ from docker.errors import NotFound
 
 from rollback_gate.change import settings
 from rollback_gate.change.content import SETTING, Source
+from rollback_gate.change.goal import Direction
 from rollback_gate.errors import RollbackFailed, Unreadable
 from rollback_gate.evidence import logs, readiness
 from rollback_gate.evidence.documents import Documents
@@ -247,8 +248,12 @@ def _wait_consuming(step: Step, context: Context) -> str:
     while True:
         replicas = _replicas(step, context)
         waiting = [text for replica in replicas if (text := _not_yet(replica, context))]
-        if replicas and not waiting and (why := _not_ready(context.situation.worker, replicas, context)):
-            waiting = [why]
+        not_ready = _not_ready(context.situation.worker, replicas, context) if replicas and not waiting else ""
+        if (
+            isinstance(not_ready, Unmeasured) and context.clock() > deadline
+        ):  # not for want of the service: verify tells
+            return f"{len(replicas)} consume; {not_ready}"
+        waiting += [str(not_ready)] if not_ready else []
         if replicas and not waiting:
             return f"{len(replicas)} consume"
         if context.clock() > deadline:
@@ -259,11 +264,13 @@ def _wait_consuming(step: Step, context: Context) -> str:
         context.sleep(_POLL_S)
 
 
-def _not_ready(service: str, replicas: Iterable[Replica], context: Context) -> str:
-    """Why a service is not ready by its own condition; "" if it is or has none, or if that cannot be asked."""
-    ready = context.situation.profile.services[service].ready
-    why = readiness.why_not(ready, replicas, context.engine) if ready else ""
-    return why if isinstance(why, str) else ""
+def _not_ready(service: str, replicas: Iterable[Replica], context: Context) -> str | Unmeasured:
+    """Why a service is not ready by its own condition; "" if it is, or has none."""
+    situation = context.situation
+    ready = situation.profile.services[service].ready
+    if ready is None or situation.goal.direction is Direction.UNDO:  # the change may be what keeps it from that
+        return ""
+    return readiness.why_not(ready, replicas, context.engine)
 
 
 def _read_the_log(names: Sequence[str]) -> str:
@@ -315,11 +322,12 @@ def _wait_running(step: Step, context: Context) -> str:
         normal = context.situation.profile.services[step.targets[0]].replicas
         is_up = len(second) >= normal and same and all(r.is_running for r in second)
         not_ready = _not_ready(step.targets[0], second, context) if is_up else ""
-        if is_up and not not_ready:
+        is_unknown = isinstance(not_ready, Unmeasured) and context.clock() > deadline
+        if is_up and (not not_ready or is_unknown):
             context.up.update(replica.id for replica in second)
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:
-            said = not_ready or "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
+            said = str(not_ready) or "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
             down = [replica.name for replica in second if not replica.is_running]
             raise RollbackFailed(f"{step.targets[0]} does not come up: {said}", _read_the_log(down))
         context.sleep(_POLL_S)

@@ -6,6 +6,7 @@ with status 1, and `not host.file(...).exists` passes. Here nothing that was not
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,9 @@ from rollback_gate.platform.replica import Replica
 LIMIT_S = 30.0
 _GRACE_S = 5.0
 _NOT_RUN = (126, 127)
-_ASKS_FOR_A_PROGRAM = "command -v "  # whose status is 127 in some shells where there is none
+_ASKS_FOR_A_PROGRAM = re.compile(r"command -v [\w./'-]+")  # whose status is 127 in some shells where there is none
+_OF_THE_ENGINE = b"OCI runtime"  # there is no shell, or no `timeout`
+_SIGNAL = 128
 
 
 class NotAnswered(RollbackGateError):
@@ -56,7 +59,8 @@ class Inside(BaseBackend):  # type: ignore[misc] # testinfra has no types
             raise self._doubted(f"`{text}` could not be asked: {error}") from error
         if time.monotonic() - began >= self._limit_s:
             raise self._doubted(f"`{text}` did not end within {self._limit_s:g} s")
-        if status is None or (status in _NOT_RUN and not text.startswith(_ASKS_FOR_A_PROGRAM)):
+        is_question = bool(_ASKS_FOR_A_PROGRAM.fullmatch(text)) and _OF_THE_ENGINE not in out + err
+        if status is None or status >= _SIGNAL or (status in _NOT_RUN and not is_question):
             self._doubted(f"`{text}` could not be run in {self._replica.name} (status {status})")
         return self.result(127 if status is None else status, text.encode(), out, err)
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from rollback_gate.checks.manifest import OWN, Own
-from rollback_gate.errors import WrongSetting
 from rollback_gate.model import Claim, Evidence, failed, inconclusive, passed
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
@@ -27,46 +25,66 @@ def folder_of(profile_path: Path) -> Path:
 
 
 def find(folder: Path, profile: Profile) -> tuple[Own, ...]:
-    """The team's checks, by file and in their order there; () without a folder. Raises WrongSetting."""
+    """The team's checks, by file and in their order there; () without a folder.
+
+    What cannot be asked is one of them too, with the reason: it is required, and never passes.
+    """
     if not folder.is_dir():
         return ()
-    files = sorted(path for path in folder.rglob("test_*.py") if path.is_file())
+    files = sorted(path for path in folder.rglob("*.py") if path.is_file() and path.name.startswith(("test_", "check")))
+    files += sorted(path for path in folder.rglob("*_test.py") if path.is_file() and path not in files)
     return tuple(own for path in files for own in _in_file(folder, path, profile))
 
 
-def _in_file(folder: Path, path: Path, profile: Profile) -> Iterator[Own]:
+def _in_file(folder: Path, path: Path, profile: Profile) -> tuple[Own, ...]:
     relative = path.relative_to(folder)
-    service = relative.parts[0] if len(relative.parts) > 1 else ""
-    if len(relative.parts) > 2 or (service and service not in profile.services):
-        raise WrongSetting(f"{path} stands in no service's folder", f"one of {', '.join(profile.services)}, or none")
     try:
         data = path.read_bytes()
         tree = ast.parse(data)
     except (OSError, SyntaxError, ValueError) as error:
-        raise WrongSetting(f"{path} cannot be read as Python: {error}", "correct it, or move it away") from error
+        return (_broken(relative, f"it cannot be read as Python: {error}", b""),)
+    service = relative.parts[0] if len(relative.parts) > 1 else ""
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     tests = [node for node in functions.values() if node.name.startswith("test")]
-    if not tests:
-        raise WrongSetting(f"{path} has no check", "write functions whose names begin with test_, outside of a class")
+    if why := _why_not(relative, service, tree, tests, profile):
+        return (_broken(relative, why, data),)
     slot = "replica" if service and profile.services[service].consumes else service
+    return tuple(_own(relative, test, functions, slot, data) for test in tests)
+
+
+def _own(relative: Path, test: ast.FunctionDef, functions: dict[str, ast.FunctionDef], slot: str, data: bytes) -> Own:
+    told = (ast.get_docstring(test) or test.name.removeprefix("test").replace("_", " ")).strip().splitlines()
+    is_of_replicas = bool(_fixtures(test, functions, frozenset()) & OF_REPLICAS)
+    name, digest = f"{OWN}/{relative.with_suffix('')}::{test.name}", hashlib.sha256(data).hexdigest()
+    return Own(name, told[0] if told else test.name, slot, is_of_replicas, digest)
+
+
+def _broken(relative: Path, why: str, data: bytes) -> Own:
+    name = f"{OWN}/{relative.with_suffix('')}::"
+    return Own(name, str(relative), "", False, hashlib.sha256(data).hexdigest(), f"{relative}: {why}")
+
+
+def _why_not(relative: Path, service: str, tree: ast.Module, tests: list[ast.FunctionDef], profile: Profile) -> str:
+    """Why the checks of a file cannot be required as they are; "" if they can. What is required must be known first."""
+    if len(relative.parts) > 2 or (service and service not in profile.services):
+        return f"it stands in no service's folder: one of {', '.join(profile.services)}, or none"
+    if not relative.name.startswith("test_"):
+        return "its name does not begin with test_"
+    named = [one for one in ast.walk(tree) if getattr(one, "name", "").lower().startswith("test")]
+    if other := next((one for one in named if one not in tests), None):
+        return f"{getattr(other, 'name', '')} is no plain function at the top of the file"
+    if not tests:
+        return "it has no function whose name begins with test_"
     for test in tests:
-        _refuse_parameters(path, test)
-        name = f"{OWN}/{relative.with_suffix('')}::{test.name}"
-        says = (ast.get_docstring(test) or test.name.removeprefix("test_").replace("_", " ")).splitlines()[0]
-        is_of_replicas = bool(_asked(test, functions, frozenset()) & OF_REPLICAS)
-        yield Own(name, says, slot, is_of_replicas, hashlib.sha256(data).hexdigest())
+        if any(word in ast.unparse(one) for one in test.decorator_list for word in ("parametrize", "skip")):
+            return f"{test.name} is parametrized or skipped: write one function for each, or a loop"
+    return ""
 
 
-def _refuse_parameters(path: Path, test: ast.FunctionDef) -> None:
-    """What is required must be known before it runs."""
-    if any("parametrize" in ast.unparse(one) or "skip" in ast.unparse(one) for one in test.decorator_list):
-        raise WrongSetting(f"{path}: {test.name} is parametrized or skipped", "write one function for each, or a loop")
-
-
-def _asked(test: ast.FunctionDef, functions: dict[str, ast.FunctionDef], seen: frozenset[str]) -> frozenset[str]:
+def _fixtures(test: ast.FunctionDef, functions: dict[str, ast.FunctionDef], seen: frozenset[str]) -> frozenset[str]:
     """The fixtures that a test uses, and those that they use in the same file."""
     names = frozenset(argument.arg for argument in (*test.args.args, *test.args.kwonlyargs)) - seen
-    more = (_asked(functions[name], functions, seen | names) for name in names if name in functions)
+    more = (_fixtures(functions[name], functions, seen | names) for name in names if name in functions)
     return names.union(*more)
 
 

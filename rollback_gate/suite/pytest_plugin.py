@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -31,10 +33,12 @@ from rollback_gate.platform.replica import Replica as Container
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, html, write
 from rollback_gate.record.context import context
+from rollback_gate.rollback.files import write_text
 from rollback_gate.suite import own
 from rollback_gate.suite.host import Doubts, NotAnswered, host_of, why_another
 from rollback_gate.suite.own import OF_REPLICAS
 from rollback_gate.suite.request import GateRequest, collect, redactor
+from rollback_gate.suite.run import READINGS_NAME
 from rollback_gate.suite.subjects import Consumer, Documents, Queue, Replica, Services
 
 Keep = Callable[[Claim], None]
@@ -42,11 +46,12 @@ _CLAIM = pytest.StashKey[Claim]()
 _DOUBTS = pytest.StashKey[Doubts]()  # of a team's own check only
 _NAME = "rollback-gate"
 _NOBODY = "nobody"  # pytest refuses an empty set of parameters; no such test is required
-RESULT_OPTION = "--gate-result"
+RESULT_OPTION, OWN_OPTION = "--gate-result", "--gate-own"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(RESULT_OPTION, metavar="FILE", help="where to leave what was judged; given by `invoke verify`")
+    parser.addoption(OWN_OPTION, metavar="FILE", help="where to leave what the team's own checks came to")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,7 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if not text:
             pytest.exit("no request was received", returncode=0)
         threading.Thread(target=_end_with_the_caller, daemon=True).start()
-        config.pluginmanager.register(Gate(GateRequest.parse(text), Path(path), _terminal), _NAME)
+        gate = Gate(GateRequest.parse(text), Path(path), _terminal, config.getoption(OWN_OPTION) or "")
+        config.pluginmanager.register(gate, _NAME)
 
 
 def _end_with_the_caller() -> None:
@@ -198,8 +204,10 @@ def _terminal(text: str) -> None:
 class Gate:
     """One verify. Keeps the result of every test, and writes the record for its caller when the session ends."""
 
-    def __init__(self, request: GateRequest, result: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, request: GateRequest, result: Path, tell: Callable[[str], None], own_result: str = "") -> None:
+        """`own_result`: where to leave what the team's own checks came to; "" where the four are asked."""
         self.request = request
+        self._own_result = Path(own_result) if own_result else None
         self.redactor = redactor(request.profile, os.environ)
         self._result = result
         self._tell = tell
@@ -209,11 +217,17 @@ class Gate:
 
     def readings(self) -> Readings:
         """All readings. Raises if the engine cannot be reached at all."""
+        kept = self._result.with_name(READINGS_NAME)
+        if self._own_result:
+            self._readings = pickle.loads(kept.read_bytes())
+            return cast(Readings, self._readings)
         try:
             self._readings = collect(self.request, lambda text: self._tell(self.redactor.text(text)))
         except Exception as error:
             self._readings = Unmeasured("the deployment", self.redactor.text(str(error)))
             raise
+        if self.request.heading.scope.own:
+            kept.write_bytes(pickle.dumps(self._readings))
         return self._readings
 
     # --- hooks
@@ -233,7 +247,7 @@ class Gate:
         required = self.request.heading.scope.ids(self.request.slots)
         asked = [item for item in items if self._id(item) in required]
         config.hook.pytest_deselected(items=[item for item in items if item not in asked])
-        items[:] = sorted(asked, key=lambda item: self._is_own(item.path))  # the readings are taken first
+        items[:] = asked
         for item in items:
             if self._is_own(item.path):
                 item.stash[_DOUBTS] = Doubts()
@@ -295,6 +309,10 @@ class Gate:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Sets the exit status from the record, before and after every other plugin."""
+        if self._own_result:
+            write_text(self._own_result, json.dumps(self.redactor.value(build.plain(self._ran))))
+            yield
+            return
         self._record = self._judged()
         code = EXIT_OF_VERDICT[judge(self._slots(), self._ran, self.request.heading.scope).verdict]
         if self._report is not None:

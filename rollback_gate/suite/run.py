@@ -7,18 +7,21 @@ what is judged. The caller publishes what it has checked.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rollback_gate.checks.verdict import Ran
 from rollback_gate.platform.commands import allowed
 from rollback_gate.profile.schema import Profile
+from rollback_gate.record import build, html
 from rollback_gate.record.html import css
 from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, LOG_NAME, read_json
 from rollback_gate.regular import text_of
@@ -32,15 +35,14 @@ PLUGINS = (
     "rollback_gate.suite.pytest_plugin",
 )
 _STYLE_NAME = "record.css"
+OWN_NAME, READINGS_NAME, OWN_LOG = "own.json", "readings.pickle", "own.log"
+_OWN_S = 600.0  # for all of the team's own checks together
 # The engine must be the caller's: if that one did not answer, no other may be asked here.
 _ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
-def command(root: Path, folder: Path, own: Path | None = None) -> tuple[str, ...]:
-    """The command. -I: it ignores PYTHON* variables. `folder`: the private one. `own`: of the team's own checks.
-
-    A file of theirs that cannot be loaded must not keep the others from running.
-    """
+def command(root: Path, folder: Path) -> tuple[str, ...]:
+    """The command. -I: it ignores PYTHON* variables. `folder`: the private one."""
     plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
     return (
         sys.executable,
@@ -64,10 +66,34 @@ def command(root: Path, folder: Path, own: Path | None = None) -> tuple[str, ...
         "--html",
         str(folder / HTML_NAME),
         f"--junitxml={folder / JUNIT_NAME}",
+        str(root / "tests/gate"),
+    )
+
+
+def command_of_own(root: Path, folder: Path, checks: Path) -> tuple[str, ...]:
+    """The command for the team's own checks: a file that cannot be loaded keeps no other one from running."""
+    plugins = ("no:cacheprovider", "rollback_gate.suite.pytest_plugin")
+    return (
+        sys.executable,
+        "-I",
+        "-m",
+        "pytest",
+        *(part for plugin in plugins for part in ("-p", plugin)),
+        "-c",
+        str(root / "tests/gate/gate.ini"),
+        "--rootdir",
+        str(checks),
+        "--noconftest",
+        "-q",
+        "--capture=sys",
+        "--tb=short",
         "--import-mode=importlib",
         "--continue-on-collection-errors",
-        str(root / "tests/gate"),
-        *([str(own)] if own and own.is_dir() else []),
+        "--gate-result",
+        str(folder / JSON_NAME),
+        "--gate-own",
+        str(folder / OWN_NAME),
+        str(checks),
     )
 
 
@@ -96,6 +122,8 @@ class Suite:
 
     process: subprocess.Popen[bytes]
     folder: Path
+    root: Path
+    environ: Mapping[str, str]
 
     def judge(self, request: GateRequest, limit_s: float) -> Left:
         """Runs all checks. `limit_s`: 0 for none. An interrupt of this process (Ctrl-C, a signal) propagates."""
@@ -105,9 +133,53 @@ class Suite:
             return Left(trouble, {}, "", "", log)
         try:
             page, junit = text_of(self.folder / HTML_NAME), text_of(self.folder / JUNIT_NAME)
-            return Left("", read_json(self.folder), page, junit, log)
+            left = Left("", read_json(self.folder), page, junit, log)
         except (OSError, ValueError) as error:
             return Left(f"it has left no report ({error}); {LOG_NAME} may say why", {}, "", "", log)
+        has_own = request.own is not None and request.heading.scope.own
+        return self._with_own(left, request) if has_own and (self.folder / READINGS_NAME).exists() else left
+
+    def _with_own(self, left: Left, request: GateRequest) -> Left:
+        """With the team's own checks, in a process of theirs: whatever they do, the four have their verdict."""
+        said = self.folder / OWN_LOG
+        ran = {one.id: Ran("", True, None, one.trouble) for one in request.heading.scope.own if one.trouble}
+        ran |= self._own_ran(request, said)
+        try:
+            judged = build.with_own(left.judged, ran)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return replace(left, trouble=f"the results of the team's own checks are none ({error})")
+        was, now = (str(html.escape(html.title(record))) for record in (left.judged, judged))
+        log = left.log + said.read_text(encoding="utf-8", errors="replace")
+        return replace(left, judged=judged, page=left.page.replace(was, now), log=log)
+
+    def _own_ran(self, request: GateRequest, said: Path) -> dict[str, Ran]:
+        """Results by test; what did not end has none. Time limit: _OWN_S."""
+        assert request.own is not None
+        with (
+            said.open("wb") as log,
+            subprocess.Popen(
+                command_of_own(self.root, self.folder, request.own),
+                env=self.environ,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                with contextlib.suppress(BrokenPipeError):
+                    assert process.stdin is not None
+                    process.stdin.write(f"{request.as_text()}\n".encode())
+                    process.stdin.flush()  # stays open: its end means that the caller is gone
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=_OWN_S)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        try:
+            return build.ran_of(json.loads(text_of(self.folder / OWN_NAME)))
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def _ran(self, text: str, limit_s: float) -> str:
         """The trouble, "" for none. Raises what interrupts it."""
@@ -125,7 +197,7 @@ class Suite:
 
 
 @contextlib.contextmanager
-def started(root: Path, profile: Profile, environ: Mapping[str, str], own: Path | None = None) -> Iterator[Suite]:
+def started(root: Path, profile: Profile, environ: Mapping[str, str]) -> Iterator[Suite]:
     """Starts a suite that loads its modules; it is killed when the context ends. Raises OSError."""
     with tempfile.TemporaryDirectory(prefix="rollback-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -133,10 +205,10 @@ def started(root: Path, profile: Profile, environ: Mapping[str, str], own: Path 
         environ = environment(environ, profile.variables)
         with (folder / LOG_NAME).open("wb") as log:
             process = subprocess.Popen(
-                command(root, folder, own), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True
+                command(root, folder), env=environ, stdin=subprocess.PIPE, stdout=log, start_new_session=True
             )
         try:
-            yield Suite(process, folder)
+            yield Suite(process, folder, root, environ)
         finally:
             _kill(process)
 

@@ -48,8 +48,7 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
 
 
 def _asked(session: Session, situation: Situation, folder: Path, limit_s: float) -> str:
-    checks = own.folder_of(session.call.profile_path)
-    with suite.started(session.call.root, session.profile, session.engine.environment, checks) as running:
+    with suite.started(session.call.root, session.profile, session.engine.environment) as running:
         left = running.judge(_request(session, situation), limit_s)
     clean = session.call.terminal.redactor
     write.write_beside(folder / write.LOG_NAME, left.log, clean)

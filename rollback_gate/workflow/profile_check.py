@@ -15,6 +15,7 @@ from rollback_gate.change import settings as settings_of
 from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
+from rollback_gate.checks.manifest import Own
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import consumers, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
@@ -30,6 +31,7 @@ from rollback_gate.profile.deployment import FileItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import Queue
 from rollback_gate.regular import content_of
+from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
 
 _MOST_LINES = 200_000
@@ -63,6 +65,7 @@ def check(call: Call) -> ExitCode:
             _of_upstream(call, profile),
             _of_keeps(profile, engine),
             _of_answers(profile, engine, found),
+            _of_own(own.find(own.folder_of(call.profile_path), profile)),
         )
         rows = []
         for group in groups:
@@ -258,6 +261,11 @@ def _of_keeps(profile: Profile, engine: Engine) -> Iterator[Row]:
             yield Row("refused", "keep", str(one))
         else:
             yield Row("ok" if one else "warning", "keep", f"{says} is {'there' if one else 'not there'}")
+
+
+def _of_own(checks: Iterable[Own]) -> Iterator[Row]:
+    for one in checks:
+        yield Row("refused" if one.trouble else "ok", one.id.partition("::")[0], one.trouble or one.says)
 
 
 def _of_answers(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:

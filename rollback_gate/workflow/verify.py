@@ -87,9 +87,7 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
         if isinstance(engine, Engine):
             stack.enter_context(contextlib.closing(engine))
             stack.enter_context(lock_of(call, settings, engine, "verify"))
-        running = stack.enter_context(
-            suite.started(call.root, settings.profile, environ, own.folder_of(call.profile_path))
-        )
+        running = stack.enter_context(suite.started(call.root, settings.profile, environ))
         if isinstance(engine, Engine):
             with contextlib.suppress(Unreachable):  # the checks report it
                 images.sweep(engine, settings.profile.deployment.project)  # left by a killed look

@@ -64,7 +64,7 @@ def test_one_that_holds_is_a_fifth_section(team: Team) -> None:
     )
     assert status == 0, said
     assert "GO (4 of 5)" in said
-    assert "Checks of our own: all of them hold on 1 api and 1 worker (1 of 1 assertions)" in said
+    assert "Checks of our own: all of them hold (1 of 1 assertions)" in said
     record = team.operator.newest_record()
     assert [finding["check"] for finding in record["findings"]][-1] == "own"
     assert "Checks of our own" in (record["folder"] / "report.html").read_text()
@@ -159,8 +159,10 @@ def test_one_that_holds_is_a_fifth_section(team: Team) -> None:
             "an error of the check itself",
         ),
         ("a file that cannot be loaded", "import nothing_of_that_name\n\ndef test_it(host): pass\n", 20, "did not run"),
-        ("no Python", "def test_it(host:\n", 2, "cannot be read as Python"),
-        ("no check", "def check_it(host): pass\n", 2, "has no check"),
+        ("no Python", "def test_it(host:\n", 20, "cannot be read as Python"),
+        ("no check", "def check_it(host): pass\n", 20, "it has no function whose name begins with test_"),
+        ("a class", "class TestIt:\n    def test_it(self, host): pass\n", 20, "TestIt is no plain function"),
+        ("the end of the process", "import sys\nsys.exit('no token')\ndef test_it(host): pass\n", 20, "did not run"),
         (
             "several in one",
             """
@@ -169,7 +171,7 @@ def test_one_that_holds_is_a_fifth_section(team: Team) -> None:
             @pytest.mark.parametrize("port", [1, 2])
             def test_it(host, port): pass
             """,
-            2,
+            20,
             "is parametrized",
         ),
         (
@@ -200,3 +202,17 @@ def test_a_command_that_hangs_ends_with_its_limit(team: Team) -> None:
     assert (status, "did not end within 1 s" in said) == (20, True), said
     left = team.one.run("docker", "exec", f"{team.one.project}-api-1", "sh", "-c", "cat /proc/[0-9]*/cmdline")
     assert "sleep\x00600" not in left
+
+
+def test_a_no_go_of_the_four_stays_one(team: Team) -> None:
+    """Whatever the team's own checks do: here one that never ends is killed with its process."""
+    path = team.one.directory / ".env"
+    was = path.read_text()
+    path.write_text("WORKER_BATCH=50\n")
+    try:
+        status, said = team.verify("import os\n\ndef test_it(host):\n    os._exit(0)\n")
+    finally:
+        path.write_text(was)
+    assert (status, "WORKER_BATCH in .env holds the change's value" in said) == (10, True), said
+    record = team.operator.newest_record()
+    assert "NO-GO" in (record["folder"] / "report.html").read_text().partition("</title>")[0]

@@ -12,7 +12,7 @@ from rollback_gate.profile.answers import CommandMetric, CommandRequest
 REQUEST = CommandRequest(kind="command", send=("true",))
 METRIC = CommandMetric(
     kind="command",
-    command=("true",),
+    command=("echo", "{since}"),
     name="error rate",
     unit="%",
     low=0,

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from rollback_gate.evidence import metric
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import SubprocessRunner
 from rollback_gate.profile.answers import CommandMetric, HttpMetric, PrometheusMetric
+from rollback_gate.profile.answers import Metric as AnyMetric
 from tests.unit.evidence.adapters.servers import closed, http, silent
 
 SINCE, NOW = Instant.parse("2026-11-27T10:00:00Z"), Instant.parse("2026-11-27T10:01:30Z")
@@ -33,7 +35,9 @@ def of_http(address: str, path: str = "data.0.rate") -> float | Unmeasured:
 
 
 def of_command(*command: str) -> float | Unmeasured:
-    return read(CommandMetric.model_validate({**BAND, "kind": "command", "command": command}))
+    return read(
+        CommandMetric.model_validate({**BAND, "kind": "command", "command": ["env", "SINCE={since}", *command]})
+    )
 
 
 def vector(*values: str) -> dict[str, Any]:
@@ -102,5 +106,13 @@ def test_a_command_prints_the_number() -> None:
 
 
 def test_without_a_boundary_nothing_is_asked() -> None:
-    wanted = CommandMetric.model_validate({**BAND, "kind": "command", "command": ["true"]})
+    wanted = CommandMetric.model_validate({**BAND, "kind": "command", "command": ["echo", "{since}"]})
     assert isinstance(metric.read(wanted, None, NOW, lambda _: SubprocessRunner({})), Unmeasured)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"kind": "prometheus", "address": "a:1", "query": "up"}, {"kind": "command", "command": ["x"]}]
+)
+def test_a_number_of_before_the_rollback_cannot_be_named(wanted: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="since"):
+        TypeAdapter(AnyMetric).validate_python({**BAND, **wanted})

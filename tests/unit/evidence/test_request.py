@@ -79,6 +79,11 @@ def test_what_is_never_done_is_a_failure() -> None:
     assert "not done within 5 s, the last answer: 200 'queued'" in found.says
 
 
+def test_a_poll_that_nobody_answers_is_no_failure() -> None:
+    with http(200, "queued") as address, closed() as nobody:
+        assert isinstance(over_http(address, poll=f"http://{nobody}/x", done="finished"), Unmeasured)
+
+
 def test_what_is_not_removed_is_told() -> None:
     """DELETE is not known to this server."""
     with http(200, "fine") as address:
@@ -103,13 +108,15 @@ def test_commands_send_wait_and_clean() -> None:
     python = sys.executable
     assert command() == Answered(True, "`true`")
     assert command(done=["true"], clean=["true"]) == Answered(True, "`true`; then it is done")
-    never = command(done=[python, "-c", "import sys; sys.exit('not yet')"], clean=["false"])
+    never = command(done=[python, "-c", "import sys; print('not yet'); sys.exit(1)"], clean=["false"])
     assert isinstance(never, Answered)
     assert not never.is_fine
     assert "not yet" in never.says
     assert "`false` exited with status 1" in never.left
     assert isinstance(command(send=["false"]), Unmeasured)
     assert isinstance(command(send=["./none"]), Unmeasured)
+    assert isinstance(command(done=["./none"]), Unmeasured), "it could not be asked, which is no answer"
+    assert isinstance(command(done=[python, "-c", "import sys; sys.exit(2)"]), Unmeasured)
     with_id = command(send=["test", "{id}", "=", "rollback-probe-x"])
     assert isinstance(with_id, Answered)
 
@@ -129,5 +136,5 @@ def test_a_service_is_ready_by_its_own_condition() -> None:
     with http(503, "") as address:
         assert "answers 503" in str(ready(ReadyHttp(kind="http", url=f"http://{address}/")))
     with closed() as address:
-        assert ready(ReadyHttp(kind="http", url=f"http://{address}/"))
-        assert "no answer" in str(ready(ReadyTcp(kind="tcp", address=address)))
+        assert isinstance(ready(ReadyHttp(kind="http", url=f"http://{address}/")), Unmeasured)
+        assert isinstance(ready(ReadyTcp(kind="tcp", address=address)), Unmeasured)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rollback_gate.checks.manifest import Scope
-from rollback_gate.errors import WrongSetting
 from rollback_gate.model import Outcome
 from rollback_gate.suite import own
 from tests.unit.builders import ROOT, phase1
@@ -65,17 +64,28 @@ def test_they_are_required_and_in_the_record(tmp_path: Path) -> None:
     [
         ("nobody/test_a.py", "def test_it(host): pass\n", "stands in no service's folder"),
         ("enrichment-worker/deep/test_a.py", "def test_it(host): pass\n", "stands in no service's folder"),
+        ("enrichment-worker/checks.py", "def test_it(host): pass\n", "its name does not begin with test_"),
+        ("port_test.py", "def test_it(host): pass\n", "its name does not begin with test_"),
         ("test_a.py", "def test_it(host:\n", "cannot be read as Python"),
-        ("test_a.py", "class TestIt:\n    def test_it(self, host): pass\n", "has no check"),
+        ("test_a.py", "def check_it(host): pass\n", "no function whose name begins with test_"),
+        ("test_a.py", "class TestIt:\n    def test_it(self, host): pass\n", "TestIt is no plain function"),
+        ("test_a.py", "def test_a(host): pass\nasync def test_b(host): pass\n", "test_b is no plain function"),
+        ("test_a.py", "def test_a(host): pass\nif True:\n    def test_b(host): pass\n", "test_b is no plain function"),
         ("test_a.py", "import pytest\n@pytest.mark.parametrize('a', [1])\ndef test_it(a): pass\n", "is parametrized"),
         ("test_a.py", "import pytest\n@pytest.mark.skip\ndef test_it(host): pass\n", "is parametrized or skipped"),
     ],
 )
-def test_what_could_not_be_required_is_refused(tmp_path: Path, name: str, text: str, says: str) -> None:
+def test_what_cannot_be_asked_is_required_all_the_same(tmp_path: Path, name: str, text: str, says: str) -> None:
+    """With its reason; it never passes, and keeps nothing else from being judged."""
     write(tmp_path, name, text)
-    with pytest.raises(WrongSetting, match=says) as refused:
-        own.find(tmp_path, phase1())
-    assert refused.value.remedy
+    (check,) = own.find(tmp_path, phase1())
+    assert says in check.trouble
+    assert len(check.ids(SLOTS)) == 1
+
+
+def test_a_name_of_nothing_but_the_prefix_has_words(tmp_path: Path) -> None:
+    write(tmp_path, "test_a.py", "def test_(host): pass\n")
+    assert own.find(tmp_path, phase1())[0].says == "test_"
 
 
 def test_only_an_assertion_of_its_own_on_a_living_replica_is_a_failure() -> None:
