@@ -70,9 +70,10 @@ def _why_not(relative: Path, service: str, tree: ast.Module, tests: list[ast.Fun
         return f"it stands in no service's folder: one of {', '.join(profile.services)}, or none"
     if not relative.name.startswith("test_"):
         return "its name does not begin with test_"
-    named = [one for one in ast.walk(tree) if getattr(one, "name", "").lower().startswith("test")]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    named = [one for one in ast.walk(tree) if isinstance(one, kinds) and one.name.lower().startswith("test")]
     if other := next((one for one in named if one not in tests), None):
-        return f"{getattr(other, 'name', '')} is no plain function at the top of the file"
+        return f"{other.name} is no plain function at the top of the file"
     if not tests:
         return "it has no function whose name begins with test_"
     for test in tests:

@@ -32,7 +32,10 @@ def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
 
 def test_each_is_asked_of_its_replicas(tmp_path: Path) -> None:
     """Of all; of those of the service whose folder it stands in; or once. Through a fixture of the file, too."""
-    write(tmp_path, "test_a.py", "def test_all(host): pass\ndef test_once(since): pass\ndef helper(): pass\n")
+    text = (
+        "def test_all(host): pass\ndef test_once(since):\n    try: pass\n    except OSError: pass\ndef helper(): pass\n"
+    )
+    write(tmp_path, "test_a.py", text)
     write(tmp_path, "enrichment-worker/test_b.py", "def test_it(replica): pass\n")
     write(tmp_path, "enrichment-coordinator/test_c.py", "def tool(host): pass\ndef test_it(tool): pass\n")
     assert ids(tmp_path) == [
