@@ -96,7 +96,7 @@ def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
     assert "was created with the change's BATCH" in said
     status, said = team.invoke("rollback", "verify")
     assert status == 0, said
-    assert "GO (3 of 4): 3 of 4 checks passed" in said
+    assert "GO (4 of 5): 4 of 5 checks passed" in said
     assert "not asked: Completeness is back to normal (its answers have no score)" in said
     assert team.answers() == BEFORE
     assert (team.one.directory / ".env").read_text() == "# Read by Compose\nWORKER_BATCH=20\n"
@@ -118,7 +118,7 @@ def test_a_rollback_by_hand_is_go(team: Team) -> None:
     team.up("--force-recreate")
     status, said = team.invoke("verify")
     assert status == 0, said
-    assert "GO (3 of 4)" in said
+    assert "GO (4 of 5)" in said
 
 
 def written_and_not_made_anew(team: Team) -> None:
@@ -162,12 +162,6 @@ def in_a_service_that_is_not_named(team: Team) -> None:
     team.up("--force-recreate")
 
 
-def in_another_service_of_the_profile(team: Team) -> None:
-    team.restore()
-    team.write("compose.override.yaml", "services: {api: {environment: {BATCH: '50'}}}\n")
-    team.up("--force-recreate")
-
-
 def another_file_behind_the_mount(team: Team) -> None:
     team.restore()
     team.write("config/settings.ini", "[answers]\nretries = 3\ntimeout = none\n")
@@ -198,9 +192,8 @@ def it_does_not_answer(team: Team) -> None:
         (put_back_afterwards, (10,), "its next start would be the change"),
         (overridden_by_another_file, (10,), "was created with the change's BATCH"),
         (given_by_the_shell, (10,), "was created with the change's BATCH"),
-        (another_value, (20,), "BATCH: neither the old value nor the change's"),
+        (another_value, (20,), "WORKER_BATCH in .env: neither the old value nor the change's"),
         (in_a_service_that_is_not_named, (20,), "second runs with the change's BATCH"),
-        (in_another_service_of_the_profile, (20,), "api runs with the change's BATCH, and that item does not name it"),
         (another_file_behind_the_mount, (10, 20), "api-1"),
         (its_answers_are_others, (10,), "its text does not have"),
         (it_does_not_answer, (20,), "cannot be asked"),
