@@ -42,37 +42,21 @@ _ALSO = ("DOCKER_CONTEXT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"
 
 
 def command(root: Path, folder: Path) -> tuple[str, ...]:
-    """The command. -I: it ignores PYTHON* variables. `folder`: the private one."""
-    plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
-    return (
-        sys.executable,
-        "-I",
-        "-m",
-        "pytest",
-        *plugins,
-        "-c",
-        str(root / "tests/gate/gate.ini"),
-        "--rootdir",
-        str(root / "tests/gate"),
-        "--noconftest",
-        "-q",
-        "--capture=sys",
-        "--tb=short",
-        "--gate-result",
-        str(folder / JSON_NAME),
-        "--self-contained-html",
-        "--css",
-        str(folder / _STYLE_NAME),
-        "--html",
-        str(folder / HTML_NAME),
-        f"--junitxml={folder / JUNIT_NAME}",
-        str(root / "tests/gate"),
-    )
+    """The command of the four checks. `folder`: the private one."""
+    page = ("--self-contained-html", "--css", str(folder / _STYLE_NAME), "--html", str(folder / HTML_NAME))
+    checks = root / "tests/gate"
+    return (*_pytest(root, folder, checks, PLUGINS), *page, f"--junitxml={folder / JUNIT_NAME}", str(checks))
 
 
 def command_of_own(root: Path, folder: Path, checks: Path) -> tuple[str, ...]:
-    """The command for the team's own checks: a file that cannot be loaded keeps no other one from running."""
-    plugins = ("no:cacheprovider", "rollback_gate.suite.pytest_plugin")
+    """The command of the team's own checks: a file that cannot be loaded keeps no other one from running."""
+    apart = ("--import-mode=importlib", "--continue-on-collection-errors")
+    base = _pytest(root, folder, checks, (PLUGINS[0], PLUGINS[-1]))
+    return (*base, *apart, "--gate-own", str(folder / OWN_NAME), str(checks))
+
+
+def _pytest(root: Path, folder: Path, checks: Path, plugins: Iterable[str]) -> tuple[str, ...]:
+    """-I: it ignores PYTHON* variables."""
     return (
         sys.executable,
         "-I",
@@ -87,13 +71,8 @@ def command_of_own(root: Path, folder: Path, checks: Path) -> tuple[str, ...]:
         "-q",
         "--capture=sys",
         "--tb=short",
-        "--import-mode=importlib",
-        "--continue-on-collection-errors",
         "--gate-result",
         str(folder / JSON_NAME),
-        "--gate-own",
-        str(folder / OWN_NAME),
-        str(checks),
     )
 
 

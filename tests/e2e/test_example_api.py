@@ -5,30 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from socket import create_server
 from typing import Any, cast
 
 import docker
 import pytest
 
 from lab import example
-from lab.example import Example
-from lab.operator import ROOT, Operator
-from lab.reference import Lab
-
-QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20")
+from lab.operator import ROOT
+from tests.e2e.team import Team, free_ports, project_of
 
 
-class Team:
-    """One deployment, and its operator."""
-
-    def __init__(self, one: Example, reports: Path) -> None:
-        self.one, self.operator = one, Operator(cast(Lab, one), reports)  # of a lab, only the profile is used
-
-    def invoke(self, *arguments: str) -> tuple[int, str]:
-        ended = self.operator.invoke(*arguments, *QUICK, COLUMNS="300", **self.one.variables)
-        return ended.status, ended.output
+class ApiTeam(Team):
+    """The API and its worker."""
 
     def answers(self) -> dict[str, str]:
         """What the API has read at its start, and with what its worker was created."""
@@ -41,9 +29,6 @@ class Team:
             labels = [f"com.docker.compose.{key}" for key in (f"project={self.one.project}", f"service={service}")]
             (container,) = client.containers.list(filters={"label": labels})
             return str(cast(Any, container).exec_run(["python3", "-c", script]).output.decode())
-
-    def write(self, name: str, text: str) -> None:
-        (self.one.directory / name).write_text(text)
 
     def deploy(self) -> None:
         """The change, from whatever is there."""
@@ -59,22 +44,17 @@ class Team:
         self.write("config/settings.ini", backup.read_text())
         self.write(".env", "# Read by Compose\nWORKER_BATCH=20\n")
 
-    def up(self, *arguments: str, **changed: str) -> None:
-        self.one.compose("up", "-d", "--wait", "--timeout", "1", *arguments, **changed)
-
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiTeam]:
     folder = tmp_path_factory.mktemp("api")
-    with create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    one = example.api(folder, f"e2e-api-{folder.parent.name[-8:].strip('_').lower()}", port)
+    one = example.api(folder, project_of("api", folder), free_ports(1)[0])
     with example.running(one):
-        yield Team(one, folder / "reports")
+        yield ApiTeam(one, folder / "reports")
 
 
 @pytest.fixture
-def team(deployed: Team) -> Team:
+def team(deployed: ApiTeam) -> ApiTeam:
     """The change is in place, and runs."""
     deployed.deploy()
     return deployed
@@ -84,7 +64,7 @@ CHANGE = {"retries": "adaptive", "timeout": "per tool", "batch": "50"}
 BEFORE = {"retries": "3", "timeout": "20", "batch": "20"}
 
 
-def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
+def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: ApiTeam) -> None:
     """Each service by its own item; the gate opens; and undone again, it is the change."""
     assert team.answers() == CHANGE
     status, said = team.invoke("profile.check")
@@ -113,7 +93,7 @@ def test_a_rollback_is_go_for_the_two_checks_that_are_asked(team: Team) -> None:
     assert status == 10, said
 
 
-def test_a_rollback_by_hand_is_go(team: Team) -> None:
+def test_a_rollback_by_hand_is_go(team: ApiTeam) -> None:
     team.restore()
     team.up("--force-recreate")
     status, said = team.invoke("verify")
@@ -121,54 +101,54 @@ def test_a_rollback_by_hand_is_go(team: Team) -> None:
     assert "GO (4 of 5)" in said
 
 
-def written_and_not_made_anew(team: Team) -> None:
+def written_and_not_made_anew(team: ApiTeam) -> None:
     team.restore()
     team.one.compose("restart", "--timeout", "1")
 
 
-def loaded_before_it_was_restored(team: Team) -> None:
+def loaded_before_it_was_restored(team: ApiTeam) -> None:
     team.up()
     team.restore()
     team.up("--force-recreate", "worker")
 
 
-def put_back_afterwards(team: Team) -> None:
+def put_back_afterwards(team: ApiTeam) -> None:
     team.restore()
     team.up("--force-recreate")
     team.write(".env", "WORKER_BATCH=50\n")
 
 
-def overridden_by_another_file(team: Team) -> None:
+def overridden_by_another_file(team: ApiTeam) -> None:
     team.restore()
     team.write("compose.override.yaml", "services: {worker: {environment: {BATCH: '50'}}}\n")
     team.up("--force-recreate")
 
 
-def given_by_the_shell(team: Team) -> None:
+def given_by_the_shell(team: ApiTeam) -> None:
     team.restore()
     team.up("--force-recreate", WORKER_BATCH="50")
 
 
-def another_value(team: Team) -> None:
+def another_value(team: ApiTeam) -> None:
     team.restore()
     team.write(".env", "WORKER_BATCH=35\n")
     team.up("--force-recreate")
 
 
-def in_a_service_that_is_not_named(team: Team) -> None:
+def in_a_service_that_is_not_named(team: ApiTeam) -> None:
     team.restore()
     override = "services: {second: {image: '${API_IMAGE}', command: sleep 600, environment: {BATCH: '50'}}}\n"
     team.write("compose.override.yaml", override)
     team.up("--force-recreate")
 
 
-def another_file_behind_the_mount(team: Team) -> None:
+def another_file_behind_the_mount(team: ApiTeam) -> None:
     team.restore()
     team.write("config/settings.ini", "[answers]\nretries = 3\ntimeout = none\n")
     team.up("--force-recreate")
 
 
-def its_answers_are_others(team: Team) -> None:
+def its_answers_are_others(team: ApiTeam) -> None:
     """Restored in all that is restored; and what the API answers lacks a key that its clients need."""
     team.restore()
     path = team.one.directory / "app" / "api.py"
@@ -176,7 +156,7 @@ def its_answers_are_others(team: Team) -> None:
     team.up("--force-recreate")
 
 
-def it_does_not_answer(team: Team) -> None:
+def it_does_not_answer(team: ApiTeam) -> None:
     """Not from here: its health check, inside, still passes."""
     team.restore()
     path = team.one.directory / "app" / "api.py"
@@ -201,7 +181,7 @@ def it_does_not_answer(team: Team) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_rollback_that_was_not_one_is_never_go(
-    team: Team, sabotage: Callable[[Team], None], statuses: tuple[int, ...], words: str
+    team: ApiTeam, sabotage: Callable[[ApiTeam], None], statuses: tuple[int, ...], words: str
 ) -> None:
     sabotage(team)
     status, said = team.invoke("verify")

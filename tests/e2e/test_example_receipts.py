@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from socket import create_server
-from typing import cast
 
 import pytest
 import requests
 
 from lab import example
-from lab.example import Example
-from lab.operator import ROOT, Operator
-from lab.reference import Lab
+from lab.operator import ROOT
+from tests.e2e.team import Team, free_ports, project_of
 
-QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20", "--set", "limits.sample_wait_s=1")
 _LISTED_S = 60.0
 
 
-class Team:
-    """One deployment, and its operator."""
+class Receipts(Team):
+    """A worker whose code is in its image."""
 
-    def __init__(self, one: Example, reports: Path) -> None:
-        self.one, self.operator = one, Operator(cast(Lab, one), reports)  # of a lab, only the profile is used
-
-    def invoke(self, *arguments: str) -> tuple[int, str]:
-        ended = self.operator.invoke(*arguments, *QUICK, COLUMNS="300", **self.one.variables)
-        return ended.status, ended.output
-
-    def write(self, version: str) -> None:
-        name = {"old": "worker.py.backup.20261101_090000", "new": "worker.py"}[version]
-        (self.one.directory / "worker.py").write_text((ROOT / "examples/receipts" / name).read_text())
-
-    def up(self, *arguments: str) -> None:
-        self.one.compose("up", "-d", "--wait", "--timeout", "1", *arguments)
+    def version(self, which: str) -> None:
+        """The "old" or the "new" code in the project."""
+        name = {"old": "worker.py.backup.20261101_090000", "new": "worker.py"}[which]
+        self.write("worker.py", (ROOT / "examples/receipts" / name).read_text())
 
     def deploy(self) -> None:
         """The change, from whatever is there; its migration, too."""
-        self.write("new")
+        self.version("new")
         self.up("--build", "--force-recreate", "worker")
         self.sql("alter table receipts add column if not exists currency text")
         self.listed()
@@ -59,24 +44,22 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receipts]:
     folder = tmp_path_factory.mktemp("receipts")
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(2)]
-        ports = (listeners[0].getsockname()[1], listeners[1].getsockname()[1])
-    one = example.receipts(folder, f"e2e-receipts-{folder.parent.name[-8:].strip('_').lower()}", ports)
+    rabbitmq, postgresql = free_ports(2)
+    one = example.receipts(folder, project_of("receipts", folder), (rabbitmq, postgresql))
     with example.running(one):
-        yield Team(one, folder / "reports")
+        yield Receipts(one, folder / "reports")
 
 
 @pytest.fixture
-def team(deployed: Team) -> Team:
+def team(deployed: Receipts) -> Receipts:
     """The change is in place, and runs."""
     deployed.deploy()
     return deployed
 
 
-def test_a_rollback_is_go_and_the_migration_stays(team: Team) -> None:
+def test_a_rollback_is_go_and_the_migration_stays(team: Receipts) -> None:
     """Built from the restored file; the gate opens; and undone again, it is the change."""
     status, said = team.invoke("profile.check")
     assert status == 0, said
@@ -93,32 +76,32 @@ def test_a_rollback_is_go_and_the_migration_stays(team: Team) -> None:
     assert "runs from files that are not the old code" in said
 
 
-def the_migration_is_undone_too(team: Team) -> None:
+def the_migration_is_undone_too(team: Receipts) -> None:
     status, said = team.invoke("rollback")
     assert status == 0, said
     team.sql("alter table receipts drop column currency")
 
 
-def the_migration_is_missing_after_a_rollback_by_hand(team: Team) -> None:
-    team.write("old")
+def the_migration_is_missing_after_a_rollback_by_hand(team: Receipts) -> None:
+    team.version("old")
     team.up("--build", "worker")
     team.sql("alter table receipts drop column currency")
 
 
-def restored_and_not_built(team: Team) -> None:
-    team.write("old")
+def restored_and_not_built(team: Receipts) -> None:
+    team.version("old")
     team.up("--force-recreate", "worker")
 
 
-def built_and_not_made_anew(team: Team) -> None:
-    team.write("old")
+def built_and_not_made_anew(team: Receipts) -> None:
+    team.version("old")
     team.one.compose("build", "worker")
 
 
-def built_from_the_change_afterwards(team: Team) -> None:
+def built_from_the_change_afterwards(team: Receipts) -> None:
     status, said = team.invoke("rollback")
     assert status == 0, said
-    team.write("new")
+    team.version("new")
     team.one.compose("build", "worker")
 
 
@@ -134,15 +117,15 @@ def built_from_the_change_afterwards(team: Team) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_rollback_that_was_not_one_is_never_go(
-    team: Team, sabotage: Callable[[Team], None], status: int, words: str
+    team: Receipts, sabotage: Callable[[Receipts], None], status: int, words: str
 ) -> None:
     sabotage(team)
     ended, said = team.invoke("verify")
     assert (ended, words in said) == (status, True), said
 
 
-def test_a_check_that_cannot_be_asked_is_not_go(team: Team) -> None:
-    team.write("old")
+def test_a_check_that_cannot_be_asked_is_not_go(team: Receipts) -> None:
+    team.version("old")
     team.up("--build", "worker")
     team.listed()
     status, said = team.invoke("verify", "--set", 'keep=[{says="the column", check=["./none"]}]')

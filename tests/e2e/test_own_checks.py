@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from socket import create_server
 from textwrap import dedent
-from typing import cast
 
 import pytest
 
 from lab import example
-from lab.example import Example
-from lab.operator import Operator
-from lab.reference import Lab
-
-QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20")
+from tests.e2e.team import QUICK, Team, free_ports, project_of
 
 
-class Team:
-    """One deployment that is rolled back, and its operator."""
-
-    def __init__(self, one: Example, reports: Path) -> None:
-        self.one, self.operator = one, Operator(cast(Lab, one), reports)  # of a lab, only the profile is used
+class Checking(Team):
+    """One deployment that is rolled back."""
 
     def verify(self, check: str, name: str = "test_it.py") -> tuple[int, str]:
         """With one check instead of the example's."""
@@ -32,24 +22,21 @@ class Team:
         path = folder / name
         path.parent.mkdir(parents=True)
         path.write_text(dedent(check))
-        ended = self.operator.invoke("verify", *QUICK, COLUMNS="300", **self.one.variables)
-        return ended.status, ended.output
+        return self.invoke("verify")
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checking]:
     folder = tmp_path_factory.mktemp("own")
-    with create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    one = example.api(folder, f"e2e-own-{folder.parent.name[-8:].strip('_').lower()}", port)
+    one = example.api(folder, project_of("own", folder), free_ports(1)[0])
     with example.running(one):
-        made = Team(one, folder / "reports")
+        made = Checking(one, folder / "reports")
         ended = made.operator.invoke("rollback", *QUICK, **one.variables)
         assert ended.status == 0, ended.output
         yield made
 
 
-def test_one_that_holds_is_a_fifth_section(team: Team) -> None:
+def test_one_that_holds_is_a_fifth_section(team: Checking) -> None:
     """Of each replica of its service; the gate's own fixtures are there."""
     status, said = team.verify(
         """
@@ -183,12 +170,14 @@ def test_one_that_holds_is_a_fifth_section(team: Team) -> None:
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) and len(value) < 50 else "",
 )
-def test_what_was_not_measured_is_never_an_answer(team: Team, name: str, check: str, status: int, words: str) -> None:
+def test_what_was_not_measured_is_never_an_answer(
+    team: Checking, name: str, check: str, status: int, words: str
+) -> None:
     ended, said = team.verify(check)
     assert (ended, words in said) == (status, True), f"{name}: {said}"
 
 
-def test_a_command_that_hangs_ends_with_its_limit(team: Team) -> None:
+def test_a_command_that_hangs_ends_with_its_limit(team: Checking) -> None:
     """Inside the container, too: nothing is left running there."""
     status, said = team.verify(
         """
@@ -204,7 +193,7 @@ def test_a_command_that_hangs_ends_with_its_limit(team: Team) -> None:
     assert "sleep\x00600" not in left
 
 
-def test_a_no_go_of_the_four_stays_one(team: Team) -> None:
+def test_a_no_go_of_the_four_stays_one(team: Checking) -> None:
     """Whatever the team's own checks do: here one that never ends is killed with its process."""
     path = team.one.directory / ".env"
     was = path.read_text()
