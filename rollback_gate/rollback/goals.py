@@ -158,11 +158,14 @@ def _quarantined(run: Run, path: str, digest: str, kind: str) -> Source:
 
 
 def _refuse_lost(run: Run, account: RunAccount, directory: Path, moved: Iterable[str]) -> None:
-    """Ignores bytecode: Python regenerates it."""
+    """Ignores bytecode, which Python regenerates, and files with settings: of those that the run has written, a copy is
+    kept first; any other one is as others have left it.
+    """
     files_lost = (
         path
         for path, digest in account.began["before"].items()
-        if digest is not None and is_written(account, path) and digest_of(directory / path) != digest
+        if digest is not None and account.began["kinds"][path] != SETTING
+        if is_written(account, path) and digest_of(directory / path) != digest
     )
     paths_lost = (path for path in moved if not path.endswith(".pyc") and not moving.is_there(directory / path))
     if lost := [path for path in (*files_lost, *paths_lost) if not moving.is_there(run.quarantine / path)]:

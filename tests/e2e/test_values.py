@@ -227,6 +227,21 @@ def test_undo_after_a_correction_by_hand_ends(small: Small) -> None:
     assert small.of("worker", "BATCH") == "20"
 
 
+def test_undo_of_a_run_that_had_not_written_all_yet(small: Small) -> None:
+    """Stopped between two files: what somebody has written into the second since is nothing that it could lose."""
+    compose = {"worker": "environment:\n      MODE: fast\n      BATCH: ${BATCH}"}
+    mode = setting("services.worker.environment.MODE", "fast", "slow", file="compose.yaml")
+    small.write(compose, mode + setting("BATCH", "50", "20"), "BATCH=50\n")
+    small.up()
+    limits = (part for one in LIMITS for part in ("--set", one))
+    stopped = small.operator.invoke("rollback", "--step", *limits, answers="y\nstop\n")
+    assert stopped.status == 30, stopped.output
+    (small.directory / ".env").write_text("BATCH=50\nY=2\n")
+    status, said = small.invoke("rollback.undo", "--accept-diff")
+    assert (status, small.env()) == (0, "BATCH=50\nY=2\n"), said
+    assert (small.of("worker", "BATCH"), small.of("worker", "MODE")) == ("50", "fast")
+
+
 def test_what_others_write_meanwhile_stays(small: Small) -> None:
     """The command of [[keep]] plays the other writer: it runs after preflight, before the file is written."""
     keep = "[[keep]]\nsays = 'a writer'\ncheck = ['sh', '-c', 'grep -q ^Y .env || echo Y=2 >> .env']\n"
