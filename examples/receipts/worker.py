@@ -10,10 +10,9 @@ import psycopg2
 def connected():
     while True:
         try:
-            return (
-                pika.BlockingConnection(pika.ConnectionParameters("queue")),
-                psycopg2.connect(host="database", dbname="receipts", user="receipts"),
-            )
+            queue = pika.BlockingConnection(pika.ConnectionParameters("queue"))
+            queue.channel().queue_declare("receipts", durable=True)
+            return queue, psycopg2.connect(host="database", dbname="receipts", user="receipts")
         except (pika.exceptions.AMQPError, psycopg2.OperationalError, OSError):
             time.sleep(0.2)
 
@@ -21,7 +20,6 @@ def connected():
 def main() -> None:
     queue, database = connected()
     channel = queue.channel()
-    channel.queue_declare("receipts", durable=True)
     channel.basic_qos(prefetch_count=1)
     print("INFO:worker:ready", flush=True)
     for method, _, body in channel.consume("receipts"):

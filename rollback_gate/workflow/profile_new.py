@@ -212,6 +212,11 @@ class _Proposal:
                     self._value(made, pair.path, changed, [service], changed.key.rpartition(".")[2], pair.why)
             elif pair.path in carriers:
                 self._code(made, pair, carriers[pair.path], services)
+            else:
+                made.rows += [
+                    "",
+                    f"# {pair.path} differs ({pair.why}), and no container has it: not part of the change?",
+                ]
         if not made_items(made):
             self._images(made, services)
         if not made_items(made):

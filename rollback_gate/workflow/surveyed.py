@@ -37,12 +37,18 @@ def inside_of(engine: Engine, replica: Replica, directory: Path, path: str, cont
     for mount in replica.mounts:
         if mount.source and (host == mount.source or host.startswith(f"{mount.source.rstrip('/')}/")):
             return mount.target.rstrip("/") + host[len(mount.source.rstrip("/")) :]
-    if not replica.is_running:
-        return ""
     places = [f"{root.rstrip('/')}/{path}" for root in (replica.working_directory, "/app", "/srv", "/usr/src/app")]
-    with contextlib.suppress(Unreachable, APIError):
-        places += _found(engine, replica, Path(path).name)
-        return next((one for one in places if digest_in(engine, replica.id, one) == wanted), "")
+    if found := _with(engine, replica, places, wanted):  # the engine shows these of a stopped container too
+        return found
+    with contextlib.suppress(APIError):
+        return _with(engine, replica, _found(engine, replica, Path(path).name), wanted) if replica.is_running else ""
+    return ""
+
+
+def _with(engine: Engine, replica: Replica, places: Iterable[str], digest: str) -> str:
+    """The first of these places with this content; "" for none."""
+    with contextlib.suppress(Unreachable):
+        return next((one for one in places if digest_in(engine, replica.id, one) == digest), "")
     return ""
 
 
