@@ -67,10 +67,10 @@ def running(example: Example, prepare: Callable[[Example], None] = lambda _: Non
     example.write_profile()
     prepare(example)
     try:
-        example.compose("up", "-d", "--wait")
+        example.compose("up", "-d", "--wait", "--build")  # an image of an earlier run may be here
         yield example
     finally:
-        example.compose("down", "--volumes", "--timeout", "1")
+        example.compose("down", "--volumes", "--rmi", "local", "--timeout", "1")
 
 
 def api(folder: Path, project: str, port: int) -> Example:
