@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from socket import create_server
 from typing import cast
+
+import requests
 
 from lab.example import Example
 from lab.operator import Operator
 from lab.reference import Lab
 
 QUICK = ("--set", "limits.soak_s=1", "--set", "limits.health_s=20", "--set", "limits.sample_wait_s=1")
+
+_LISTED_S = 60.0
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -23,6 +28,15 @@ def free_ports(count: int) -> tuple[int, ...]:
 def project_of(name: str, folder: Path) -> str:
     """A name of a project that no other test of this run has."""
     return f"e2e-{name}-{folder.parent.name[-8:].strip('_').lower()}"
+
+
+def consumer_is_listed(one: Example) -> None:
+    """RabbitMQ tells its consumers some seconds after its start."""
+    url = f"http://127.0.0.1:{one.variables['RABBITMQ_PORT']}/api/queues/%2F/receipts"
+    deadline = time.monotonic() + _LISTED_S
+    while len(requests.get(url, auth=("guest", "guest"), timeout=5).json().get("consumer_details", ())) != 1:
+        assert time.monotonic() < deadline, "RabbitMQ lists no consumer"
+        time.sleep(0.2)
 
 
 class Team:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
 
 from lab import example
 from lab.operator import ROOT
-from tests.e2e.team import Team, free_ports, project_of
-
-_LISTED_S = 60.0
+from tests.e2e.team import Team, consumer_is_listed, free_ports, project_of
 
 
 class Receipts(Team):
@@ -35,12 +31,7 @@ class Receipts(Team):
         self.one.compose("exec", "-T", "database", "sh", "-c", script)
 
     def listed(self) -> None:
-        """RabbitMQ tells its consumers some seconds after its start."""
-        url = f"http://127.0.0.1:{self.one.variables['RABBITMQ_PORT']}/api/queues/%2F/receipts"
-        deadline = time.monotonic() + _LISTED_S
-        while len(requests.get(url, auth=("guest", "guest"), timeout=5).json().get("consumer_details", ())) != 1:
-            assert time.monotonic() < deadline, "RabbitMQ lists no consumer"
-            time.sleep(0.2)
+        consumer_is_listed(self.one)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from lab import example
 from lab.example import Example
 from lab.operator import Operator
 from lab.reference import Lab
-from tests.e2e.team import QUICK, free_ports
+from tests.e2e.team import QUICK, consumer_is_listed, free_ports
 
 _OF_PEOPLE = {"name", "title", "completeness.changed_tolerance", "not_asked.completeness"}  # nothing shows them
 
@@ -96,6 +96,7 @@ def receipts(one: Example) -> None:
     rows = "insert into receipts (id, created_at, confidence, currency) select 'a' || n, now() - interval '2 days', 0.48 + 0.02 * (n % 3), null"
     later = rows.replace("null", "'EUR'").replace("0.48", "0.78").replace("2 days", "1 hour")
     filled(one, f"{rows} from generate_series(1, 40) n; {later} from generate_series(41, 60) n", "receipts")
+    consumer_is_listed(one)
 
 
 CASES: tuple[tuple[str, Callable[[Path, str], Example], Callable[[Example], None]], ...] = (
