@@ -13,7 +13,6 @@ from rollback_gate.checks.cut import cut_off
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
-from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
@@ -166,8 +165,9 @@ def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) 
 
 
 def _is_as_the_files_say(readings: Readings, replica: ReplicaReading) -> bool:
+    """By Compose's hash, which covers all of it: where parts are compared, a value may have gone into another one."""
     now, then = readings.configured.get(replica.service), replica.before
-    return isinstance(then, Replica) and now in (then.config_hash, SAME_PARTS)
+    return isinstance(then, Replica) and now == then.config_hash
 
 
 def _uses_removed(code: CodeReading) -> bool:

@@ -20,6 +20,8 @@ from rollback_gate.profile.systems import HttpUpstream, TcpUpstream
 def why_not(ready: Ready, replicas: Iterable[Replica], engine: Engine) -> str | Unmeasured:
     """Why the service is not ready, in words; "" if it is. `replicas`: all of the service. Raises Unreachable."""
     rows = list(replicas)
+    if not rows:
+        return Unmeasured("whether it is ready", "it has no container")
     match ready:
         case ReadyLog():
             found = [_logged(ready, replica, engine) for replica in rows]

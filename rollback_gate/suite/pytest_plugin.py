@@ -227,7 +227,8 @@ class Gate:
             self._readings = Unmeasured("the deployment", self.redactor.text(str(error)))
             raise
         if self.request.heading.scope.own:
-            kept.write_bytes(pickle.dumps(self._readings))
+            with contextlib.suppress(OSError):  # the team's own checks do not run then; the four do
+                kept.write_bytes(pickle.dumps(self._readings))
         return self._readings
 
     # --- hooks

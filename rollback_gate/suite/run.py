@@ -122,11 +122,12 @@ class Suite:
         """With the team's own checks, in a process of theirs: whatever they do, the four have their verdict."""
         said = self.folder / OWN_LOG
         ran = {one.id: Ran("", True, None, one.trouble) for one in request.heading.scope.own if one.trouble}
-        ran |= self._own_ran(request, said)
+        own = {test for one in request.heading.scope.own for test in one.ids(request.slots)}
+        ran |= {test: one for test, one in self._own_ran(request, said).items() if test in own}
         try:
             judged = build.with_own(left.judged, ran)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return replace(left, trouble=f"the results of the team's own checks are none ({error})")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return left  # without them: each is required, and has not run
         was, now = (str(html.escape(html.title(record))) for record in (left.judged, judged))
         log = left.log + said.read_text(encoding="utf-8", errors="replace")
         return replace(left, judged=judged, page=left.page.replace(was, now), log=log)

@@ -20,6 +20,7 @@ from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import PROJECT_LABEL, Replica
+from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 
@@ -28,7 +29,7 @@ _STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\
 _SKIPPED = {".git", ".rollback", "node_modules", "__pycache__", ".venv"}
 _MOST_BYTES, _MOST_FILES = 1 << 20, 20_000
 _ENV = re.compile(r"(^|/)\.env$|\.env$")
-_OLDEST_S = 604_800
+_MODE = 0o644
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def new(call: Call, wish: Wish) -> ExitCode:
     """Writes a proposed profile. Raises Refused if there is nothing to look at; WrongSetting, Unreachable."""
     directory = wish.directory.resolve()
     out = (wish.out or directory / "profile.toml").absolute()
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise Refused(f"{out} is there already; nothing was written", "name another file with --out, or move it away")
     with contextlib.closing(engines.connect(call.environ)) as engine:
         everyone = _containers(call, engine, directory, wish)
         runner = SubprocessRunner(allowed(engine.environment))
         draft = _Proposal(call, engine, runner, directory, everyone, wish).draft()
     try:
-        out.write_text(draft.text, encoding="utf-8")
+        write_text(out, draft.text, _MODE)  # whole or not at all, and through no link
     except OSError as error:
         raise Refused(f"{out} cannot be written: {error.strerror}", "name another file with --out") from error
     call.terminal.line(f"{out}: {draft.found} values proposed, {draft.missing} to be found (commented lines)")

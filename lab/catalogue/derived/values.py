@@ -7,6 +7,8 @@ from lab.catalogue.entry import CODE, GO, INCONCLUSIVE, NO_GO, RUNNING
 from rollback_gate.change.reading import CodeReading, Held, ValueReading
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.configured import SAME_PARTS
+from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import ImageItem, Keep, SettingItem, ValueItem
 
 # What the profile has besides its own items.
@@ -57,6 +59,18 @@ def written(*held: Held | Unmeasured) -> Change:
 def otherwise(readings: Readings) -> Readings:
     """Compose would make something else of the files."""
     return having(readings, configured={**readings.configured, "enrichment-worker": "another environment A"})
+
+
+def by_hash(readings: Readings) -> Readings:
+    """Compose would make the very same of the files."""
+    before = readings.replicas[0].before
+    assert isinstance(before, Replica)
+    return having(readings, configured={**readings.configured, "enrichment-worker": before.config_hash})
+
+
+def by_parts(readings: Readings) -> Readings:
+    """The parts that can be compared are the same; Compose's hash cannot be used."""
+    return having(readings, configured={**readings.configured, "enrichment-worker": SAME_PARTS})
 
 
 def hidden(readings: Readings) -> Readings:
@@ -111,7 +125,8 @@ ROWS: tuple[Row, ...] = tuple(
         ("image-of-the-change", NO_GO, "the change's image worker", (values("code", _OLD, _NEW),)),
         ("another-value", INCONCLUSIVE, "is not known: TIMEOUT", (values("code", _OTHER, _OLD), otherwise)),
         ("none-under-that-name", INCONCLUSIVE, "is not known: TIMEOUT", (hidden, otherwise)),
-        ("none-as-the-files-say", GO, "", (hidden,)),
+        ("none-as-the-files-say", GO, "", (hidden, by_hash)),
+        ("none-by-its-parts-only", INCONCLUSIVE, "is not known: TIMEOUT", (hidden, by_parts)),
         ("file-of-the-change", NO_GO, "TIMEOUT in .env holds the change's value", (written(_NEW, _OLD),)),
         ("file-of-the-new-image", NO_GO, "TAG in .env holds the change's value", (written(_OLD, _NEW),)),
         ("file-of-another-value", INCONCLUSIVE, "what is written is not known", (written(_OTHER, _OLD),)),

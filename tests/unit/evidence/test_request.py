@@ -130,6 +130,8 @@ def test_a_service_is_ready_by_its_own_condition() -> None:
     assert ready(health, health="healthy") == ""
     assert "is starting" in str(ready(health, health="starting"))
     assert isinstance(ready(health, health=""), Unmeasured)
+    nobody = readiness.why_not(health, [], cast(Engine, SimpleNamespace()))
+    assert isinstance(nobody, Unmeasured), "of no container nothing is ready"
     with http(200, "") as address:
         assert ready(ReadyHttp(kind="http", url=f"http://{address}/")) == ""
         assert ready(ReadyTcp(kind="tcp", address=address)) == ""
