@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import docker
 
-from lab.images import BASE, STACK, LabError, ensure_images, ensure_stack
+from lab.images import BASE, STACK, ensure_images, ensure_stack, run
 from lab.operator import ROOT
 from lab.reference import default_compose
 
@@ -45,11 +44,7 @@ class Example:
 
     def run(self, *command: str, **changed: str) -> str:
         """What a command of the team prints, called in its folder. Raises LabError."""
-        environment = {**os.environ, **self.variables, **changed}
-        done = subprocess.run(command, cwd=self.directory, env=environment, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise LabError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return run(command, self.directory, {**os.environ, **self.variables, **changed})
 
     def write_profile(self) -> None:
         where = f'project_directory = "{self.directory}"\nproject = "{self.project}"\n'

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator at a shell, who runs tasks against one lab from outside the project's directory."""
+    """An operator at a shell, who runs tasks against one lab from outside the project's directory.
+
+    `environ`: what this shell has besides. `quick`: settings that save time, of `rollback`, `verify` and the catalogue.
+    """
 
     lab: Lab
     reports: Path
     root: Path = ROOT
+    environ: Mapping[str, str] = field(default_factory=dict)
+    quick: tuple[str, ...] = QUICK
 
     def command(self, *arguments: str) -> list[str]:
         if self.root != ROOT:  # a copy of the project, whose tasks.py Invoke finds
@@ -50,7 +55,7 @@ class Operator:
             "ROLLBACK_GATE_STATE_DIRECTORY": str(self.reports.parent / "state"),
             "ROLLBACK_GATE__LIMITS__BEFORE_S": "0",  # costs seconds at every rollback; tests that need it set it
         }
-        return {**base, **own, **environ}
+        return {**base, **own, **self.environ, **environ}
 
     def invoke(self, *arguments: str, answers: str = "", **environ: str) -> Ended:
         """Run one command to its end. `answers`: typed as input, which then ends."""
@@ -89,10 +94,10 @@ class Operator:
                 process.kill()
 
     def rollback(self, *arguments: str, **environ: str) -> Ended:
-        return self.invoke("rollback", *settings(*QUICK), *arguments, **environ)
+        return self.invoke("rollback", *settings(*self.quick), *arguments, **environ)
 
     def verify(self, *arguments: str, **environ: str) -> Ended:
-        return self.invoke("verify", *settings(*QUICK), *arguments, **environ)
+        return self.invoke("verify", *settings(*self.quick), *arguments, **environ)
 
     def newest_record(self) -> dict[str, Any]:
         folder = max(self.reports.iterdir(), key=lambda path: path.name)

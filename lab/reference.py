@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -25,7 +24,7 @@ import pymongo
 import yaml
 from docker.models.containers import Container
 
-from lab.images import LabError, ensure_images
+from lab.images import LabError, ensure_images, run
 from rollback_gate.instant import Instant
 
 HERE = Path(__file__).parent
@@ -307,9 +306,7 @@ class Lab:
 
     def compose(self, *arguments: str) -> None:
         command: Sequence[str] = (self.settings["LAB_COMPOSE"], "-p", self.project, *arguments)
-        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LabError(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        run(command, self.directory)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ One table. `invoke selftest` runs it, and the README shows its score. DESIGN's t
 
 from __future__ import annotations
 
-from lab.catalogue import code, completeness, gate, healthy, processing, running, services
+from lab.catalogue import built, code, completeness, gate, healthy, images, processing, running, services, settings
 from lab.catalogue.entry import Entry
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -16,4 +16,7 @@ CATALOGUE: tuple[Entry, ...] = (
     *completeness.ENTRIES,
     *gate.ENTRIES,
     *healthy.ENTRIES,
+    *settings.ENTRIES,
+    *images.ENTRIES,
+    *built.ENTRIES,
 )

@@ -178,7 +178,7 @@ ENTRIES = (
         CODE,
         OLDER_PROCESS,
         not_restarted,
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "touched",
@@ -188,7 +188,7 @@ ENTRIES = (
         CODE,
         "restart it to be sure",
         touched,
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "touched-and-bytecode-thrown-away",
@@ -198,7 +198,7 @@ ENTRIES = (
         CODE,
         "restart it to be sure",
         bytecode_thrown_away,
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "not-rebuilt",
@@ -209,7 +209,7 @@ ENTRIES = (
         "not the old code",
         not_rebuilt,
         ("build", "single"),
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "untouched",
@@ -220,7 +220,7 @@ ENTRIES = (
         "still has modules",
         lambda _: None,
         ("bind", "build", "single", "image"),
-        Start.PHASE1,
+        Start.CHANGE,
     ),
     Entry(
         "one-replica-new",

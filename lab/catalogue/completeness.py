@@ -113,7 +113,7 @@ ENTRIES = (
         "still has modules",
         lambda lab: lab.load(1),
         ("bind", "single"),
-        Start.PHASE1,
+        Start.CHANGE,
     ),
     Entry(
         "no-document",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.images import LabError
-from lab.operator import QUICK, ROOT, Operator, finding, settings
+from lab.operator import ROOT, Operator, finding, settings
 from lab.reference import Lab
 
 GO, NO_GO, INCONCLUSIVE = "GO", "NO-GO", "INCONCLUSIVE"
@@ -26,11 +26,11 @@ IMPATIENT = ("limits.probe_s=4", "limits.health_s=6", "limits.answer_s=2")
 
 
 class Start(Enum):
-    """HEALED: old code, put in place by hand. RUN: Phase 1 deployed and rolled back. PHASE1: Phase 1 deployed."""
+    """HEALED: old code, put in place by hand. RUN: the change deployed and rolled back. CHANGE: the change deployed."""
 
     HEALED = auto()
     RUN = auto()
-    PHASE1 = auto()
+    CHANGE = auto()
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Entry:
     """One sabotaged or healthy rollback, with the verdict that the gate must reach.
 
     `check` and `words`: the check that must decide it, and the words that it must use, or one of them; `check` "":
-    anywhere in the output. `variants`: the most telling one first. `apply` works on a lab in the state `start`.
+    anywhere in the output. `variants`: of the lab, the most telling one first; or the example of another team. `apply`
+    works on it in the state `start`.
     `shows_in_readings`: the readings show it, not how the tests ran.
     """
 
@@ -62,7 +63,7 @@ class Entry:
     verdict: str
     check: str = ""
     words: str | tuple[str, ...] = ""
-    apply: Callable[[Lab], object] = lambda _: None
+    apply: Callable[..., object] = lambda _: None
     variants: tuple[str, ...] = ("bind",)
     start: Start = Start.HEALED
     settings: tuple[str, ...] = ()
@@ -87,11 +88,28 @@ class Entry:
         return any(words in text for words in ([self.words] if isinstance(self.words, str) else self.words))
 
 
+def of_team(
+    team: str,
+    name: str,
+    group: str,
+    says: str,
+    verdict: str,
+    check: str,
+    words: str,
+    apply: Callable[..., object],
+    settings: tuple[str, ...] = (),
+) -> Entry:
+    """Of another team's example, with the change in place. No readings are kept: the mutation run has the lab's profile."""
+    return Entry(
+        name, group, says, verdict, check, words, apply, (team,), Start.CHANGE, settings, shows_in_readings=False
+    )
+
+
 # --- ways to ask
 
 
 def verify(operator: Operator, entry: Entry, **environ: str) -> Judged:
-    ended = operator.invoke("verify", *settings(*QUICK, *entry.settings), **environ)
+    ended = operator.invoke("verify", *settings(*operator.quick, *entry.settings), **environ)
     record = operator.newest_record()
     if _VERDICT.get(ended.status, INCONCLUSIVE) != record["verdict"]:
         return Judged(f"exit {ended.status} with {record['verdict']}", ended.output, record)
@@ -106,7 +124,7 @@ def meanwhile(sign: str, act: Callable[[Lab], object]) -> Judge:
     """Run `act` while the checks run, as soon as verify has printed `sign`."""
 
     def judge(operator: Operator, entry: Entry) -> Judged:
-        with operator.started("verify", *settings(*QUICK, *entry.settings)) as process:
+        with operator.started("verify", *settings(*operator.quick, *entry.settings)) as process:
             said = _until(process, sign)
             act(operator.lab)
             said += process.communicate(timeout=120)[0]
@@ -129,7 +147,7 @@ def killed(whom: str) -> Judge:
     """Send SIGKILL to the suite or to verify; the record left on disk is the verdict."""
 
     def judge(operator: Operator, _: Entry) -> Judged:
-        with operator.started("verify", *settings(*QUICK, "limits.soak_s=30")) as process:
+        with operator.started("verify", *settings(*operator.quick, "limits.soak_s=30")) as process:
             _until(process, "soak: watching")
             suite = _child(process.pid)
             os.kill(process.pid if whom == "verify" else suite, signal.SIGKILL)
@@ -156,7 +174,7 @@ def gate(after: Callable[[Operator], object], *arguments: str, key: str = "") ->
         if first.verdict != GO:
             return Judged(f"first {first.verdict}", first.output, first.record)
         after(operator)
-        ended = operator.invoke("gate", *settings(*QUICK), *arguments, **environ)
+        ended = operator.invoke("gate", *settings(*operator.quick), *arguments, **environ)
         return Judged(_VERDICT.get(ended.status, INCONCLUSIVE), ended.output, {})
 
     return judge

@@ -183,7 +183,7 @@ ENTRIES = (
         variants=("single", "build"),
         judge=rolled_back("rollback.rebuild"),
     ),
-    Entry("by-hand", "healthy", "rolled back by hand, as it should be done", GO, apply=by_hand, start=Start.PHASE1),
+    Entry("by-hand", "healthy", "rolled back by hand, as it should be done", GO, apply=by_hand, start=Start.CHANGE),
     Entry(
         "crash-looped-before",
         "healthy",

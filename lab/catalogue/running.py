@@ -7,7 +7,7 @@ import signal
 
 from lab.catalogue import plant
 from lab.catalogue.entry import CODE, IMPATIENT, INCONCLUSIVE, NO_GO, RUNNING, Entry, Judged, Start, meanwhile, verify
-from lab.operator import QUICK, Operator, settings
+from lab.operator import Operator
 from lab.reference import COORDINATOR, WORKER, Lab
 
 
@@ -58,7 +58,7 @@ def ill_since_the_change(operator: Operator, entry: Entry) -> Judged:
     """The health check's result before the change is unknown."""
     operator.lab.deploy("phase1")
     plant.health_check(operator.lab, "exit 1")
-    ended = operator.invoke("rollback", *settings(*QUICK))
+    ended = operator.rollback()
     if ended.status:
         return Judged(f"rollback exited {ended.status}", ended.output, {})
     return verify(operator, entry)
@@ -217,7 +217,7 @@ ENTRIES = (
         CODE,
         "restart it to be sure",
         plant.all_of(lambda lab: plant.restart(lab, *lab.containers(COORDINATOR)), plant.old_files, plant.restart),
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "never-connects",

@@ -145,7 +145,7 @@ ENTRIES = (
         CODE,
         "a folder on the way",
         lambda lab: swapped(lab, forgotten=COORDINATOR),
-        start=Start.PHASE1,
+        start=Start.CHANGE,
     ),
     Entry(
         "copied-into-the-container",

@@ -91,7 +91,7 @@ def played(operator: Operator, seed: str) -> Row:
         act(diary)
     after = dice.choice(list(AFTER))
     verdict, why = due(diary.world())
-    ended = operator.invoke("verify", *settings(*QUICK))
+    ended = operator.verify()
     was = str(operator.newest_record()["verdict"])
     done = (by.__name__.strip("_"), *(act.__name__ for act in chosen))
     if was != verdict:
@@ -103,7 +103,7 @@ def played(operator: Operator, seed: str) -> Row:
 def _by_a_run(operator: Operator, diary: Diary) -> None:
     operator.lab.deploy("phase1")
     diary.note_files()
-    ended = operator.invoke("rollback", *settings(*QUICK))
+    ended = operator.rollback()
     if ended.status:
         raise AssertionError(f"the rollback exited {ended.status}: {ended.output}")
     diary.note_files()

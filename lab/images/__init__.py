@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +36,30 @@ STACK_PACKAGES = (
     "rabbitmq-server",
 )
 PACKAGES = ("python3", "python3-pymongo", "python3-websockets", "libcurl4")
+_BASE_S = 600  # from a slow mirror
 RECIPE_LABEL = "rollback-gate.lab.recipe"
 
 
 class LabError(Exception):
     """The lab cannot be created or used; the message says what to do."""
+
+
+def run(
+    command: Sequence[str],
+    directory: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    limit_s: float = 300,
+) -> str:
+    """What a command of the lab prints. Raises LabError, also where it does not end: an engine can hang."""
+    try:
+        done = subprocess.run(
+            command, cwd=directory, env=environ, capture_output=True, text=True, check=False, timeout=limit_s
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{' '.join(command)} has not ended after {limit_s:g} s: see docker ps") from error
+    if done.returncode:
+        raise LabError(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def ensure_images(client: DockerClient) -> None:
@@ -92,7 +111,7 @@ def _make_base(name: str, packages: tuple[str, ...], recipe: str) -> None:
         tarball = Path(folder) / "base.tar"
         excludes = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
         link_python = '--customize-hook=ln -s python3 "$1/usr/bin/python"'
-        subprocess.run(
+        run(
             [
                 "mmdebstrap",
                 "--quiet",
@@ -104,14 +123,10 @@ def _make_base(name: str, packages: tuple[str, ...], recipe: str) -> None:
                 SUITE,
                 str(tarball),
             ],
-            check=True,
-            env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+            environ={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+            limit_s=_BASE_S,
         )
-        subprocess.run(
-            ["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), name],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        run(["docker", "import", "--change", f"LABEL {RECIPE_LABEL}={recipe}", str(tarball), name])
 
 
 def _build(client: DockerClient, tag: str, dockerfile: str, files: dict[str, Path], base_recipe: str) -> None:

@@ -20,7 +20,7 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.logs import time_of
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
-from rollback_gate.evidence.queue import Queue
+from rollback_gate.evidence.queue import Queue, read_when_listed
 from rollback_gate.evidence.readings import (
     ProbesReading,
     QueueReading,
@@ -230,7 +230,18 @@ class Collector:
             next_starts = self.services.next_starts(slots)
             hashes, values = configured.result()
             recreated = {r.id: _with_values(*next_starts[r.id], values.get(r.service, ())) for r in slots.found}
-            return Look(self.queue.read(), recreated, hashes)
+            return Look(self._queue_at_the_end(slots), recreated, hashes)
+
+    def _queue_at_the_end(self, slots: Slots) -> QueueReading | Unmeasured:
+        """Some list a consumer only seconds after it has connected, which may have been just now."""
+
+        def is_listed(reading: QueueReading | Unmeasured) -> bool:
+            listed = _in_queue(reading, slots)
+            running = [slot for slot, replica in slots.replicas.items() if replica and replica.is_running]
+            return not any(listed.get(slot) is False for slot in running)
+
+        limit_s = self.profile.queue.lists_within_s if self.profile.queue else 0
+        return read_when_listed(self.queue, limit_s, is_listed, self.clock, self.sleep)
 
     def _readings(
         self, taken: _Taken, last: Look, upstream: UpstreamReading, is_over: bool, early: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.profile.load import queue_password
 from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.systems import NsqQueue, RabbitmqQueue, RedisQueue
+
+_AGAIN_S = 0.5
 
 
 class Queue(Protocol):
@@ -42,6 +44,22 @@ class NoQueue:
 
     def send(self, tasks: Iterable[Mapping[str, Any]]) -> None:
         raise Unreachable(f"{len(list(tasks))} tasks cannot be sent: {self.reason}", "check [queue] in the profile")
+
+
+def read_when_listed(
+    queue: Queue,
+    limit_s: float,
+    is_listed: Callable[[QueueReading | Unmeasured], bool],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> QueueReading | Unmeasured:
+    """Its state, read again until the replicas are listed, for at most `limit_s`. Never raises."""
+    until = clock() + limit_s
+    reading = queue.read()
+    while not is_listed(reading) and clock() < until:
+        sleep(_AGAIN_S)
+        reading = queue.read()
+    return reading
 
 
 def of(profile: Profile, environ: Mapping[str, str]) -> Queue:

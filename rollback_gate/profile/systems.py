@@ -32,6 +32,11 @@ class _Queue(Section):
         """Channels of the same topic whose consumers are unrelated to the change."""
         return ()
 
+    @property
+    def lists_within_s(self) -> float:
+        """How long after it has connected a consumer may not be listed yet, in seconds."""
+        return 0
+
 
 class NsqQueue(_Queue):
     """nsqd's HTTP interface. `other_channels`: of the same topic, whose consumers are unrelated to the change."""
@@ -105,6 +110,11 @@ class RabbitmqQueue(_Queue):
     password_env: Name = "ROLLBACK_GATE_QUEUE_PASSWORD"
     password_file: Path | None = None
     properties: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def lists_within_s(self) -> float:
+        """Two of RabbitMQ's intervals (`collect_statistics_interval`, 5 s)."""
+        return 10
 
     @property
     def by_hand(self) -> tuple[str, str]:

@@ -101,7 +101,10 @@ def test(context: Context, only: str = "", all: bool = False) -> None:
     if only != "unit":
         _refuse_without_engine()
     if only in ("", "e2e"):  # three processes on any machine: the tests mostly wait for containers
-        _run(context, " ".join(["pytest", "-q", "-n", "3", "--no-loadscope-reorder", *less, "tests/e2e"]))
+        _run(
+            context,
+            " ".join(["pytest", "-v", "--maxfail", "10", "-n", "3", "--no-loadscope-reorder", *less, "tests/e2e"]),
+        )
     if only in ("", "selftest"):
         _run(context, "invoke selftest" if all else "invoke selftest --core")
 

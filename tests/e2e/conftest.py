@@ -65,6 +65,11 @@ def identities(lab: Lab, services: tuple[str, ...]) -> dict[str, tuple[str, str]
     return {str(c.name): (str(c.id), c.attrs["State"]["StartedAt"]) for c in found}
 
 
+def project_of(name: str, folder: Path) -> str:
+    """A name of a project that no other test of this run has."""
+    return f"e2e-{name}-{folder.parent.name[-8:].strip('_').lower()}"
+
+
 OTHERS = ("mongodb", "nsqd", "mcp-server")
 OURS = (WORKER, COORDINATOR)
 

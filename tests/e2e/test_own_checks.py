@@ -9,7 +9,9 @@ from textwrap import dedent
 import pytest
 
 from lab import example
-from tests.e2e.team import QUICK, Team, free_ports, project_of
+from lab.operator import settings
+from lab.team import QUICK, Team, example_of
+from tests.e2e.conftest import project_of
 
 
 class Checking(Team):
@@ -28,10 +30,10 @@ class Checking(Team):
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checking]:
     folder = tmp_path_factory.mktemp("own")
-    one = example.api(folder, project_of("own", folder), free_ports(1)[0])
+    one = example_of("api", folder, project_of("own", folder))
     with example.running(one):
         made = Checking(one, folder / "reports")
-        ended = made.operator.invoke("rollback", *QUICK, **one.variables)
+        ended = made.operator.invoke("rollback", *settings(*QUICK))
         assert ended.status == 0, ended.output
         yield made
 
@@ -55,11 +57,11 @@ def test_one_that_holds_is_a_fifth_section(team: Checking) -> None:
     record = team.operator.newest_record()
     assert [finding["check"] for finding in record["findings"]][-1] == "own"
     assert "Checks of our own" in (record["folder"] / "report.html").read_text()
-    gate = team.operator.invoke("gate", "--accept-partial", *QUICK, **team.one.variables)
+    gate = team.operator.invoke("gate", "--accept-partial", *settings(*QUICK))
     assert gate.status == 0, gate.output
     path = team.one.directory / "checks" / "api" / "test_it.py"
     path.write_text(path.read_text() + "# another one now\n")
-    closed = team.operator.invoke("gate", "--accept-partial", *QUICK, **team.one.variables)
+    closed = team.operator.invoke("gate", "--accept-partial", *settings(*QUICK))
     assert (closed.status, "judged by other tests" in closed.output) == (20, True), closed.output
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from lab import example
 from lab.example import Example
-from lab.operator import Operator
+from lab.operator import Operator, settings
 from lab.reference import Lab
-from tests.e2e.team import QUICK, consumer_is_listed, free_ports
+from lab.team import QUICK, consumer_is_listed, free_ports
 
 _OF_PEOPLE = {"name", "title", "completeness.changed_tolerance", "not_asked.completeness"}  # nothing shows them
 
@@ -67,8 +67,8 @@ def _is_as_good(one: Example, key: str, ours: Any, wanted: Any) -> bool:
 def judged(one: Example, folder: Path, path: Path) -> tuple[int, int, str]:
     """With the proposed profile, unedited: what verify says of the change, and of its rollback."""
     operator = Operator(cast(Lab, _With(path)), folder / "reports")
-    before = operator.invoke("verify", *QUICK, COLUMNS="300", **one.variables)
-    after = operator.invoke("rollback", "verify", *QUICK, COLUMNS="300", **one.variables)
+    before = operator.invoke("verify", *settings(*QUICK), COLUMNS="300", **one.variables)
+    after = operator.invoke("rollback", "verify", *settings(*QUICK), COLUMNS="300", **one.variables)
     return before.status, after.status, after.output
 
 

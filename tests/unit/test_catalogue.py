@@ -15,7 +15,8 @@ from rollback_gate.checks.manifest import CHECKS, Scope
 from rollback_gate.checks.verdict import judge
 from rollback_gate.model import Verdict
 
-GROUPS = {"code", "services", "running", "processing", "completeness", "gate", "healthy"}
+OF_KINDS = {"settings", "images", "what must stay"}
+GROUPS = {"code", "services", "running", "processing", "completeness", "gate", "healthy", "built code"} | OF_KINDS
 
 
 def test_every_entry_is_told_apart_and_expects_something() -> None:
@@ -26,6 +27,12 @@ def test_every_entry_is_told_apart_and_expects_something() -> None:
     for entry in CATALOGUE:
         assert entry.variants
         assert entry.verdict == GO or entry.check or entry.words, entry.name
+
+
+def test_every_kind_of_item_is_sabotaged_in_five_ways() -> None:
+    """Files and removed paths are what most of the others are about."""
+    counted = Counter(entry.group for entry in CATALOGUE if entry.verdict != GO)
+    assert min(counted[group] for group in {*OF_KINDS, "code"}) >= 5
 
 
 def test_every_check_goes_red_and_stays_green() -> None:

@@ -26,6 +26,7 @@ def connect(
         authSource=database.auth_source,
         appname="rollback-gate",
         directConnection=True,
+        serverMonitoringMode="poll",  # "stream" looks at a server that has refused us only when it next says something
         datetime_conversion="DATETIME_AUTO",  # one year out of range must not fail the whole query
         timeoutMS=limit_ms,
         serverSelectionTimeoutMS=limit_ms,

@@ -32,6 +32,7 @@ from rollback_gate.profile.live import Trace
 from rollback_gate.profile.systems import CommandDatabase, MongodbDatabase, PostgresqlDatabase
 from tests.unit.evidence.adapters import servers
 
+_PATIENT_S = 20  # a busy machine is no broken server
 NOW = Instant.parse("2026-11-26T12:00:00Z")
 PROBE, JOB = "rollback-probe-20261126T090000Z-abcd-1.jpg", "rollback-probe-job-20261126T090000Z-abcd"
 TRACES = (Trace(collection="documents", field="id", job_field="job"), Trace(collection="jobs", field="id"))
@@ -44,7 +45,9 @@ class Store(Protocol):
     tells_shapes: bool
 
     def insert(self, name: str, age_s: float | None, data: dict[str, Any], job: str = "") -> None: ...
-    def documents(self, password: str = "secret", limit_s: float = 5, address: str = "", **keys: Any) -> Documents: ...
+    def documents(
+        self, password: str = "secret", limit_s: float = _PATIENT_S, address: str = "", **keys: Any
+    ) -> Documents: ...
     def names(self) -> set[str]: ...
     def close(self) -> None: ...
 
@@ -69,7 +72,9 @@ class InMongodb:
             row | ({} if age_s is None else {"created_at": NOW.plus(-age_s).to_datetime()})
         )
 
-    def documents(self, password: str = "secret", limit_s: float = 5, address: str = "", **keys: Any) -> Documents:
+    def documents(
+        self, password: str = "secret", limit_s: float = _PATIENT_S, address: str = "", **keys: Any
+    ) -> Documents:
         section = MongodbDatabase(
             kind="mongodb",
             address=address or self.address,
@@ -121,7 +126,9 @@ class InPostgresql:
             f"INSERT INTO {self.name}.documents (id, created_at, data) VALUES ('{name}', '{NOW.plus(-age_s)}', '{{}}')",
         )
 
-    def documents(self, password: str = "secret", limit_s: float = 5, address: str = "", **keys: Any) -> Documents:
+    def documents(
+        self, password: str = "secret", limit_s: float = _PATIENT_S, address: str = "", **keys: Any
+    ) -> Documents:
         table = f"{self.name}.documents"
         section = PostgresqlDatabase(
             kind="postgresql",
@@ -189,7 +196,7 @@ class ByCommand:
         rows.append({"id": name, "created_at": at, "data": data, "job": job})
         Path(self.path).write_text(json.dumps(rows))
 
-    def documents(self, password: str = "", limit_s: float = 5, address: str = "", **keys: Any) -> Documents:
+    def documents(self, password: str = "", limit_s: float = _PATIENT_S, address: str = "", **keys: Any) -> Documents:
         command = keys.get("command", (sys.executable, "-c", SCRIPT, self.path))
         section = CommandDatabase(kind="command", command=command)
         return CommandDocuments(section, limit_s, SubprocessRunner(allowed({"PASSWORD": password, "AT": address})))
