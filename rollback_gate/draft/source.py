@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 _READY = re.compile(r"(?i)\b(ready|listening|consum\w*|started|connected|waiting)\b")
 _BEGINS = re.compile(r"(?i)\b(begins?|start\w*|pick\w*|receiv\w*|process\w*|handl\w*|working)\b")
-_DONE = re.compile(r"(?i)\b(done|finish\w*|complet\w*|saved|stored)\b")
+_DONE = re.compile(r"(?i)\b(done|finish\w*|completed?|saved|stored)\b")
+_ID = re.compile(r"(?i)id\b|document|task|job|item|message|order")
 _CALLS = {"print", "debug", "info", "warning", "log"}
 _QUEUES = {
     "redis": re.compile(r"\b(?:brpop|blpop|lpush|rpush|brpoplpush|blmove)\(\s*f?[\"']([\w:.-]+)[\"']"),
@@ -20,22 +21,31 @@ _CONNECTION = {
     "name": re.compile(r"\b(?:dbname|database)\s*=\s*[\"']?([\w-]+)"),
     "user": re.compile(r"\buser\s*=\s*[\"']?([\w-]+)"),
 }
-_TASK_ID = re.compile(r"json\.loads\(.*?\)\[[\"'](\w+)[\"']\]")
+_TASK_ID = re.compile(r"json\.loads\(.*?\)\[[\"'](\w*(?:id|key|name|path)\w*)[\"']\]")
 
 
 @dataclass(frozen=True)
 class Said:
-    """A line that the source prints: as a pattern, `{}` for what is filled in."""
+    """A line that the source prints: as a pattern, `{}` for what is filled in. `fillings`: with which expressions."""
 
     text: str
-    holes: int
     place: str
+    fillings: tuple[str, ...] = ()
+
+    @property
+    def holes(self) -> int:
+        return self.text.count("{}")
+
+    @property
+    def is_on_a_task(self) -> bool:
+        return any(_ID.search(filling) for filling in self.fillings[: self.holes])
 
     def pattern(self, group: str = "") -> str:
-        """A regular expression. `group`: the name of the last hole."""
+        """A regular expression. `group`: the name of the hole that an id fills, else of the first one."""
         parts = [re.escape(part).replace("\\ ", " ") for part in self.text.split("{}")]
-        named = f"(?P<{group}>\\S+)" if group else "\\S+"
-        return parts[0] if self.holes == 0 else r"\S+".join(parts[:-1]) + named + parts[-1]
+        named = next((n for n, filling in enumerate(self.fillings[: self.holes]) if _ID.search(filling)), 0)
+        holes = [f"(?P<{group}>\\S+)" if group and n == named else r"\S+" for n in range(self.holes)]
+        return "".join(part + hole for part, hole in zip(parts, [*holes, ""], strict=True))
 
 
 def lines_of(path: str, text: str) -> list[Said]:
@@ -53,23 +63,48 @@ def _said(call: ast.Call, path: str) -> Iterator[Said]:
         return
     place, first = f"{path}:{call.lineno}", call.args[0]
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        text = re.sub(r"%[-\d.]*[sdrf]", "{}", first.value)
-        yield Said(text, text.count("{}"), place)
+        text = re.sub(r"%[-\d.]*[sdrf]", "{}", first.value).replace("%%", "%")
+        yield Said(text, place, tuple(ast.unparse(one) for one in call.args[1:]))
     elif isinstance(first, ast.JoinedStr):
         parts = [str(one.value) if isinstance(one, ast.Constant) else "{}" for one in first.values]
-        yield Said("".join(parts), parts.count("{}"), place)
+        fillings = tuple(ast.unparse(one.value) for one in first.values if isinstance(one, ast.FormattedValue))
+        yield Said("".join(parts), place, fillings)
 
 
-def ready(lines: Iterable[Said]) -> Said | None:
-    return next((one for one in lines if _READY.search(one.text) and not _DONE.search(one.text)), None)
+def ready(lines: Iterable[Said], log: str = "") -> Said | None:
+    """The last line of a start: before the first one on a task. `log`: of a worker that reads the queue.
+
+    Without a log that has one, the first of those that sound like it.
+    """
+    rows = list(lines)
+    fitting = [one for one in rows if _READY.search(one.text) and not _DONE.search(one.text)]
+    tasks = [re.compile(one.pattern()) for one in rows if one.is_on_a_task]
+    return _last_before(fitting, tasks, log.splitlines()) or next(iter(fitting), None)
+
+
+def _last_before(fitting: list[Said], tasks: list[re.Pattern[str]], log: list[str]) -> Said | None:
+    """The last of these lines that a log has before a task; None if it has none of them."""
+    patterns = [(one, re.compile(one.pattern())) for one in fitting]
+    found = None
+    for line in log:
+        if found and any(task.search(line) for task in tasks):
+            break
+        found = next((one for one, form in patterns if form.search(line)), found)
+    return found
 
 
 def begins(lines: Iterable[Said]) -> Said | None:
-    return next((one for one in lines if one.holes and _BEGINS.search(one.text) and not _DONE.search(one.text)), None)
+    return _on_a_task(one for one in lines if _BEGINS.search(one.text) and not _DONE.search(one.text))
 
 
 def done(lines: Iterable[Said]) -> Said | None:
-    return next((one for one in lines if one.holes and _DONE.search(one.text)), None)
+    return _on_a_task(one for one in lines if _DONE.search(one.text))
+
+
+def _on_a_task(lines: Iterable[Said]) -> Said | None:
+    """The first with an id in it, else the first with anything in it."""
+    rows = [one for one in lines if one.holes]
+    return next((one for one in rows if one.is_on_a_task), next(iter(rows), None))
 
 
 def queue_name(kind: str, text: str) -> str:

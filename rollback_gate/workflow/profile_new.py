@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rollback_gate.change import git
-from rollback_gate.draft import differences
+from rollback_gate.draft import differences, imports
 from rollback_gate.draft.text import Draft
 from rollback_gate.errors import CommandFailed, Refused, RollbackGateError
 from rollback_gate.model import ExitCode
@@ -45,7 +45,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Pair:
-    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob."""
+    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob.
+
+    `beside`: the file of the change in whose containers it is.
+    """
 
     path: str
     old: str | None
@@ -53,6 +56,7 @@ class Pair:
     why: str
     backups: str = ""
     stamp: str = ""
+    beside: str = ""
 
 
 def new(call: Call, wish: Wish) -> ExitCode:
@@ -100,8 +104,9 @@ class _Proposal:
     wish: Wish
 
     def draft(self) -> Draft:
-        pairs = list(self._pairs())
-        around = around_of(self.engine, self.everyone, self._sources(), self.call.environ)
+        sources = self._sources()
+        pairs = [*(found := list(self._pairs())), *_brought(found, sources)]
+        around = around_of(self.engine, self.everyone, sources, self.call.environ)
         carriers = self._carriers(pairs)
         made = Draft()
         self._head(made)
@@ -195,6 +200,10 @@ class _Proposal:
         """By path of a pair, the services that have it, and where it is inside each."""
         found: dict[str, dict[str, str]] = {}
         for pair in pairs:
+            if pair.beside:
+                places = found.get(pair.beside, {}).items()
+                found[pair.path] = {name: at.removesuffix(pair.beside) + pair.path for name, at in places}
+                continue
             for replica in self.everyone:
                 if place := inside_of(self.engine, replica, self.directory, pair.path, pair.new):
                     found.setdefault(pair.path, {})[replica.service] = place
@@ -335,7 +344,7 @@ class _Proposal:
                 made.set("replicas", len(replicas), "as many run now")
             if around.reads_queue(service, list(rows)):
                 made.set("consumes", True, "its source reads the queue")
-            if replicas and replicas[0].health:
+            if replicas and replicas[0].health == "healthy":
                 made.set("ready", {"kind": "health"}, "it has a health check")
 
     def _sources(self) -> dict[str, str]:
@@ -346,6 +355,17 @@ class _Proposal:
             if not _SKIPPED & set(relative.parts) and (text := _text(path)) is not None:
                 found[str(relative)] = text
         return found
+
+
+def _brought(pairs: list[Pair], sources: dict[str, str]) -> Iterator[Pair]:
+    """Modules that only the change's code imports, where no commit has shown them."""
+    known = {pair.path for pair in pairs}
+    for pair in pairs:
+        if pair.path in sources and pair.old is not None:
+            for path in imports.brought(pair.old, pair.new, sources):
+                if not any(one == path or one.startswith(f"{path}/") for one in known):
+                    known.add(path)
+                    yield Pair(path, None, "", f"only the new {Path(pair.path).name} imports it", beside=pair.path)
 
 
 def made_items(made: Draft) -> bool:

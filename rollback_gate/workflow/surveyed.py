@@ -7,12 +7,12 @@ import hashlib
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from rollback_gate.change.reading import Baseline
 from rollback_gate.draft import source
@@ -20,6 +20,7 @@ from rollback_gate.draft.source import Said
 from rollback_gate.draft.text import Draft
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence.adapters import recognised
+from rollback_gate.evidence.adapters.recognised import Found, Known, section_of
 from rollback_gate.evidence.documents import connect_to
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import digest_in
@@ -28,6 +29,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.systems import Database
 
 _ANSWER_S, _WEEK_S, _TAIL = 5.0, 604_800.0, 10_000
+_PASSWORD = "ROLLBACK_GATE_DATABASE_PASSWORD"
 _SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
 
 
@@ -65,17 +67,18 @@ def _found(engine: Engine, replica: Replica, name: str) -> list[str]:
 class Around:
     """Queue and database as sections, and the log lines that the sources print. `others`: the team's own services.
 
-    `readers`: those whose source reads the queue; `ready_by_log`: those that have printed the line of a ready one.
-    `normal`: of check 4.
+    `readers`: those that read the queue, by its own list or by their source; `ready_by_log`: those that have printed
+    the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4.
     """
 
-    sections: dict[str, tuple[str, dict[str, Any], str]]
+    sections: dict[str, tuple[str, Found, str]]
     lines: list[Said]
     sources: Mapping[str, str]
     others: list[str]
-    readers: frozenset[str] = field(default_factory=frozenset)
-    normal: dict[str, float] = field(default_factory=dict)
-    ready_by_log: frozenset[str] = field(default_factory=frozenset)
+    readers: frozenset[str]
+    normal: dict[str, float]
+    ready_by_log: frozenset[str]
+    log: str
 
     def reads_queue(self, service: str, all_of_them: Iterable[str]) -> bool:
         return "queue" in self.sections and (service in self.readers or list(all_of_them) == [service])
@@ -83,20 +86,26 @@ class Around:
     def write(self, made: Draft) -> None:
         """The sections on logs, queue, database, probe and completeness."""
         made.section("[logs]")
-        self._line(made, "consuming", source.ready(self.lines), "", "the line by which a worker says that it is ready")
+        self._line(
+            made,
+            "consuming",
+            source.ready(self.lines, self.log),
+            "",
+            "the line by which a worker says that it is ready",
+        )
         if "queue" in self.sections:
             self._line(made, "picked_up", source.begins(self.lines), "document", "a task is begun, with its id")
             self._line(made, "completed", source.done(self.lines), "task", "a task is done, with its id")
         error = re.compile(r"^ERROR:|^Traceback \(most recent call last\):")
         made.set("error", error, "Python's own; look whether yours looks otherwise")
-        for name, (kind, values, why) in self.sections.items():
-            made.section(f"[{name}]", why)
+        for name, (kind, found, where) in self.sections.items():
+            made.section(f"[{name}]", where)
             made.set("kind", kind)
-            for key, value in values.items():
+            for key, value in found.values.items():
                 if value is None:
-                    made.lack(key, "it is in the worker's configuration")
+                    made.lack(key, found.look_for.get(key, "it is in the worker's configuration"))
                 else:
-                    made.set(key, value)
+                    made.set(key, value, found.why.get(key, ""))
         self._left_out(made)
         self._probe(made)
 
@@ -118,12 +127,13 @@ class Around:
         if not {"queue", "database"} <= self.sections.keys():
             return
         key = next((found for text in self.sources.values() if (found := source.task_id(text))), "")
-        database = self.sections["database"][1]
+        database = self.sections["database"][1].values
         table = database.get("table") or database.get("collection")
         made.section("[probe]", "a test document; without it, verify waits for one that comes by itself")
         if key and table:
             made.set("task", {key: "{document_id}"}, "the key that the source reads")
-            made.set("traces", [{"collection": table, "field": database.get("id", "id")}], "what a task leaves")
+            field = "_id" if "collection" in database else "id"
+            made.set("traces", [{"collection": table, "field": field}], "what a task leaves")
         else:
             made.lack("task", "a task as your producers send it, with {document_id} for its id")
             made.lack("traces", "where a task leaves data: [{ collection = ..., field = ... }]")
@@ -145,55 +155,93 @@ class Around:
 def around_of(
     engine: Engine, everyone: Iterable[Replica], sources: Mapping[str, str], environ: Mapping[str, str]
 ) -> Around:
-    """`environ`: may hold the database's password, with which its columns and scores are looked at."""
+    """`environ`: may hold the database's password, with which its documents are looked at."""
     rows = list(everyone)
-    sections: dict[str, tuple[str, dict[str, Any], str]] = {}
-    systems: set[str] = set()
+    systems = {replica.service: one for replica in rows if (one := _system(engine, replica))}
+    own = [replica for replica in rows if replica.service not in systems]
+    known = _known(sources, _variables(engine, rows), own, environ)
+    sections: dict[str, tuple[str, Found, str]] = {}
     for replica in rows:
-        raw = engine.raw(replica.id)
-        config = raw.get("Config") or {}
-        words = " ".join(
-            [replica.image_name, *(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()), replica.service]
-        )
-        ran = _program(engine, replica)
-        for word, (section, kind, port) in recognised.KINDS.items():
-            if word in words.lower() or word in ran:
-                systems.add(replica.service)
-                address = _address(raw, replica, port)
-                values = _values(section, kind, address, sources)
-                sections.setdefault(section, (kind, values, f"container {replica.name}"))
-                break
+        if replica.service in systems:
+            section, kind, port = systems[replica.service]
+            address = _address(engine.raw(replica.id), replica, port)
+            sections.setdefault(section, (kind, section_of(kind, address, known), f"container {replica.name}"))
     lines = [said for path, text in sources.items() for said in source.lines_of(path, text)]
-    others = [name for name in dict.fromkeys(replica.service for replica in rows) if name not in systems]
-    kind = sections["queue"][0] if "queue" in sections else ""
-    readers = frozenset(
+    others = list(dict.fromkeys(replica.service for replica in own))
+    readers = _readers(sections, sources, others)
+    logs = {replica.service: _log(engine, replica) for replica in own}
+    log = next((logs[name] for name in others if name in readers or others == [name]), "")
+    said = source.ready(lines, log)
+    ready = frozenset(name for name, text in logs.items() if said and re.search(said.pattern(), text))
+    return Around(sections, lines, sources, others, readers, _normal(sections, environ, engine), ready, log)
+
+
+def _known(sources: Mapping[str, str], variables: list[str], own: list[Replica], environ: Mapping[str, str]) -> Known:
+    whole = "\n".join(sources.values())
+    table = source.table(whole) or source.Table("", ())
+    return Known(
+        lambda kind: source.queue_name(kind, whole),
+        table.name,
+        table.columns,
+        source.connection(whole),
+        variables,
+        own,
+        _password(environ),
+        _ANSWER_S,
+    )
+
+
+def _system(engine: Engine, replica: Replica) -> tuple[str, str, int] | None:
+    """Section, kind and port, for a queue or a database; None for any other container."""
+    config = engine.raw(replica.id).get("Config") or {}
+    started = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    words = " ".join([replica.image_name, *started, replica.service]).lower()
+    ran = _program(engine, replica)
+    return next((kind for word, kind in recognised.KINDS.items() if word in words or word in ran), None)
+
+
+def _variables(engine: Engine, replicas: Iterable[Replica]) -> list[str]:
+    found = ((engine.raw(replica.id).get("Config") or {}).get("Env") or () for replica in replicas)
+    return [row for rows in found for row in rows]
+
+
+def _password(environ: Mapping[str, str]) -> SecretStr | None:
+    found = environ.get(_PASSWORD)
+    return SecretStr(found) if found else None
+
+
+def _readers(
+    sections: Mapping[str, tuple[str, Found, str]], sources: Mapping[str, str], others: Iterable[str]
+) -> frozenset[str]:
+    """Those that the queue lists, else those whose source reads it."""
+    kind, found, _ = sections.get("queue", ("", Found({}), ""))
+    by_source = (
         name for name in others for path, text in sources.items() if source.queue_name(kind, text) and name in path
     )
-    normal = _normal(sections, environ, engine)
-    said = source.ready(lines)
-    by_log = frozenset(one.service for one in rows if said and _has_logged(engine, one, re.compile(said.pattern())))
-    return Around(sections, lines, sources, others, readers, normal, by_log)
+    return found.readers or frozenset(by_source)
 
 
-def _has_logged(engine: Engine, replica: Replica, form: re.Pattern[str]) -> bool:
+def _log(engine: Engine, replica: Replica) -> str:
+    """Its log since its start, from its beginning; "" with a log driver that keeps none."""
     try:
-        return bool(form.search(engine.client.api.logs(replica.id, tail=_TAIL).decode(errors="replace")))
+        since = int(replica.started_at.epoch_s) if replica.started_at else 0
+        return engine.client.api.logs(replica.id, since=since, tail=_TAIL).decode(errors="replace")
     except APIError:
-        return False  # a log driver that keeps none
+        return ""
 
 
 def _normal(
-    sections: Mapping[str, tuple[str, dict[str, Any], str]], environ: Mapping[str, str], engine: Engine
+    sections: Mapping[str, tuple[str, Found, str]], environ: Mapping[str, str], engine: Engine
 ) -> dict[str, float]:
     """The band of check 4 from unmarked documents, and the level of marked ones; {} where there are too few.
 
     Nothing is known without the database's password.
     """
-    kind, values, _ = sections.get("database", ("", {}, ""))
-    if not kind or None in values.values():
+    kind, found, _ = sections.get("database", ("", Found({}), ""))
+    if not kind or None in found.values.values():
         return {}
     try:
-        section: Any = TypeAdapter(Database).validate_python({"kind": kind, **values})
+        section: Any = TypeAdapter(Database).validate_python({"kind": kind, **found.values})
         documents = connect_to(section, (), environ, _ANSWER_S)
         now = engine.now()
         baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
@@ -230,12 +278,3 @@ def _address(raw: Mapping[str, Any], replica: Replica, port: int) -> str:
         host = row.get("HostIp") or "127.0.0.1"
         return f"{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{row['HostPort']}"
     return f"{replica.addresses[0] if replica.addresses else '127.0.0.1'}:{port}"
-
-
-def _values(section: str, kind: str, address: str, sources: Mapping[str, str]) -> dict[str, Any]:
-    whole = "\n".join(sources.values())
-    if section == "queue":
-        return recognised.queue_values(kind, address, source.queue_name(kind, whole))
-    table = source.table(whole)
-    name, columns = (table.name, table.columns) if table else ("", ())
-    return recognised.database_values(kind, address, source.connection(whole), name, columns)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,9 +13,10 @@ import pytest
 
 from lab import example
 from lab.example import Example
-from lab.operator import Operator, settings
+from lab.operator import ROOT, Operator, settings
 from lab.reference import Lab
 from lab.team import QUICK, consumer_is_listed, free_ports
+from tests.e2e.conftest import Nature, running_lab
 
 _OF_PEOPLE = {"name", "title", "completeness.changed_tolerance", "not_asked.completeness"}  # nothing shows them
 
@@ -150,3 +153,93 @@ def test_the_change_may_be_two_commits(tmp_path: Path) -> None:
         assert (again.status, "is there already; nothing was written" in again.output) == (50, True), again.output
         nowhere = operator.invoke("profile.new", "--directory", str(tmp_path), "--yes")
         assert (nowhere.status, "there is no container of" in nowhere.output) == (50, True), nowhere.output
+
+
+# Of Phase 1's profile, what nothing shows but people's knowledge: prose, thresholds of `assess`, how its log lines are
+# told apart, its upstream, and what else the runbook removes.
+_SECTIONS_OF_PEOPLE = (
+    "titles.",
+    "triggers.",
+    "messages.",
+    "ticket.",
+    "limits.",
+    "known.",
+    "partial.",
+    "upstream.",
+    "waived.",
+    "logs.re",
+    "logs.scored",
+    "logs.connected",
+    "logs.no",
+    "logs.new",
+    "actions",
+    "probe.",
+    "completeness.ambiguous",
+    "database.password_file",
+    "queue.message_timeout_s",
+    "queue.other_channels",
+)
+
+
+def of_the_lab(lab: Lab) -> dict[str, Any]:
+    """The effective keys of the lab's profile that something could show."""
+    whole = tomllib.loads((ROOT / "profiles" / "phase1.toml").read_text())
+    whole["change"] = [item for item in whole["change"] if "only" not in item]
+    rows = {**dict(flat(whole)), **dict(flat(tomllib.loads(lab.profile.read_text())))}
+    people = (*_SECTIONS_OF_PEOPLE, *_OF_PEOPLE, "extends")
+    return {key: value for key, value in rows.items() if not key.startswith(people)}
+
+
+def says_as_much(lab: Lab, key: str, ours: Any, wanted: Any) -> bool:
+    """The same; or marks that only their side has, or a pattern that matches the same line, or a score near it."""
+    lines = {
+        "logs.consuming": "INFO:worker:NSQ Consumer created, starting to consume messages...",
+        "logs.picked_up": "INFO:worker:Starting enrichment for document a-1.jpg",
+        "logs.completed": "INFO:worker:✓ Task task_enrich_a-1.jpg completed successfully",
+        "logs.error": "ERROR:worker:it failed",
+    }
+    if key in lines:
+        found = [match.groupdict() for pattern in (ours, wanted) if (match := re.search(pattern, lines[key]))]
+        return len(found) == 2 and found[0] == found[1]
+    if key == "database.new_mark":
+        return str(ours).endswith("_source")  # each part of a document of the new code has one
+    return _is_as_good(cast(Any, lab), key, ours, wanted)
+
+
+def test_on_the_lab(tmp_path: Path) -> None:
+    """NSQ and MongoDB: the names by what nsqd lists, and by the documents themselves."""
+    project = f"e2e-new-lab-{tmp_path.name[-4:].strip('_').lower()}"
+    with running_lab("bind", "before", project, tmp_path, nature=Nature(manner="tame")) as operator:
+        lab = operator.lab
+        lab.load(6)
+        lab.deploy()
+        lab.load(6)
+        out, password = tmp_path / "proposed.toml", lab.settings["LAB_MONGO_PASSWORD"]
+        known = {"ROLLBACK_GATE_DATABASE_PASSWORD": password}
+        ended = operator.invoke("profile.new", "--directory", str(lab.directory), "--out", str(out), "--yes", **known)
+        assert ended.status == 0, ended.output
+        assert password not in out.read_text()
+        ours, wanted = dict(flat(tomllib.loads(out.read_text()))), of_the_lab(lab)
+        lacking = [
+            key for key, value in wanted.items() if key not in ours or not says_as_much(lab, key, ours[key], value)
+        ]
+        share = 1 - len(lacking) / len(wanted)
+        assert share >= 0.8, f"{share:.0%}, without {lacking}: {out.read_text()}"
+        with_probe(out)
+        judging = replace(operator, lab=cast(Lab, _With(out)))
+        before = judging.invoke("verify", *settings("limits.soak_s=1", *_OF_THIS_LAB), **known)
+        assert before.status == 10, f"{before.output}{out.read_text()}"
+        after = judging.invoke("rollback", "verify", *settings("limits.soak_s=1", *_OF_THIS_LAB), **known)
+        assert after.status == 0, f"{after.output}{out.read_text()}"
+
+
+_OF_THIS_LAB = ("completeness.minimum_sample=2", "queue.message_timeout_s=3")
+
+
+def with_probe(path: Path) -> None:
+    """What is left to its reader: a task as the producers send it, and what it leaves."""
+    first = (ROOT / "profiles" / "phase1.toml").read_text()
+    probe = first[first.index("[probe.task]") : first.index("# ---- what normal is")]
+    said = path.read_text()
+    begin, end = said.index("[probe]"), said.index("[completeness]")
+    path.write_text(said[:begin] + probe + said[end:])

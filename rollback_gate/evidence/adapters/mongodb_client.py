@@ -16,14 +16,21 @@ def connect(
     database: MongodbDatabase, traces: tuple[Trace, ...], password: SecretStr, limit_s: float
 ) -> MongodbDocuments:
     """Creates the client; the first call connects."""
-    host, _, port = database.address.rpartition(":")
+    client = client_of(database.address, database.user, database.auth_source, password, limit_s)
+    return MongodbDocuments(client, database, traces, limit_s)
+
+
+def client_of(
+    address: str, user: str, auth_source: str, password: SecretStr, limit_s: float
+) -> pymongo.MongoClient[dict[str, Any]]:
+    host, _, port = address.rpartition(":")
     limit_ms = int(limit_s * 1000)
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+    return pymongo.MongoClient(
         host,
         int(port),
-        username=database.user,
+        username=user,
         password=password.get_secret_value(),
-        authSource=database.auth_source,
+        authSource=auth_source,
         appname="rollback-gate",
         directConnection=True,
         serverMonitoringMode="poll",  # "stream" looks at a server that has refused us only when it next says something
@@ -32,4 +39,3 @@ def connect(
         serverSelectionTimeoutMS=limit_ms,
         connectTimeoutMS=limit_ms,
     )
-    return MongodbDocuments(client, database, traces, limit_s)

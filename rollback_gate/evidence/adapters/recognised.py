@@ -1,9 +1,17 @@
-"""By what a queue or a database is recognised among a project's containers. Pure."""
+"""By what a queue or a database is recognised among a project's containers, and which keys it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import SecretStr
+
+from rollback_gate.evidence import consumers
+from rollback_gate.evidence.adapters import environment, fields, looked_up
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.replica import Replica
 
 KINDS = {  # by a word of the image or the command, or a program's name: section, kind and port
     "redis": ("queue", "redis", 6379),
@@ -14,31 +22,118 @@ KINDS = {  # by a word of the image or the command, or a program's name: section
     "mongo": ("database", "mongodb", 27017),
 }
 _NO_SCORES = ("id", "_id", "uuid", "created_at", "created", "inserted_at")
+_SOURCE, _ENVIRONMENT = "the worker's source", "the containers' environment"
+_NOT_FOUND = "it is in the worker's configuration"
 
 
-def queue_values(kind: str, address: str, name: str) -> dict[str, Any]:
-    """The keys of [queue]. `name`: of the queue, "" if it is not known. None: to be found."""
-    known = {"address": address}
-    if kind == "redis":
-        return {**known, "key": name or None}
-    if kind == "rabbitmq":
-        return {**known, "queue": name or None, "user": "guest"}
-    return {**known, "topic": None, "channel": None}
+@dataclass(frozen=True)
+class Known:
+    """What else is known: the containers' variables as NAME=value, the project's own services, and of its source:
 
-
-def database_values(
-    kind: str, address: str, connection: Mapping[str, str], table: str, columns: Sequence[str]
-) -> dict[str, Any]:
-    """The keys of [database]. `columns`: that the worker fills. None: to be found.
-
-    The first is what every version fills, the last what the change has added.
+    `queue_of`: the name of the queue that it reads, by kind; the `table` and the `columns` that it fills, and the
+    `connection` that it opens.
     """
-    own = [column for column in columns if column not in _NO_SCORES]
-    return {
+
+    queue_of: Callable[[str], str]
+    table: str
+    columns: Sequence[str]
+    connection: Mapping[str, str]
+    variables: Sequence[str]
+    replicas: Sequence[Replica]
+    password: SecretStr | None
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """`values`: the keys of its section; None: to be found, as `look_for` says. `why`: where a value is from.
+
+    `readers`: services that the queue lists as its consumers.
+    """
+
+    values: Mapping[str, Any]
+    why: Mapping[str, str] = field(default_factory=dict)
+    look_for: Mapping[str, str] = field(default_factory=dict)
+    readers: frozenset[str] = frozenset()
+
+
+def section_of(kind: str, address: str, around: Known) -> Found:
+    """The section of a queue or database of this kind."""
+    match kind:
+        case "redis":
+            return Found({"address": address, "key": around.queue_of(kind) or None}, {"key": _SOURCE})
+        case "rabbitmq":
+            name = around.queue_of(kind) or None
+            return Found({"address": address, "queue": name, "user": "guest"}, {"queue": _SOURCE})
+        case "nsq":
+            return _nsq(address, around)
+        case "postgresql":
+            return _postgresql(address, around)
+        case _:
+            return _mongodb(address, around)
+
+
+def _nsq(address: str, around: Known) -> Found:
+    """The channel that the project's own services read."""
+    channels = looked_up.channels_of(address, around.limit_s)
+    if isinstance(channels, Unmeasured):
+        return Found({"address": address, "topic": None, "channel": None}, look_for=_of_both(channels.reason))
+    readers = {one: _readers(one, around.replicas) for one in channels}
+    own = [one for one in channels if readers[one]]
+    if len(own) != 1:
+        rows = ", ".join(f"{one.topic}/{one.name}" for one in own or channels) or "none"
+        look_for = _of_both(f"the one that the workers read, of: {rows}")
+        return Found({"address": address, "topic": None, "channel": None}, look_for=look_for)
+    why = f"nsqd lists {', '.join(sorted(readers[own[0]]))} as its reader"
+    values = {"address": address, "topic": own[0].topic, "channel": own[0].name}
+    return Found(values, {"channel": why}, readers=readers[own[0]])
+
+
+def _of_both(why: str) -> dict[str, str]:
+    return {"topic": why, "channel": why}
+
+
+def _readers(channel: looked_up.Channel, replicas: Iterable[Replica]) -> frozenset[str]:
+    rows = list(replicas)
+    return frozenset(r.service for r in rows for c in channel.consumers if consumers.is_consumer(c, r))
+
+
+def _postgresql(address: str, around: Known) -> Found:
+    """The first column that the worker fills is what every version fills, the last what the change has added."""
+    own = [column for column in around.columns if column not in _NO_SCORES]
+    known = {**environment.connection("postgresql", around.variables), **around.connection}
+    values = {
         "address": address,
-        "name": connection.get("name"),
-        "user": connection.get("user"),
-        "table" if kind == "postgresql" else "collection": table or None,
+        "name": known.get("name"),
+        "user": known.get("user"),
+        "table": around.table or None,
         "score": own[0] if own else None,
         "new_mark": own[-1] if len(own) > 1 else None,
     }
+    return Found(values, {"table": _SOURCE, "score": "the first column that the source fills"})
+
+
+def _mongodb(address: str, around: Known) -> Found:
+    known = environment.connection("mongodb", around.variables)
+    values: dict[str, Any] = {"address": address, "name": known.get("name"), "user": known.get("user")}
+    if known.get("auth_source", "admin") != "admin":
+        values["auth_source"] = known["auth_source"]
+    why, wanted = {"name": _ENVIRONMENT}, ("collection", "score", "new_mark")
+    if around.password is None:
+        hint = "set ROLLBACK_GATE_DATABASE_PASSWORD, and the documents are looked at"
+        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, hint))
+    samples = looked_up.samples_of(address, known, around.password, around.limit_s)
+    if isinstance(samples, Unmeasured):
+        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, samples.reason))
+    rows = [(one, fields.score_of(one.documents), fields.mark_of(one.documents)) for one in samples]
+    scored = sorted((row for row in rows if row[1]), key=lambda row: row[2] == "")
+    if not scored:
+        names = ", ".join(one.collection for one in samples) or "there is none"
+        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, f"none has a score: {names}"))
+    one, score, mark = scored[0]
+    values |= {"collection": one.collection, "score": score, "new_mark": mark or None}
+    why |= {
+        "score": "a share in nearly every document",
+        "new_mark": "the newest documents have it, the oldest have not",
+    }
+    return Found(values, why, {"new_mark": "a field that only the change writes"})

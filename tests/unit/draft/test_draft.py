@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import Any
 
-from rollback_gate.draft import differences, source
+from rollback_gate.draft import differences, imports, source
 from rollback_gate.draft.differences import Changed, Use
 from rollback_gate.draft.text import Draft, toml
+from rollback_gate.evidence.adapters import environment, fields
 
 OLD = """import os
 
@@ -84,6 +86,82 @@ def test_what_a_source_says_of_its_lines() -> None:
     assert re.search(done.pattern("task"), "INFO:worker:done a-1.jpg in 1 s")
     assert ready.place == "worker.py:5"
     assert source.lines_of("broken.py", "def (") == []
+
+
+def test_the_line_by_which_it_is_ready_is_the_last_one_before_a_task() -> None:
+    """By its log; the first of several that sound like it is only a guess."""
+    text = """
+logger.info("Connected to the database")
+logger.info("Starting consumer: topic=%s", config.TOPIC)
+logger.info("Consumer created, waiting")
+logger.info("Processing task %s", task_id)
+logger.info("Waiting for the lock of %s", document_id)
+"""
+    lines = source.lines_of("worker.py", text)
+    log = "Connected to the database\nStarting consumer: topic=a\nConsumer created, waiting\nProcessing task 7\n"
+    found = source.ready(lines, log + "Waiting for the lock of 7\nConnected to the database\n")
+    assert found and found.text == "Consumer created, waiting"
+    guessed = source.ready(lines)
+    assert guessed and guessed.text == "Connected to the database"
+    assert source.ready(lines, "another program's log\n") == guessed
+
+
+def test_the_group_is_where_the_id_stands() -> None:
+    (line,) = source.lines_of("worker.py", 'log.info("%d of 100%% done: job %s in %.1f s", count, job_id, seconds)')
+    assert line.pattern("task") == r"\S+ of 100% done: job (?P<task>\S+) in \S+ s"
+    assert re.search(line.pattern("task"), "1 of 100% done: job a-1 in 0.5 s")
+    (bare,) = source.lines_of("worker.py", 'log.info("done %s in %s", this, that)')
+    assert bare.pattern("task").startswith("done (?P<task>")
+
+
+SOURCES = {
+    "app/worker.py": "from app.errors.kinds import kind\nfrom app.config.timeouts import limit\nimport app.client, json\n",
+    "app/__init__.py": "",
+    "app/client.py": "from app.shared import a\n",
+    "app/shared.py": "",
+    "app/errors/__init__.py": "",
+    "app/errors/kinds.py": "from app.errors.base import Base\n",
+    "app/errors/base.py": "",
+    "app/config/timeouts.py": "",
+    "tests/test_errors.py": "from app.errors.kinds import kind\n",
+}
+
+
+def test_what_only_the_change_imports_came_with_it() -> None:
+    """A package as a whole, a module beside others alone; its tests are not its users; what old code uses stays."""
+    new = SOURCES["app/worker.py"]
+    assert imports.brought("import app.client\n", new, SOURCES) == ["app/errors", "app/config/timeouts.py"]
+    used = {**SOURCES, "app/other.py": "import app.errors.base\n"}
+    assert imports.brought("import app.client\n", new, used) == ["app/config/timeouts.py"]
+    assert imports.brought("import app.client, app.errors.base\n", new, SOURCES) == ["app/config/timeouts.py"]
+    assert imports.brought("", "import app.client\n", {"app/client.py": "", "app/b.py": "import app.client"}) == []
+    assert imports.imported("def (") == set()
+
+
+def stored(*, marked: bool, score: float = 0.3) -> dict[str, Any]:
+    made = {"people": [], **({"_source": "actual"} if marked else {})}
+    return {"_id": "a", "quality": {"completeness_score": score, "fields": 5}, "ratio": 0.5, "made": made}
+
+
+def test_what_documents_show() -> None:
+    """The score by its name; the mark as what all have from some moment on, which a few on either side do not prove."""
+    old, new = [stored(marked=False)] * 5, [stored(marked=True)] * 5
+    assert fields.score_of(old) == "quality.completeness_score"
+    assert fields.score_of([stored(marked=False, score=27.8)] * 5) == ""
+    assert fields.mark_of([*old, *new]) == "made._source"
+    assert fields.mark_of([*old, *new, *[stored(marked=False)] * 3]) == "", "and again without: not one moment"
+    for few in ([*old, *new[:4]], [*old[:4], *new], old, []):
+        assert fields.mark_of(few) == ""
+
+
+def test_whose_a_database_is() -> None:
+    """An address says more than single variables, and its password is nobody's business here."""
+    rows = ["POSTGRES_USER=root", "POSTGRES_DB=shop", "URL=postgresql://wor%40ker:s3cret@db:5432/orders"]
+    assert environment.connection("postgresql", rows) == {"user": "wor@ker", "name": "orders"}
+    assert environment.connection("postgresql", rows[:2]) == {"user": "root", "name": "shop"}
+    mongo = ["MONGO_URI=mongodb://a:s3cret@mongodb:27017/gvpocr?authSource=admin"]
+    assert environment.connection("mongodb", mongo) == {"name": "gvpocr", "user": "a", "auth_source": "admin"}
+    assert environment.connection("mongodb", ["X=mongodb://[broken", "Y=mongodb"]) == {}
 
 
 def test_what_a_source_says_of_its_queue_and_table() -> None:

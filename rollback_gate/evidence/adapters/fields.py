@@ -1,0 +1,48 @@
+"""What the documents themselves show: which field is the score, and which one the change has added. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_SCORE = re.compile(r"(?i)complet|score|quality|confidence")
+_MOST, _FEW = 0.8, 5
+
+
+def flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths with their values; lists are not looked into."""
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def score_of(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The path of a share between 0 and 1 that nearly every document has, by its name; "" for none."""
+    shares = Counter(path for one in documents for path, value in flat(one) if _is_share(value))
+    common = [path for path, count in shares.items() if count >= _MOST * len(documents)]
+    named = [path for path in common if _SCORE.search(path)]
+    return min(named, key=lambda path: (-len(_SCORE.findall(path)), path.count("."), path), default="")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
+
+
+def mark_of(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The path that nearly all documents have from some moment on, and none had before; "" for none.
+
+    `documents`: in the order of storing. A few on either side prove nothing.
+    """
+    first: dict[str, int] = {}
+    counted: Counter[str] = Counter()
+    for number, one in enumerate(documents):
+        for path in {path for path, value in flat(one) if value is not None}:
+            first.setdefault(path, number)
+            counted[path] += 1
+    rest = {path: len(documents) - number for path, number in first.items() if number >= _FEW}
+    added = [path for path, count in rest.items() if count >= _FEW and counted[path] >= _MOST * count]
+    return min(added, key=lambda path: (path.count("."), path), default="")
