@@ -20,10 +20,12 @@ _INTRO = """# The profile
 
 A profile describes one change, and where it runs. It is a TOML file. To begin: `rollback-gate profile.new` in the
 project's folder proposes one from what runs and from what differs between old and new; each value says where it comes
-from. Or write one after an example, an [API without a queue](../examples/api/profile.toml), a [Redis
-worker](../examples/thumbnails/profile.toml), a [RabbitMQ worker](../examples/receipts/profile.toml) or [Phase
-1's](../profiles/phase1.toml), which has a comment on each key. Then `rollback-gate profile.check` tries each
-statement on what is there, and `rollback-gate profile.show` prints what is in effect.
+from. With the database's password in `ROLLBACK_GATE_DATABASE_PASSWORD` it looks at the stored documents too: the normal
+scores, and what the change writes. Or write one after an example, an [API without a
+queue](../examples/api/profile.toml), a [Redis worker](../examples/thumbnails/profile.toml), a [RabbitMQ
+worker](../examples/receipts/profile.toml) or [Phase 1's](../profiles/phase1.toml), which has a comment on each key.
+Then `rollback-gate profile.check` tries each statement on what is there, and `rollback-gate profile.show` prints what
+is in effect.
 
 | check | needs |
 |---|---|

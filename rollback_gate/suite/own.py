@@ -31,9 +31,24 @@ def find(folder: Path, profile: Profile) -> tuple[Own, ...]:
     """
     if not folder.is_dir():
         return ()
-    files = sorted(path for path in folder.rglob("*.py") if path.is_file() and path.name.startswith(("test_", "check")))
-    files += sorted(path for path in folder.rglob("*_test.py") if path.is_file() and path not in files)
+    files = sorted(path for path in folder.rglob("*.py") if path.is_file() and _is_meant_as_one(path))
     return tuple(own for path in files for own in _in_file(folder, path, profile))
+
+
+def _is_meant_as_one(path: Path) -> bool:
+    """By its name, or by what it defines: a check with another name would never be asked. Helpers define no test."""
+    if path.name.startswith(("test_", "check")) or path.name.endswith("_test.py"):
+        return True
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True  # nobody knows what it holds
+    return any(_is_named_as_one(node) for node in ast.walk(tree))
+
+
+def _is_named_as_one(node: ast.AST) -> bool:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return isinstance(node, kinds) and node.name.lower().startswith("test")
 
 
 def _in_file(folder: Path, path: Path, profile: Profile) -> tuple[Own, ...]:
@@ -70,10 +85,9 @@ def _why_not(relative: Path, service: str, tree: ast.Module, tests: list[ast.Fun
         return f"it stands in no service's folder: one of {', '.join(profile.services)}, or none"
     if not relative.name.startswith("test_"):
         return "its name does not begin with test_"
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    named = [one for one in ast.walk(tree) if isinstance(one, kinds) and one.name.lower().startswith("test")]
+    named = [one for one in ast.walk(tree) if _is_named_as_one(one)]
     if other := next((one for one in named if one not in tests), None):
-        return f"{other.name} is no plain function at the top of the file"
+        return f"{getattr(other, 'name', '')} is no plain function at the top of the file"
     if not tests:
         return "it has no function whose name begins with test_"
     for test in tests:

@@ -103,7 +103,21 @@ def test(context: Context, only: str = "", all: bool = False) -> None:
     if only in ("", "e2e"):  # three processes on any machine: the tests mostly wait for containers
         _run(
             context,
-            " ".join(["pytest", "-v", "--maxfail", "10", "-n", "3", "--no-loadscope-reorder", *less, "tests/e2e"]),
+            " ".join(
+                [
+                    "pytest",
+                    "-v",
+                    "--maxfail",
+                    "10",
+                    "--durations",
+                    "40",
+                    "-n",
+                    "3",
+                    "--no-loadscope-reorder",
+                    *less,
+                    "tests/e2e",
+                ]
+            ),
         )
     if only in ("", "selftest"):
         _run(context, "invoke selftest" if all else "invoke selftest --core")

@@ -69,6 +69,8 @@ def test_they_are_required_and_in_the_record(tmp_path: Path) -> None:
         ("enrichment-worker/deep/test_a.py", "def test_it(host): pass\n", "stands in no service's folder"),
         ("enrichment-worker/checks.py", "def test_it(host): pass\n", "its name does not begin with test_"),
         ("port_test.py", "def test_it(host): pass\n", "its name does not begin with test_"),
+        ("port.py", "def test_it(host): pass\n", "its name does not begin with test_"),
+        ("port.py", "def test_it(host:\n", "cannot be read as Python"),
         ("test_a.py", "def test_it(host:\n", "cannot be read as Python"),
         ("test_a.py", "def check_it(host): pass\n", "no function whose name begins with test_"),
         ("test_a.py", "class TestIt:\n    def test_it(self, host): pass\n", "TestIt is no plain function"),
@@ -109,3 +111,9 @@ def test_the_examples_of_the_page_are_checks(tmp_path: Path) -> None:
     for number, block in enumerate(blocks):
         write(tmp_path, f"test_{number}.py", block)
     assert len(own.find(tmp_path, phase1())) == 3
+
+
+def test_a_helper_is_no_check(tmp_path: Path) -> None:
+    for name in ("helpers.py", "conftest.py", "__init__.py"):
+        (tmp_path / name).write_text("def latest(): pass\n")
+    assert own.find(tmp_path, phase1()) == ()
