@@ -9,32 +9,36 @@ from pathlib import PurePosixPath
 _INIT = "__init__.py"
 
 
-def imported(text: str) -> set[str]:
-    """Dotted names that a source imports; of `from a import b` both a and a.b. Relative imports are left out."""
+def imported(text: str, path: str) -> set[str]:
+    """Dotted names that a source at this path imports; of `from a import b` both a and a.b."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return set()
-    return {name for node in ast.walk(tree) for name in _names(node)}
+    return {name for node in ast.walk(tree) for name in _names(node, PurePosixPath(path).parent.parts)}
 
 
-def _names(node: ast.AST) -> Iterator[str]:
+def _names(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) + 1 - node.level] if node.level else ()
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        yield module
+        yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def brought(old: str, new: str, sources: Mapping[str, str]) -> list[str]:
-    """Paths that the new text imports, and neither the old one nor another file: a module, or a whole package.
+def brought(path: str, old: str, sources: Mapping[str, str]) -> list[str]:
+    """Paths that the present text at `path` imports, and neither its old one nor another file: a module or a package.
 
-    `sources`: the project's Python files by path. Tests are nobody's users, and go with what they test.
+    `sources`: the project's Python files by path. Tests are nobody's users, and go with what they test. A name that
+    stands anywhere else in a file, such as in a text for importlib, counts as use.
     """
-    modules = {path: _module(path) for path in sources}
-    found = [path for path, name in modules.items() if name in imported(new) - imported(old)]
-    paths = dict.fromkeys(_whole(path, sources) for path in found)
-    return [path for path in paths if not _is_used(path, sources, modules, new, old)]
+    names = {one: _module(one) for one in sources}
+    added = imported(sources[path], path) - imported(old, path)
+    paths = dict.fromkeys(_whole(one, sources) for one, name in names.items() if name in added)
+    others = {one: text for one, text in sources.items() if one != path and not _is_test(one)}
+    return [one for one in paths if not _is_used(one, {**others, path: old}, names)]
 
 
 def _module(path: str) -> str:
@@ -48,11 +52,17 @@ def _whole(path: str, sources: Mapping[str, str]) -> str:
     return str(package) if is_own else path
 
 
-def _is_used(path: str, sources: Mapping[str, str], modules: Mapping[str, str], new: str, old: str) -> bool:
-    """True if old code uses it."""
-    own = {name for one, name in modules.items() if one == path or one.startswith(f"{path}/")}
-    others = [text for one, text in sources.items() if modules[one] not in own and text != new and not _is_test(one)]
-    return any(own & imported(text) for text in (*others, old))
+def _is_used(path: str, users: Mapping[str, str], names: Mapping[str, str]) -> bool:
+    own = {name for one, name in names.items() if _is_in(one, path)}
+    return any(
+        own & imported(text, one) or any(name in text for name in own)
+        for one, text in users.items()
+        if not _is_in(one, path)
+    )
+
+
+def _is_in(one: str, path: str) -> bool:
+    return one == path or one.startswith(f"{path}/")
 
 
 def _is_test(path: str) -> bool:

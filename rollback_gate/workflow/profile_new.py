@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from rollback_gate.change import git
-from rollback_gate.draft import differences, imports
+from rollback_gate.draft import differences
 from rollback_gate.draft.text import Draft
-from rollback_gate.errors import CommandFailed, Refused, RollbackGateError
+from rollback_gate.errors import Refused
 from rollback_gate.model import ExitCode
 from rollback_gate.platform import engine as engines
-from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import PROJECT_LABEL, Replica
 from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
 from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 
-_BACKUP = re.compile(r"^(?P<base>.+?)\.(?:backup|bak|orig|old)(?:[._-](?P<stamp>.*))?$")
-_STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\d{8}": "%Y%m%d"}
-_SKIPPED = {".git", ".rollback", "node_modules", "__pycache__", ".venv"}
-_MOST_BYTES, _MOST_FILES = 1 << 20, 20_000
 _ENV = re.compile(r"(^|/)\.env$|\.env$")
 _MODE = 0o644
 
@@ -43,22 +37,6 @@ class Wish:
     yes: bool = False
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob.
-
-    `beside`: the file of the change in whose containers it is.
-    """
-
-    path: str
-    old: str | None
-    new: str
-    why: str
-    backups: str = ""
-    stamp: str = ""
-    beside: str = ""
-
-
 def new(call: Call, wish: Wish) -> ExitCode:
     """Writes a proposed profile. Raises Refused if there is nothing to look at; WrongSetting, Unreachable."""
     directory = wish.directory.resolve()
@@ -67,8 +45,7 @@ def new(call: Call, wish: Wish) -> ExitCode:
         raise Refused(f"{out} is there already; nothing was written", "name another file with --out, or move it away")
     with contextlib.closing(engines.connect(call.environ)) as engine:
         everyone = _containers(call, engine, directory, wish)
-        runner = SubprocessRunner(allowed(engine.environment))
-        draft = _Proposal(call, engine, runner, directory, everyone, wish).draft()
+        draft = _Proposal(call, engine, directory, everyone, wish).draft()
     try:
         write_text(out, draft.text, _MODE)  # whole or not at all, and through no link
     except OSError as error:
@@ -98,14 +75,14 @@ def _containers(call: Call, engine: Engine, directory: Path, wish: Wish) -> tupl
 class _Proposal:
     call: Call
     engine: Engine
-    runner: Runner
     directory: Path
     everyone: tuple[Replica, ...]
     wish: Wish
 
     def draft(self) -> Draft:
-        sources = self._sources()
-        pairs = [*(found := list(self._pairs())), *_brought(found, sources)]
+        sources = sources_of(self.directory)
+        found = list(Difference(self.engine, self.directory, self.wish.revisions).pairs())
+        pairs = [*found, *brought(found, sources)]
         around = around_of(self.engine, self.everyone, sources, self.call.environ)
         carriers = self._carriers(pairs)
         made = Draft()
@@ -130,69 +107,14 @@ class _Proposal:
         if names := self._variables():
             made.set("variables", names, "used by the Compose files, and set in no .env")
 
-    def _compose_text(self) -> str:
+    def _composetext_of(self) -> str:
         files = [name for name in self.everyone[0].config_files.split(",") if name]
-        return "\n".join(_text(self.directory / name) or "" for name in files)
+        return "\n".join(text_of(self.directory / name) or "" for name in files)
 
     def _variables(self) -> list[str]:
-        used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._compose_text().replace("$$", "")))
-        own = _text(self.directory / ".env") or ""
+        used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._composetext_of().replace("$$", "")))
+        own = text_of(self.directory / ".env") or ""
         return [name for name in used if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", own, re.MULTILINE)]
-
-    # --- what differs
-
-    def _pairs(self) -> Iterator[Pair]:
-        if self.wish.revisions:
-            old, _, latest = self.wish.revisions.removeprefix("git:").partition("..")
-            yield from self._of_git(old, latest or "HEAD")
-            return
-        found = list(self._of_backups())
-        yield from found
-        if not found and any((place / ".git").exists() for place in (self.directory, *self.directory.parents)):
-            with contextlib.suppress(RollbackGateError):  # one commit only: nothing to compare
-                yield from self._of_git("HEAD~1", "HEAD")
-
-    def _of_backups(self) -> Iterator[Pair]:
-        newest: dict[str, tuple[str, Path]] = {}
-        for number, path in enumerate(self.directory.rglob("*")):
-            relative = path.relative_to(self.directory)
-            match = _BACKUP.match(path.name)
-            if number > _MOST_FILES:
-                return
-            if match and path.is_file() and not _SKIPPED & set(relative.parts):
-                base = str(relative.with_name(match["base"]))
-                newest[base] = max(newest.get(base, ("", path)), (match["stamp"] or "", path))
-        for base, (stamp, path) in sorted(newest.items()):
-            old, now = _text(path), _text(self.directory / base)
-            if old is not None and now is not None and old != now:
-                form = next((form for shape, form in _STAMPS.items() if re.fullmatch(shape, stamp)), "")
-                glob = str(PurePosixPath(base).with_name(f"{PurePosixPath(base).name}.*{path.suffix and ''}"))
-                glob = base + path.name[len(PurePosixPath(base).name) :].replace(stamp, "*") if stamp else f"{base}.*"
-                yield Pair(base, old, now, f"its newest backup is {path.name}", glob, form)
-
-    def _of_git(self, old: str, latest: str) -> Iterator[Pair]:
-        runner = self._git_runner()
-        base = ("git", "-c", "safe.directory=*", "-C", str(self.directory))
-        try:
-            rows = runner((*base, "diff", "--name-status", "--no-renames", "--relative", old, latest)).stdout
-            for row in rows.splitlines():
-                status, _, path = row.partition("\t")
-                why = f"git diff {old} {latest}"
-                if status == "A":
-                    yield Pair(path, None, "", why)
-                elif status == "M":
-                    before = runner((*base, "show", f"{old}:./{path}")).stdout
-                    yield Pair(
-                        path, before, runner((*base, "show", f"{latest}:./{path}")).stdout, why, f"{path}.backup.*"
-                    )
-        except CommandFailed as error:
-            raise Refused(
-                f"git cannot tell what differs: {error.message}", "name two revisions: --from git:A..B"
-            ) from error
-
-    def _git_runner(self) -> Runner:
-        user = git.owner(self.directory)
-        return SubprocessRunner(allowed(self.engine.environment), run_as=user) if user else self.runner
 
     # --- which services it is for
 
@@ -266,7 +188,7 @@ class _Proposal:
                 made.lack(key, f"a text that only {where} has")
 
     def _settings(self, made: Draft, pair: Pair, services: dict[str, str]) -> None:
-        compose = self._compose_text()
+        compose = self._composetext_of()
         for changed in differences.in_env(pair.old or "", pair.new):
             uses = differences.uses(compose, changed.key)
             for use in (one for one in uses if not one.variable):
@@ -316,7 +238,7 @@ class _Proposal:
             repository, colon, tag = replica.image_name.rpartition(":")
             older = self._older(replica, repository) if colon and replica.service not in services else ""
             for path in (".env", *self._compose_files()):
-                if older and (key := _key_of(path, _text(self.directory / path) or "", replica, tag)):
+                if older and (key := _key_of(path, text_of(self.directory / path) or "", replica, tag)):
                     services[replica.service] = ""
                     why = "the newest older image of it that is here"
                     self._image(made, [replica.service], older, replica.image_name, (path, key), why)
@@ -347,26 +269,6 @@ class _Proposal:
             if replicas and replicas[0].health == "healthy":
                 made.set("ready", {"kind": "health"}, "it has a health check")
 
-    def _sources(self) -> dict[str, str]:
-        """The Python files of the project, by path."""
-        found: dict[str, str] = {}
-        for path in sorted(self.directory.rglob("*.py"))[:500]:
-            relative = path.relative_to(self.directory)
-            if not _SKIPPED & set(relative.parts) and (text := _text(path)) is not None:
-                found[str(relative)] = text
-        return found
-
-
-def _brought(pairs: list[Pair], sources: dict[str, str]) -> Iterator[Pair]:
-    """Modules that only the change's code imports, where no commit has shown them."""
-    known = {pair.path for pair in pairs}
-    for pair in pairs:
-        if pair.path in sources and pair.old is not None:
-            for path in imports.brought(pair.old, pair.new, sources):
-                if not any(one == path or one.startswith(f"{path}/") for one in known):
-                    known.add(path)
-                    yield Pair(path, None, "", f"only the new {Path(pair.path).name} imports it", beside=pair.path)
-
 
 def made_items(made: Draft) -> bool:
     return "[[change]]" in made.rows
@@ -382,11 +284,3 @@ def _key_of(path: str, text: str, replica: Replica, tag: str) -> str:
         return next((c.key for c in differences.in_env("", text) if c.new in (tag, replica.image_name)), "")
     wanted = f"services.{replica.service}.image"
     return next((c.key for c in differences.in_compose("", text) if (c.key, c.new) == (wanted, replica.image_name)), "")
-
-
-def _text(path: Path) -> str | None:
-    """None for what is no text, or too large."""
-    try:
-        return path.read_text() if path.stat().st_size <= _MOST_BYTES else None
-    except (OSError, UnicodeDecodeError):
-        return None

@@ -6,6 +6,8 @@ import re
 import tomllib
 from typing import Any
 
+import pytest
+
 from rollback_gate.draft import differences, imports, source
 from rollback_gate.draft.differences import Changed, Use
 from rollback_gate.draft.text import Draft, toml
@@ -128,14 +130,28 @@ SOURCES = {
 
 
 def test_what_only_the_change_imports_came_with_it() -> None:
-    """A package as a whole, a module beside others alone; its tests are not its users; what old code uses stays."""
-    new = SOURCES["app/worker.py"]
-    assert imports.brought("import app.client\n", new, SOURCES) == ["app/errors", "app/config/timeouts.py"]
-    used = {**SOURCES, "app/other.py": "import app.errors.base\n"}
-    assert imports.brought("import app.client\n", new, used) == ["app/config/timeouts.py"]
-    assert imports.brought("import app.client, app.errors.base\n", new, SOURCES) == ["app/config/timeouts.py"]
-    assert imports.brought("", "import app.client\n", {"app/client.py": "", "app/b.py": "import app.client"}) == []
-    assert imports.imported("def (") == set()
+    """A package as a whole, a module beside others alone; its tests are not its users."""
+    assert imports.brought("app/worker.py", "import app.client\n", SOURCES) == ["app/errors", "app/config/timeouts.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("app/other.py", "import app.errors.base\n"),
+        ("app/other.py", "from .errors import base\n"),
+        ("app/deep/other.py", "from ..errors.kinds import kind\n"),
+        ("app/other.py", "kinds = importlib.import_module('app.errors.kinds')\n"),
+        ("app/worker.py", "import app.errors.base\n"),
+    ],
+)
+def test_what_old_code_uses_stays(path: str, text: str) -> None:
+    old = text if path == "app/worker.py" else ""
+    sources = SOURCES if old else {**SOURCES, path: text}
+    assert imports.brought("app/worker.py", f"{old}import app.client\n", sources) == ["app/config/timeouts.py"]
+
+
+def test_what_cannot_be_read_imports_nothing() -> None:
+    assert imports.imported("def (", "a.py") == set()
 
 
 def stored(*, marked: bool, score: float = 0.3) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""What differs between old and new in a project's folder: for a proposed profile."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rollback_gate.change import git
+from rollback_gate.draft import imports
+from rollback_gate.errors import CommandFailed, Refused, RollbackGateError
+from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.platform.engine import Engine
+
+_BACKUP = re.compile(r"^(?P<base>.+?)\.(?:backup|bak|orig|old)(?:[._-](?P<stamp>.*))?$")
+_STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\d{8}": "%Y%m%d"}
+_SKIPPED = {".git", ".rollback", "node_modules", "__pycache__", ".venv"}
+_MOST_BYTES, _MOST_FILES, _MOST_SOURCES = 1 << 20, 20_000, 2_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob.
+
+    `beside`: the file of the change in whose containers it is.
+    """
+
+    path: str
+    old: str | None
+    new: str
+    why: str
+    backups: str = ""
+    stamp: str = ""
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one project. `revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits."""
+
+    engine: Engine
+    directory: Path
+    revisions: str
+
+    def pairs(self) -> Iterator[Pair]:
+        if self.revisions:
+            old, _, latest = self.revisions.removeprefix("git:").partition("..")
+            yield from self._of_git(old, latest or "HEAD")
+            return
+        found = list(self._of_backups())
+        yield from found
+        if not found and any((place / ".git").exists() for place in (self.directory, *self.directory.parents)):
+            with contextlib.suppress(RollbackGateError):  # one commit only: nothing to compare
+                yield from self._of_git("HEAD~1", "HEAD")
+
+    def _of_backups(self) -> Iterator[Pair]:
+        newest: dict[str, tuple[str, Path]] = {}
+        for number, path in enumerate(self.directory.rglob("*")):
+            relative = path.relative_to(self.directory)
+            match = _BACKUP.match(path.name)
+            if number > _MOST_FILES:
+                return
+            if match and path.is_file() and not _SKIPPED & set(relative.parts):
+                base = str(relative.with_name(match["base"]))
+                newest[base] = max(newest.get(base, ("", path)), (match["stamp"] or "", path))
+        for base, (stamp, path) in sorted(newest.items()):
+            old, now = text_of(path), text_of(self.directory / base)
+            if old is not None and now is not None and old != now:
+                form = next((form for shape, form in _STAMPS.items() if re.fullmatch(shape, stamp)), "")
+                glob = base + path.name[len(PurePosixPath(base).name) :].replace(stamp, "*") if stamp else f"{base}.*"
+                yield Pair(base, old, now, f"its newest backup is {path.name}", glob, form)
+
+    def _of_git(self, old: str, latest: str) -> Iterator[Pair]:
+        runner = self._git_runner()
+        base = ("git", "-c", "safe.directory=*", "-C", str(self.directory))
+        try:
+            rows = runner((*base, "diff", "--name-status", "--no-renames", "--relative", old, latest)).stdout
+            for row in rows.splitlines():
+                status, _, path = row.partition("\t")
+                why = f"git diff {old} {latest}"
+                if status == "A":
+                    yield Pair(path, None, "", why)
+                elif status == "M":
+                    before = runner((*base, "show", f"{old}:./{path}")).stdout
+                    yield Pair(
+                        path, before, runner((*base, "show", f"{latest}:./{path}")).stdout, why, f"{path}.backup.*"
+                    )
+        except CommandFailed as error:
+            raise Refused(
+                f"git cannot tell what differs: {error.message}", "name two revisions: --from git:A..B"
+            ) from error
+
+    def _git_runner(self) -> Runner:
+        return SubprocessRunner(allowed(self.engine.environment), run_as=git.owner(self.directory))
+
+
+def brought(pairs: list[Pair], sources: dict[str, str]) -> Iterator[Pair]:
+    """Modules that only the change's code imports, where no commit has shown them.
+
+    Of a project with more files than were read, who uses what is not known.
+    """
+    if len(sources) >= _MOST_SOURCES:
+        return
+    known = {pair.path for pair in pairs}
+    for pair in pairs:
+        if pair.path in sources and pair.old is not None:
+            for path in imports.brought(pair.path, pair.old, sources):
+                if not any(one == path or one.startswith(f"{path}/") for one in known):
+                    known.add(path)
+                    yield Pair(path, None, "", f"only the new {Path(pair.path).name} imports it", beside=pair.path)
+
+
+def sources_of(directory: Path) -> dict[str, str]:
+    """The Python files of the project, by path."""
+    found: dict[str, str] = {}
+    for path in sorted(directory.rglob("*.py"))[:_MOST_SOURCES]:
+        relative = path.relative_to(directory)
+        if not _SKIPPED & set(relative.parts) and (text := text_of(path)) is not None:
+            found[str(relative)] = text
+    return found
+
+
+def text_of(path: Path) -> str | None:
+    """None for what is no text, or too large."""
+    try:
+        return path.read_text() if path.stat().st_size <= _MOST_BYTES else None
+    except (OSError, UnicodeDecodeError):
+        return None
