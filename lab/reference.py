@@ -25,7 +25,7 @@ import yaml
 from docker.models.containers import Container
 
 from lab.images import LabError, ensure_images, run
-from rollback_gate.instant import Instant
+from rollback_gate.platform.replica import parse_inspect
 
 HERE = Path(__file__).parent
 RELEASES: dict[str, tuple[str, ...]] = {
@@ -290,8 +290,9 @@ class Lab:
         """Wait until the workers consume and the coordinator is connected: unconnected, it dies with the database."""
 
         def has_said(container: Container, text: bytes) -> bool:
-            started = container.attrs["State"]["StartedAt"]
-            log = container.logs(since=Instant.parse(started).epoch_s)
+            # Not from StartedAt on: a busy engine notes the start after it has taken the first lines.
+            process = parse_inspect(container.attrs)
+            log = container.logs(since=process.logs_since.epoch_s) if process.logs_since else b""
             return container.status == "running" and text in log
 
         self.wait(lambda: all(has_said(c, CONSUMING) for c in self.containers(WORKER)), "the workers to consume")

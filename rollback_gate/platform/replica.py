@@ -23,7 +23,7 @@ _ANONYMOUS = re.compile("[0-9a-f]{64}")
 _HALF_MADE = re.compile(r"[0-9a-f]{12}_")  # how Compose names a replacement until the old one is gone
 _NOT_FOUND = re.compile(r"\S*sh: (?:(?:line )?\d+: )?\S+: (?:command )?not found")
 _CHECK_DEFAULT_NS = 30 * 10**9
-_FIRST_LINES_S = 0.25
+_FIRST_LINES_S, _SURELY_S = 5.0, 0.25
 _BUFFER = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?)i?b?", re.IGNORECASE)
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -105,15 +105,20 @@ class Replica:
 
     @property
     def logs_since(self) -> Instant | None:
-        """Time from which lines are this process's: the engine takes the first ones some ms before it notes the start.
+        """Time from which lines are this process's: the engine takes the first ones some ms before it notes the start,
+        and on a busy machine more.
 
-        At most 250 ms before the start, and no earlier than halfway to the end of the previous process.
+        Of a container's first process, all are. Otherwise at most 5 s before the start, and no earlier than halfway to
+        the end of the process before; where that is not known, 250 ms.
         """
         if self.started_at is None:
             return None
-        ended = self.finished_at
-        before = ended if ended is not None and ended < self.started_at else self.created_at
-        gap_s = max(0.0, self.started_at.seconds_since(before))
+        if self.finished_at is None:
+            return min(self.created_at, self.started_at)
+        if self.finished_at >= self.started_at:
+            gap_s = max(0.0, self.started_at.seconds_since(self.created_at))
+            return self.started_at.plus(-min(_SURELY_S, gap_s / 2))
+        gap_s = self.started_at.seconds_since(self.finished_at)
         return self.started_at.plus(-min(_FIRST_LINES_S, gap_s / 2))
 
     @property
