@@ -42,6 +42,7 @@ from rollback_gate.profile.answers import Ready
 from rollback_gate.profile.schema import Profile
 
 _BUCKETS, _FINEST_S = 72, 10.0  # points of the record's chart
+_BOOTS = 2  # a worker has to start before it connects: so many times the time after which it is listed
 
 
 def _now() -> Instant:
@@ -220,9 +221,9 @@ class Collector:
         if self.judged.invasive and not early and upstream.answers and taken.processing.lacking():
             upstream = self.ask_upstream()  # it may have failed during the probes
         taken.processing.follow()
-        return self._readings(taken, self._last_look(taken.slots), upstream, is_over=True, early=early)
+        return self._readings(taken, self._last_look(taken.slots, early), upstream, is_over=True, early=early)
 
-    def _last_look(self, slots: Slots) -> Look:
+    def _last_look(self, slots: Slots, early: str) -> Look:
         if not self.judged.invasive:
             return Look(self.queue.read())
         with ThreadPoolExecutor(max_workers=1) as pool:  # Compose is slow to start
@@ -230,17 +231,17 @@ class Collector:
             next_starts = self.services.next_starts(slots)
             hashes, values = configured.result()
             recreated = {r.id: _with_values(*next_starts[r.id], values.get(r.service, ())) for r in slots.found}
-            return Look(self._queue_at_the_end(slots), recreated, hashes)
+            return Look(self.queue.read() if early else self._queue_at_the_end(slots), recreated, hashes)
 
     def _queue_at_the_end(self, slots: Slots) -> QueueReading | Unmeasured:
-        """Some list a consumer only seconds after it has connected, which may have been just now."""
+        """Some list a consumer only seconds after it has connected: a young process may not be listed yet."""
+        limit_s, now = self.profile.queue.lists_within_s if self.profile.queue else 0, time_of(self.engine)
+        young = [slot for slot, one in slots.consuming.items() if is_young(one, now, limit_s)]
 
         def is_listed(reading: QueueReading | Unmeasured) -> bool:
             listed = _in_queue(reading, slots)
-            running = [slot for slot, replica in slots.replicas.items() if replica and replica.is_running]
-            return not any(listed.get(slot) is False for slot in running)
+            return not any(listed.get(slot) is False for slot in young)
 
-        limit_s = self.profile.queue.lists_within_s if self.profile.queue else 0
         return read_when_listed(self.queue, limit_s, is_listed, self.clock, self.sleep)
 
     def _readings(
@@ -408,6 +409,14 @@ def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots, most
             return others
         found += others
     return tuple(dict.fromkeys(found))
+
+
+def is_young(replica: Replica, now: Instant | Unmeasured, lists_within_s: float) -> bool:
+    """Whether its queue may not list it yet."""
+    started = replica.started_at
+    if not replica.is_running or started is None or isinstance(now, Unmeasured):
+        return False
+    return now.seconds_since(started) < _BOOTS * lists_within_s
 
 
 def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, bool | Unmeasured | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rollback_gate.evidence.collect import is_behind_a_mount
+from rollback_gate.evidence.collect import is_behind_a_mount, is_young
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Mount
-from tests.unit.builders import phase1, replica
+from rollback_gate.profile.systems import RabbitmqQueue
+from tests.unit.builders import STARTED, phase1, replica
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,19 @@ from tests.unit.builders import phase1, replica
 def test_code_behind_a_mount(mounts: tuple[Mount, ...], is_behind: bool) -> None:
     """Only of that, a run that restored files proves that an older process has read others."""
     assert is_behind_a_mount(phase1(), replica(mounts=mounts)) is is_behind
+
+
+@pytest.mark.parametrize(("age_s", "lists_within_s", "young"), [(5, 10, True), (25, 10, False), (5, 0, False)])
+def test_only_a_young_process_may_not_be_listed_yet(age_s: float, lists_within_s: float, young: bool) -> None:
+    """One that has run for long and is not listed has lost its connection, and is not waited for."""
+    assert is_young(replica(), STARTED.plus(age_s), lists_within_s) is young
+    assert not is_young(replica(status="exited"), STARTED.plus(age_s), lists_within_s)
+    assert not is_young(replica(), Unmeasured("the engine's time", "lost"), lists_within_s)
+
+
+def test_which_queues_list_late() -> None:
+    table = {"kind": "rabbitmq", "address": "a:1", "queue": "q", "user": "u"}
+    assert RabbitmqQueue.model_validate(table).lists_within_s == 10
+    queue = phase1().queue
+    assert queue is not None
+    assert queue.lists_within_s == 0
