@@ -142,7 +142,7 @@ ENTRIES: tuple[Entry, ...] = (
         "the mounted file was restored after its service had started",
         INCONCLUSIVE,
         CODE,
-        "api-1",
+        "restart it to be sure",
         file_loaded_before,
     ),
     of_team(
@@ -152,7 +152,7 @@ ENTRIES: tuple[Entry, ...] = (
         "another file than the old one behind the mount",
         NO_GO,
         CODE,
-        "api-1",
+        "runs from files that are not the old code",
         file_of_a_third_content,
     ),
     of_team(

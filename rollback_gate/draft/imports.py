@@ -53,15 +53,15 @@ def _whole(path: str, sources: Mapping[str, str]) -> str:
 
 
 def _is_used(path: str, users: Mapping[str, str], names: Mapping[str, str]) -> bool:
-    own = {name for one, name in names.items() if _is_in(one, path)}
+    own = {name for one, name in names.items() if is_in(one, path)}
     return any(
         own & imported(text, one) or any(name in text for name in own)
         for one, text in users.items()
-        if not _is_in(one, path)
+        if not is_in(one, path)
     )
 
 
-def _is_in(one: str, path: str) -> bool:
+def is_in(one: str, path: str) -> bool:
     return one == path or one.startswith(f"{path}/")
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 _READY = re.compile(r"(?i)\b(ready|listening|consum\w*|started|connected|waiting)\b")
 _BEGINS = re.compile(r"(?i)\b(begins?|start\w*|pick\w*|receiv\w*|process\w*|handl\w*|working)\b")
 _DONE = re.compile(r"(?i)\b(done|finish\w*|completed?|saved|stored)\b")
-_ID = re.compile(r"(?i)id\b|document|task|job|item|message|order")
+_ID = re.compile(r"(?i)(^|[._])id\b|document|task|job|item|message|order")
+_LONGEST = 500
 _CALLS = {"print", "debug", "info", "warning", "log"}
 _QUEUES = {
     "redis": re.compile(r"\b(?:brpop|blpop|lpush|rpush|brpoplpush|blmove)\(\s*f?[\"']([\w:.-]+)[\"']"),
@@ -21,7 +22,7 @@ _CONNECTION = {
     "name": re.compile(r"\b(?:dbname|database)\s*=\s*[\"']?([\w-]+)"),
     "user": re.compile(r"\buser\s*=\s*[\"']?([\w-]+)"),
 }
-_TASK_ID = re.compile(r"json\.loads\(.*?\)\[[\"'](\w*(?:id|key|name|path)\w*)[\"']\]")
+_TASK_ID = re.compile(r"json\.loads\(.*?\)\[[\"']((?:\w+_)?(?:id|key|name|path))[\"']\]")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,17 @@ class Said:
         """A regular expression. `group`: the name of the hole that an id fills, else of the first one."""
         parts = [re.escape(part).replace("\\ ", " ") for part in self.text.split("{}")]
         named = next((n for n, filling in enumerate(self.fillings[: self.holes]) if _ID.search(filling)), 0)
-        holes = [f"(?P<{group}>\\S+)" if group and n == named else r"\S+" for n in range(self.holes)]
-        return "".join(part + hole for part, hole in zip(parts, [*holes, ""], strict=True))
+        made = parts[0]
+        for number, part in enumerate(parts[1:]):
+            if number == 0 or parts[number]:  # holes side by side are one: each would try all that the others have
+                made += f"(?P<{group}>\\S+)" if group and number <= named < self._until(parts, number) else r"\S+"
+            made += part
+        return made
+
+    @staticmethod
+    def _until(parts: list[str], number: int) -> int:
+        """The number of the hole after those that stand side by side from this one on."""
+        return next((n for n in range(number + 1, len(parts) - 1) if parts[n]), len(parts) - 1)
 
 
 def lines_of(path: str, text: str) -> list[Said]:
@@ -86,7 +96,7 @@ def _last_before(fitting: list[Said], tasks: list[re.Pattern[str]], log: list[st
     """The last of these lines that a log has before a task; None if it has none of them."""
     patterns = [(one, re.compile(one.pattern())) for one in fitting]
     found = None
-    for line in log:
+    for line in (line[:_LONGEST] for line in log):
         if found and any(task.search(line) for task in tasks):
             break
         found = next((one for one, form in patterns if form.search(line)), found)

@@ -36,14 +36,20 @@ def find(folder: Path, profile: Profile) -> tuple[Own, ...]:
 
 
 def _is_meant_as_one(path: Path) -> bool:
-    """By its name, or by what it defines: a check with another name would never be asked. Helpers define no test."""
+    """By its name, or by what it defines: a check in a file of another name would never be asked.
+
+    Fixtures, and what pytest would not take for a test, are a helper's.
+    """
+    if path.name == "conftest.py":
+        return False
     if path.name.startswith(("test_", "check")) or path.name.endswith("_test.py"):
         return True
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return True  # nobody knows what it holds
-    return any(_is_named_as_one(node) for node in ast.walk(tree))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    return any(not any("fixture" in ast.unparse(one) for one in node.decorator_list) for node in functions)
 
 
 def _is_named_as_one(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,10 +22,7 @@ _MOST_BYTES, _MOST_FILES, _MOST_SOURCES = 1 << 20, 20_000, 2_000
 
 @dataclass(frozen=True)
 class Pair:
-    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob.
-
-    `beside`: the file of the change in whose containers it is.
-    """
+    """One file of the change. `old`: None if the change has added it; `why`: how that is known; `backups`: a glob."""
 
     path: str
     old: str | None
@@ -33,7 +30,6 @@ class Pair:
     why: str
     backups: str = ""
     stamp: str = ""
-    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,30 +92,35 @@ class Difference:
         return SubprocessRunner(allowed(self.engine.environment), run_as=git.owner(self.directory))
 
 
-def brought(pairs: list[Pair], sources: dict[str, str]) -> Iterator[Pair]:
-    """Modules that only the change's code imports, where no commit has shown them.
+def brought(pairs: Sequence[Pair], sources: Sources) -> list[tuple[str, str]]:
+    """Paths that only the change's code imports, each with the file that does: it may have brought them.
 
-    Of a project with more files than were read, who uses what is not known.
+    Who uses what is not known of a project whose files were not all read.
     """
-    if len(sources) >= _MOST_SOURCES:
-        return
+    if not sources.are_all:
+        return []
+    changed = [pair for pair in pairs if pair.path in sources.texts and pair.old is not None]
+    found = (
+        (path, pair.path) for pair in changed for path in imports.brought(pair.path, pair.old or "", sources.texts)
+    )
     known = {pair.path for pair in pairs}
-    for pair in pairs:
-        if pair.path in sources and pair.old is not None:
-            for path in imports.brought(pair.path, pair.old, sources):
-                if not any(one == path or one.startswith(f"{path}/") for one in known):
-                    known.add(path)
-                    yield Pair(path, None, "", f"only the new {Path(pair.path).name} imports it", beside=pair.path)
+    return [(path, by) for path, by in dict(found).items() if not any(imports.is_in(one, path) for one in known)]
 
 
-def sources_of(directory: Path) -> dict[str, str]:
-    """The Python files of the project, by path."""
-    found: dict[str, str] = {}
-    for path in sorted(directory.rglob("*.py"))[:_MOST_SOURCES]:
-        relative = path.relative_to(directory)
-        if not _SKIPPED & set(relative.parts) and (text := text_of(path)) is not None:
-            found[str(relative)] = text
-    return found
+@dataclass(frozen=True)
+class Sources:
+    """The Python files of a project, by path. `are_all`: False if some were too many, too large or no text."""
+
+    texts: Mapping[str, str]
+    are_all: bool
+
+
+def sources_of(directory: Path) -> Sources:
+    relative = (path.relative_to(directory) for path in sorted(directory.rglob("*.py")))
+    own = [path for path in relative if not _SKIPPED & set(path.parts)]
+    read = {str(path): text_of(directory / path) for path in own[:_MOST_SOURCES]}
+    texts = {path: text for path, text in read.items() if text is not None}
+    return Sources(texts, len(texts) == len(own))
 
 
 def text_of(path: Path) -> str | None:

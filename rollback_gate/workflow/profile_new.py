@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.draft import differences
-from rollback_gate.draft.text import Draft
+from rollback_gate.draft.text import Draft, toml
 from rollback_gate.errors import Refused
 from rollback_gate.model import ExitCode
 from rollback_gate.platform import engine as engines
@@ -23,6 +24,7 @@ from rollback_gate.workflow.differing import Difference, Pair, brought, sources_
 from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 
 _ENV = re.compile(r"(^|/)\.env$|\.env$")
+_SECRET = re.compile(r"(?i)passw|secret|token|credential|(^|_)key(_|$)")
 _MODE = 0o644
 
 
@@ -81,13 +83,13 @@ class _Proposal:
 
     def draft(self) -> Draft:
         sources = sources_of(self.directory)
-        found = list(Difference(self.engine, self.directory, self.wish.revisions).pairs())
-        pairs = [*found, *brought(found, sources)]
-        around = around_of(self.engine, self.everyone, sources, self.call.environ)
+        pairs = list(Difference(self.engine, self.directory, self.wish.revisions).pairs())
         carriers = self._carriers(pairs)
+        around = around_of(self.engine, self.everyone, sources.texts, self.call.environ, _names(carriers))
         made = Draft()
         self._head(made)
         services = self._items(made, pairs, carriers)
+        _brought(made, brought(pairs, sources))
         self._services(made, services or around.others, around)
         around.write(made)
         made.rows += ["", "# What a rollback must leave as it is, such as a migration:"]
@@ -122,10 +124,6 @@ class _Proposal:
         """By path of a pair, the services that have it, and where it is inside each."""
         found: dict[str, dict[str, str]] = {}
         for pair in pairs:
-            if pair.beside:
-                places = found.get(pair.beside, {}).items()
-                found[pair.path] = {name: at.removesuffix(pair.beside) + pair.path for name, at in places}
-                continue
             for replica in self.everyone:
                 if place := inside_of(self.engine, replica, self.directory, pair.path, pair.new):
                     found.setdefault(pair.path, {})[replica.service] = place
@@ -214,9 +212,13 @@ class _Proposal:
         made.set("services", services, "they use it, by the Compose files")
         made.set("file", path)
         made.set("key", changed.key)
-        made.set("new", changed.new)
-        if changed.old is not None:
-            made.set("old", changed.old)
+        if _SECRET.search(changed.key) or "@" in changed.new:
+            made.lack("new", "the change's value, which looks like a secret: is it part of the change?")
+            made.lack("old", "the value before")
+        else:
+            made.set("new", changed.new)
+            if changed.old is not None:
+                made.set("old", changed.old)
         if variable != changed.key.rpartition(".")[2]:
             made.set("variable", variable, "its name in the containers")
 
@@ -264,10 +266,28 @@ class _Proposal:
             made.set("root", root or (replicas[0].working_directory if replicas else "") or "/srv", _of_root(root))
             if len(replicas) > 1:
                 made.set("replicas", len(replicas), "as many run now")
-            if around.reads_queue(service, list(rows)):
-                made.set("consumes", True, "its source reads the queue")
-            if replicas and replicas[0].health == "healthy":
+            if why := around.reads_queue(service, list(rows)):
+                made.set("consumes", True, why)
+            health = replicas[0].health if replicas else ""
+            if health == "healthy":
                 made.set("ready", {"kind": "health"}, "it has a health check")
+            elif health:  # a rollback would wait for one that never passes
+                made.lack("ready", f'its health check is "{health}" now; {{ kind = "health" }} if it passes else')
+
+
+def _names(carriers: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    return frozenset(service for places in carriers.values() for service in places)
+
+
+def _brought(made: Draft, found: Iterable[tuple[str, str]]) -> None:
+    """As comments: whether a file was there before the change, its imports do not show."""
+    for path, by in found:
+        rows = ("[[change]]", 'kind = "removed"', f"path = {toml(path)}")
+        made.rows += [
+            "",
+            f"# Only the new {Path(by).name} imports it. If the change has brought it, it is an item too:",
+        ]
+        made.rows += [f"# {row}" for row in rows]
 
 
 def made_items(made: Draft) -> bool:

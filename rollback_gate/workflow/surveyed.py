@@ -19,16 +19,19 @@ from rollback_gate.draft import source
 from rollback_gate.draft.source import Said
 from rollback_gate.draft.text import Draft
 from rollback_gate.errors import RollbackGateError, Unreachable
+from rollback_gate.evidence import logs
 from rollback_gate.evidence.adapters import recognised
 from rollback_gate.evidence.adapters.recognised import Found, Known, section_of
 from rollback_gate.evidence.documents import connect_to
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.systems import Database
 
-_ANSWER_S, _WEEK_S, _TAIL = 5.0, 604_800.0, 10_000
+_ANSWER_S, _WEEK_S, _MOST_LOG_BYTES = 5.0, 604_800.0, 1 << 20
+_NEVER = "0001-01-01T00:00:00Z"
 _PASSWORD = "ROLLBACK_GATE_DATABASE_PASSWORD"
 _SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
 
@@ -67,8 +70,8 @@ def _found(engine: Engine, replica: Replica, name: str) -> list[str]:
 class Around:
     """Queue and database as sections, and the log lines that the sources print. `others`: the team's own services.
 
-    `readers`: those that read the queue, by its own list or by their source; `ready_by_log`: those that have printed
-    the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4.
+    `readers`: those that read the queue, by its own list (`are_listed`) or by their source; `ready_by_log`: those that
+    have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4.
     """
 
     sections: dict[str, tuple[str, Found, str]]
@@ -76,12 +79,18 @@ class Around:
     sources: Mapping[str, str]
     others: list[str]
     readers: frozenset[str]
+    are_listed: bool
     normal: dict[str, float]
     ready_by_log: frozenset[str]
     log: str
 
-    def reads_queue(self, service: str, all_of_them: Iterable[str]) -> bool:
-        return "queue" in self.sections and (service in self.readers or list(all_of_them) == [service])
+    def reads_queue(self, service: str, all_of_them: Iterable[str]) -> str:
+        """Why a service is taken for one that reads the queue; "" if it is not."""
+        if "queue" not in self.sections:
+            return ""
+        if service in self.readers:
+            return "the queue lists it as its reader" if self.are_listed else "its source reads the queue"
+        return "it is the only service of the change" if list(all_of_them) == [service] else ""
 
     def write(self, made: Draft) -> None:
         """The sections on logs, queue, database, probe and completeness."""
@@ -153,13 +162,20 @@ class Around:
 
 
 def around_of(
-    engine: Engine, everyone: Iterable[Replica], sources: Mapping[str, str], environ: Mapping[str, str]
+    engine: Engine,
+    everyone: Iterable[Replica],
+    sources: Mapping[str, str],
+    environ: Mapping[str, str],
+    carriers: frozenset[str],
 ) -> Around:
-    """`environ`: may hold the database's password, with which its documents are looked at."""
+    """`environ`: may hold the database's password, with which its documents are looked at. `carriers`: services that
+    have the change, if that is known.
+    """
     rows = list(everyone)
     systems = {replica.service: one for replica in rows if (one := _system(engine, replica))}
     own = [replica for replica in rows if replica.service not in systems]
-    known = _known(sources, _variables(engine, rows), own, environ)
+    changed = [replica for replica in own if replica.service in carriers] or own
+    known = _known(sources, _variables(engine, [*changed, *rows]), changed, environ)
     sections: dict[str, tuple[str, Found, str]] = {}
     for replica in rows:
         if replica.service in systems:
@@ -168,26 +184,29 @@ def around_of(
             sections.setdefault(section, (kind, section_of(kind, address, known), f"container {replica.name}"))
     lines = [said for path, text in sources.items() for said in source.lines_of(path, text)]
     others = list(dict.fromkeys(replica.service for replica in own))
-    readers = _readers(sections, sources, others)
-    logs = {replica.service: _log(engine, replica) for replica in own}
-    log = next((logs[name] for name in others if name in readers or others == [name]), "")
+    readers, are_listed = _readers(sections, sources, others)
+    texts = {replica.service: _log(engine, replica) for replica in own}
+    log = next((texts[name] for name in others if name in readers or others == [name]), "")
     said = source.ready(lines, log)
-    ready = frozenset(name for name, text in logs.items() if said and re.search(said.pattern(), text))
-    return Around(sections, lines, sources, others, readers, _normal(sections, environ, engine), ready, log)
+    ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
+    return Around(sections, lines, sources, others, readers, are_listed, _normal(sections, environ, engine), ready, log)
 
 
-def _known(sources: Mapping[str, str], variables: list[str], own: list[Replica], environ: Mapping[str, str]) -> Known:
+def _known(
+    sources: Mapping[str, str], variables: list[str], changed: list[Replica], environ: Mapping[str, str]
+) -> Known:
     whole = "\n".join(sources.values())
     table = source.table(whole) or source.Table("", ())
     return Known(
-        lambda kind: source.queue_name(kind, whole),
-        table.name,
-        table.columns,
-        source.connection(whole),
-        variables,
-        own,
-        _password(environ),
-        _ANSWER_S,
+        queue_of=lambda kind: source.queue_name(kind, whole),
+        table=table.name,
+        columns=table.columns,
+        connection=source.connection(whole),
+        variables=variables,
+        replicas=changed,
+        password=_password(environ),
+        changed_at=min((replica.created_at for replica in changed), default=Instant.parse(_NEVER)),
+        limit_s=_ANSWER_S,
     )
 
 
@@ -212,22 +231,27 @@ def _password(environ: Mapping[str, str]) -> SecretStr | None:
 
 def _readers(
     sections: Mapping[str, tuple[str, Found, str]], sources: Mapping[str, str], others: Iterable[str]
-) -> frozenset[str]:
-    """Those that the queue lists, else those whose source reads it."""
+) -> tuple[frozenset[str], bool]:
+    """Those that the queue lists, else those whose source reads it; and whether they are listed."""
     kind, found, _ = sections.get("queue", ("", Found({}), ""))
     by_source = (
         name for name in others for path, text in sources.items() if source.queue_name(kind, text) and name in path
     )
-    return found.readers or frozenset(by_source)
+    return found.readers or frozenset(by_source), bool(found.readers)
 
 
 def _log(engine: Engine, replica: Replica) -> str:
-    """Its log since its start, from its beginning; "" with a log driver that keeps none."""
+    """The first lines of its process; "" if they cannot be read."""
+    read = b""
     try:
-        since = int(replica.started_at.epoch_s) if replica.started_at else 0
-        return engine.client.api.logs(replica.id, since=since, tail=_TAIL).decode(errors="replace")
-    except APIError:
+        with contextlib.closing(logs.blocks(engine, replica, replica.logs_since)) as blocks:
+            for block in blocks:
+                read += block
+                if len(read) > _MOST_LOG_BYTES:
+                    break
+    except Unreachable:
         return ""
+    return read.decode(errors="replace")
 
 
 def _normal(

@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qs, unquote, urlsplit
 
-_SCHEMES = {"mongodb": re.compile(r"mongodb(\+srv)?://"), "postgresql": re.compile(r"postgres(ql)?(\+\w+)?://")}
-_PARTS = {
-    "user": re.compile(r"^(?:POSTGRES_USER|PGUSER|MONGO_INITDB_ROOT_USERNAME|DB_USER(?:NAME)?|DATABASE_USER)=(.+)$"),
-    "name": re.compile(r"^(?:POSTGRES_DB|PGDATABASE|MONGO_INITDB_DATABASE|DB_NAME|DATABASE_NAME)=(.+)$"),
+_ADDRESS = {
+    "mongodb": re.compile(r"mongodb(\+srv)?://"),
+    "postgresql": re.compile(r"postgres(ql)?(\+\w+)?://"),
 }
+_VARIABLES = {
+    "mongodb": {"user": "MONGO_INITDB_ROOT_USERNAME", "name": "MONGO_INITDB_DATABASE"},
+    "postgresql": {"user": "POSTGRES_USER|PGUSER", "name": "POSTGRES_DB|PGDATABASE"},
+}
+_NAME = re.compile(r"[\w.-]+")
 
 
 def connection(kind: str, variables: Iterable[str]) -> dict[str, str]:
@@ -18,10 +22,10 @@ def connection(kind: str, variables: Iterable[str]) -> dict[str, str]:
 
     `variables`: of the workers and the database, as NAME=value. An address says more than single variables.
     """
-    rows = list(variables)
-    single = {key: match[1] for key, form in _PARTS.items() for row in rows if (match := form.match(row))}
-    scheme = _SCHEMES[kind]
-    addresses = (value for _, _, value in (row.partition("=") for row in rows) if scheme.match(value))
+    rows = [row.partition("=")[::2] for row in variables]
+    forms = _VARIABLES[kind].items()
+    single = {key: value for key, form in forms for name, value in rows if value and re.fullmatch(form, name)}
+    addresses = (value for _, value in rows if _ADDRESS[kind].match(value))
     return {**single, **next((found for value in addresses if (found := _of_address(value))), {})}
 
 
@@ -31,5 +35,7 @@ def _of_address(value: str) -> dict[str, str]:
         user, source = parts.username, parse_qs(parts.query).get("authSource", [""])[0]
     except ValueError:
         return {}
+    if "@" in parts.path:  # a password with a bare "/": what follows it is no name, but the rest of it
+        return {}
     found = {"name": parts.path.strip("/"), "user": unquote(user or ""), "auth_source": source}
-    return {key: text for key, text in found.items() if text}
+    return {key: text for key, text in found.items() if (key == "user" and text) or _NAME.fullmatch(text)}

@@ -32,17 +32,18 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, float) and 0 <= value <= 1
 
 
-def mark_of(documents: Sequence[Mapping[str, Any]]) -> str:
-    """The path that nearly all documents have from some moment on, and none had before; "" for none.
+def mark_of(before: Sequence[Mapping[str, Any]], since: Sequence[Mapping[str, Any]]) -> str:
+    """The path that nearly all documents since the change have, and none had before; "" for none.
 
-    `documents`: in the order of storing. A few on either side prove nothing.
+    A few on either side prove nothing.
     """
-    first: dict[str, int] = {}
-    counted: Counter[str] = Counter()
-    for number, one in enumerate(documents):
-        for path in {path for path, value in flat(one) if value is not None}:
-            first.setdefault(path, number)
-            counted[path] += 1
-    rest = {path: len(documents) - number for path, number in first.items() if number >= _FEW}
-    added = [path for path, count in rest.items() if count >= _FEW and counted[path] >= _MOST * count]
+    if min(len(before), len(since)) < _FEW:
+        return ""
+    known = {path for one in before for path in _paths(one)}
+    counted = Counter(path for one in since for path in _paths(one) - known)
+    added = [path for path, count in counted.items() if count >= _MOST * len(since)]
     return min(added, key=lambda path: (path.count("."), path), default="")
+
+
+def _paths(document: Mapping[str, Any]) -> set[str]:
+    return {path for path, value in flat(document) if value is not None}

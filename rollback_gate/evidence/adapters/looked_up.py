@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import bson.errors
 import pymongo
 import pymongo.errors
 import requests
@@ -15,10 +16,12 @@ from pydantic import SecretStr
 
 from rollback_gate.evidence.adapters.mongodb_client import client_of
 from rollback_gate.evidence.readings import Consumer
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import web
 
 _MOST_BYTES, _NOT_FINE, _SAMPLE = 16 << 20, 300, 50
+_AT = "created_at"
 
 
 class Channel(NamedTuple):
@@ -46,32 +49,38 @@ def _channel(topic: Mapping[str, Any], channel: Mapping[str, Any]) -> Channel:
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents of a collection in the order of storing: the first ones and the last ones."""
+    """Documents of a collection: the last ones before a moment, and the first ones since."""
 
     collection: str
-    documents: Sequence[Mapping[str, Any]]
+    before: Sequence[Mapping[str, Any]]
+    since: Sequence[Mapping[str, Any]]
 
 
 def samples_of(
-    address: str, known: Mapping[str, str], password: SecretStr, limit_s: float
+    address: str, known: Mapping[str, str], password: SecretStr, moment: Instant, limit_s: float
 ) -> list[Sample] | Unmeasured:
-    """Documents of each collection of a MongoDB. `known`: its name, user and auth_source. Never raises."""
+    """Documents of each collection of a MongoDB by `created_at`. `known`: its name, user and auth_source. Never raises.
+
+    One that refuses or cannot be read is left out.
+    """
+    if lacking := [key for key in ("name", "user") if key not in known]:
+        return Unmeasured("the collections", f"the database's {lacking[0]} is not known")
     try:
-        client = client_of(address, known["user"], known.get("auth_source", "admin"), password, limit_s)
-        with closing(client):
+        with closing(client_of(address, known["user"], known.get("auth_source", "admin"), password, limit_s)) as client:
             database = client[known["name"]]
-            return [_sample(database[name]) for name in sorted(database.list_collection_names())]
-    except KeyError as error:
-        return Unmeasured("the collections", f"the database's {error.args[0]} is not known")
+            names = [row["name"] for row in database.list_collections() if row.get("type") == "collection"]
+            own = sorted(name for name in names if not name.startswith("system."))
+            found = [_sample(database[name], moment) for name in own]
     except (pymongo.errors.PyMongoError, ValueError) as error:
         return Unmeasured("the collections", f"{address} does not show them ({type(error).__name__})")
+    return [one for one in found if one is not None]
 
 
-def _sample(collection: Any) -> Sample:
-    """In the order of storing, which needs no index."""
-    oldest, newest = (
-        list(collection.find().sort("$natural", order).limit(_SAMPLE))
-        for order in (pymongo.ASCENDING, pymongo.DESCENDING)
-    )
-    rows = {str(one["_id"]): one for one in (*oldest, *reversed(newest))}  # of a small one, both have all
-    return Sample(collection.name, list(rows.values()))
+def _sample(collection: Any, moment: Instant) -> Sample | None:
+    at = moment.to_datetime()
+    try:
+        before = list(collection.find({_AT: {"$lt": at}}).sort(_AT, pymongo.DESCENDING).limit(_SAMPLE))
+        since = list(collection.find({_AT: {"$gte": at}}).sort(_AT, pymongo.ASCENDING).limit(_SAMPLE))
+    except (pymongo.errors.PyMongoError, bson.errors.BSONError):
+        return None
+    return Sample(collection.name, before, since)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from rollback_gate.evidence import consumers
 from rollback_gate.evidence.adapters import environment, fields, looked_up
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
@@ -31,7 +32,7 @@ class Known:
     """What else is known: the containers' variables as NAME=value, the project's own services, and of its source:
 
     `queue_of`: the name of the queue that it reads, by kind; the `table` and the `columns` that it fills, and the
-    `connection` that it opens.
+    `connection` that it opens. `changed_at`: since when the change runs.
     """
 
     queue_of: Callable[[str], str]
@@ -41,6 +42,7 @@ class Known:
     variables: Sequence[str]
     replicas: Sequence[Replica]
     password: SecretStr | None
+    changed_at: Instant
     limit_s: float
 
 
@@ -84,9 +86,11 @@ def _nsq(address: str, around: Known) -> Found:
         rows = ", ".join(f"{one.topic}/{one.name}" for one in own or channels) or "none"
         look_for = _of_both(f"the one that the workers read, of: {rows}")
         return Found({"address": address, "topic": None, "channel": None}, look_for=look_for)
+    others = [f"{one.topic}/{one.name}" for one in channels if one != own[0]]
     why = f"nsqd lists {', '.join(sorted(readers[own[0]]))} as its reader"
     values = {"address": address, "topic": own[0].topic, "channel": own[0].name}
-    return Found(values, {"channel": why}, readers=readers[own[0]])
+    told = {"channel": f"{why}; there is also {', '.join(others)}" if others else why}
+    return Found(values, told, readers=readers[own[0]])
 
 
 def _of_both(why: str) -> dict[str, str]:
@@ -118,22 +122,27 @@ def _mongodb(address: str, around: Known) -> Found:
     values: dict[str, Any] = {"address": address, "name": known.get("name"), "user": known.get("user")}
     if known.get("auth_source", "admin") != "admin":
         values["auth_source"] = known["auth_source"]
-    why, wanted = {"name": _ENVIRONMENT}, ("collection", "score", "new_mark")
+    why, wanted = dict.fromkeys(("name", "user"), _ENVIRONMENT), ("collection", "score", "new_mark")
+    lacking = {**values, **dict.fromkeys(wanted)}
     if around.password is None:
         hint = "set ROLLBACK_GATE_DATABASE_PASSWORD, and the documents are looked at"
-        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, hint))
-    samples = looked_up.samples_of(address, known, around.password, around.limit_s)
+        return Found(lacking, why, dict.fromkeys(wanted, hint))
+    samples = looked_up.samples_of(address, known, around.password, around.changed_at, around.limit_s)
     if isinstance(samples, Unmeasured):
-        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, samples.reason))
-    rows = [(one, fields.score_of(one.documents), fields.mark_of(one.documents)) for one in samples]
-    scored = sorted((row for row in rows if row[1]), key=lambda row: row[2] == "")
-    if not scored:
-        names = ", ".join(one.collection for one in samples) or "there is none"
-        return Found({**values, **dict.fromkeys(wanted)}, why, dict.fromkeys(wanted, f"none has a score: {names}"))
-    one, score, mark = scored[0]
-    values |= {"collection": one.collection, "score": score, "new_mark": mark or None}
-    why |= {
-        "score": "a share in nearly every document",
-        "new_mark": "the newest documents have it, the oldest have not",
-    }
+        return Found(lacking, why, dict.fromkeys(wanted, samples.reason))
+    rows = [(one.collection, *_fields(one)) for one in samples]
+    scored = [row for row in rows if row[1]]
+    chosen = scored if len(scored) == 1 else [row for row in scored if row[2]]
+    if len(chosen) != 1:
+        names = ", ".join(row[0] for row in scored or rows) or "there is none"
+        return Found(lacking, why, dict.fromkeys(wanted, f"which collection holds the documents? {names}"))
+    collection, score, mark = chosen[0]
+    values |= {"collection": collection, "score": score, "new_mark": mark or None}
+    why |= {"collection": "its documents have a score", "score": "a share in nearly every document"}
+    why |= {"new_mark": "documents since the change have it, those before have not"}
     return Found(values, why, {"new_mark": "a field that only the change writes"})
+
+
+def _fields(sample: looked_up.Sample) -> tuple[str, str]:
+    """Score and mark."""
+    return fields.score_of([*sample.before, *sample.since]), fields.mark_of(sample.before, sample.since)

@@ -112,6 +112,8 @@ def test_the_group_is_where_the_id_stands() -> None:
     (line,) = source.lines_of("worker.py", 'log.info("%d of 100%% done: job %s in %.1f s", count, job_id, seconds)')
     assert line.pattern("task") == r"\S+ of 100% done: job (?P<task>\S+) in \S+ s"
     assert re.search(line.pattern("task"), "1 of 100% done: job a-1 in 0.5 s")
+    (close,) = source.lines_of("worker.py", 'print(f"{kind}{job_id}{suffix}: written by {name}")')
+    assert close.pattern("task") == r"(?P<task>\S+): written by \S+", "holes side by side are one"
     (bare,) = source.lines_of("worker.py", 'log.info("done %s in %s", this, that)')
     assert bare.pattern("task").startswith("done (?P<task>")
 
@@ -160,14 +162,15 @@ def stored(*, marked: bool, score: float = 0.3) -> dict[str, Any]:
 
 
 def test_what_documents_show() -> None:
-    """The score by its name; the mark as what all have from some moment on, which a few on either side do not prove."""
+    """The score by its name; the mark as what all since the change have and none had before; a few prove nothing."""
     old, new = [stored(marked=False)] * 5, [stored(marked=True)] * 5
     assert fields.score_of(old) == "quality.completeness_score"
     assert fields.score_of([stored(marked=False, score=27.8)] * 5) == ""
-    assert fields.mark_of([*old, *new]) == "made._source"
-    assert fields.mark_of([*old, *new, *[stored(marked=False)] * 3]) == "", "and again without: not one moment"
-    for few in ([*old, *new[:4]], [*old[:4], *new], old, []):
-        assert fields.mark_of(few) == ""
+    assert fields.mark_of(old, new) == "made._source"
+    assert fields.mark_of([*old, stored(marked=True)], new) == "", "one of before has it"
+    assert fields.mark_of(old, [*new, *[stored(marked=False)] * 3]) == "", "not all have it"
+    for before, since in ((old, new[:4]), (old[:4], new), (old, []), ([], [])):
+        assert fields.mark_of(before, since) == ""
 
 
 def test_whose_a_database_is() -> None:
@@ -178,6 +181,14 @@ def test_whose_a_database_is() -> None:
     mongo = ["MONGO_URI=mongodb://a:s3cret@mongodb:27017/gvpocr?authSource=admin"]
     assert environment.connection("mongodb", mongo) == {"name": "gvpocr", "user": "a", "auth_source": "admin"}
     assert environment.connection("mongodb", ["X=mongodb://[broken", "Y=mongodb"]) == {}
+    assert environment.connection("mongodb", rows) == {}, "another database's"
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://app:pa/ss-s3cret@db:5432/orders", "postgres://app:x@db/a?b=c;s3cret"]
+)
+def test_no_part_of_a_password_is_a_name(address: str) -> None:
+    assert "s3cret" not in str(environment.connection("postgresql", [f"DATABASE_URL={address}"]))
 
 
 def test_what_a_source_says_of_its_queue_and_table() -> None:

@@ -113,7 +113,16 @@ def test_the_examples_of_the_page_are_checks(tmp_path: Path) -> None:
     assert len(own.find(tmp_path, phase1())) == 3
 
 
-def test_a_helper_is_no_check(tmp_path: Path) -> None:
-    for name in ("helpers.py", "conftest.py", "__init__.py"):
-        (tmp_path / name).write_text("def latest(): pass\n")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("helpers.py", "def latest(): pass\n"),
+        ("helpers.py", "class TestServer: pass\ndef tested_at(): pass\n"),
+        ("fixtures.py", "import pytest\n@pytest.fixture\ndef test_client(): pass\n"),
+        ("conftest.py", "def test_client(): pass\n"),
+        ("__init__.py", ""),
+    ],
+)
+def test_a_helper_is_no_check(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
     assert own.find(tmp_path, phase1()) == ()

@@ -11,7 +11,7 @@ from rollback_gate.evidence.adapters import looked_up
 from rollback_gate.evidence.readings import Consumer
 from rollback_gate.model import Unmeasured
 from tests.unit.evidence.adapters import servers
-from tests.unit.evidence.adapters.test_documents import InMongodb
+from tests.unit.evidence.adapters.test_documents import NOW, InMongodb
 
 CHANNEL = {"channel_name": "worker", "clients": [{"hostname": "a1", "remote_address": "172.18.0.5:4711"}]}
 STATS = {"topics": [{"topic_name": "enrichment", "channels": [CHANNEL, {"channel_name": "archive", "clients": None}]}]}
@@ -37,21 +37,27 @@ def test_another_answer_is_no_list_of_channels(answer: bytes) -> None:
 
 
 def test_who_does_not_answer_has_not_been_asked() -> None:
-    known = {"name": "shop", "user": "gate"}
+    known = {"name": "shop", "user": "root"}
     with servers.closed() as address:
         assert isinstance(looked_up.channels_of(address, 1), Unmeasured)
-        assert isinstance(looked_up.samples_of(address, known, SecretStr("x"), 1), Unmeasured)
-    assert isinstance(looked_up.samples_of("127.0.0.1:1", {}, SecretStr("x"), 1), Unmeasured), "nobody's name is known"
+        assert isinstance(looked_up.samples_of(address, known, SecretStr("x"), NOW, 1), Unmeasured)
+    found = looked_up.samples_of("127.0.0.1:1", {}, SecretStr("x"), NOW, 1)
+    assert isinstance(found, Unmeasured)
+    assert "the database's name is not known" in found.reason
 
 
-def test_documents_in_the_order_of_storing(mongod: str) -> None:
-    """Of a small collection each once; and a wrong password shows none."""
+def test_documents_on_both_sides_of_a_moment(mongod: str) -> None:
+    """The nearest ones; views and what the server keeps for itself are no collections; a wrong password shows none."""
     store = InMongodb(mongod, "looked_up")
-    for number in range(3):
-        store.insert(f"{number}.jpg", 10, {})
-    found = looked_up.samples_of(mongod, {"name": "looked_up", "user": "gate"}, SecretStr("secret"), 5)
+    for number in range(120):
+        store.insert(f"{number}.jpg", 60 - number, {})
+    store.database.create_collection("seen", viewOn="documents", pipeline=[{"$unset": "_id"}])
+    known = {"name": "looked_up", "user": "gate"}
+    found = looked_up.samples_of(mongod, known, SecretStr("secret"), NOW, 5)
     assert not isinstance(found, Unmeasured)
-    assert [[one["_id"] for one in sample.documents] for sample in found] == [["0.jpg", "1.jpg", "2.jpg"]]
-    wrong = looked_up.samples_of(mongod, {"name": "looked_up", "user": "gate"}, SecretStr("wrong"), 5)
-    assert isinstance(wrong, Unmeasured)
+    (sample,) = found
+    assert sample.collection == "documents"
+    assert [one["_id"] for one in sample.before] == [f"{number}.jpg" for number in range(59, 9, -1)]
+    assert [one["_id"] for one in sample.since] == [f"{number}.jpg" for number in range(60, 110)]
+    assert isinstance(looked_up.samples_of(mongod, known, SecretStr("wrong"), NOW, 5), Unmeasured)
     store.close()
