@@ -187,6 +187,18 @@ def unsaved(probe: ProbeReading) -> ProbeReading:
     return having(probe, document=None, seconds=None, replica=None, completed_at=None, seen_at=None)
 
 
+def under_another_id(readings: Readings) -> Readings:
+    """Probes that the log shows as finished, and that are stored at that moment as something else."""
+    assert isinstance(readings.documents, DocumentsReading)
+    assert isinstance(readings.probes, ProbesReading)
+    like, first = readings.documents.documents[0], readings.probes.probes[0]
+    ended = first.sent_at.plus(1)
+    probe = having(first, document=None, seconds=1.0, completed_at=ended, seen_at=None, stuck_in=())
+    stored = having(like, id="4711", created_at=ended, is_probe=False)
+    documents = having(readings.documents, documents=(stored,))
+    return having(readings, documents=documents, probes=having(readings.probes, probes=(probe,)))
+
+
 def in_work(probe: ProbeReading) -> ProbeReading:
     return having(unsaved(probe), replica="replica-1", stuck_in=(("replica-1", 1.0),))
 

@@ -19,6 +19,8 @@ from rollback_gate.model import Claim, Unmeasured, inconclusive
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
+_NEAR_S = 2.0
+
 
 @dataclass(frozen=True)
 class _Lack:
@@ -115,10 +117,35 @@ def _finished_and_gone(lack: _Lack, slots: set[str]) -> list[str]:
 
 def _never_saved(lack: _Lack) -> Claim | None:
     lost = [p for p in lack.probes.probes if p.seconds is not None and not p.finished]
+    if others := _saved_meanwhile(lack, lost):
+        says = f"{len(lost)} test documents were finished, as the log says, and none is stored under its id"
+        says += f"; at that moment {', '.join(others)} was saved: is database.id what the log shows?"
+        return inconclusive(SUBJECT, says, *processed.evidence_of(lost))
     if lost:
         says = f"{len(lost)} test documents were finished, as the log says, and never saved"
         return processed.blame(lack.readings, says, processed.evidence_of(lost))
     return None
+
+
+def _saved_meanwhile(lack: _Lack, lost: list[ProbeReading]) -> list[str]:
+    """For each of these, a document of another id that was saved when it was finished; [] unless there is one for each.
+
+    A worker that saves what it is asked to is then looked at by the wrong field.
+    """
+    if isinstance(lack.readings.documents, Unmeasured):
+        return []
+    logs = [r.log for r in lack.readings.consuming if isinstance(r.log, LogSummary)]
+    known = {name for log in logs for name in (*log.finished, *log.unfinished)} | {p.document_id for p in lost}
+    left = [row for row in lack.readings.documents.documents if row.id not in known and row.created_at]
+    found = []
+    for probe in lost:
+        at = probe.completed_at
+        near = next((d for d in left if at and d.created_at and abs(d.created_at.seconds_since(at)) <= _NEAR_S), None)
+        if near is None:
+            return []
+        left.remove(near)
+        found.append(near.id)
+    return found
 
 
 def _not_sent(lack: _Lack) -> Claim | None:

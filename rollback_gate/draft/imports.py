@@ -35,10 +35,17 @@ def brought(path: str, old: str, sources: Mapping[str, str]) -> list[str]:
     stands anywhere else in a file, such as in a text for importlib, counts as use.
     """
     names = {one: _module(one) for one in sources}
-    added = imported(sources[path], path) - imported(old, path)
+    added = _reached(sources[path], path) - _reached(old, path)
     paths = dict.fromkeys(_whole(one, sources) for one, name in names.items() if name in added)
     others = {one: text for one, text in sources.items() if one != path and not _is_test(one)}
     return [one for one in paths if not _is_used(one, {**others, path: old}, names)]
+
+
+def _reached(text: str, path: str) -> set[str]:
+    """As `imported`, and as from the file's own folder: that of a script is on its path."""
+    folder = ".".join(PurePosixPath(path).parent.parts)
+    names = imported(text, path)
+    return names | {f"{folder}.{name}" for name in names if folder}
 
 
 def _module(path: str) -> str:
@@ -55,7 +62,7 @@ def _whole(path: str, sources: Mapping[str, str]) -> str:
 def _is_used(path: str, users: Mapping[str, str], names: Mapping[str, str]) -> bool:
     own = {name for one, name in names.items() if is_in(one, path)}
     return any(
-        own & imported(text, one) or any(name in text for name in own)
+        own & _reached(text, one) or any(name in text for name in own)
         for one, text in users.items()
         if not is_in(one, path)
     )

@@ -18,9 +18,9 @@ _QUEUES = {
     "rabbitmq": re.compile(r"\b(?:queue_declare|basic_consume|consume)\(\s*(?:queue\s*=\s*)?[\"']([\w:.-]+)[\"']"),
 }
 _TABLE = re.compile(r"(?i)\binsert\s+into\s+([\w.]+)\s*\(([^)]*)\)")
-_CONNECTION = {
-    "name": re.compile(r"\b(?:dbname|database)\s*=\s*[\"']?([\w-]+)"),
-    "user": re.compile(r"\buser\s*=\s*[\"']?([\w-]+)"),
+_CONNECTION = {  # a text, or a word of a connection's text: `database = psycopg2.connect(...)` names none
+    "name": re.compile(r"\b(?:dbname|database)\s*=\s*[\"']([\w-]+)[\"']|[\"'\s]dbname=([\w-]+)"),
+    "user": re.compile(r"\buser\s*=\s*[\"']([\w-]+)[\"']|[\"'\s]user=([\w-]+)"),
 }
 _TASK_ID = re.compile(r"json\.loads\(.*?\)\[[\"']((?:\w+_)?(?:id|key|name|path))[\"']\]")
 
@@ -40,6 +40,10 @@ class Said:
     @property
     def is_on_a_task(self) -> bool:
         return any(_ID.search(filling) for filling in self.fillings[: self.holes])
+
+    @property
+    def path(self) -> str:
+        return self.place.rpartition(":")[0]
 
     def pattern(self, group: str = "") -> str:
         """A regular expression. `group`: the name of the hole that an id fills, else of the first one."""
@@ -81,6 +85,18 @@ def _said(call: ast.Call, path: str) -> Iterator[Said]:
         yield Said("".join(parts), place, fillings)
 
 
+def either(one: Said, other: Said | None, group: str = "") -> str:
+    """A pattern for what old and new code print: a rollback waits for the one, and the change is seen by the other."""
+    mine, theirs = one.pattern(group), other.pattern(group) if other else ""
+    if not theirs or mine == theirs:
+        return mine
+    if not group:
+        return f"(?:{mine}|{theirs})"
+    named = rf"(?P<{group}>\S+)"
+    (before, _, after), (also_before, _, also_after) = mine.partition(named), theirs.partition(named)
+    return f"(?:{before}|{also_before}){named}(?:{after}|{also_after})"
+
+
 def ready(lines: Iterable[Said], log: str = "") -> Said | None:
     """The last line of a start: before the first one on a task. `log`: of a worker that reads the queue.
 
@@ -117,6 +133,19 @@ def _on_a_task(lines: Iterable[Said]) -> Said | None:
     return next((one for one in rows if one.is_on_a_task), next(iter(rows), None))
 
 
+def error(log: str) -> str:
+    """A pattern for error lines: of Python's own form if the log has it, else of the level anywhere in the line."""
+    traceback = r"^Traceback \(most recent call last\):"
+    levels = [line.split(" ", 1)[-1] for line in log.splitlines()[:_LONGEST]]  # after the engine's timestamp
+    is_pythons = not log or any(re.match(r"(?:DEBUG|INFO|WARNING|ERROR):", line) for line in levels)
+    return f"^ERROR:|{traceback}" if is_pythons else rf"(?:^|[\s\[|])(?:ERROR|CRITICAL)[\]:\s|]|{traceback}"
+
+
+def pops_left(text: str) -> bool:
+    """True if a source takes tasks from a list's left end: its producers add at the right one."""
+    return bool(re.search(r"\bb?lpop\(", text))
+
+
 def queue_name(kind: str, text: str) -> str:
     """The name of the queue that a source reads; "" if it shows none."""
     found = _QUEUES[kind].search(text) if kind in _QUEUES else None
@@ -136,7 +165,7 @@ def table(text: str) -> Table | None:
 
 
 def connection(text: str) -> dict[str, str]:
-    return {key: match[1] for key, form in _CONNECTION.items() if (match := form.search(text))}
+    return {key: match[1] or match[2] for key, form in _CONNECTION.items() if (match := form.search(text))}
 
 
 def task_id(text: str) -> str:

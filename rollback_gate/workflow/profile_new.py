@@ -85,7 +85,8 @@ class _Proposal:
         sources = sources_of(self.directory)
         pairs = list(Difference(self.engine, self.directory, self.wish.revisions).pairs())
         carriers = self._carriers(pairs)
-        around = around_of(self.engine, self.everyone, sources.texts, self.call.environ, _names(carriers))
+        old = {pair.path: pair.old for pair in pairs if pair.old is not None}
+        around = around_of(self.engine, self.everyone, sources.texts, self.call.environ, _names(carriers), old)
         made = Draft()
         self._head(made)
         services = self._items(made, pairs, carriers)

@@ -21,7 +21,8 @@ from rollback_gate.draft.text import Draft
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.evidence import logs
 from rollback_gate.evidence.adapters import recognised
-from rollback_gate.evidence.adapters.recognised import Found, Known, section_of
+from rollback_gate.evidence.adapters.known import Found, Known
+from rollback_gate.evidence.adapters.recognised import section_of
 from rollback_gate.evidence.documents import connect_to
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -68,7 +69,8 @@ def _found(engine: Engine, replica: Replica, name: str) -> list[str]:
 
 @dataclass
 class Around:
-    """Queue and database as sections, and the log lines that the sources print. `others`: the team's own services.
+    """Queue and database as sections, and the log lines that the sources print, and the old ones of changed
+    files printed. `others`: the team's own services.
 
     `readers`: those that read the queue, by its own list (`are_listed`) or by their source; `ready_by_log`: those that
     have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4.
@@ -76,6 +78,7 @@ class Around:
 
     sections: dict[str, tuple[str, Found, str]]
     lines: list[Said]
+    old_lines: list[Said]
     sources: Mapping[str, str]
     others: list[str]
     readers: frozenset[str]
@@ -105,8 +108,7 @@ class Around:
         if "queue" in self.sections:
             self._line(made, "picked_up", source.begins(self.lines), "document", "a task is begun, with its id")
             self._line(made, "completed", source.done(self.lines), "task", "a task is done, with its id")
-        error = re.compile(r"^ERROR:|^Traceback \(most recent call last\):")
-        made.set("error", error, "Python's own; look whether yours looks otherwise")
+        made.set("error", re.compile(source.error(self.log)), "look whether yours looks otherwise")
         for name, (kind, found, where) in self.sections.items():
             made.section(f"[{name}]", where)
             made.set("kind", kind)
@@ -122,7 +124,11 @@ class Around:
         if said is None:
             made.lack(key, what)
         else:
-            made.set(key, re.compile(said.pattern(group)), f"printed at {said.place}")
+            old = [one for one in self.old_lines if one.path == said.path]
+            before = {"consuming": source.ready, "picked_up": source.begins, "completed": source.done}[key](old)
+            pattern = source.either(said, before, group)
+            also = "" if pattern == said.pattern(group) else ", and otherwise by its old version"
+            made.set(key, re.compile(pattern), f"printed at {said.place}{also}")
 
     def _left_out(self, made: Draft) -> None:
         if {"queue", "database"} <= self.sections.keys():
@@ -141,7 +147,7 @@ class Around:
         made.section("[probe]", "a test document; without it, verify waits for one that comes by itself")
         if key and table:
             made.set("task", {key: "{document_id}"}, "the key that the source reads")
-            field = "_id" if "collection" in database else "id"
+            field = "_id" if "collection" in database else database.get("id", "id")
             made.set("traces", [{"collection": table, "field": field}], "what a task leaves")
         else:
             made.lack("task", "a task as your producers send it, with {document_id} for its id")
@@ -167,15 +173,17 @@ def around_of(
     sources: Mapping[str, str],
     environ: Mapping[str, str],
     carriers: frozenset[str],
+    old: Mapping[str, str],
 ) -> Around:
-    """`environ`: may hold the database's password, with which its documents are looked at. `carriers`: services that
-    have the change, if that is known.
+    """`carriers`: services that have the change, if that is known; `old`: texts of changed files before it, by path.
+
+    `environ`: may hold the database's password, with which its documents are looked at.
     """
     rows = list(everyone)
     systems = {replica.service: one for replica in rows if (one := _system(engine, replica))}
     own = [replica for replica in rows if replica.service not in systems]
     changed = [replica for replica in own if replica.service in carriers] or own
-    known = _known(sources, _variables(engine, [*changed, *rows]), changed, environ)
+    known = _known(sources, _variables(engine, changed), _variables(engine, rows), changed, environ)
     sections: dict[str, tuple[str, Found, str]] = {}
     for replica in rows:
         if replica.service in systems:
@@ -189,11 +197,18 @@ def around_of(
     log = next((texts[name] for name in others if name in readers or others == [name]), "")
     said = source.ready(lines, log)
     ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
-    return Around(sections, lines, sources, others, readers, are_listed, _normal(sections, environ, engine), ready, log)
+    old_lines = [said for path, text in old.items() for said in source.lines_of(path, text)]
+    return Around(
+        sections, lines, old_lines, sources, others, readers, are_listed, _normal(sections, environ, engine), ready, log
+    )
 
 
 def _known(
-    sources: Mapping[str, str], variables: list[str], changed: list[Replica], environ: Mapping[str, str]
+    sources: Mapping[str, str],
+    variables: list[str],
+    others: list[str],
+    changed: list[Replica],
+    environ: Mapping[str, str],
 ) -> Known:
     whole = "\n".join(sources.values())
     table = source.table(whole) or source.Table("", ())
@@ -202,7 +217,9 @@ def _known(
         table=table.name,
         columns=table.columns,
         connection=source.connection(whole),
+        pops_left=source.pops_left(whole),
         variables=variables,
+        others=others,
         replicas=changed,
         password=_password(environ),
         changed_at=min((replica.created_at for replica in changed), default=Instant.parse(_NEVER)),

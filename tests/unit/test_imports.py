@@ -42,6 +42,7 @@ PURE = (WORDS - {"progress"}) | {
     "draft.imports",
     "evidence.adapters.environment",
     "evidence.adapters.fields",
+    "evidence.adapters.known",
     "draft.source",
     "draft.text",
     "evidence.answered",

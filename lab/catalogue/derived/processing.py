@@ -22,6 +22,7 @@ from lab.catalogue.changes import (
     queue,
     saved_earlier,
     scores,
+    under_another_id,
     unsaved,
 )
 from lab.catalogue.entry import INCONCLUSIVE, NO_GO, PROCESSING
@@ -167,6 +168,14 @@ ROWS: tuple[Row, ...] = (
         "the workers' logs show it in trouble",
         BY_RUN,
         hanging(500, **NOTHING, upstream=(Sighting("refused", "", 3, Instant(0), "WARNING: Connection failed"),)),
+    ),
+    (
+        "saved-under-another-id",
+        INCONCLUSIVE,
+        PROCESSING,
+        "is database.id what the log shows?",
+        BY_RUN,
+        chain(all_idle, under_another_id),
     ),
     (
         "not-picked-up-queue-silent",

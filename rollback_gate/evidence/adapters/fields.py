@@ -28,6 +28,10 @@ def score_of(documents: Sequence[Mapping[str, Any]]) -> str:
     return min(named, key=lambda path: (-len(_SCORE.findall(path)), path.count("."), path), default="")
 
 
+def is_named_as_score(name: str) -> bool:
+    return bool(_SCORE.search(name))
+
+
 def _is_share(value: Any) -> bool:
     return isinstance(value, float) and 0 <= value <= 1
 

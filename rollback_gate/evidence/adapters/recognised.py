@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
-
-from pydantic import SecretStr
 
 from rollback_gate.evidence import consumers
 from rollback_gate.evidence.adapters import environment, fields, looked_up
-from rollback_gate.instant import Instant
+from rollback_gate.evidence.adapters.known import Found, Known
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
@@ -27,43 +24,12 @@ _SOURCE, _ENVIRONMENT = "the worker's source", "the containers' environment"
 _NOT_FOUND = "it is in the worker's configuration"
 
 
-@dataclass(frozen=True)
-class Known:
-    """What else is known: the containers' variables as NAME=value, the project's own services, and of its source:
-
-    `queue_of`: the name of the queue that it reads, by kind; the `table` and the `columns` that it fills, and the
-    `connection` that it opens. `changed_at`: since when the change runs.
-    """
-
-    queue_of: Callable[[str], str]
-    table: str
-    columns: Sequence[str]
-    connection: Mapping[str, str]
-    variables: Sequence[str]
-    replicas: Sequence[Replica]
-    password: SecretStr | None
-    changed_at: Instant
-    limit_s: float
-
-
-@dataclass(frozen=True)
-class Found:
-    """`values`: the keys of its section; None: to be found, as `look_for` says. `why`: where a value is from.
-
-    `readers`: services that the queue lists as its consumers.
-    """
-
-    values: Mapping[str, Any]
-    why: Mapping[str, str] = field(default_factory=dict)
-    look_for: Mapping[str, str] = field(default_factory=dict)
-    readers: frozenset[str] = frozenset()
-
-
 def section_of(kind: str, address: str, around: Known) -> Found:
     """The section of a queue or database of this kind."""
     match kind:
         case "redis":
-            return Found({"address": address, "key": around.queue_of(kind) or None}, {"key": _SOURCE})
+            push = {"push": "right"} if around.pops_left else {}
+            return Found({"address": address, "key": around.queue_of(kind) or None, **push}, {"key": _SOURCE})
         case "rabbitmq":
             name = around.queue_of(kind) or None
             return Found({"address": address, "queue": name, "user": "guest"}, {"queue": _SOURCE})
@@ -103,22 +69,37 @@ def _readers(channel: looked_up.Channel, replicas: Iterable[Replica]) -> frozens
 
 
 def _postgresql(address: str, around: Known) -> Found:
-    """The first column that the worker fills is what every version fills, the last what the change has added."""
-    own = [column for column in around.columns if column not in _NO_SCORES]
-    known = {**environment.connection("postgresql", around.variables), **around.connection}
+    """By the worker's own variables, then its source, then other containers' variables.
+
+    Without a column `id`, the first one that the worker fills is what its log calls a document.
+    """
+    kind = "postgresql"
+    of_all, of_workers = (environment.connection(kind, rows) for rows in (around.others, around.variables))
+    known = {**of_all, **around.connection, **of_workers}
     values = {
         "address": address,
         "name": known.get("name"),
         "user": known.get("user"),
         "table": around.table or None,
-        "score": own[0] if own else None,
-        "new_mark": own[-1] if len(own) > 1 else None,
     }
-    return Found(values, {"table": _SOURCE, "score": "the first column that the source fills"})
+    why = {"table": _SOURCE}
+    columns = list(around.columns)
+    if columns and "id" not in columns:
+        values["id"] = columns.pop(0)
+        why["id"] = "the first column that the source fills: is it the id that the log shows?"
+    own = [column for column in columns if column not in _NO_SCORES]
+    named = next((column for column in own if fields.is_named_as_score(column)), None)
+    values |= {"score": named or next(iter(own), None), "new_mark": own[-1] if len(own) > 1 else None}
+    why["score"] = "by its name" if named else "a guess: the first column that the source fills, is it a share of 1?"
+    why["new_mark"] = "the last column that the source fills: has the change added it?"
+    return Found(values, why)
 
 
 def _mongodb(address: str, around: Known) -> Found:
-    known = environment.connection("mongodb", around.variables)
+    known = {
+        **environment.connection("mongodb", around.others),
+        **environment.connection("mongodb", around.variables),
+    }
     values: dict[str, Any] = {"address": address, "name": known.get("name"), "user": known.get("user")}
     if known.get("auth_source", "admin") != "admin":
         values["auth_source"] = known["auth_source"]

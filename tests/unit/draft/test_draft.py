@@ -118,6 +118,45 @@ def test_the_group_is_where_the_id_stands() -> None:
     assert bare.pattern("task").startswith("done (?P<task>")
 
 
+def said(text: str) -> source.Said:
+    (line,) = source.lines_of("worker.py", text)
+    return line
+
+
+def test_a_pattern_is_for_old_and_new_lines() -> None:
+    """A rollback waits for the old code's line, which is not running while the profile is made."""
+    new, old = said('log.info("up, with precision")'), said('log.info("up, plain")')
+    assert source.either(new, old) == "(?:up, with precision|up, plain)"
+    assert source.either(new, new) == "up, with precision"
+    assert source.either(new, None) == "up, with precision"
+    new, old = said('log.info("[%s] stored cell=%s", job_id, cell)'), said('log.info("<- job %s: located", job_id)')
+    form = re.compile(source.either(new, old, "task"))
+    for line in ("[a-1] stored cell=7", "<- job a-1: located"):
+        found = form.search(line)
+        assert found and found["task"] == "a-1"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("", "ERROR:root:it failed"),
+        ("2026-11-27T09:00:00Z INFO:root:up\n", "ERROR:root:it failed"),
+        ("2026-11-27T09:00:00Z 2026-11-27 10:00:00,1 INFO up\n", "2026-11-27 10:00:01,2 ERROR it failed"),
+        ("2026-11-27T09:00:00Z [INFO] up\n", "[ERROR] it failed"),
+    ],
+)
+def test_error_lines_have_the_form_of_the_others(log: str, line: str) -> None:
+    form = source.error(log)
+    assert re.search(form, line)
+    assert re.search(form, "Traceback (most recent call last):")
+    assert not re.search(form, line.replace("ERROR", "INFO"))
+
+
+def test_which_end_of_a_list_is_read() -> None:
+    assert source.pops_left('queue.blpop("todo")')
+    assert not source.pops_left('queue.brpop("todo")')
+
+
 SOURCES = {
     "app/worker.py": "from app.errors.kinds import kind\nfrom app.config.timeouts import limit\nimport app.client, json\n",
     "app/__init__.py": "",
@@ -150,6 +189,14 @@ def test_what_old_code_uses_stays(path: str, text: str) -> None:
     old = text if path == "app/worker.py" else ""
     sources = SOURCES if old else {**SOURCES, path: text}
     assert imports.brought("app/worker.py", f"{old}import app.client\n", sources) == ["app/config/timeouts.py"]
+
+
+def test_a_script_imports_from_its_own_folder() -> None:
+    """`python worker/worker.py` finds worker/precision.py as precision."""
+    sources = {"worker/worker.py": "from precision import geohash\n", "worker/precision.py": "", "other.py": ""}
+    assert imports.brought("worker/worker.py", "", sources) == ["worker/precision.py"]
+    used = {**sources, "worker/second.py": "import precision\n"}
+    assert imports.brought("worker/worker.py", "", used) == []
 
 
 def test_what_cannot_be_read_imports_nothing() -> None:
@@ -198,6 +245,8 @@ def test_what_a_source_says_of_its_queue_and_table() -> None:
     table = source.table(WORKER)
     assert table and (table.name, table.columns) == ("thumbnails", ("id", "sharpness", "passes"))
     assert source.connection(WORKER) == {"name": "shop", "user": "worker"}
+    assert source.connection("connect('host=db dbname=shop user=worker')") == {"name": "shop", "user": "worker"}
+    assert source.connection("database = psycopg2.connect(ADDRESS)\nuser = None") == {}
     assert source.task_id(WORKER) == "id"
     assert source.table("") is None
 
