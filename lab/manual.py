@@ -44,6 +44,25 @@ A check whose section is missing is refused unless it is left out by name: `not_
 have no score" }`. The verdict then reads "GO (3 of 4)", and `rollback-gate gate` opens for it only with
 `--accept-partial`.
 
+## From nothing to a first GO
+
+In the folder of the Compose project, while the change runs; with Redis or PostgreSQL, `ROLLBACK_GATE_EXTRAS=1` before
+the first command.
+
+1. `rollback-gate profile.new` writes `profile.toml`.
+2. Read each line, and fill in those that are comments. Look twice at:
+   - `logs.consuming`, `picked_up`, `completed`: they must match what the old code prints *and* what the new code
+     prints. A rollback waits for the old code's line, which is not running now.
+   - the named groups `document` and `task`: test documents are called `rollback-probe-20261127T092409Z-7d5a-1.jpg`, and
+     the group must hold such a name, or a text that has it in it.
+   - `database.id` (PostgreSQL): the column that holds what the log calls a document, which need not be the key.
+   - `database.score` and `new_mark`; `[completeness]` is in shares of 1.
+   - files that the change has brought: each is an item `removed`, or stays behind.
+   - `[triggers]`, if you use `assess`: `target` is Phase 1's.
+3. `rollback-gate profile.check --profile profile.toml` tries each statement on what is there.
+4. `rollback-gate verify --profile profile.toml`: NO-GO while the change runs shows that it tells the two apart.
+5. `rollback-gate rollback --dry-run --profile profile.toml`, then without `--dry-run`, then `verify`: GO.
+
 `invoke lab.pages` writes this page from the schema.
 """
 _WORDS = {

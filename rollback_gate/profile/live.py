@@ -41,7 +41,7 @@ class Probe(Section):
     """A document that the gate sends as the worker's own producers do, and where it leaves traces, which are removed.
 
     `task`: its message. `{document_id}`, `{job_id}` and `{now}` are filled in at every depth; both ids begin with
-    `rollback-probe-`.
+    `rollback-probe-`, a document's is like `rollback-probe-20261127T092409Z-7d5a-1.jpg`.
     """
 
     task: dict[str, Any]
