@@ -16,6 +16,7 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
+from rollback_gate.draft import printed
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import consumers, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
@@ -60,6 +61,7 @@ def check(call: Call) -> ExitCode:
             of_files(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
             _of_values(profile, engine, found),
             of_logs(profile, *_tried(profile, engine, found)),
+            of_printed(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
             _of_queue(call, profile, found[profile.consumer]),
             _of_database(call, profile, engine),
             _of_upstream(call, profile),
@@ -175,6 +177,29 @@ def _of_pattern(one: Tried, lines: int, profile: Profile) -> Row:
         if is_expected
         else Row("ok", one.key, says)
     )
+
+
+def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:
+    """Patterns for a worker's lines must match what old code prints, too: its source says so before it runs."""
+    forms = profile.logs
+    named = {"consuming": forms.consuming, "picked_up": forms.picked_up, "completed": forms.completed}
+    patterns = {f"logs.{key}": form for key, form in named.items() if form}
+    for item, candidates in files:
+        old = next((one.data for one in candidates if one.content is Content.OLD and one.data is not None), None)
+        new = _read(profile.deployment.project_directory / item.path)
+        if old is None or new is None or classify(new, item)[0] is not Content.NEW:
+            continue
+        texts = old.decode(errors="replace"), new.decode(errors="replace")
+        for key in printed.by_new_code_only(patterns, *texts, item.path):
+            says = f"only the new {item.path} prints such a line: a rollback would wait for it in vain"
+            yield Row("refused", key, says)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return content_of(path)
+    except OSError:
+        return None  # of_files has told
 
 
 # --- the systems around the workers

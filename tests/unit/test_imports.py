@@ -40,6 +40,7 @@ PURE = (WORDS - {"progress"}) | {
     "confidence",
     "draft.differences",
     "draft.imports",
+    "draft.printed",
     "evidence.adapters.environment",
     "evidence.adapters.fields",
     "evidence.adapters.known",

@@ -157,3 +157,25 @@ def test_what_a_go_would_stand_on() -> None:
     assert "the log's silence proves nothing" in text
     assert "check `completeness` is not asked: no score" in text
     assert "mark" not in text
+
+
+PRINTS = (
+    'logger.info("NSQ Consumer {}, starting to consume messages")\nlog.info("Starting enrichment for document %s", d)\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("created", []),
+        ("made", ["logs.consuming"]),
+    ],
+)
+def test_a_pattern_that_only_new_code_prints_is_refused(tmp_path: Path, before: str, expected: list[str]) -> None:
+    """The old code is not running yet: its source says that a rollback would wait in vain."""
+    new = f"{PRINTS.format('created')}marks = {list(ITEM.new)}\n"
+    profile = in_place(tmp_path, new)
+    found = kept(tmp_path, PRINTS.format(before) + "".join(f"# {line}\n" for line in OLD.splitlines()))
+    rows = list(profile_check.of_printed(profile, [(ITEM, found)]))
+    assert [row.name for row in rows] == expected
+    assert marks(rows) == ["refused"] * len(expected)
