@@ -47,6 +47,12 @@ OLDER_PROCESS = ("older than the restored file", "older than the removal of")
 Judge = Callable[[Operator, "Entry"], Judged]
 
 
+def _verdict_line(output: str) -> str:
+    """The line of the verdict, with its reason; "" for none."""
+    starts = tuple(f"{verdict}: " for verdict in (NO_GO, INCONCLUSIVE, GO))
+    return next((line.strip() for line in output.splitlines() if line.strip().startswith(starts)), "")
+
+
 @dataclass(frozen=True)
 class Entry:
     """One sabotaged or healthy rollback, with the verdict that the gate must reach.
@@ -73,7 +79,7 @@ class Entry:
     def why_not(self, judged: Judged) -> str:
         """Why the gate's answer is not the required one; "" if it is."""
         if judged.verdict != self.verdict:
-            return f"{judged.verdict} instead of {self.verdict}"
+            return f"{judged.verdict} instead of {self.verdict}: {_verdict_line(judged.output)}"
         if not self.check:
             return "" if self._said(judged.output) else f"did not say {self.words!r}"
         said = finding(judged.record, self.check)

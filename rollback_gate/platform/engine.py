@@ -44,6 +44,12 @@ class Engine:
             found = [self.inspect(row["Id"]) for row in rows]
         return [replica for replica in found if replica is not None]
 
+    def values_of(self, label: str) -> dict[str, str]:
+        """The value of a label by container id, for all containers that have it. Raises Unreachable."""
+        with answering(f"containers with {label}"):
+            rows = self.client.api.containers(all=True, filters={"label": [label]})
+        return {row["Id"]: row["Labels"][label] for row in rows}
+
     def inspect(self, container_id: str) -> Replica | None:
         """One container; None if it no longer exists. Raises Unreachable."""
         with answering(f"container {container_id[:12]}"):

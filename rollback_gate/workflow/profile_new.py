@@ -58,11 +58,14 @@ def new(call: Call, wish: Wish) -> ExitCode:
 
 
 def _containers(call: Call, engine: Engine, directory: Path, wish: Wish) -> tuple[Replica, ...]:
-    everyone = engine.labelled("containers of Compose", PROJECT_LABEL)
-    projects: dict[str, list[Replica]] = {}
-    for replica in everyone:
-        project = str((engine.raw(replica.id)["Config"].get("Labels") or {}).get(PROJECT_LABEL, ""))
-        if wish.project in ("", project) and (wish.project or Path(replica.made_in or "/").resolve() == directory):
+    names, projects = engine.values_of(PROJECT_LABEL), dict[str, list[Replica]]()
+    for replica in engine.labelled("containers of Compose", PROJECT_LABEL):
+        project = names.get(replica.id, "")
+        if (
+            project
+            and wish.project in ("", project)
+            and (wish.project or Path(replica.made_in or "/").resolve() == directory)
+        ):
             projects.setdefault(project, []).append(replica)
     if not projects:
         what = f"project {wish.project}" if wish.project else f"a project made in {directory}"

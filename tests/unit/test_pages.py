@@ -38,6 +38,14 @@ def test_the_score_is_the_catalogues() -> None:
     assert (int(sabotaged), int(healthy)) == (len(CATALOGUE) - of_go, of_go)
 
 
+def test_the_catalogues_page_is_of_a_run_of_all_entries() -> None:
+    """What a run printed: each entry, with what it had to be."""
+    page = (ROOT / "docs" / "catalogue.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+): .* \| [\w-]+ \| ([A-Z-]+) \| ([A-Z-]+) \| [^|]+ \|$", page, re.MULTILINE)
+    assert {name: wanted for name, wanted, _ in rows} == {entry.name: entry.verdict for entry in CATALOGUE}
+    assert [row for row in rows if row[1] != row[2]] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
