@@ -19,7 +19,7 @@ from rollback_gate.model import Claim, Unmeasured, inconclusive
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
-_NEAR_S = 2.0
+_NEAR_S = 2.0  # between saving a document and the line that it is finished
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _never_saved(lack: _Lack) -> Claim | None:
     lost = [p for p in lack.probes.probes if p.seconds is not None and not p.finished]
     if others := _saved_meanwhile(lack, lost):
         says = f"{len(lost)} test documents were finished, as the log says, and none is stored under its id"
-        says += f"; at that moment {', '.join(others)} was saved: is database.id what the log shows?"
+        says += f"; at that moment {', '.join(others)} was saved: is it stored under another id than the log's?"
         return inconclusive(SUBJECT, says, *processed.evidence_of(lost))
     if lost:
         says = f"{len(lost)} test documents were finished, as the log says, and never saved"

@@ -173,7 +173,7 @@ ROWS: tuple[Row, ...] = (
         "saved-under-another-id",
         INCONCLUSIVE,
         PROCESSING,
-        "is database.id what the log shows?",
+        "is it stored under another id than the log's?",
         BY_RUN,
         chain(all_idle, under_another_id),
     ),

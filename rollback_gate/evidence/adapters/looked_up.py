@@ -35,7 +35,7 @@ def channels_of(address: str, limit_s: float) -> list[Channel] | Unmeasured:
     question = web.Question(f"http://{address}/stats", limit_s, _MOST_BYTES, by_proxy=False, query={"format": "json"})
     try:
         answer = web.ask(question)
-        tree = json.loads(answer.content)
+        tree = json.loads(answer.content if answer.status < _NOT_FINE else b"")
         return [_channel(topic, row) for topic in (tree.get("data") or tree)["topics"] for row in topic["channels"]]
     except (requests.RequestException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Unmeasured("nsqd's channels", f"{address} does not tell them ({type(error).__name__})")

@@ -21,7 +21,6 @@ KINDS = {  # by a word of the image or the command, or a program's name: section
 }
 _NO_SCORES = ("id", "_id", "uuid", "created_at", "created", "inserted_at")
 _SOURCE, _ENVIRONMENT = "the worker's source", "the containers' environment"
-_NOT_FOUND = "it is in the worker's configuration"
 
 
 def section_of(kind: str, address: str, around: Known) -> Found:

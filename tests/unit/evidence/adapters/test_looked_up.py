@@ -21,6 +21,9 @@ def answering(body: str) -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
+REFUSED = answering(json.dumps(STATS)).replace(b"200 OK", b"503 No")
+
+
 @pytest.mark.parametrize("tree", [STATS, {"data": STATS}], ids=["as now", "before nsqd 1.0"])
 def test_channels_with_who_reads_them(tree: object) -> None:
     with servers.saying(answering(json.dumps(tree))) as address:
@@ -30,7 +33,7 @@ def test_channels_with_who_reads_them(tree: object) -> None:
         ]
 
 
-@pytest.mark.parametrize("answer", [answering("{}"), answering("no JSON"), b"HTTP/1.1 500 No\r\n\r\n"])
+@pytest.mark.parametrize("answer", [answering("{}"), answering("no JSON"), b"HTTP/1.1 500 No\r\n\r\n", REFUSED])
 def test_another_answer_is_no_list_of_channels(answer: bytes) -> None:
     with servers.saying(answer) as address:
         assert isinstance(looked_up.channels_of(address, 2), Unmeasured)
