@@ -34,7 +34,8 @@ class Triggers(Section):
     """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour".
 
     `import_error`: of a Python program, unless the profile says otherwise. `upstream_trouble`: log lines that show the
-    upstream slow, away or overloaded.
+    upstream slow, away or overloaded. `target`: the score that the change promised, as a share; left out, no trend towards it
+    is judged.
     """
 
     import_error: re.Pattern[str] = re.compile(
@@ -43,7 +44,7 @@ class Triggers(Section):
     upstream_trouble: re.Pattern[str] | None = None
     errors: tuple[ErrorType, ...] = ()
     fix: Fixes = Fixes()
-    target: Share = 0.5
+    target: Share | None = None
     after_s: Seconds = 1800
     wait_s: Seconds = 7200
     bucket_s: float = Field(default=600, gt=0, le=86_400)

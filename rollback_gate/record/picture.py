@@ -36,8 +36,8 @@ _LOOK = {
 }
 
 
-def completeness_over_time(series: Series, deployed_at: Instant, target: float, critical: float) -> str:
-    """SVG; "" where there are fewer than three points. `target`, `critical`: shares, drawn as lines."""
+def completeness_over_time(series: Series, deployed_at: Instant, target: float | None, critical: float) -> str:
+    """SVG; "" where there are fewer than three points. `target`, `critical`: shares, drawn as lines; without a target only one."""
     rows = [bucket for bucket in series.buckets if bucket.scored]
     if len(rows) < _POINTS:
         return ""
@@ -48,7 +48,8 @@ def completeness_over_time(series: Series, deployed_at: Instant, target: float, 
     end = minutes(rows[-1]) + series.bucket_s / 120
     chart = _xy("Mean completeness of each interval", "minutes since the deployment", (0, end))
     chart.add("completeness", [(minutes(bucket), round(bucket.mean * 100, 1)) for bucket in rows])
-    chart.add(f"from {target:.0%} on: keep", [(0, target * 100), (end, target * 100)], show_dots=False)
+    if target is not None:
+        chart.add(f"from {target:.0%} on: keep", [(0, target * 100), (end, target * 100)], show_dots=False)
     chart.add(f"below {critical:.0%}: roll back", [(0, critical * 100), (end, critical * 100)], show_dots=False)
     return str(chart.render(is_unicode=True))
 

@@ -9,6 +9,8 @@ from rollback_gate.triggers import trend as trends
 from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, until, waits
 from rollback_gate.triggers.trend import Level, Trend
 
+_NO_TARGET = "the profile names no target (triggers.target)"
+
 
 def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness drops below 20 % after 30 minutes (Immediate Rollback 3), measured over the last 30."""
@@ -28,7 +30,10 @@ def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
 
 def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Below 50 % but increasing: wait 1-2 hours, then the trend decides (Wait 1; tree)."""
-    level, rules = level_of(symptoms, profile), profile.triggers
+    rules = profile.triggers
+    if rules.target is None:
+        return quiet(_NO_TARGET)
+    level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
     if level.mean >= rules.target:
@@ -36,18 +41,15 @@ def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
     trend = trend_of(symptoms, profile)
     says = f"{level}, below {rules.target:.0%}, {trend}"
     if isinstance(trend, Trend) and trend.rises:
-        return _rising(symptoms, profile, trend, says)
+        return _rising(symptoms, profile, trend, rules.target, says)
     if symptoms.elapsed_s < rules.after_s:
         return fires(Decision.WAIT, f"{says}; too early to tell before {until(symptoms, rules.after_s)}")
     return fires(Decision.INVESTIGATE, f"{says}: may be rolled back if one of the trends is met")
 
 
-def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> Answer:
-    rules = profile.triggers
-    left = trend.seconds_to(rules.target)
-    estimate = (
-        f"at this pace {rules.target:.0%} in {duration(left)}" if left else f"the line is at {rules.target:.0%} now"
-    )
+def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, target: float, says: str) -> Answer:
+    rules, left = profile.triggers, trend.seconds_to(target)
+    estimate = f"at this pace {target:.0%} in {duration(left)}" if left else f"the line is at {target:.0%} now"
     if waits(symptoms, profile):
         return fires(Decision.WAIT, f"{says}; {estimate}; the wait ends at {until(symptoms, rules.wait_s)}")
     if left <= rules.wait_s:
@@ -57,10 +59,12 @@ def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, says: str) -> An
 
 def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness increasing to 50 % or more: do not roll back, keep monitoring (tree)."""
+    target = profile.triggers.target
+    if target is None:
+        return quiet(_NO_TARGET)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
-    target = profile.triggers.target
     if level.mean < target:
         return quiet(f"{level}, below {target:.0%}")
     return fires(Decision.KEEP, f"{level}, {target:.0%} and more: do not roll back, keep monitoring")

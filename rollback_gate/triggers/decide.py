@@ -42,7 +42,7 @@ RULES = (
     Rule(
         "too_low",
         f"{NOW} 3; {TREE}",
-        "Completeness below 20 % after 30 minutes?",
+        "Completeness below {critical} after {after}?",
         "yes: ROLL BACK NOW; before: WAIT",
         completeness.too_low,
         "completeness",
@@ -50,7 +50,7 @@ RULES = (
     Rule(
         "too_slow",
         f"{NOW} 4; {TREE}",
-        "Processing time above 400 s consistently?",
+        "Processing time above {slow} consistently?",
         "yes: {upstream} OK: ROLL BACK NOW, slow: {FIX_UPSTREAM}",
         documents.too_slow,
         "processing",
@@ -58,7 +58,7 @@ RULES = (
     Rule(
         "error_spike",
         TREE,
-        "Error spike, 50 an hour and more?",
+        "Error spike, {spike} an hour and more?",
         "yes: unexpected types: ROLL BACK NOW, expected: WAIT, later INVESTIGATE",
         errors.error_spike,
     ),
@@ -74,8 +74,8 @@ RULES = (
     Rule(
         "below_target",
         f"{WAIT} 1; {TREE}",
-        "Completeness below 50 %?",
-        "rising: WAIT 1-2 hours, then KEEP if 50 % is near; else INVESTIGATE",
+        "Completeness below {target}?",
+        "rising: WAIT up to {wait}, then KEEP if {target} is near; else INVESTIGATE",
         completeness.below_target,
         "completeness",
     ),
@@ -105,7 +105,7 @@ RULES = (
     Rule(
         "reaches_target",
         TREE,
-        "Completeness increasing to 50 % and more?",
+        "Completeness increasing to {target} and more?",
         "yes: KEEP, keep monitoring",
         completeness.reaches_target,
         "completeness",
@@ -135,7 +135,7 @@ def decide(symptoms: Symptoms, profile: Profile) -> Assessment:
     if not loud:
         return Assessment(Decision.KEEP, ALL_GOOD, "", TREE, "", symptoms.now, rows)
     rule, answer = max(loud, key=lambda row: row[1].concludes.severity)  # the first of equals
-    reason = f"{named(rule.asks, profile.upstream_name)} {answer.says}"
+    reason = f"{named(rule.asks, profile)} {answer.says}"
     if answer.concludes is Decision.INVESTIGATE:
         reason += _trends(rule, loud)
     fix = str(getattr(profile.triggers.fix, rule.name)) if answer.state is State.FIRES else ""

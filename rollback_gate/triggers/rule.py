@@ -31,7 +31,7 @@ class Answer:
 class Rule:
     """`section`: of the runbook. `asks`: the tree's question. `leads_to`: the tree's answer, for display.
 
-    Both may have {upstream}, its name, and {FIX_UPSTREAM}, the decision that names it. `needs`: the check whose
+    Both may have what `named` fills in. `needs`: the check whose
     evidence it uses; a profile that leaves that one out leaves the rule out, too.
     """
 
@@ -48,9 +48,23 @@ class Rule:
         return self.ask(symptoms, profile)
 
 
-def named(text: str, upstream: str) -> str:
-    """A rule's text with the name of the upstream."""
-    return text.format(upstream=upstream, FIX_UPSTREAM=Decision.FIX_UPSTREAM.in_words(upstream))
+def named(text: str, profile: Profile) -> str:
+    """A rule's text with the profile's limits, and with the name of its upstream."""
+    upstream, rules, wanted = profile.upstream_name, profile.triggers, profile.completeness
+    return text.format(
+        upstream=upstream,
+        FIX_UPSTREAM=Decision.FIX_UPSTREAM.in_words(upstream),
+        critical=_percent(wanted.critical) if wanted else "its limit",
+        target=_percent(rules.target) if rules.target is not None else "its target",
+        after=duration(rules.after_s),
+        wait=duration(rules.wait_s),
+        slow=duration(rules.slow_s),
+        spike=rules.spike,
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
 
 
 def fires(decision: Decision, says: str, *evidence: str) -> Answer:
@@ -69,7 +83,7 @@ def duration(seconds: float) -> str:
     """A duration for display."""
     if seconds < 600:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{round(seconds / 3600, 1):g} hours"
 
 
 def waits(symptoms: Symptoms, profile: Profile) -> bool:

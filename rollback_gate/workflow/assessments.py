@@ -34,8 +34,8 @@ def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, headin
         {
             "rule": name,
             "section": by_name[name].section,
-            "asks": named(by_name[name].asks, upstream),
-            "leads_to": named(by_name[name].leads_to, upstream),
+            "asks": named(by_name[name].asks, profile),
+            "leads_to": named(by_name[name].leads_to, profile),
             **plain(answer),
             "in_words": answer.concludes.in_words(upstream),
         }

@@ -8,6 +8,7 @@ from tests.unit.triggers.situations import NOW, series
 
 def test_the_same_data_gives_the_same_picture_without_scripts() -> None:
     """record.check makes pages anew; and nothing in it runs or is fetched."""
+    assert "keep" not in completeness_over_time(series(0.2, 0.4, 0.6), NOW.plus(-1800), None, 0.2)
     first, second = (completeness_over_time(series(0.2, 0.4, 0.6), NOW.plus(-1800), 0.5, 0.2) for _ in "ab")
     assert first == second
     assert first.startswith("<svg")

@@ -13,9 +13,10 @@ from rollback_gate.change.content import Content
 from rollback_gate.evidence.readings import ProbeReading, Series
 from rollback_gate.evidence.symptoms import LogHistory, Symptoms
 from rollback_gate.model import Decision, Unmeasured
+from rollback_gate.profile.schema import Profile
 from rollback_gate.profile.triggers import Fixes
 from rollback_gate.triggers.decide import RULES, decide
-from rollback_gate.triggers.rule import State
+from rollback_gate.triggers.rule import State, named
 from tests.unit.builders import document, phase1
 from tests.unit.triggers.situations import (
     GONE,
@@ -343,6 +344,29 @@ WORSE = st.one_of(
     st.tuples(st.integers(1, 80), st.booleans()).map(lambda row: ("errors", lambda s: more_errors(s, *row))),
     st.just(("crash", lambda s: crashed(s, 0))),
 )
+
+
+def without_target() -> Profile:
+    return PROFILE.model_copy(update={"triggers": PROFILE.triggers.model_copy(update={"target": None})})
+
+
+@pytest.mark.parametrize("level", [(0.4,) * 5, (0.2, 0.25, 0.3, 0.35, 0.4), (0.6,) * 5])
+def test_a_profile_without_a_target_judges_no_trend(level: tuple[float, ...]) -> None:
+    """Another team's change promises nothing that Phase 1 did; what is below critical stays an alarm."""
+    assert decide(well(LATE, completeness=series(*level)), without_target()).decision is KEEP
+    low = decide(well(LATE, completeness=series(*(0.1,) * 5)), without_target())
+    assert (low.decision, low.rule) == (BACK, "too_low")
+
+
+def test_questions_name_the_limits_of_the_profile() -> None:
+    own = PROFILE.triggers.model_copy(update={"target": 0.8, "slow_s": 20.0, "spike": 7, "wait_s": 5400.0})
+    assert PROFILE.completeness
+    wanted = PROFILE.completeness.model_copy(update={"critical": 0.1})
+    profile = PROFILE.model_copy(update={"triggers": own, "completeness": wanted})
+    texts = " ".join(named(text, profile) for rule in RULES for text in (rule.asks, rule.leads_to))
+    for words in ("below 10 % after 30 minutes", "80 % and more", "above 20 s", "spike, 7 an hour", "WAIT up to 90 minutes"):
+        assert words in texts
+    assert "below its target?" in " ".join(named(rule.asks, without_target()) for rule in RULES)
 
 
 @given(SOMEHOW, WORSE)
