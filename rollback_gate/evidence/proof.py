@@ -15,6 +15,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 
 PROBE_PREFIX = "rollback-probe-"
+PROBE_EXAMPLE = f"{PROBE_PREFIX}20261127T092409Z-7d5a-1.jpg"  # what the name of a test document looks like
 _ROUNDED = 0.0006  # a log rounds to a tenth of a percent
 
 

@@ -34,8 +34,8 @@ class Triggers(Section):
     """When to roll back (runbook, When to Rollback; Decision Tree). All times are settings, even the "hour".
 
     `import_error`: of a Python program, unless the profile says otherwise. `upstream_trouble`: log lines that show the
-    upstream slow, away or overloaded. `target`: the score that the change promised, as a share; left out, no trend towards it
-    is judged.
+    upstream slow, away or overloaded. `target`: the score that the change promised, as a share;
+    left out, no trend towards it is judged.
     """
 
     import_error: re.Pattern[str] = re.compile(

@@ -37,7 +37,7 @@ _LOOK = {
 
 
 def completeness_over_time(series: Series, deployed_at: Instant, target: float | None, critical: float) -> str:
-    """SVG; "" where there are fewer than three points. `target`, `critical`: shares, drawn as lines; without a target only one."""
+    """SVG; "" where there are fewer than three points. `target`, if there is one, and `critical`: shares, as lines."""
     rows = [bucket for bucket in series.buckets if bucket.scored]
     if len(rows) < _POINTS:
         return ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.change import backups
@@ -16,12 +15,12 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
-from rollback_gate.draft import printed
+from rollback_gate.draft import imports, printed
 from rollback_gate.errors import Unreachable, WrongSetting
-from rollback_gate.evidence import consumers, documents, keeping, logs, metric, queue, readiness, upstream
+from rollback_gate.evidence import documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
-from rollback_gate.evidence.readings import DocumentsReading, QueueReading
-from rollback_gate.evidence.trial import Trial, Tried
+from rollback_gate.evidence.readings import DocumentsReading
+from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
@@ -30,22 +29,21 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem, ImageItem
 from rollback_gate.profile.schema import Profile
-from rollback_gate.profile.systems import Queue
 from rollback_gate.regular import content_of
 from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
+from rollback_gate.workflow.differing import Pair, Sources, brought, sources_of
+from rollback_gate.workflow.statements import (
+    Row,
+    of_documents,
+    of_finished,
+    of_level,
+    of_logs,
+    of_queue,
+    of_test_documents,
+)
 
 _MOST_LINES = 200_000
-_OF_EVERY_WORKER = ("logs.consuming", "logs.picked_up", "logs.completed")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One statement. `mark`: ok, warning (it may be right, and nothing shows it) or refused (it cannot be right)."""
-
-    mark: str
-    name: str
-    says: str
 
 
 def check(call: Call) -> ExitCode:
@@ -56,14 +54,18 @@ def check(call: Call) -> ExitCode:
     with contextlib.closing(engines.connect(call.environ)) as engine:
         found = Deployed(profile, engine).by_service()
         kept = tuple(store.snapshots for store in stores_of(call, settings, engine))
+        files = [(item, _candidates(profile, item, kept)) for item in profile.files]
+        trial, unread = _tried(profile, engine, found)
         groups = (
             of_services(profile, found),
-            of_files(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
+            of_files(profile, files),
+            of_brought(profile, files, sources_of(profile.deployment.project_directory)),
             _of_values(profile, engine, found),
-            of_logs(profile, *_tried(profile, engine, found)),
-            of_printed(profile, [(item, _candidates(profile, item, kept)) for item in profile.files]),
+            of_logs(profile, trial, unread),
+            of_test_documents(profile, trial),
+            of_printed(profile, files),
             _of_queue(call, profile, found[profile.consumer]),
-            _of_database(call, profile, engine),
+            _of_database(call, profile, engine, trial),
             _of_upstream(call, profile),
             _of_keeps(profile, engine),
             _of_answers(profile, engine, found),
@@ -160,23 +162,18 @@ def _tried(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...
     return trial, unread
 
 
-def of_logs(profile: Profile, trial: Trial, unread: Iterable[Unmeasured]) -> Iterator[Row]:
-    yield from (Row("warning", "logs", str(one)) for one in unread)
-    yield from (_of_pattern(one, trial.lines, profile) for one in trial.tried)
-
-
-def _of_pattern(one: Tried, lines: int, profile: Profile) -> Row:
-    if one.count:
-        mark = "warning" if one.key.startswith("logs.new ") else "ok"
-        new = "; new code has run, or it is no sign of it" if mark == "warning" else ""
-        return Row(mark, one.key, f"matches {one.count} of {lines} lines, the last: {one.example}{new}")
-    is_expected = one.key in _OF_EVERY_WORKER and profile.asks("processing")
-    says = f"matches none of {lines} lines"
-    return (
-        Row("warning", one.key, f"{says}, and a worker that works prints one")
-        if is_expected
-        else Row("ok", one.key, says)
-    )
+def of_brought(
+    profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]], sources: Sources
+) -> Iterator[Row]:
+    """Modules that only the change's code imports, and that are no items: a rollback would leave them."""
+    pairs = [Pair(item.path, _old_text(candidates), sources.texts.get(item.path, ""), "") for item, candidates in files]
+    items = [item.path for item in profile.code]
+    for path, by in brought(pairs, sources):
+        if not any(imports.is_in(path, one) for one in items):
+            says = (
+                f'only the change\'s {by} imports it, and it is no item: a rollback leaves it; is it kind = "removed"?'
+            )
+            yield Row("warning", path, says)
 
 
 def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:
@@ -185,14 +182,19 @@ def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.C
     named = {"consuming": forms.consuming, "picked_up": forms.picked_up, "completed": forms.completed}
     patterns = {f"logs.{key}": form for key, form in named.items() if form}
     for item, candidates in files:
-        old = next((one.data for one in candidates if one.content is Content.OLD and one.data is not None), None)
+        old = _old_text(candidates)
         new = _read(profile.deployment.project_directory / item.path)
         if old is None or new is None or classify(new, item)[0] is not Content.NEW:
             continue
-        texts = old.decode(errors="replace"), new.decode(errors="replace")
+        texts = old, new.decode(errors="replace")
         for key in printed.by_new_code_only(patterns, *texts, item.path):
             says = f"only the new {item.path} prints such a line: a rollback would wait for it in vain"
             yield Row("refused", key, says)
+
+
+def _old_text(candidates: Iterable[backups.Candidate]) -> str | None:
+    data = (one.data for one in candidates if one.content is Content.OLD)
+    return next((one.decode(errors="replace") for one in data if one is not None), None)
 
 
 def _read(path: Path) -> bytes | None:
@@ -210,27 +212,7 @@ def _of_queue(call: Call, profile: Profile, replicas: tuple[Replica, ...]) -> It
         yield from of_queue(profile.queue, queue.of(profile, call.environ).read(), replicas)
 
 
-def of_queue(stated: Queue, reading: QueueReading | Unmeasured, replicas: tuple[Replica, ...]) -> Iterator[Row]:
-    """Whether it is the right queue, and lists the replicas and nobody else."""
-    if isinstance(reading, Unmeasured):
-        yield Row("refused", "queue", str(reading))
-        return
-    waiting = f"{reading.depth} tasks wait"
-    if reading.unproven:
-        yield Row("warning", "queue", f"{waiting}; {reading.unproven}: is queue.key right?")
-    else:
-        yield Row("ok", "queue", waiting)
-    strangers = consumers.strangers(reading, replicas, stated.connections)
-    if isinstance(strangers, Unmeasured):
-        if not stated.consumers_unlisted:
-            yield Row("warning", "queue", f"{strangers}: never GO without queue.consumers_unlisted")
-        return
-    listed = sum(consumers.has(reading, replica) for replica in replicas)
-    yield Row("ok" if listed else "warning", "queue", f"lists {listed} of {len(replicas)} replicas")
-    yield from (Row("warning", "queue", f"{one} reads it too: never GO while it does") for one in strangers)
-
-
-def _of_database(call: Call, profile: Profile, engine: Engine) -> Iterator[Row]:
+def _of_database(call: Call, profile: Profile, engine: Engine, trial: Trial) -> Iterator[Row]:
     if profile.database is None:
         return
     try:
@@ -241,7 +223,11 @@ def _of_database(call: Call, profile: Profile, engine: Engine) -> Iterator[Row]:
         with contextlib.closing(store):
             store.ping()
             yield Row("ok", "database", f"{profile.database.says} answers")
-            yield from of_documents(_since(profile, engine, store))
+            found = _since(profile, engine, store)
+            yield from of_documents(found)
+            yield from of_finished(trial.finished, store.by_id(trial.finished))
+            if profile.completeness and not isinstance(found, Unmeasured):
+                yield from of_level(profile.completeness, found.documents)
     except (WrongSetting, Unreachable) as error:
         yield Row("refused", "database", str(error))
 
@@ -249,27 +235,6 @@ def _of_database(call: Call, profile: Profile, engine: Engine) -> Iterator[Row]:
 def _since(profile: Profile, engine: Engine, store: Documents) -> DocumentsReading | Unmeasured:
     now = engine.now()
     return store.since(now.plus(-profile.limits.baseline_s), now.plus(profile.limits.clock_skew_s))
-
-
-def of_documents(found: DocumentsReading | Unmeasured) -> Iterator[Row]:
-    """Whether time, score and mark are where the profile says. Every document of the last days counts."""
-    if isinstance(found, Unmeasured):
-        yield Row("refused", "database", str(found))
-        return
-    rows = found.documents
-    if not rows:
-        yield Row("warning", "database", "no document of the last days: is created_at the right key?")
-        return
-    scored, marked = sum(one.score is not None for one in rows), sum(one.marked for one in rows)
-    outside = sum(one.score is not None and not 0 <= one.score <= 1 for one in rows)
-    yield Row("ok" if scored else "refused", "database.score", f"{scored} of {len(rows)} documents have a score")
-    if outside:
-        yield Row("refused", "database.score", f"{outside} scores are not between 0 and 1")
-    yield Row("ok", "database.new_mark", f"{marked} of {len(rows)} documents carry the mark")
-    if unclear := sum(one.could_be_marked for one in rows):
-        yield Row("warning", "database.new_mark", f"in {unclear} of them it could not be searched for")
-    if found.advice:
-        yield Row("warning", "database", found.advice)
 
 
 def _of_upstream(call: Call, profile: Profile) -> Iterator[Row]:

@@ -94,6 +94,7 @@ PURE = (WORDS - {"progress"}) | {
     "triggers.rule",
     "triggers.startup",
     "triggers.trend",
+    "workflow.statements",
 }
 # Pure code may use these, although they hold effects too: each is a value or a parser beside its query.
 MIXED = {"platform.compose", "platform.commands"}

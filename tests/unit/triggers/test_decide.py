@@ -364,7 +364,13 @@ def test_questions_name_the_limits_of_the_profile() -> None:
     wanted = PROFILE.completeness.model_copy(update={"critical": 0.1})
     profile = PROFILE.model_copy(update={"triggers": own, "completeness": wanted})
     texts = " ".join(named(text, profile) for rule in RULES for text in (rule.asks, rule.leads_to))
-    for words in ("below 10 % after 30 minutes", "80 % and more", "above 20 s", "spike, 7 an hour", "WAIT up to 90 minutes"):
+    for words in (
+        "below 10 % after 30 minutes",
+        "80 % and more",
+        "above 20 s",
+        "spike, 7 an hour",
+        "WAIT up to 90 minutes",
+    ):
         assert words in texts
     assert "below its target?" in " ".join(named(rule.asks, without_target()) for rule in RULES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from rollback_gate.change.backups import Candidate
 from rollback_gate.evidence.readings import Consumer, DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import Unmeasured
+from rollback_gate.profile.deployment import RemovedItem
 from rollback_gate.profile.schema import Profile
-from rollback_gate.workflow import profile_check
-from rollback_gate.workflow.profile_check import Row
+from rollback_gate.workflow import profile_check, statements
+from rollback_gate.workflow.differing import Sources
+from rollback_gate.workflow.statements import Row
 from tests.unit.builders import CAPTURES, STARTED, document, phase1, replica
 
 PROFILE = phase1()
@@ -80,21 +83,21 @@ def test_patterns_are_tried_on_real_logs() -> None:
     """Under old code no form of the change matches, and those of every worker do."""
     trial = Trial(PROFILE.logs)
     trial.feed(stamped("before-success.log"))
-    rows = {row.name: row for row in profile_check.of_logs(PROFILE, trial, [Unmeasured("the log of x", "driver none")])}
+    rows = {row.name: row for row in statements.of_logs(PROFILE, trial, [Unmeasured("the log of x", "driver none")])}
     assert rows["logs.picked_up"].mark == "ok"
     assert "the last: " in rows["logs.picked_up"].says
     assert {row.mark for name, row in rows.items() if name.startswith("logs.new ")} == {"ok"}
     assert rows["logs"] == Row("warning", "logs", "the log of x could not be measured: driver none")
     new = Trial(PROFILE.logs)
     new.feed(stamped("phase1-success.log"))
-    seen = [row for row in profile_check.of_logs(PROFILE, new, []) if row.name.startswith("logs.new ")]
+    seen = [row for row in statements.of_logs(PROFILE, new, []) if row.name.startswith("logs.new ")]
     assert any(row.mark == "warning" and "new code has run" in row.says for row in seen)
 
 
 def test_a_pattern_that_every_worker_prints_and_none_has_is_told() -> None:
     trial = Trial(PROFILE.logs)
     trial.feed([b"2026-11-23T12:00:00.000000000Z INFO:nothing of ours", b"no time"])
-    rows = {row.name: row for row in profile_check.of_logs(PROFILE, trial, [])}
+    rows = {row.name: row for row in statements.of_logs(PROFILE, trial, [])}
     assert "matches none of 1 lines" in rows["logs.completed"].says
     assert (rows["logs.completed"].mark, rows["logs.rejected"].mark) == ("warning", "ok")
 
@@ -111,13 +114,13 @@ def test_a_pattern_that_every_worker_prints_and_none_has_is_told() -> None:
 )
 def test_documents_have_what_the_profile_says(documents: tuple[object, ...], expected: list[str]) -> None:
     found = DocumentsReading(STARTED, documents)  # type: ignore[arg-type]
-    assert marks(list(profile_check.of_documents(found))) == expected
+    assert marks(list(statements.of_documents(found))) == expected
 
 
 def test_documents_that_cannot_be_read_are_refused() -> None:
-    assert marks(list(profile_check.of_documents(Unmeasured("documents", "no such table")))) == ["refused"]
+    assert marks(list(statements.of_documents(Unmeasured("documents", "no such table")))) == ["refused"]
     slow = DocumentsReading(STARTED, (document("a"),), advice="an index makes this fast")
-    assert marks(list(profile_check.of_documents(slow))) == ["ok", "ok", "warning"]
+    assert marks(list(statements.of_documents(slow))) == ["ok", "ok", "warning"]
 
 
 @pytest.mark.parametrize(
@@ -135,11 +138,11 @@ def test_the_queue_is_the_right_one_and_lists_the_replicas(
 ) -> None:
     assert PROFILE.queue
     reading = replace(QueueReading(0, 0, (OWN,), 0), **changes)
-    rows = list(profile_check.of_queue(PROFILE.queue, reading, (replica(),)))
+    rows = list(statements.of_queue(PROFILE.queue, reading, (replica(),)))
     assert marks(rows) == expected
     assert words in " | ".join(row.says for row in rows)
     silent = Unmeasured("the queue", "it is down")
-    assert marks(list(profile_check.of_queue(PROFILE.queue, silent, ()))) == ["refused"]
+    assert marks(list(statements.of_queue(PROFILE.queue, silent, ()))) == ["refused"]
 
 
 def test_what_a_go_would_stand_on() -> None:
@@ -179,3 +182,78 @@ def test_a_pattern_that_only_new_code_prints_is_refused(tmp_path: Path, before: 
     rows = list(profile_check.of_printed(profile, [(ITEM, found)]))
     assert [row.name for row in rows] == expected
     assert marks(rows) == ["refused"] * len(expected)
+
+
+BEGINS = b"2026-11-23T12:00:00.000000000Z INFO:worker:begins 4711"
+DONE = b"2026-11-23T12:00:01.000000000Z INFO:worker:done job-9:4711 in 2 s"
+
+
+@pytest.mark.parametrize(
+    ("picked_up", "completed", "refused"),
+    [
+        (r"begins (?P<document>\S+)", r"done (?P<task>\S+)", []),
+        (r"begins (?P<document>\d+)$", r"done (?P<task>\S+)", ["logs.picked_up"]),
+        (r"begins (?P<document>\w+)", r"done (?P<task>\S+)", ["logs.picked_up"]),
+        (r"begins (?P<document>\S+)", r"done (?P<task>[\w-]+:\w+)", ["logs.completed"]),
+        (r"begins (?P<document>\S+)", r"done (?P<task>[\w-]+:\d+) in", ["logs.completed"]),
+    ],
+)
+def test_a_pattern_that_no_test_document_could_match_is_refused(
+    picked_up: str, completed: str, refused: list[str]
+) -> None:
+    """Real documents have numbers, a test document a name of its own: tried before one is sent."""
+    patterns = {"picked_up": re.compile(picked_up), "completed": re.compile(completed), "scored": None}
+    forms = PROFILE.logs.model_copy(update=patterns)
+    trial = Trial(forms)
+    trial.feed([BEGINS, DONE])
+    assert trial.finished == ("4711",)
+    rows = list(statements.of_test_documents(PROFILE, trial))
+    assert [(row.mark, row.name) for row in rows] == [("refused", name) for name in refused]
+    assert not list(statements.of_test_documents(PROFILE.model_copy(update={"probe": None}), trial))
+
+
+def test_the_patterns_of_phase_1_take_a_test_document() -> None:
+    trial = Trial(PROFILE.logs)
+    trial.feed(stamped("before-success.log"))
+    assert trial.finished
+    assert len(trial.of_test_document("x")) == 3
+    assert not list(statements.of_test_documents(PROFILE, trial))
+
+
+def test_log_and_database_must_call_a_document_the_same() -> None:
+    assert marks(list(statements.of_finished((), ()))) == []
+    assert marks(list(statements.of_finished(("a", "b"), {"a": document("a")}))) == ["ok"]
+    (row,) = statements.of_finished(("a", "b"), {})
+    assert (row.mark, "0 of the last 2" in row.says, "such as a" in row.says) == ("warning", True, True)
+
+
+@pytest.mark.parametrize(
+    ("score", "marked", "expected"),
+    [
+        (0.278, False, ["ok"]),
+        (0.5, False, ["warning"]),
+        (0.6, True, ["ok"]),
+        (0.4, True, ["warning"]),
+    ],
+)
+def test_stored_scores_are_compared_with_the_levels(score: float, marked: bool, expected: list[str]) -> None:
+    wanted = PROFILE.completeness
+    assert wanted
+    rows = [replace(document(f"d{n}"), score=score, marked=marked) for n in range(wanted.minimum_sample)]
+    assert marks(list(statements.of_level(wanted, rows))) == expected
+    assert not list(statements.of_level(wanted, rows[1:]))
+    assert not list(statements.of_level(wanted, [replace(one, could_be_marked=True) for one in rows]))
+
+
+def test_a_module_that_only_the_change_imports_must_be_an_item(tmp_path: Path) -> None:
+    """A stranger's rollback left such a file behind, and nothing had said so."""
+    profile = in_place(tmp_path, "import pricing\n" + NEW)
+    found = kept(tmp_path, OLD)
+    folder = str(Path(ITEM.path).parent)
+    texts = {ITEM.path: "import pricing\n" + NEW, f"{folder}/pricing.py": "RATE = 3\n"}
+    (row,) = profile_check.of_brought(profile, [(ITEM, found)], Sources(texts, are_all=True))
+    assert (row.mark, row.name) == ("warning", f"{folder}/pricing.py")
+    removed = RemovedItem(kind="removed", path=f"{folder}/pricing.py")
+    known = profile.model_copy(update={"change": (*profile.change, removed)})
+    assert not list(profile_check.of_brought(known, [(ITEM, found)], Sources(texts, are_all=True)))
+    assert not list(profile_check.of_brought(profile, [(ITEM, ())], Sources(texts, are_all=True)))
