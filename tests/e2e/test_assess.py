@@ -14,6 +14,7 @@ from lab.situations import SITUATIONS, Situation
 from rollback_gate.model import EXIT_OF_DECISION, Decision
 from rollback_gate.triggers.decide import RULES
 from tests.e2e.conftest import Nature, Operator, running_lab
+from tests.marks import thorough
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,13 @@ def answers(table: dict[str, Any]) -> dict[str, str]:
     return {answer["rule"]: answer["state"] for answer in table["answers"]}
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: str(situation.name))
+FIRST = {situation.decision: situation for situation in reversed(SITUATIONS)}  # the first that leads to each decision
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [pytest.param(one, id=one.name) if one in FIRST.values() else thorough(one, name=one.name) for one in SITUATIONS],
+)
 def test_situation(operator: Operator, situation: Situation) -> None:
     """The decision, by the rule that is to make it, with its words; and the exit code says the same."""
     status, table = assessed(operator, *situations.prepare(operator.lab, situation))

@@ -26,6 +26,7 @@ def operator(labs_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield started
 
 
+@pytest.mark.thorough
 def test_the_operators_guide_shows_what_is_printed(operator: Operator) -> None:
     """All of it, in its order; ids, times and amounts are blanked."""
     page = pages.PAGE.read_text()

@@ -12,7 +12,7 @@ from lab.reference import COORDINATOR, ORCHESTRATOR, WORKER
 from tests.e2e.conftest import OTHERS, OURS, Operator, code_in, identities, running_lab, tree
 from tests.marks import thorough
 
-VARIANTS = ("bind", thorough("build"), "image")
+VARIANTS = ("bind", thorough("build"), thorough("image"))
 
 
 # What has nothing to do with how code gets into a container.
@@ -257,6 +257,7 @@ def git(operator: Operator, *arguments: str | Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.thorough
 def test_old_code_out_of_git_or_a_retained_image(operator: Operator) -> None:
     """Backup not found: the last commit that is old code, never just HEAD; or a file out of a retained image."""
     if operator.lab.variant == "image":

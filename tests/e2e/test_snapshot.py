@@ -11,6 +11,7 @@ import pytest
 from lab.catalogue import plant
 from lab.reference import ORCHESTRATOR
 from tests.e2e.conftest import Operator, code_in, running_lab
+from tests.marks import thorough
 
 
 def taken(operator: Operator) -> tuple[Path, dict[str, Any]]:
@@ -20,7 +21,7 @@ def taken(operator: Operator) -> tuple[Path, dict[str, Any]]:
     return path.parent, manifest
 
 
-@pytest.mark.parametrize("variant", ["bind", "build", "image"])
+@pytest.mark.parametrize("variant", ["bind", thorough("build"), thorough("image")])
 def test_a_rollback_from_a_snapshot(variant: str, labs_directory: Path, tmp_path: Path) -> None:
     """Without the team's own backup: file or image come from the snapshot; its baseline says what normal was."""
     with running_lab(variant, "before", f"e2e-snapshot-{variant}", tmp_path) as operator:
