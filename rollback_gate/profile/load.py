@@ -157,8 +157,11 @@ def _key(place: Iterable[str | int], value: Any) -> Iterator[str]:
 
 
 def _say(error: ValidationError, merged: Layer) -> str:
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False):
+    lines, problems = [], error.errors(include_url=False, include_input=False)
+    for problem in problems:
+        depth = len(problem["loc"])
+        if any(problem["loc"] == other["loc"][:depth] and len(other["loc"]) > depth for other in problems):
+            continue  # a list that is too short without the entry that is wrong
         key = ".".join(_key(problem["loc"], merged.values))
         origin = next((text for known, text in merged.origins.items() if known == key), "")
         lines.append(f"{key or 'profile'}: {problem['msg']}" + (f" (from {origin})" if origin else ""))

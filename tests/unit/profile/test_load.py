@@ -288,3 +288,12 @@ def test_a_small_profile_has_what_a_large_one_says() -> None:
     assert profile.triggers.import_error.search("ModuleNotFoundError: No module named 'x'")
     assert profile.triggers.import_error.pattern == phase1().triggers.import_error.pattern
     assert profile.messages.end.body.format_map(dict.fromkeys(MESSAGE_FIELDS, "x"))
+
+
+def test_an_entry_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    """And not also as a list that is too short without it."""
+    path = tmp_path / "profile.toml"
+    path.write_text('format = 3\n[[change]]\nkind = "file"\npath = "a.py"\n')
+    said = message(path=path)
+    assert "change.0.backups: Field required" in said
+    assert "at least 1 item" not in said
