@@ -31,5 +31,10 @@ def within(limit_s: float, call: Callable[[], T], is_over: threading.Event | Non
     if errors:
         raise errors[0]
     if not outcome:
-        raise TimeoutError(f"no whole answer within {limit_s:g} s")
+        raise TimeoutError(late(limit_s))
     return outcome[0]
+
+
+def late(limit_s: float) -> str:
+    """Why a call that has reached its limit is no answer."""
+    return f"no whole answer within {limit_s:g} s"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import requests
 import urllib3
 
-from rollback_gate.platform.deadline import within
+from rollback_gate.platform.deadline import late, within
 
 _PART_BYTES = 1 << 16
 
@@ -52,6 +52,8 @@ def ask(question: Question) -> Answer:
         return within(question.limit_s, lambda: _read(question, is_over), is_over)
     except TimeoutError as error:
         raise NotWhole(str(error)) from error
+    except requests.ReadTimeout as error:  # the same limit, noticed by the socket first
+        raise NotWhole(late(question.limit_s)) from error
     except (requests.RequestException, OSError):
         raise
     except urllib3.exceptions.HTTPError as error:

@@ -25,6 +25,9 @@ def serving(how: str) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if how == "nothing":
+                stopped.wait(60)
+                return
             if how == "slow headers":
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                 self._drip(b"X: 1\r\n")
@@ -96,3 +99,10 @@ def test_an_address_that_is_none_is_an_error_like_any_other() -> None:
     """Not a traceback of a thread, with whatever the address holds."""
     with pytest.raises(requests.RequestException):
         web.ask(web.Question("http://user:us\u0100er@h\u0100\u200b..st:80/x", 5, 1000, by_proxy=False))
+
+
+def test_the_limit_is_told_alike_whoever_notices_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket has the same limit as the whole call, and under load it is the first."""
+    monkeypatch.setattr(web, "within", lambda _limit_s, call, _is_over: call())
+    with serving("nothing") as url, pytest.raises(web.NotWhole, match=r"no whole answer within 0\.2 s"):
+        web.ask(question(url, limit_s=0.2))
