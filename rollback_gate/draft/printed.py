@@ -1,17 +1,22 @@
-"""Whether a pattern matches what old code prints: a rollback waits for that, and would wait in vain. Pure."""
+"""What only old or only new code prints. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rollback_gate.draft import source
+from rollback_gate.draft.source import Said
 
 _FILLED = "1"  # any name, and any number
+_TELLING = 10  # letters of a line that are its own; of fewer, too many lines look alike
+_MOST = 3
 
 
 def by_new_code_only(patterns: Mapping[str, re.Pattern[str]], old: str, new: str, path: str) -> list[str]:
-    """Keys of patterns for which the new text of a file prints a line, and the old one none."""
+    """A rollback waits for these lines, and would wait in vain.
+
+    Keys of patterns for which the new text of a file prints a line, and the old one none."""
     before, now = _lines(old, path), _lines(new, path)
     return [
         key
@@ -21,4 +26,27 @@ def by_new_code_only(patterns: Mapping[str, re.Pattern[str]], old: str, new: str
 
 
 def _lines(text: str, path: str) -> list[str]:
-    return [said.text.replace("{}", _FILLED) for said in source.lines_of(path, text)]
+    return [example(said) for said in source.lines_of(path, text)]
+
+
+def example(said: Said) -> str:
+    return said.text.replace("{}", _FILLED)
+
+
+def of_the_change(lines: Iterable[Said], old: Iterable[Said], changed: Collection[str], log: str) -> list[Said]:
+    """Lines that changed files print now, and neither their old texts nor other files; first those that the log has."""
+    rows = list(lines)
+    others = [*old, *(one for one in rows if one.path not in changed)]
+    mine = [one for one in rows if one.path in changed and _letters(one) >= _TELLING and "\n" not in one.text]
+    own = {one.text: one for one in mine if not any(_look_alike(one, other) for other in others)}
+    return sorted(own.values(), key=lambda one: not re.search(one.pattern(), log))[:_MOST]
+
+
+def _letters(said: Said) -> int:
+    return len(re.findall(r"[^\W\d]", said.text.replace("{}", "")))
+
+
+def _look_alike(one: Said, other: Said) -> bool:
+    """Either may print what the other's pattern finds; one of placeholders alone would find everything."""
+    pairs = ((one, other), (other, one))
+    return any(_letters(a) > 0 and re.search(a.pattern(), example(b)) for a, b in pairs)

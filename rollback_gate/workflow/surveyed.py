@@ -15,7 +15,7 @@ from docker.errors import APIError
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from rollback_gate.change.reading import Baseline
-from rollback_gate.draft import source
+from rollback_gate.draft import printed, source
 from rollback_gate.draft.source import Said
 from rollback_gate.draft.text import Draft
 from rollback_gate.errors import RollbackGateError, Unreachable
@@ -34,6 +34,7 @@ from rollback_gate.profile.systems import Database
 _ANSWER_S, _WEEK_S, _MOST_LOG_BYTES = 5.0, 604_800.0, 1 << 20
 _NEVER = "0001-01-01T00:00:00Z"
 _PASSWORD = "ROLLBACK_GATE_DATABASE_PASSWORD"
+_LONGEST_NAME = 60
 _SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
 
 
@@ -73,7 +74,8 @@ class Around:
     files printed. `others`: the team's own services.
 
     `readers`: those that read the queue, by its own list (`are_listed`) or by their source; `ready_by_log`: those that
-    have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4.
+    have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4. `changed`: paths
+    of files that the change has altered.
     """
 
     sections: dict[str, tuple[str, Found, str]]
@@ -86,6 +88,7 @@ class Around:
     normal: dict[str, float]
     ready_by_log: frozenset[str]
     log: str
+    changed: frozenset[str]
 
     def reads_queue(self, service: str, all_of_them: Iterable[str]) -> str:
         """Why a service is taken for one that reads the queue; "" if it is not."""
@@ -109,6 +112,7 @@ class Around:
             self._line(made, "picked_up", source.begins(self.lines), "document", "a task is begun, with its id")
             self._line(made, "completed", source.done(self.lines), "task", "a task is done, with its id")
         made.set("error", re.compile(source.error(self.log)), "look whether yours looks otherwise")
+        self._new_lines(made)
         for name, (kind, found, where) in self.sections.items():
             made.section(f"[{name}]", where)
             made.set("kind", kind)
@@ -119,6 +123,18 @@ class Around:
                     made.set(key, value, found.why.get(key, ""))
         self._left_out(made)
         self._probe(made)
+
+    def _new_lines(self, made: Draft) -> None:
+        for said in printed.of_the_change(self.lines, self.old_lines, self.changed, self.log):
+            made.section("[[logs.new]]", f"only the new code prints it, at {said.place}")
+            made.set("name", printed.example(said)[:_LONGEST_NAME])
+            made.set("kind", "line of the change")
+            made.set("pattern", re.compile(said.pattern()))
+            made.set("example", printed.example(said))
+            if said.is_on_a_task:
+                made.rows.append(
+                    "# every_document = true  # if each document has one: its absence then proves something"
+                )
 
     def _line(self, made: Draft, key: str, said: Said | None, group: str, what: str) -> None:
         if said is None:
@@ -198,9 +214,8 @@ def around_of(
     said = source.ready(lines, log)
     ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
     old_lines = [said for path, text in old.items() for said in source.lines_of(path, text)]
-    return Around(
-        sections, lines, old_lines, sources, others, readers, are_listed, _normal(sections, environ, engine), ready, log
-    )
+    normal = _normal(sections, environ, engine)
+    return Around(sections, lines, old_lines, sources, others, readers, are_listed, normal, ready, log, frozenset(old))
 
 
 def _known(

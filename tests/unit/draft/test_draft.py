@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollback_gate.draft import differences, imports, source
+from rollback_gate.draft import differences, imports, printed, source
 from rollback_gate.draft.differences import Changed, Use
 from rollback_gate.draft.text import Draft, toml
 from rollback_gate.evidence.adapters import environment, fields
@@ -269,3 +269,43 @@ def test_the_text_is_toml_and_says_where_each_value_is_from() -> None:
     assert "# error =   # not found: an error line" in draft.text
     assert (draft.found, draft.missing) == (4, 1)
     assert toml("ü") == '"ü"'
+
+
+PRINTS = {
+    "worker.py": """
+log.info("begins %s", parcel)
+log.info("done %s in %.1f s", parcel, seconds)
+log.warning("second lookup of %s with %s", parcel, street)
+log.info("precision raised")
+log.info("x %s", parcel)
+log.info("%s", anything)
+log.info("two\\nlines of the change")
+""",
+    "feed.py": 'log.info("precision raised")\n',
+}
+PRINTED_BEFORE = """
+log.info("begins %s", parcel)
+log.info("done %s in %.1f s", parcel, seconds)
+log.info("%s", everything)
+"""
+
+
+def all_said(texts: dict[str, str]) -> list[source.Said]:
+    return [one for path, text in texts.items() for one in source.lines_of(path, text)]
+
+
+def test_lines_that_only_the_change_prints_are_proposed() -> None:
+    """Neither what an old or another file prints too, nor what is too short to be told from others."""
+    old = all_said({"worker.py": PRINTED_BEFORE})
+    found = printed.of_the_change(all_said(PRINTS), old, {"worker.py"}, "")
+    assert [one.text for one in found] == ["second lookup of {} with {}"]
+    assert re.search(found[0].pattern(), printed.example(found[0]))
+    assert not printed.of_the_change(all_said(PRINTS), all_said(PRINTS), {"worker.py"}, "")
+    assert not printed.of_the_change(all_said(PRINTS), old, set(), "")
+
+
+def test_lines_that_the_log_has_come_first_and_there_are_three_at_most() -> None:
+    names = ("alpha", "bravo", "charlie", "delta")
+    lines = all_said({"worker.py": "\n".join(f'log.info("attempt of {name}")' for name in names)})
+    found = printed.of_the_change(lines, [], {"worker.py"}, "2026 INFO attempt of delta\n")
+    assert [one.text.split()[-1] for one in found] == ["delta", "alpha", "bravo"]
