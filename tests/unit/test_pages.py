@@ -32,6 +32,17 @@ def test_the_exit_status_is_what_the_code_says() -> None:
     assert rows == {str(int(code)): says for code, says in MEANING.items()}
 
 
+def test_the_profiles_side_by_side_are_what_the_files_say() -> None:
+    """Each snippet stands in its profile, however its columns are aligned there."""
+    table = README.partition("side by side:")[2].partition("\n\nRedis")[0]
+    columns = [row.strip("|").split(" | ")[1:] for row in table.strip().splitlines()[2:]]
+    assert len(columns) == 7
+    for number, path in enumerate(("profiles/phase1.toml", "examples/thumbnails/profile.toml")):
+        text = (ROOT / path).read_text()
+        for snippet in (one for row in columns for one in re.findall(r"`([^`]+)`", row[number])):
+            assert snippet in text, (path, snippet)
+
+
 def test_the_score_is_the_catalogues() -> None:
     sabotaged, healthy = re.findall(r"\*\*(\d+) sabotaged, false GO: 0; (\d+) healthy, false NO-GO: 0\*\*", README)[0]
     of_go = sum(entry.verdict == "GO" for entry in CATALOGUE)
