@@ -91,7 +91,7 @@ def lint(context: Context) -> None:
 def test(context: Context, only: str = "", all: bool = False) -> None:
     """Lint, type check, unit tests, end-to-end tests on a real engine and database, and the catalogue's core.
 
-    What needs no Docker Engine runs first and takes about five minutes on two cores; everything takes about fifteen.
+    What needs no Docker Engine runs first and takes about three minutes on two cores; everything takes about ten.
     """
     if only not in ("", *_PARTS):
         raise Exit(f"error: --only {only}: there is no such part\n  → one of {', '.join(_PARTS)}", code=2)

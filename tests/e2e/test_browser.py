@@ -20,6 +20,7 @@ from tests.e2e.conftest import Nature, running_lab
 from tests.e2e.test_failed_rollback import break_worker
 from tests.unit.record.test_record import record
 
+pytestmark = pytest.mark.thorough  # three more deployments for its pages; what a page says is asked without a browser
 KINDS = {"GO": "GO", "NO-GO": "NO-GO", "failed": "ROLLBACK FAILED"}
 HOSTILE = [
     "<script>document.title='owned'</script>",

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import docker
+import pytest
 
 from lab.reference import ORCHESTRATOR
 from tests.e2e.conftest import OTHERS, Operator, code_in, identities, running_lab, tree
@@ -56,6 +57,7 @@ def test_a_worker_that_does_not_come_up(labs_directory: Path, tmp_path: Path) ->
         assert identities(operator.lab, OTHERS) == others
 
 
+@pytest.mark.thorough
 def test_a_build_that_fails_stops_nothing(labs_directory: Path, tmp_path: Path) -> None:
     """The image is built before anything stops: the old process still runs when the build fails."""
     with running_lab("build", "phase1", "e2e-build-fails", tmp_path) as operator:
@@ -72,6 +74,7 @@ def test_a_build_that_fails_stops_nothing(labs_directory: Path, tmp_path: Path) 
         assert engine.images.list(all=True, filters={"label": label}) == []
 
 
+@pytest.mark.thorough
 def test_ctrl_c_says_how_to_go_on(labs_directory: Path, tmp_path: Path) -> None:
     """In a wait it ends at once, exit 30; the run is stopped, not failed; mended, resume ends it; and undo undoes it."""
     with running_lab("bind", "phase1", "e2e-ctrl-c", tmp_path) as operator:

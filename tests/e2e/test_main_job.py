@@ -17,10 +17,10 @@ CASES = {
     "bind-compose-v1": ("bind", COMPOSE_V1),
     "build-compose-v1": ("build", COMPOSE_V1),
 }
-OTHER_CASES = ("build", "single", "bind-compose-v1")
+OTHER_CASES = tuple(CASES)[1:]
 
 
-@pytest.fixture(scope="module", params=["bind", "build-compose-v1", *map(thorough, OTHER_CASES)])
+@pytest.fixture(scope="module", params=["bind", *map(thorough, OTHER_CASES)])
 def operator(
     request: pytest.FixtureRequest, labs_directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:

@@ -206,6 +206,7 @@ def says_as_much(lab: Lab, key: str, ours: Any, wanted: Any) -> bool:
     return _is_as_good(cast(Any, lab), key, ours, wanted)
 
 
+@pytest.mark.thorough
 def test_on_the_lab(tmp_path: Path) -> None:
     """NSQ and MongoDB: the names by what nsqd lists, and by the documents themselves."""
     project = f"e2e-new-lab-{tmp_path.name[-4:].strip('_').lower()}"
