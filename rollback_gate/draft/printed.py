@@ -14,9 +14,10 @@ _MOST = 3
 
 
 def by_new_code_only(patterns: Mapping[str, re.Pattern[str]], old: str, new: str, path: str) -> list[str]:
-    """A rollback waits for these lines, and would wait in vain.
+    """Keys of patterns for which the new text of a file prints a line, and the old one none.
 
-    Keys of patterns for which the new text of a file prints a line, and the old one none."""
+    A rollback that waits for such a line waits in vain.
+    """
     before, now = _lines(old, path), _lines(new, path)
     return [
         key

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rollback_gate.evidence.log_lines import messages_of, record_of, split_timestamp
+from rollback_gate.evidence.proof import PROBE_PREFIX
 from rollback_gate.profile.logs import Logs
 from rollback_gate.redaction import cut
 
@@ -58,8 +59,12 @@ class Trial:
 
     @property
     def finished(self) -> tuple[str, ...]:
-        """What the log calls the last documents that were picked up and completed: a task's id holds the document's."""
-        return tuple(one for one in dict.fromkeys(self._picked_up) if any(one in task for task in self._tasks))
+        """What the log calls the last documents that were picked up and completed: a task's id holds the document's.
+
+        Without test documents: they are not stored any more.
+        """
+        rows = (one for one in dict.fromkeys(self._picked_up) if not one.startswith(PROBE_PREFIX))
+        return tuple(one for one in rows if any(one in task for task in self._tasks))
 
     def of_test_document(self, name: str) -> dict[str, str]:
         """What each pattern for a document's line takes of a line with this name; "" if it takes none.

@@ -170,9 +170,7 @@ def of_brought(
     items = [item.path for item in profile.code]
     for path, by in brought(pairs, sources):
         if not any(imports.is_in(path, one) for one in items):
-            says = (
-                f'only the change\'s {by} imports it, and it is no item: a rollback leaves it; is it kind = "removed"?'
-            )
+            says = f"only {by} of the change imports it, and it is no item: a rollback leaves it behind"
             yield Row("warning", path, says)
 
 

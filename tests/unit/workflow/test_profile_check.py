@@ -220,6 +220,15 @@ def test_the_patterns_of_phase_1_take_a_test_document() -> None:
     assert not list(statements.of_test_documents(PROFILE, trial))
 
 
+def test_documents_of_earlier_verifies_are_none_that_must_be_stored() -> None:
+    forms = PROFILE.logs.model_copy(
+        update={"picked_up": re.compile(r"begins (?P<document>\S+)"), "completed": re.compile(r"done (?P<task>\S+)")}
+    )
+    trial = Trial(forms)
+    trial.feed([line.replace(b"4711", b"rollback-probe-x-1.jpg") for line in (BEGINS, DONE)])
+    assert trial.finished == ()
+
+
 def test_log_and_database_must_call_a_document_the_same() -> None:
     assert marks(list(statements.of_finished((), ()))) == []
     assert marks(list(statements.of_finished(("a", "b"), {"a": document("a")}))) == ["ok"]
