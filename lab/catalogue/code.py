@@ -116,6 +116,13 @@ def stale_bytecode(lab: Lab) -> None:
     plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
 
 
+def package_beside(lab: Lab) -> None:
+    """With the old code in it: nothing but its place shows that the restored file is not what runs."""
+    package = f"{str(ORCHESTRATOR).removesuffix('.py')}/__init__.py"
+    plant.put(lab, package, plant.release_file("before", str(ORCHESTRATOR)))
+    plant.restart(lab)
+
+
 def shadowed(lab: Lab) -> None:
     """The old file is in place, but another copy of the package comes first on Python's path."""
     for relative in (
@@ -323,6 +330,15 @@ ENTRIES = (
         CODE,
         "carry the new code's mark",
         shadowed,
+    ),
+    Entry(
+        "package-beside",
+        "code",
+        "a package beside the restored file has its name, and is imported",
+        INCONCLUSIVE,
+        CODE,
+        "imports in place of the restored file",
+        package_beside,
     ),
     Entry(
         "stray-worker",

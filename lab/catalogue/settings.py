@@ -23,6 +23,14 @@ def setting_overridden(team: Api) -> None:
     team.up("--force-recreate")
 
 
+def setting_in_the_command(team: Api) -> None:
+    """The container is created with the old value, and its command sets the change's."""
+    team.restore()
+    command = "env BATCH=50 python3 /srv/app/worker.py"
+    team.write("compose.override.yaml", f"services: {{worker: {{command: {command}}}}}\n")
+    team.up("--force-recreate")
+
+
 def setting_of_the_shell(team: Api) -> None:
     team.restore()
     team.up("--force-recreate", WORKER_BATCH="50")
@@ -84,6 +92,16 @@ ENTRIES: tuple[Entry, ...] = (
         CODE,
         "was created with the change's BATCH",
         setting_written_only,
+    ),
+    of_team(
+        "api",
+        "setting-in-the-command",
+        "settings",
+        "the old value in .env, and a command that sets the change's",
+        NO_GO,
+        CODE,
+        "runs a process with the change's BATCH",
+        setting_in_the_command,
     ),
     of_team(
         "api",

@@ -15,7 +15,7 @@ from rollback_gate.change import past
 from rollback_gate.change.reading import CodeReading, FileReading
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import CodeItem, FileItem
+from rollback_gate.profile.deployment import CodeItem, FileItem, SettingItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
@@ -51,6 +51,8 @@ compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(at Y "$c") $(at Z "$c") $(at W "$c") $h "$1"; done; }
+environ() { for p in /proc/[0-9]*/environ; do
+  tr '\\0' '\\n' < "$p" | grep -qxF -e "$2" && echo "environ $1" && break; done; return 0; }
 stopped() { for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
   case ${l##*) } in T*) echo "stopped ${p#/proc/}";; esac; done; }
 importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)
@@ -58,6 +60,8 @@ importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)
 elsewhere() { [ -e "$1" ] && [ "$1" -ef "$2" ] && return 0
   [ -f "$1" ] && [ -f "$2" ] && [ "$(sha256sum < "$1")" = "$(sha256sum < "$2")" ] && return 0
   [ -e "$1" ] && echo "elsewhere $1"; return 0; }
+beside() { b=${1%.py}; for c in "$b/__init__.py" "$b/__init__.pyc" "$b.so" "$b".*.so; do
+  [ -e "$c" ] && echo "beside $c"; done; return 0; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
 husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>&1 | head -n 1) &&
   find "$1" -maxdepth 0 >/dev/null 2>&1 && [ -z "$left" ] && echo "husk $1"; return 0; }
@@ -87,6 +91,7 @@ def script(profile: Profile, replica: Replica) -> str:
         lines.append(f"file {shlex.quote(path)}")
         if path.endswith(".py"):
             lines.append(f"compiled {shlex.quote(path)} 2>/dev/null")
+            lines.append(f"beside {shlex.quote(path)}")
         lines.append(f"resolved {shlex.quote(path)} 2>/dev/null")
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
@@ -99,6 +104,8 @@ def script(profile: Profile, replica: Replica) -> str:
         lines.append(f"children {' '.join(f'{one}/* {one}/.[!.]*' for one in folders)} 2>/dev/null")
     if not replica.shares_processes:
         lines.append("stopped 2>/dev/null")
+        for number, setting in enumerate(_settings(profile, service)):
+            lines.append(f"environ {number} {shlex.quote(f'{setting.in_container}={setting.new}')} 2>/dev/null")
     lines += [
         f"importable && elsewhere {shlex.quote(other)} {shlex.quote(path)} 2>/dev/null"
         for other, path in _others(profile, replica)
@@ -119,6 +126,11 @@ def _others(profile: Profile, replica: Replica) -> list[tuple[str, str]]:
 
 def _items(profile: Profile, replica: Replica) -> list[CodeItem]:
     return [item for item in profile.code if not item.services or replica.service in item.services]
+
+
+def _settings(profile: Profile, service: str) -> list[SettingItem]:
+    """Of a service; an empty value is too common to show anything."""
+    return [item for item in profile.values_of(service) if isinstance(item, SettingItem) and item.new]
 
 
 def folders_of(profile: Profile, replica: Replica) -> tuple[str, ...]:
@@ -167,6 +179,10 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         husks=tuple(path for inside, path in removed.items() if ("husk", inside) in rows),
         stopped=tuple(row[1] for row in rows if row[0] == "stopped"),
         elsewhere=tuple(row[1] for row in rows if row[0] == "elsewhere"),
+        set_in_a_process=tuple(
+            one.says for n, one in enumerate(_settings(profile, service)) if ("environ", str(n)) in rows
+        ),
+        in_its_place=tuple(row[1] for row in rows if row[0] == "beside"),
     )
 
 

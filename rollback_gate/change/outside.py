@@ -80,7 +80,13 @@ class Outside:
         left = tuple(path for path in self.profile.removed_of(service) if self._is_there(container_id, service, path))
         if self.engine.inspect(container_id) is None:  # the engine answers the same for a missing file
             raise Unreachable(f"container {container_id[:12]} went while it was being read", "do it again")
-        return CodeReading(files, left)
+        return CodeReading(files, left, in_its_place=self._packages(container_id, service))
+
+    def _packages(self, container_id: str, service: str) -> tuple[str, ...]:
+        """Packages that have the name of a restored file: what a folder holds besides cannot be asked from outside."""
+        modules = (item.path for item in self.profile.files_of(service) if item.path.endswith(".py"))
+        found = (f"{path.removesuffix('.py')}/__init__.py" for path in modules)
+        return tuple(path for path in found if self._is_there(container_id, service, path))
 
     def _is_there(self, container_id: str, service: str, path: str) -> bool:
         return exists_in(self.engine, container_id, self.profile.inside(service, path))

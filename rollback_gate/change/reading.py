@@ -95,7 +95,9 @@ class CodeReading:
     `from_outside`: read through the engine because the image has no shell; only the files' times are then known.
     `stopped`: ids of processes stopped by a signal. `elsewhere`: items that also exist, with other content, in the
     process's working directory. `kept`: after a partial rollback, use of the modules that it keeps; else None.
-    `values`: settings and images of the change.
+    `values`: settings and images of the change. `in_its_place`: packages and compiled modules beside a restored
+    file that have its name: Python imports them, and not the file. `set_in_a_process`: settings whose new value
+    a process has in its environment, whatever the container was created with.
     """
 
     files: tuple[FileReading, ...]
@@ -108,6 +110,8 @@ class CodeReading:
     stopped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     values: tuple[ValueReading, ...] = ()
+    in_its_place: tuple[str, ...] = ()
+    set_in_a_process: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Early end of the checks: waiting cannot change a NO-GO by digest, process age or mark."""
+"""Early end of the checks: waiting cannot change a NO-GO by digest, process age, log line or mark."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ def _claims(readings: Readings, profile: Profile) -> Iterator[Claim]:
         yield new_behaviour.removed_modules(replica, profile)
         yield new_behaviour.values(readings, replica, profile)
         yield start.process_start(replica, new_behaviour.has_code(profile, replica.service))
+        yield new_behaviour.log_lines(readings, replica, profile)
     yield new_behaviour.fresh_documents(readings, profile)

@@ -37,6 +37,9 @@ def restored_files(readings: Readings, replica: ReplicaReading, profile: Profile
     wrong = [text for file in files if file not in others for text in _wrong_with(file, sources)]
     if wrong:
         return failed(replica.label, "runs from files that are not the old code", Evidence.CODE, *wrong)
+    if found := replica.code.in_its_place:
+        says = f"has {found[0]}, which Python imports in place of the restored file"
+        return inconclusive(replica.label, f"{says}: if the change brought it, list it as removed", *found)
     if others:
         says = "is old code by its content, but another one than the newest backup: is it the right one?"
         return inconclusive(
@@ -133,6 +136,9 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
         names = ", ".join(value.name for value in new)
         says = f"was created with the change's {names}"
         return failed(replica.label, says, Evidence.PROCESS, *(value.says for value in found))
+    if set_again := replica.code.set_in_a_process:
+        says = f"runs a process with the change's {', '.join(set_again)}: its command or a script in it sets that anew"
+        return failed(replica.label, says, Evidence.PROCESS)
     if not found:
         return passed(replica.label, "no setting or image of the change is for it", Evidence.PROCESS)
     if claim := _not_written(readings, replica, profile):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
@@ -77,11 +79,32 @@ def environment_of(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _services(text: str) -> dict[str, Any]:
+    """Of one Compose file, or of several as documents of one text: later ones add to earlier ones."""
+    merged: dict[str, Any] = {}
     try:
-        found = (yaml.safe_load(text) or {}).get("services") or {}
+        for document in yaml.safe_load_all(text):
+            for name, entry in ((document or {}).get("services") or {}).items():
+                if isinstance(entry, Mapping):
+                    merged[str(name)] = {**merged.get(str(name), {}), **entry}
     except (yaml.YAMLError, AttributeError):
         return {}
-    return {str(name): entry for name, entry in found.items() if isinstance(entry, Mapping)}
+    return merged
+
+
+def is_env(path: str) -> bool:
+    """True for the name of an env file."""
+    return PurePosixPath(path).name.endswith(".env")
+
+
+def given_to(compose: str, path: str) -> list[str]:
+    """The services that get a whole env file: `env_file` names it, in any of its forms."""
+    return [name for name, entry in _services(compose).items() if path in _env_files(entry.get("env_file"))]
+
+
+def _env_files(written: Any) -> list[str]:
+    rows = written if isinstance(written, list) else [written] if written else []
+    names = (row.get("path") if isinstance(row, Mapping) else row for row in rows)
+    return [posixpath.normpath(str(name)) for name in names if name]
 
 
 class Use(NamedTuple):

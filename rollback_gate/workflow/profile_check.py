@@ -6,7 +6,7 @@ A statement that is wrong is told now, and not by a verdict in the middle of the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rollback_gate.change import backups
@@ -15,7 +15,7 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
-from rollback_gate.draft import imports, printed
+from rollback_gate.draft import differences, imports, printed
 from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
@@ -32,7 +32,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.regular import content_of
 from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
-from rollback_gate.workflow.differing import Pair, Sources, brought, sources_of
+from rollback_gate.workflow.differing import Difference, Pair, Sources, brought, sources_of
 from rollback_gate.workflow.statements import (
     Row,
     of_documents,
@@ -42,6 +42,7 @@ from rollback_gate.workflow.statements import (
     of_queue,
     of_test_documents,
 )
+from rollback_gate.workflow.surveyed import inside_of
 
 _MOST_LINES = 200_000
 
@@ -60,6 +61,7 @@ def check(call: Call) -> ExitCode:
             of_services(profile, found),
             of_files(profile, files),
             of_brought(profile, files, sources_of(profile.deployment.project_directory)),
+            of_differences(profile, _differences(profile, engine, found)),
             _of_values(profile, engine, found),
             of_logs(profile, trial, unread),
             of_test_documents(profile, trial),
@@ -172,6 +174,26 @@ def of_brought(
         if not any(imports.is_in(path, one) for one in items):
             says = f"only {by} of the change imports it, and it is no item: a rollback leaves it behind"
             yield Row("warning", path, says)
+
+
+def _differences(profile: Profile, engine: Engine, found: Mapping[str, tuple[Replica, ...]]) -> Iterator[Pair]:
+    """What differs between old and new, by backups or git, and can reach a container."""
+    directory = profile.deployment.project_directory
+    everyone = [replica for rows in found.values() for replica in rows]
+    composed = {Path(name).name for replica in everyone for name in replica.config_files.split(",") if name}
+    for pair in Difference(engine, directory, "").pairs():
+        reaches = differences.is_env(pair.path) or pair.path in composed
+        if reaches or any(inside_of(engine, replica, directory, pair.path, pair.new) for replica in everyone):
+            yield pair
+
+
+def of_differences(profile: Profile, pairs: Iterable[Pair]) -> Iterator[Row]:
+    """What the change altered, and no item reverts: a rollback leaves it, and no check would miss it."""
+    items = [*(item.path for item in profile.code), *profile.value_files]
+    for pair in pairs:
+        if not any(imports.is_in(pair.path, one) for one in items):
+            says = f"differs between old and new ({pair.why}), and is no item: a rollback leaves it as it is"
+            yield Row("warning", pair.path, says)
 
 
 def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:

@@ -23,7 +23,6 @@ from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
 from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 
-_ENV = re.compile(r"(^|/)\.env$|\.env$")
 _SECRET = re.compile(r"(?i)passw|secret|token|credential|(^|_)key(_|$)")
 _MODE = 0o644
 
@@ -115,7 +114,7 @@ class _Proposal:
 
     def _composetext_of(self) -> str:
         files = [name for name in self.everyone[0].config_files.split(",") if name]
-        return "\n".join(text_of(self.directory / name) or "" for name in files)
+        return "\n---\n".join(text_of(self.directory / name) or "" for name in files)
 
     def _variables(self) -> list[str]:
         used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._composetext_of().replace("$$", "")))
@@ -137,7 +136,7 @@ class _Proposal:
         """Writes the items; returns the services that they name, each with its root."""
         services: dict[str, str] = {}
         for pair in pairs:
-            if _ENV.search(pair.path):
+            if differences.is_env(pair.path):
                 self._settings(made, pair, services)
             elif pair.path in self._compose_files() and pair.old is not None:
                 for changed in differences.in_compose(pair.old, pair.new):
@@ -191,6 +190,7 @@ class _Proposal:
 
     def _settings(self, made: Draft, pair: Pair, services: dict[str, str]) -> None:
         compose = self._composetext_of()
+        given = differences.given_to(compose, pair.path)
         for changed in differences.in_env(pair.old or "", pair.new):
             uses = differences.uses(compose, changed.key)
             for use in (one for one in uses if not one.variable):
@@ -204,6 +204,12 @@ class _Proposal:
                 for name in names:
                     services.setdefault(name, "")
                 self._value(made, pair.path, changed, names, of_variables[0].variable, pair.why)
+            elif given:
+                for name in given:
+                    services.setdefault(name, "")
+                self._value(made, pair.path, changed, given, changed.key, pair.why)
+            elif not uses:
+                made.rows += ["", f"# {changed.key} of {pair.path} differs ({pair.why}): no service seems to use it"]
 
     def _value(
         self, made: Draft, path: str, changed: differences.Changed, services: list[str], variable: str, why: str
@@ -304,7 +310,7 @@ def _of_root(root: str) -> str:
 
 def _key_of(path: str, text: str, replica: Replica, tag: str) -> str:
     """Where the tag of a container's image is written in this file; "" if it is not."""
-    if _ENV.search(path):
+    if differences.is_env(path):
         return next((c.key for c in differences.in_env("", text) if c.new in (tag, replica.image_name)), "")
     wanted = f"services.{replica.service}.image"
     return next((c.key for c in differences.in_compose("", text) if (c.key, c.new) == (wanted, replica.image_name)), "")

@@ -32,6 +32,17 @@ def values(side: str, *held: Held) -> Change:
     return _of_first(change)
 
 
+def in_a_process(readings: Readings) -> Readings:
+    """The container was created with the old value, and its command sets the change's."""
+
+    def change(reading: ReplicaReading) -> ReplicaReading:
+        code = reading.code
+        assert isinstance(code, CodeReading)
+        return having(reading, code=having(code, set_in_a_process=(ITEMS[0].says,)))
+
+    return _of_first(change)(readings)
+
+
 def all_old(readings: Readings) -> Readings:
     """Every replica of the worker was created with the old values, and a new one would be."""
     found = tuple(_reading(item, Held.OLD) for item in ITEMS)
@@ -122,6 +133,7 @@ ROWS: tuple[Row, ...] = tuple(
     for name, verdict, words, changes in (
         ("old-values", GO, "", ()),
         ("setting-of-the-change", NO_GO, "the change's TIMEOUT", (values("code", _NEW, _OLD),)),
+        ("setting-in-a-process", NO_GO, "runs a process with the change's", (in_a_process,)),
         ("image-of-the-change", NO_GO, "the change's image worker", (values("code", _OLD, _NEW),)),
         ("another-value", INCONCLUSIVE, "is not known: TIMEOUT", (values("code", _OTHER, _OLD), otherwise)),
         ("none-under-that-name", INCONCLUSIVE, "is not known: TIMEOUT", (hidden, otherwise)),

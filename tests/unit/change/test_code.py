@@ -21,6 +21,7 @@ from rollback_gate.change.reading import CodeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Mount, Replica
+from rollback_gate.profile.deployment import SettingItem
 from rollback_gate.profile.schema import Profile
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 
@@ -420,3 +421,35 @@ def test_a_folder_that_may_not_be_read_is_not_called_empty() -> None:
         (Path(place) / "enrichment_service/errors/deep").mkdir(parents=True, mode=0o700)
         found = read(profile, "setpriv", "--reuid=65534", "--clear-groups")
         assert (found.still_there, found.husks) == (("enrichment_service/errors",), ())
+
+
+@pytest.mark.parametrize("name", ["/__init__.py", "/__init__.pyc", ".so", ".cpython-311-x86_64-linux-gnu.so"])
+def test_what_python_imports_in_place_of_a_restored_file_is_seen(profile: Profile, name: str) -> None:
+    """A module that the change made a package: the restored file lies there, and nobody reads it."""
+    path = orchestrator(profile)
+    path.write_text(OLD)
+    (path.parent / "agent_orchestrator_more.so").write_bytes(b"")
+    (path.parent / "agent_orchestrator").mkdir()
+    assert read(profile).in_its_place == (), "a folder without __init__.py is not imported"
+    other = Path(f"{str(path).removesuffix('.py')}{name}")
+    other.write_bytes(b"")
+    assert read(profile).in_its_place == (str(other),)
+
+
+def test_a_setting_that_a_command_sets_anew_is_seen_in_the_process(tmp_path: Path) -> None:
+    """The container was created with the old value; its command, or its entry point, has the change's."""
+    setting = SettingItem(
+        kind="setting", services=(WORKER,), file=".env", key="ROLLBACK_MODE", new="new one", old="old"
+    )
+    profile = phase1(f"services.enrichment-worker.root={tmp_path}")
+    profile = profile.model_copy(update={"change": (*profile.change, setting)})
+    (tmp_path / "enrichment_service/workers").mkdir(parents=True)
+    assert read(profile).set_in_a_process == ()
+    for value, expected in (("new", ()), ("new one", (setting.says,))):
+        sleeping = subprocess.Popen(["sleep", "60"], env={**os.environ, "ROLLBACK_MODE": value})
+        try:
+            assert read(profile).set_in_a_process == expected
+            assert asked(profile, replica(shares_processes=True)).set_in_a_process == (), "others' processes"
+        finally:
+            sleeping.kill()
+            sleeping.wait()

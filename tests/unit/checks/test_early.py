@@ -51,12 +51,13 @@ def by_hand(replicas: tuple[ReplicaReading, ...]) -> tuple[ReplicaReading, ...]:
             {"replicas": by_hand(with_code(files=(LATE,)))},
             "older than",
         ),
+        ({"replicas": (replica_reading(1), replica_reading(2, log=log(new=(new_line(),))))}, "since the boundary"),
         ({"documents": documents(0.3, marked=True)}, "carry the new code's mark"),
         ({"others": (coordinator(before=OLDER),)}, "older than the run"),
     ],
 )
 def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], words: str) -> None:
-    """Digest, process age, mark: in any replica of any service."""
+    """Digest, process age, log line, mark: in any replica of any service."""
     assert words in early.decided(readings(**changes), phase1())
 
 
@@ -65,7 +66,6 @@ def test_what_no_waiting_can_change_ends_the_checks(changes: dict[str, Any], wor
     [
         {},
         {"replicas": (replica_reading(1), replica_reading(2, before=replica(status="restarting", restarting=True)))},
-        {"replicas": (replica_reading(1), replica_reading(2, log=log(new=(new_line(),))))},
         {"others": (coordinator(before=replica(status="exited")),)},
     ],
 )

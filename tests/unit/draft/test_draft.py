@@ -309,3 +309,22 @@ def test_lines_that_the_log_has_come_first_and_there_are_three_at_most() -> None
     lines = all_said({"worker.py": "\n".join(f'log.info("attempt of {name}")' for name in names)})
     found = printed.of_the_change(lines, [], {"worker.py"}, "2026 INFO attempt of delta\n")
     assert [one.text.split()[-1] for one in found] == ["delta", "alpha", "bravo"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["./config/worker.env", "[config/worker.env, other.env]", "[{path: ./config/worker.env, required: true}]"],
+)
+def test_an_env_file_is_given_to_services_as_a_whole(written: str) -> None:
+    """A stranger's change was a value in such a file: it was not proposed, and its rollback was GO without it."""
+    compose = f"services: {{worker: {{env_file: {written}}}, web: {{env_file: web.env}}, db: {{}}}}"
+    assert differences.given_to(compose, "config/worker.env") == ["worker"]
+    assert differences.given_to(compose, "missing.env") == []
+    assert differences.is_env("config/worker.env")
+    assert not differences.is_env("config/env.py")
+
+
+def test_several_compose_files_add_up() -> None:
+    text = "services: {worker: {image: a}}\n---\nservices: {worker: {environment: {X: '${LEVEL}'}}, web: {image: b}}"
+    assert [use.service for use in differences.uses(text, "LEVEL")] == ["worker"]
+    assert differences.in_compose("services: {worker: {image: a}}", text)[0].key == "services.worker.environment.X"

@@ -14,10 +14,10 @@ from rollback_gate.change.backups import Candidate
 from rollback_gate.evidence.readings import Consumer, DocumentsReading, QueueReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import Unmeasured
-from rollback_gate.profile.deployment import RemovedItem
+from rollback_gate.profile.deployment import RemovedItem, SettingItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.workflow import profile_check, statements
-from rollback_gate.workflow.differing import Sources
+from rollback_gate.workflow.differing import Pair, Sources
 from rollback_gate.workflow.statements import Row
 from tests.unit.builders import CAPTURES, STARTED, document, phase1, replica
 
@@ -266,3 +266,12 @@ def test_a_module_that_only_the_change_imports_must_be_an_item(tmp_path: Path) -
     known = profile.model_copy(update={"change": (*profile.change, removed)})
     assert not list(profile_check.of_brought(known, [(ITEM, found)], Sources(texts, are_all=True)))
     assert not list(profile_check.of_brought(profile, [(ITEM, ())], Sources(texts, are_all=True)))
+
+
+def test_what_differs_and_is_no_item_is_told() -> None:
+    """A stranger's profile lacked the changed setting, and its rollback was GO with the change's value in effect."""
+    setting = SettingItem(kind="setting", services=("enrichment-worker",), file=".env", key="MODE", new="b", old="a")
+    profile = PROFILE.model_copy(update={"change": (*PROFILE.change, setting)})
+    paths = (ITEM.path, "enrichment_service/errors/kinds.py", ".env", "config/worker.env")
+    rows = list(profile_check.of_differences(profile, [Pair(path, "old", "new", "git diff") for path in paths]))
+    assert [(row.mark, row.name) for row in rows] == [("warning", "config/worker.env")]
