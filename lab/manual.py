@@ -58,7 +58,7 @@ the first command.
    - `database.id` (PostgreSQL): the column that holds what the log calls a document, which need not be the key.
    - `database.score` and `new_mark`; `[completeness]` is in shares of 1.
    - files that the change has brought: each is an item `removed`, or stays behind.
-   - `[triggers]`, if you use `assess`: `target` is the score that the change promised; without it no trend is judged.
+   - `[triggers]`, if you use `assess`: `target` is the score that the change promised; without it, `completeness.low`.
 3. `rollback-gate profile.check --profile profile.toml` tries each statement on what is there.
 4. `rollback-gate verify --profile profile.toml`: NO-GO while the change runs shows that it tells the two apart.
 5. `rollback-gate rollback --dry-run --profile profile.toml`, then without `--dry-run`, then `verify`: GO.

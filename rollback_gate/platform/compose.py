@@ -174,6 +174,13 @@ def bind(deployment: Deployment, replica: Replica, command: tuple[str, ...], ver
     return Compose(command, version, deployment.project, files, environment, directory)
 
 
+def of(deployment: Deployment, replica: Replica, runner: Runner, environ: Mapping[str, str]) -> Compose:
+    """The best installed Compose for the project of this container. Raises Refused if none is installed."""
+    made_by = replica.compose_version
+    command, version = choose(installed(runner, environ, made_by), made_by)
+    return bind(deployment, replica, command, version)
+
+
 def _place(name: str, here: Path, made_in: Path) -> str:
     """Compose before 2.0 keeps the names as given, relative to where it was called."""
     return str(made_in / Path(name).name) if not _is_file(here / name) and _is_file(made_in / Path(name).name) else name
@@ -208,7 +215,8 @@ def services(compose: Compose, runner: Runner, directory: Path) -> dict[str, Com
     except CommandFailed as error:
         raise Refused(
             f"Compose {compose.version} does not accept the project: {error.message}",
-            f"run `{' '.join(compose.config())}` in {directory} and fix the file",
+            f"run `{' '.join(compose.config())}` in {directory} and fix the file; "
+            "or, if another Compose made the project, put that one on the PATH",
         ) from error
     return parse_config(text)
 

@@ -217,6 +217,12 @@ class Profile(Section):
         return self.upstream.name if self.upstream else "the upstream"
 
     @property
+    def target(self) -> float | None:
+        """The score that the change must reach; None if the profile has none."""
+        normal = self.completeness.low if self.completeness else None
+        return self.triggers.target if self.triggers.target is not None else normal
+
+    @property
     def consumer(self) -> str:
         """The service that consumes the queue; the first one, if none does."""
         return next((name for name, service in self.services.items() if service.consumes), next(iter(self.services)))

@@ -35,7 +35,7 @@ class Triggers(Section):
 
     `import_error`: of a Python program, unless the profile says otherwise. `upstream_trouble`: log lines that show the
     upstream slow, away or overloaded. `target`: the score that the change promised, as a share;
-    left out, no trend towards it is judged.
+    left out, it must reach what is normal (`completeness.low`).
     """
 
     import_error: re.Pattern[str] = re.compile(

@@ -219,9 +219,7 @@ class Preflight:
     def _installed_compose(
         self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
-        made_by = worker[0].compose_version
-        command, version = composes.choose(composes.installed(self.runner, self.engine.environment, made_by), made_by)
-        bound = composes.bind(self.profile.deployment, worker[0], command, version)
+        bound = composes.of(self.profile.deployment, worker[0], self.runner, self.engine.environment)
         if missing := [name for name in bound.files if not (directory / name).is_file()]:
             raise Refused(
                 f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory, or deployment.files"
@@ -239,11 +237,11 @@ class Preflight:
                 f"the Compose file has no service {', '.join(missing)} (it has {', '.join(services)})",
                 "correct the names under [services]",
             )
-        checklist.warn("compose version", composes.version_warning(version, made_by))
+        checklist.warn("compose version", composes.version_warning(bound.version, worker[0].compose_version))
         hooks = [f"{name}'s {hook}" for name in wanted for hook in services[name].hooks]
         says = "run only where Compose itself makes or stops a container: after a restart, run by hand what they do"
         checklist.warn("hooks", f"{', '.join(hooks)} {says}" if hooks else "")
-        return (bound, services), f"{' '.join(command)} {version}"
+        return (bound, services), f"{' '.join(bound.command)} {bound.version}"
 
     def _strategy(self, found: Found, services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         must_have = self.profile.must_have

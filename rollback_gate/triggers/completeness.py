@@ -9,7 +9,7 @@ from rollback_gate.triggers import trend as trends
 from rollback_gate.triggers.rule import Answer, duration, fires, quiet, unmeasured, until, waits
 from rollback_gate.triggers.trend import Level, Trend
 
-_NO_TARGET = "the profile names no target (triggers.target)"
+_NO_TARGET = "the profile names neither a target (triggers.target) nor what is normal ([completeness])"
 
 
 def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
@@ -30,18 +30,18 @@ def too_low(symptoms: Symptoms, profile: Profile) -> Answer:
 
 def below_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Below 50 % but increasing: wait 1-2 hours, then the trend decides (Wait 1; tree)."""
-    rules = profile.triggers
-    if rules.target is None:
+    rules, target = profile.triggers, profile.target
+    if target is None:
         return quiet(_NO_TARGET)
     level = level_of(symptoms, profile)
     if isinstance(level, Unmeasured):
         return unmeasured(level)
-    if level.mean >= rules.target:
-        return quiet(f"{level}, not below {rules.target:.0%}")
+    if level.mean >= target:
+        return quiet(f"{level}, not below {target:.0%}")
     trend = trend_of(symptoms, profile)
-    says = f"{level}, below {rules.target:.0%}, {trend}"
+    says = f"{level}, below {target:.0%}, {trend}"
     if isinstance(trend, Trend) and trend.rises:
-        return _rising(symptoms, profile, trend, rules.target, says)
+        return _rising(symptoms, profile, trend, target, says)
     if symptoms.elapsed_s < rules.after_s:
         return fires(Decision.WAIT, f"{says}; too early to tell before {until(symptoms, rules.after_s)}")
     return fires(Decision.INVESTIGATE, f"{says}: may be rolled back if one of the trends is met")
@@ -59,7 +59,7 @@ def _rising(symptoms: Symptoms, profile: Profile, trend: Trend, target: float, s
 
 def reaches_target(symptoms: Symptoms, profile: Profile) -> Answer:
     """Completeness increasing to 50 % or more: do not roll back, keep monitoring (tree)."""
-    target = profile.triggers.target
+    target = profile.target
     if target is None:
         return quiet(_NO_TARGET)
     level = level_of(symptoms, profile)

@@ -55,7 +55,7 @@ def named(text: str, profile: Profile) -> str:
         upstream=upstream,
         FIX_UPSTREAM=Decision.FIX_UPSTREAM.in_words(upstream),
         critical=_percent(wanted.critical) if wanted else "its limit",
-        target=_percent(rules.target) if rules.target is not None else "its target",
+        target=_percent(profile.target) if profile.target is not None else "its target",
         after=duration(rules.after_s),
         wait=duration(rules.wait_s),
         slow=duration(rules.slow_s),

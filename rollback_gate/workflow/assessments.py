@@ -42,7 +42,7 @@ def as_data(assessment: Assessment, symptoms: Symptoms, profile: Profile, headin
         for name, answer in assessment.answers
     ]
     series = symptoms.completeness
-    levels = profile.triggers.target, profile.completeness.critical if profile.completeness else 0.0
+    levels = profile.target, profile.completeness.critical if profile.completeness else 0.0
     drawn = ""
     if not isinstance(series, Unmeasured):
         drawn = picture.completeness_over_time(series, symptoms.deployed_at, *levels)

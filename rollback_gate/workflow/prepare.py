@@ -94,9 +94,7 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
 
 
 def _compose(session: Session, worker: Replica) -> Compose:
-    installed = composes.installed(session.runner, session.engine.environment, worker.compose_version)
-    command, version = composes.choose(installed, worker.compose_version)
-    return composes.bind(session.profile.deployment, worker, command, version)
+    return composes.of(session.profile.deployment, worker, session.runner, session.engine.environment)
 
 
 def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Replica, ...]) -> None:
@@ -175,7 +173,9 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
     try:
         text = session.runner(compose.config("--no-interpolate"), cwd=directory).stdout
     except CommandFailed as error:
-        raise Refused(f"Compose does not accept the project: {error.message}", "fix the Compose file") from error
+        raise Refused(
+            f"Compose {compose.version} does not accept the project: {error.message}", "fix the Compose file"
+        ) from error
     files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
     names = session.profile.services
     return composes.config_hashes(compose, names, session.runner, directory)

@@ -16,12 +16,13 @@ from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
 from rollback_gate.draft import differences, imports, printed
-from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.errors import Refused, Unreachable, WrongSetting
 from rollback_gate.evidence import documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
+from rollback_gate.platform import compose as composes
 from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
@@ -59,6 +60,7 @@ def check(call: Call) -> ExitCode:
         trial, unread = _tried(profile, engine, found)
         groups = (
             of_services(profile, found),
+            _of_compose(profile, engine, found[profile.consumer]),
             of_files(profile, files),
             of_brought(profile, files, sources_of(profile.deployment.project_directory)),
             of_differences(profile, _differences(profile, engine, found)),
@@ -97,6 +99,21 @@ def of_services(profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iter
             yield Row("warning", name, f"{count} containers, and {service.replicas} are normal by the profile")
         else:
             yield Row("ok", name, f"{count} of {service.replicas} containers")
+
+
+def _of_compose(profile: Profile, engine: Engine, replicas: tuple[Replica, ...]) -> Iterator[Row]:
+    """Whether an installed Compose reads the project: a rollback makes containers anew with it."""
+    if not replicas:
+        return
+    directory = profile.deployment.project_directory
+    runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
+    try:
+        compose = composes.of(profile.deployment, replicas[0], runner, engine.environment)
+        count = len(composes.services(compose, runner, directory))
+    except Refused as error:
+        yield Row("refused", "compose", f"{error.message}: {error.remedy}")
+        return
+    yield Row("ok", "compose", f"Compose {compose.version} reads the project's {count} services")
 
 
 # --- the change

@@ -24,6 +24,7 @@ def test_each_statement_is_tried_on_what_is_there(operator: Operator) -> None:
     assert ended.status == 0, ended.output
     for words in (
         "enrichment-worker: 2 of 2 containers",
+        "reads the project's",
         "agent_orchestrator.py: is code of the change",
         "1 of 1 backups are old code",
         "logs.consuming: matches 2 of",
@@ -47,6 +48,7 @@ def test_each_statement_is_tried_on_what_is_there(operator: Operator) -> None:
         ("database.collection=nowhere", "no document of the last days"),
         ("queue.address=127.0.0.1:1", "127.0.0.1:1 does not answer"),
         ("database.address=127.0.0.1:1", "does not answer"),
+        ('deployment.files=["nowhere.yml"]', "does not accept the project"),
         ("deployment.project=nothing", "has no container of it"),
         ("logs.picked_up='Beginning with (?P<document>.+)'", "matches none of"),
         ("upstream.address=127.0.0.1:1", "the MCP server refuses"),
