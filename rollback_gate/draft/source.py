@@ -7,16 +7,19 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_READY = re.compile(r"(?i)\b(ready|listening|consum\w*|started|connected|waiting)\b")
+_READY = re.compile(r"(?i)\b(ready|listening|consum\w*|started|connected|waiting|up|running|online)\b")
 _BEGINS = re.compile(r"(?i)\b(begins?|start\w*|pick\w*|receiv\w*|process\w*|handl\w*|working)\b")
 _DONE = re.compile(r"(?i)\b(done|finish\w*|completed?|saved|stored)\b")
 _ID = re.compile(r"(?i)(^|[._])id\b|document|task|job|item|message|order")
 _LONGEST = 500
 _CALLS = {"print", "debug", "info", "warning", "log"}
+_A_NAME = r"(f?[\"'][\w:.-]+[\"']|[A-Za-z_][\w.]*)"  # a text, or what is assigned one somewhere
 _QUEUES = {
-    "redis": re.compile(r"\b(?:brpop|blpop|lpush|rpush|brpoplpush|blmove)\(\s*f?[\"']([\w:.-]+)[\"']"),
-    "rabbitmq": re.compile(r"\b(?:queue_declare|basic_consume|consume)\(\s*(?:queue\s*=\s*)?[\"']([\w:.-]+)[\"']"),
+    "redis": re.compile(rf"\b(?:brpop|blpop|lpush|rpush|brpoplpush|blmove)\(\s*{_A_NAME}"),
+    "rabbitmq": re.compile(rf"\b(?:queue_declare|basic_consume|consume)\(\s*(?:queue\s*=\s*)?{_A_NAME}"),
 }
+_STREAM = re.compile(rf"\bxreadgroup\(\s*(?:groupname\s*=\s*)?{_A_NAME}\s*,[^{{}}]*?\{{\s*{_A_NAME}\s*:", re.DOTALL)
+_FORMAT = re.compile(r"""["']([^"'\n]*%\(levelname\)[^"'\n]*)["']""")
 _TABLE = re.compile(r"(?i)\binsert\s+into\s+([\w.]+)\s*\(([^)]*)\)")
 _CONNECTION = {  # a text, or a word of a connection's text: `database = psycopg2.connect(...)` names none
     "name": re.compile(r"\b(?:dbname|database)\s*=\s*[\"']([\w-]+)[\"']|[\"'\s]dbname=([\w-]+)"),
@@ -133,9 +136,17 @@ def _on_a_task(lines: Iterable[Said]) -> Said | None:
     return next((one for one in rows if one.is_on_a_task), next(iter(rows), None))
 
 
-def error(log: str) -> str:
-    """A pattern for error lines: of Python's own form if the log has it, else of the level anywhere in the line."""
+def error(log: str, sources: str = "") -> str:
+    """A pattern for error lines: by the format that the source gives its log; else by the log.
+
+    Of Python's own form if the log has that, else of the level anywhere in the line.
+    """
     traceback = r"^Traceback \(most recent call last\):"
+    if written := _FORMAT.search(sources):
+        before = written[1].partition("%(levelname)")[0]
+        literal = re.escape(re.split(r"%\(\w+\)[-\d.]*[sd]", before)[-1]).replace("\\ ", " ")
+        start = "^" if not before or literal == re.escape(before).replace("\\ ", " ") else ""
+        return rf"{start}{literal}(?:ERROR|CRITICAL)\b|{traceback}"
     levels = [line.split(" ", 1)[-1] for line in log.splitlines()[:_LONGEST]]  # after the engine's timestamp
     is_pythons = not log or any(re.match(r"(?:DEBUG|INFO|WARNING|ERROR):", line) for line in levels)
     return f"^ERROR:|{traceback}" if is_pythons else rf"(?:^|[\s\[|])(?:ERROR|CRITICAL)[\]:\s|]|{traceback}"
@@ -146,10 +157,27 @@ def pops_left(text: str) -> bool:
     return bool(re.search(r"\bb?lpop\(", text))
 
 
-def queue_name(kind: str, text: str) -> str:
-    """The name of the queue that a source reads; "" if it shows none."""
-    found = _QUEUES[kind].search(text) if kind in _QUEUES else None
-    return found[1] if found else ""
+def queue_name(kind: str, text: str, everything: str = "") -> str:
+    """The name of the queue that a source reads; "" if it shows none. `everything`: has what constants are assigned."""
+    if kind == "redis" and (of_stream := _STREAM.search(text)):
+        return _text(of_stream[2], everything or text)
+    names = (_text(found[1], everything or text) for found in _QUEUES[kind].finditer(text)) if kind in _QUEUES else ()
+    return next((name for name in names if name), "")
+
+
+def group(text: str) -> str:
+    """The consumer group by which a source reads a stream; "" if it shows none."""
+    found = _STREAM.search(text)
+    return _text(found[1], text) if found else ""
+
+
+def _text(written: str, sources: str) -> str:
+    """A literal as it is; of a name, the text that it is assigned, if that is one."""
+    if written[-1] in "\"'":
+        return written.lstrip("f").strip("\"'")
+    name = re.escape(written.rpartition(".")[2])
+    values = dict.fromkeys(re.findall(rf"(?m)^\s*{name}\s*(?::\s*\w+\s*)?=\s*[\"']([\w:.-]+)[\"']", sources))
+    return next(iter(values)) if len(values) == 1 else ""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Around:
     others: list[str]
     readers: frozenset[str]
     are_listed: bool
-    normal: dict[str, float]
+    normal: dict[str, float] | Unmeasured
     ready_by_log: frozenset[str]
     log: str
     changed: frozenset[str]
@@ -111,7 +111,11 @@ class Around:
         if "queue" in self.sections:
             self._line(made, "picked_up", source.begins(self.lines), "document", "a task is begun, with its id")
             self._line(made, "completed", source.done(self.lines), "task", "a task is done, with its id")
-        made.set("error", re.compile(source.error(self.log)), "look whether yours looks otherwise")
+        made.set(
+            "error",
+            re.compile(source.error(self.log, "\n".join(self.sources.values()))),
+            "look whether yours looks otherwise",
+        )
         self._new_lines(made)
         for name, (kind, found, where) in self.sections.items():
             made.section(f"[{name}]", where)
@@ -169,10 +173,11 @@ class Around:
             made.lack("task", "a task as your producers send it, with {document_id} for its id")
             made.lack("traces", "where a task leaves data: [{ collection = ..., field = ... }]")
         made.section("[completeness]", "normal scores, as shares of 1; the change's own level")
-        if self.normal:
+        if not isinstance(self.normal, Unmeasured):
             for name, value in self.normal.items():
                 made.set(name, round(value, 3), "of documents of the last seven days")
             return
+        made.rows.append(f"# {self.normal}")
         for name, what in (
             ("expected", "the mean of the last seven days before the change"),
             ("low", "the band around it"),
@@ -229,6 +234,7 @@ def _known(
     table = source.table(whole) or source.Table("", ())
     return Known(
         queue_of=lambda kind: source.queue_name(kind, whole),
+        group=source.group(whole),
         table=table.name,
         columns=table.columns,
         connection=source.connection(whole),
@@ -267,7 +273,10 @@ def _readers(
     """Those that the queue lists, else those whose source reads it; and whether they are listed."""
     kind, found, _ = sections.get("queue", ("", Found({}), ""))
     by_source = (
-        name for name in others for path, text in sources.items() if source.queue_name(kind, text) and name in path
+        name
+        for name in others
+        for path, text in sources.items()
+        if source.queue_name(kind, text, "\n".join(sources.values())) and name in path
     )
     return found.readers or frozenset(by_source), bool(found.readers)
 
@@ -288,24 +297,28 @@ def _log(engine: Engine, replica: Replica) -> str:
 
 def _normal(
     sections: Mapping[str, tuple[str, Found, str]], environ: Mapping[str, str], engine: Engine
-) -> dict[str, float]:
-    """The band of check 4 from unmarked documents, and the level of marked ones; {} where there are too few.
-
-    Nothing is known without the database's password.
-    """
+) -> dict[str, float] | Unmeasured:
+    """The band of check 4 from unmarked documents, and the level of marked ones."""
     kind, found, _ = sections.get("database", ("", Found({}), ""))
-    if not kind or None in found.values.values():
-        return {}
+    what = "what is normal"
+    if lacking := [key for key, value in found.values.items() if value is None]:
+        return Unmeasured(what, f"database.{lacking[0]} is to be found first")
     try:
         section: Any = TypeAdapter(Database).validate_python({"kind": kind, **found.values})
         documents = connect_to(section, (), environ, _ANSWER_S)
         now = engine.now()
         baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
         documents.close()
-    except (RollbackGateError, ValidationError):
-        return {}
-    if baseline is None or isinstance(baseline, Unmeasured) or isinstance(latest, Unmeasured):
-        return {}
+    except RollbackGateError as error:
+        return Unmeasured(what, f"{error.message}; {error.remedy}")
+    except ValidationError:
+        return Unmeasured(what, "no database was found")
+    if isinstance(baseline, Unmeasured):
+        return Unmeasured(what, baseline.reason)
+    if isinstance(latest, Unmeasured):
+        return Unmeasured(what, latest.reason)
+    if baseline is None:
+        return Unmeasured(what, "too few documents of the last seven days have a score and not the mark")
     return band_of(baseline, [one.score for one in latest.documents if one.marked and one.score is not None])
 
 

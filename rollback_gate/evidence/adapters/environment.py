@@ -39,3 +39,9 @@ def _of_address(value: str) -> dict[str, str]:
         return {}
     found = {"name": parts.path.strip("/"), "user": unquote(user or ""), "auth_source": source}
     return {key: text for key, text in found.items() if (key == "user" and text) or _NAME.fullmatch(text)}
+
+
+def redis_database(variables: Iterable[str]) -> int:
+    """The number at the end of a Redis address; 0 for none."""
+    found = (re.match(r"rediss?://[^/]+/(\d+)", row.partition("=")[2]) for row in variables)
+    return next((int(one[1]) for one in found if one), 0)

@@ -17,11 +17,12 @@ class Known:
     """What else is known: the workers' variables as NAME=value and those of all containers, the project's own services,
     and of its source:
 
-    `queue_of`: the name of the queue that it reads, by kind; the `table` and the `columns` that it fills, and the
-    `connection` that it opens. `changed_at`: since when the change runs.
+    `queue_of`: the name of the queue that it reads, by kind; the `group` by which it reads a stream; the `table` and
+    the `columns` that it fills, and the `connection` that it opens. `changed_at`: since when the change runs.
     """
 
     queue_of: Callable[[str], str]
+    group: str
     table: str
     columns: Sequence[str]
     connection: Mapping[str, str]

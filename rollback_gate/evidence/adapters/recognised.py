@@ -27,8 +27,11 @@ def section_of(kind: str, address: str, around: Known) -> Found:
     """The section of a queue or database of this kind."""
     match kind:
         case "redis":
-            push = {"push": "right"} if around.pops_left else {}
-            return Found({"address": address, "key": around.queue_of(kind) or None, **push}, {"key": _SOURCE})
+            values: dict[str, Any] = {"address": address, "key": around.queue_of(kind) or None}
+            values |= {"group": around.group} if around.group else {"push": "right"} if around.pops_left else {}
+            if number := environment.redis_database(around.variables):
+                values["database"] = number
+            return Found(values, {"key": _SOURCE, "group": _SOURCE, "database": _ENVIRONMENT})
         case "rabbitmq":
             name = around.queue_of(kind) or None
             return Found({"address": address, "queue": name, "user": "guest"}, {"queue": _SOURCE})

@@ -328,3 +328,43 @@ def test_several_compose_files_add_up() -> None:
     text = "services: {worker: {image: a}}\n---\nservices: {worker: {environment: {X: '${LEVEL}'}}, web: {image: b}}"
     assert [use.service for use in differences.uses(text, "LEVEL")] == ["worker"]
     assert differences.in_compose("services: {worker: {image: a}}", text)[0].key == "services.worker.environment.X"
+
+
+SETTINGS = 'STREAM = "lease.inbox"\nGROUP: str = "extractors"\nNAME = "a"\nNAME = "b"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "group"),
+    [
+        ('r.xreadgroup(settings.GROUP, me, {settings.STREAM: ">"}, count=1)', "lease.inbox", "extractors"),
+        ('r.xreadgroup(groupname="g", consumername=me, streams={"s": ">"})', "s", "g"),
+        ("r.brpop(STREAM)", "lease.inbox", ""),
+        ("r.brpop(NAME)", "", ""),
+        ("r.brpop(UNKNOWN)", "", ""),
+    ],
+)
+def test_a_name_may_be_a_constant(text: str, name: str, group: str) -> None:
+    """Of one value; what may be two is to be found."""
+    assert source.queue_name("redis", text, SETTINGS + text) == name
+    assert source.group(SETTINGS + text) == group
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        ("%(asctime)s | %(levelname)-7s | %(name)s | %(message)s", "2026-11-27 12:00:00,1 | ERROR   | a | it failed"),
+        ("%(levelname)s:%(name)s:%(message)s", "ERROR:a:it failed"),
+        ("[%(levelname)s] %(message)s", "[ERROR] it failed"),
+    ],
+)
+def test_error_lines_are_as_the_source_formats_them(written: str, line: str) -> None:
+    form = re.compile(source.error("2026 a log of another program", f'logging.basicConfig(format="{written}")'))
+    assert form.search(line)
+    assert not form.search(line.replace("ERROR", "INFO"))
+    assert not form.search(line.replace("ERROR", "INFO") + " after an ERROR")
+    assert form.search("Traceback (most recent call last):")
+
+
+def test_the_number_of_a_redis_database_is_in_its_address() -> None:
+    assert environment.redis_database(["A=b", "REDIS_URL=redis://streams:6379/2"]) == 2
+    assert environment.redis_database(["REDIS_URL=redis://streams:6379"]) == 0
