@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _READY = re.compile(r"(?i)\b(ready|listening|consum\w*|started|connected|waiting|up|running|online)\b")
 _BEGINS = re.compile(r"(?i)\b(begins?|start\w*|pick\w*|receiv\w*|process\w*|handl\w*|working)\b")
+_TAKES = re.compile(r"(?i)\b(pick\w*|receiv\w*|process\w*|handl\w*)\b")
 _DONE = re.compile(r"(?i)\b(done|finish\w*|completed?|saved|stored)\b")
 _ID = re.compile(r"(?i)(^|[._])id\b|document|task|job|item|message|order")
 _LONGEST = 500
@@ -106,9 +107,14 @@ def ready(lines: Iterable[Said], log: str = "") -> Said | None:
     Without a log that has one, the first of those that sound like it.
     """
     rows = list(lines)
-    fitting = [one for one in rows if _READY.search(one.text) and not _DONE.search(one.text)]
+    fitting = [one for one in rows if _READY.search(one.text) and not _DONE.search(one.text) and not _is_begun(one)]
     tasks = [re.compile(one.pattern()) for one in rows if one.is_on_a_task]
     return _last_before(fitting, tasks, log.splitlines()) or next(iter(fitting), None)
+
+
+def _is_begun(one: Said) -> bool:
+    """A task is taken: no line of a start, whatever words it has."""
+    return one.holes > 0 and bool(_TAKES.search(one.text))
 
 
 def _last_before(fitting: list[Said], tasks: list[re.Pattern[str]], log: list[str]) -> Said | None:

@@ -93,7 +93,9 @@ def of_documents(found: DocumentsReading | Unmeasured) -> Iterator[Row]:
     outside = sum(one.score is not None and not 0 <= one.score <= 1 for one in rows)
     yield Row("ok" if scored else "refused", "database.score", f"{scored} of {len(rows)} documents have a score")
     if outside:
-        yield Row("refused", "database.score", f"{outside} scores are not between 0 and 1")
+        yield Row(
+            "refused", "database.score", f"{outside} scores are not between 0 and 1: name a view that divides them"
+        )
     yield Row("ok", "database.new_mark", f"{marked} of {len(rows)} documents carry the mark")
     if unclear := sum(one.could_be_marked for one in rows):
         yield Row("warning", "database.new_mark", f"in {unclear} of them it could not be searched for")

@@ -36,6 +36,16 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Documents of a collection or table: the last before a moment and the first since, by the field `at`."""
+
+    collection: str
+    before: Sequence[Mapping[str, Any]]
+    since: Sequence[Mapping[str, Any]]
+    at: str
+
+
+@dataclass(frozen=True)
 class Found:
     """`values`: the keys of its section; None: to be found, as `look_for` says. `why`: where a value is from.
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import bson.errors
@@ -14,6 +13,7 @@ import pymongo.errors
 import requests
 from pydantic import SecretStr
 
+from rollback_gate.evidence.adapters.known import Sample
 from rollback_gate.evidence.adapters.mongodb_client import client_of
 from rollback_gate.evidence.readings import Consumer
 from rollback_gate.instant import Instant
@@ -47,15 +47,6 @@ def _channel(topic: Mapping[str, Any], channel: Mapping[str, Any]) -> Channel:
     return Channel(topic["topic_name"], channel["channel_name"], tuple(consumers))
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Documents of a collection: the last ones before a moment, and the first ones since."""
-
-    collection: str
-    before: Sequence[Mapping[str, Any]]
-    since: Sequence[Mapping[str, Any]]
-
-
 def samples_of(
     address: str, known: Mapping[str, str], password: SecretStr, moment: Instant, limit_s: float
 ) -> list[Sample] | Unmeasured:
@@ -83,4 +74,4 @@ def _sample(collection: Any, moment: Instant) -> Sample | None:
         since = list(collection.find({_AT: {"$gte": at}}).sort(_AT, pymongo.ASCENDING).limit(_SAMPLE))
     except (pymongo.errors.PyMongoError, bson.errors.BSONError):
         return None
-    return Sample(collection.name, before, since)
+    return Sample(collection.name, before, since, _AT)

@@ -57,7 +57,7 @@ class Session:
             remedy = f"grant {database.user} SELECT, and DELETE for the traces of test documents"
             raise Unreachable(f"PostgreSQL at {address} refuses: {_first(error)}", remedy) from error
         except (errors.UndefinedTable, errors.UndefinedColumn, errors.DatatypeMismatch, errors.DataError) as error:
-            remedy = "check database.table and the columns that the profile names"
+            remedy = "check the table and the columns: database.table, id, created_at, score and new_mark"
             raise Unreachable(f"PostgreSQL at {address} has no such documents: {_first(error)}", remedy) from error
         except psycopg.OperationalError as error:
             remedy = f"check database.address, name, user and password ({database.password_env}), and that it runs"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from rollback_gate.evidence import consumers
-from rollback_gate.evidence.adapters import environment, fields, looked_up
-from rollback_gate.evidence.adapters.known import Found, Known
+from rollback_gate.evidence.adapters import environment, fields, looked_up, recognised_postgresql
+from rollback_gate.evidence.adapters.known import Found, Known, Sample
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 
@@ -19,7 +19,6 @@ KINDS = {  # by a word of the image or the command, or a program's name: section
     "postgres": ("database", "postgresql", 5432),
     "mongo": ("database", "mongodb", 27017),
 }
-_NO_SCORES = ("id", "_id", "uuid", "created_at", "created", "inserted_at")
 _SOURCE, _ENVIRONMENT = "the worker's source", "the containers' environment"
 
 
@@ -38,7 +37,7 @@ def section_of(kind: str, address: str, around: Known) -> Found:
         case "nsq":
             return _nsq(address, around)
         case "postgresql":
-            return _postgresql(address, around)
+            return recognised_postgresql.section_of(address, around)
         case _:
             return _mongodb(address, around)
 
@@ -70,33 +69,6 @@ def _readers(channel: looked_up.Channel, replicas: Iterable[Replica]) -> frozens
     return frozenset(r.service for r in rows for c in channel.consumers if consumers.is_consumer(c, r))
 
 
-def _postgresql(address: str, around: Known) -> Found:
-    """By the worker's own variables, then its source, then other containers' variables.
-
-    Without a column `id`, the first one that the worker fills is what its log calls a document.
-    """
-    kind = "postgresql"
-    of_all, of_workers = (environment.connection(kind, rows) for rows in (around.others, around.variables))
-    known = {**of_all, **around.connection, **of_workers}
-    values = {
-        "address": address,
-        "name": known.get("name"),
-        "user": known.get("user"),
-        "table": around.table or None,
-    }
-    why = {"table": _SOURCE}
-    columns = list(around.columns)
-    if columns and "id" not in columns:
-        values["id"] = columns.pop(0)
-        why["id"] = "the first column that the source fills: is it the id that the log shows?"
-    own = [column for column in columns if column not in _NO_SCORES]
-    named = next((column for column in own if fields.is_named_as_score(column)), None)
-    values |= {"score": named or next(iter(own), None), "new_mark": own[-1] if len(own) > 1 else None}
-    why["score"] = "by its name" if named else "a guess: the first column that the source fills, is it a share of 1?"
-    why["new_mark"] = "the last column that the source fills: has the change added it?"
-    return Found(values, why)
-
-
 def _mongodb(address: str, around: Known) -> Found:
     known = {
         **environment.connection("mongodb", around.others),
@@ -126,6 +98,6 @@ def _mongodb(address: str, around: Known) -> Found:
     return Found(values, why, {"new_mark": "a field that only the change writes"})
 
 
-def _fields(sample: looked_up.Sample) -> tuple[str, str]:
+def _fields(sample: Sample) -> tuple[str, str]:
     """Score and mark."""
     return fields.score_of([*sample.before, *sample.since]), fields.mark_of(sample.before, sample.since)

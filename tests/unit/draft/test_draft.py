@@ -330,6 +330,12 @@ def test_several_compose_files_add_up() -> None:
     assert differences.in_compose("services: {worker: {image: a}}", text)[0].key == "services.worker.environment.X"
 
 
+def test_a_task_that_is_picked_up_is_no_start() -> None:
+    text = 'log.info("lease %s picked up", fields["ref"])\nlog.info("extractor %s up, mode=%s", me, MODE)\n'
+    found = source.ready(source.lines_of("worker.py", text), "extractor a up, mode=b\nlease 7 picked up\n")
+    assert found and found.text == "extractor {} up, mode={}"
+
+
 SETTINGS = 'STREAM = "lease.inbox"\nGROUP: str = "extractors"\nNAME = "a"\nNAME = "b"\n'
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from rollback_gate.evidence.adapters import looked_up
+from rollback_gate.evidence.adapters import looked_up, recognised_postgresql
+from rollback_gate.evidence.adapters.known import Found, Known
 from rollback_gate.evidence.readings import Consumer
 from rollback_gate.model import Unmeasured
 from tests.unit.evidence.adapters import servers
@@ -64,3 +67,76 @@ def test_documents_on_both_sides_of_a_moment(mongod: str) -> None:
     assert [one["_id"] for one in sample.since] == [f"{number}.jpg" for number in range(60, 110)]
     assert isinstance(looked_up.samples_of(mongod, known, SecretStr("wrong"), NOW, 5), Unmeasured)
     store.close()
+
+
+LEASES = """
+    create table leases (lease_ref text primary key, quality numeric, percent numeric, details jsonb,
+        changed timestamptz, extracted_at timestamptz)
+"""
+ROWS = """
+    insert into leases select 'L' || n, 0.5 + n / 1000.0, 50 + n, case when n < 60 then '{"pages": 1}'::jsonb
+        else '{"pages": 1, "clauses": 2}'::jsonb end, now(), timestamptz '%s' + (n - 60) * interval '1 second'
+        from generate_series(0, 119) n
+"""
+
+
+def lease(address: str, password: str, columns: tuple[str, ...], table: str = "leases") -> Found:
+    around = known(
+        table=table,
+        columns=columns,
+        connection={"name": "postgres", "user": "gate"},
+        password=SecretStr(password) if password else None,
+    )
+    return recognised_postgresql.section_of(address, around)
+
+
+def test_rows_show_their_time_their_score_and_what_the_change_added(postgresql: str) -> None:
+    """A stranger's table had another column for its time, a percentage, and the mark inside a JSON column."""
+    servers.in_postgresql(postgresql, LEASES, ROWS % NOW.to_datetime())
+    columns = ("lease_ref", "percent", "details")
+    found = lease(postgresql, "secret", columns)
+    chosen = {key: found.values[key] for key in ("id", "created_at", "score", "new_mark")}
+    assert chosen == {
+        "id": "lease_ref",
+        "created_at": "extracted_at",
+        "score": "quality",
+        "new_mark": "details.clauses",
+    }
+    servers.in_postgresql(postgresql, "alter table leases drop column quality")
+    without = lease(postgresql, "secret", columns)
+    assert without.values["score"] is None
+    assert "no column has shares of 1 (percent holds 109" in without.look_for["score"]
+
+
+@pytest.mark.parametrize(
+    ("password", "table", "words"),
+    [
+        ("", "leases", "set ROLLBACK_GATE_DATABASE_PASSWORD"),
+        ("wrong", "leases", "does not answer"),
+        ("secret", "nowhere", "nowhere"),
+        ("secret", "timeless", "no column with a time"),
+    ],
+)
+def test_a_table_that_cannot_be_read_leaves_the_guesses(postgresql: str, password: str, table: str, words: str) -> None:
+    servers.in_postgresql(postgresql, "create table if not exists timeless (id text)")
+    found = lease(postgresql, password, ("id", "quality", "passes"), table)
+    assert (found.values["score"], found.values["new_mark"]) == ("quality", "passes")
+    assert words in found.look_for["score"]
+
+
+def known(**changes: Any) -> Known:
+    plain = Known(
+        queue_of=lambda _: "",
+        group="",
+        table="",
+        columns=(),
+        connection={},
+        pops_left=False,
+        variables=(),
+        others=(),
+        replicas=(),
+        password=None,
+        changed_at=NOW,
+        limit_s=5,
+    )
+    return replace(plain, **changes)
