@@ -114,7 +114,7 @@ class PostgresqlDocuments:
         database, where = self.database, f"PostgreSQL at {self.database.address}: {self.database.table}"
         keys = (database.id, database.created_at, database.score, database.new_mark)
         named = (key.partition(".")[0] for key in keys)
-        remedy = "check database.table and the columns that the profile names"
+        remedy = "check the table and the columns: database.table, id, created_at, score and new_mark"
         if missing := sorted(set(named) - {name for name, _, _ in columns}):
             raise Unreachable(f"{where} is not there, or has no column {', '.join(missing)}", remedy)
         if database.new_mark in {name for name, _, is_always_there in columns if is_always_there}:

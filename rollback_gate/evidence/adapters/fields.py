@@ -22,10 +22,14 @@ def flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
 
 def score_of(documents: Sequence[Mapping[str, Any]]) -> str:
     """The path of a share between 0 and 1 that nearly every document has, by its name; "" for none."""
-    shares = Counter(path for one in documents for path, value in flat(one) if _is_share(value))
-    common = [path for path, count in shares.items() if count >= _MOST * len(documents)]
-    named = [path for path in common if _SCORE.search(path)]
+    named = [path for path in shares_of(documents) if _SCORE.search(path)]
     return min(named, key=lambda path: (-len(_SCORE.findall(path)), path.count("."), path), default="")
+
+
+def shares_of(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Paths of shares between 0 and 1 that nearly every document has."""
+    shares = Counter(path for one in documents for path, value in flat(one) if _is_share(value))
+    return [path for path, count in shares.items() if count >= _MOST * len(documents)]
 
 
 def is_named_as_score(name: str) -> bool:

@@ -55,7 +55,10 @@ def _as_stored(guessed: Found, around: Known) -> Found:
     values, why, look_for = dict(guessed.values), dict(guessed.why), dict(guessed.look_for)
     if rows.at != _AT:
         values["created_at"], why["created_at"] = rows.at, "a column with a time"
-    if score := fields.score_of(everything):
+    shares = fields.shares_of(everything)
+    if score := fields.score_of(everything) or (
+        values["score"] if values["score"] in shares else next(iter(shares), "")
+    ):
         values["score"], why["score"] = score, "a share in nearly every row"
     elif everything:
         named = f"{values['score']} holds {dict(fields.flat(everything[0])).get(str(values['score']))!r}"

@@ -102,7 +102,9 @@ def test_rows_show_their_time_their_score_and_what_the_change_added(postgresql: 
         "score": "quality",
         "new_mark": "details.clauses",
     }
-    servers.in_postgresql(postgresql, "alter table leases drop column quality")
+    servers.in_postgresql(postgresql, "alter table leases rename quality to sharpness")
+    assert lease(postgresql, "secret", columns).values["score"] == "sharpness", "the only one that can be"
+    servers.in_postgresql(postgresql, "alter table leases drop column sharpness")
     without = lease(postgresql, "secret", columns)
     assert without.values["score"] is None
     assert "no column has shares of 1 (percent holds 109" in without.look_for["score"]
