@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 from typing import Any
 
@@ -103,9 +104,18 @@ AgentOrchestrator.enrich_document = _marked
 
 def stale_bytecode(lab: Lab) -> None:
     """Bytecode of other code, marked unchecked: Python runs it, whatever the file contains."""
+    _compiled_with(lab, _MARKING)
+
+
+def silent_bytecode(lab: Lab) -> None:
+    """The same, newer than the restored file, and it shows in no document and in no line."""
+    _compiled_with(lab, "get_tool_timeout = None\n")
+
+
+def _compiled_with(lab: Lab, addition: str) -> None:
     path = lab.directory / ORCHESTRATOR
     old = path.read_bytes()
-    path.write_bytes(old + _MARKING.encode())
+    path.write_bytes(old + addition.encode())
     compile_it = (
         "import py_compile; py_compile.compile('/app/enrichment_service/workers/agent_orchestrator.py', "
         "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True)"
@@ -113,6 +123,8 @@ def stale_bytecode(lab: Lab) -> None:
     status, output = lab.containers(WORKER)[0].exec_run(["python", "-c", compile_it])
     assert status == 0, output
     path.write_bytes(old)
+    for bytecode in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+        os.utime(bytecode)
     plant.restart(lab, *lab.containers(WORKER), *lab.containers(COORDINATOR))
 
 
@@ -321,6 +333,15 @@ ENTRIES = (
         CODE,
         "carry the new code's mark",
         stale_bytecode,
+    ),
+    Entry(
+        "silent-bytecode",
+        "code",
+        "bytecode of the change, newer than the old file, which shows in nothing else",
+        NO_GO,
+        CODE,
+        "bytecode for",
+        silent_bytecode,
     ),
     Entry(
         "shadowed",

@@ -20,8 +20,17 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
 LIMIT_S = 20
+_TELLING = 6  # letters of a text: shorter ones stand in bytecode by chance, as those of its path do
 _END = "end of reading"
-_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "compiled": 10, "orphan": 6}  # fields of a row
+_BEFORE_PATH = {
+    "file": 4,
+    "folder": 3,
+    "child": 5,
+    "holds": 2,
+    "coded": 2,
+    "compiled": 10,
+    "orphan": 6,
+}  # fields of a row
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only if its nearest existing folder is readable.
 _FUNCTIONS = """
@@ -60,6 +69,11 @@ importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)
 elsewhere() { [ -e "$1" ] && [ "$1" -ef "$2" ] && return 0
   [ -f "$1" ] && [ -f "$2" ] && [ "$(sha256sum < "$1")" = "$(sha256sum < "$2")" ] && return 0
   [ -e "$1" ] && echo "elsewhere $1"; return 0; }
+coded() { [ -f "$1" ] || return 0; f=$(stat -c '%Y' "$1") n=$(wc -c < "$1") b=${1##*/}
+  for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do [ -f "$c" ] || continue
+  set -- "$1" "$2" "$3" "$4" $(od -An -tu4 -N16 "$c"); fits=
+  [ "$6" = 0 ] && [ "$7" = "$f" ] && [ "$8" = "$((n))" ] && fits=1; [ "$6" = 1 ] && fits=1
+  [ "$fits" ] && grep -qF -e "$4" "$c" && echo "coded $2 $3"; set -- "$1" "$2" "$3" "$4"; done; return 0; }
 beside() { b=${1%.py}; for c in "$b/__init__.py" "$b/__init__.pyc" "$b.so" "$b".*.so; do
   [ -e "$c" ] && echo "beside $c"; done; return 0; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
@@ -96,6 +110,11 @@ def script(profile: Profile, replica: Replica) -> str:
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
                 lines.append(f"holds {kind}.{number} {index} {shlex.quote(text)}")
+        lines += [
+            f"coded {shlex.quote(path)} new.{number} {index} {shlex.quote(text)} 2>/dev/null"
+            for index, text in enumerate(restored.new)
+            if path.endswith(".py") and len(text) >= _TELLING and text not in path
+        ]
     removed = [profile.inside(service, path) for path in profile.removed_of(service)]
     lines += [f"there {shlex.quote(path)}" for path in removed]
     lines += [f"orphans {shlex.quote(path)} 2>/dev/null" for path in removed if path.endswith(".py")]
@@ -200,6 +219,7 @@ def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileRead
     if row[0] == "link":
         return FileReading(path, exists=True, is_link=True)
     held = {row[1:] for row in rows if row[0] == "holds"}
+    coded = {row[1:] for row in rows if row[0] == "coded"}
     size, bytecode = past.compiled(rows, inside)
     return FileReading(
         path=path,
@@ -211,4 +231,5 @@ def _file(item: FileItem, number: int, inside: str, rows: past.Rows) -> FileRead
         old=tuple(t for i, t in enumerate(item.old) if (f"old.{number}", str(i)) in held),
         size=size,
         bytecode=bytecode,
+        compiled_new=tuple(t for i, t in enumerate(item.new) if (f"new.{number}", str(i)) in coded),
     )

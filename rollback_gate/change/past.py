@@ -16,7 +16,7 @@ from rollback_gate.instant import Instant
 Rows = list[tuple[str, ...]]
 _MARK_OF_BYTECODE = 0x0A0D  # upper half of the header's first number, read as little-endian
 _AT_ONCE_S = 2
-_UNCHECKED = 1  # PEP 552 flag: Python never compares this bytecode with its source
+UNCHECKED = 1  # PEP 552 flag: Python never compares this bytecode with its source
 _FOLDER = "4"  # first digit of a folder's mode, in hexadecimal
 
 
@@ -93,7 +93,7 @@ def _bytecode(row: tuple[str, ...], times: list[Instant]) -> Bytecode:
     is_by_time, compiled_at = int(flags) == 0, time(at)
     seconds = times[0].ns // 10**9 if times else None
     fits = (int(source_seconds), int(source_size)) == (seconds, int(size))
-    is_taken = fits if is_by_time else int(flags) == _UNCHECKED
+    is_taken = fits if is_by_time else int(flags) == UNCHECKED
     is_older = compiled_at is not None and bool(times) and compiled_at < max(times)
     is_older = is_older and not (is_by_time and _came_along(compiled_at, time(put), time(born), times))
     own_size = int(source_size) if is_by_time else -1

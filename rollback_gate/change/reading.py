@@ -39,7 +39,7 @@ class FileReading:
     """One restored file inside a container. `exists` False: there is no such file; the rest is then empty.
 
     `new`, `old`: which of the profile's texts it contains. Times are the container's. `size`: bytes. `bytecode`: one
-    per Python version; empty if there is none.
+    per Python version; empty if there is none. `compiled_new`: texts of `new` in bytecode that Python takes for it.
     """
 
     path: str
@@ -52,6 +52,7 @@ class FileReading:
     old: tuple[str, ...] = ()
     size: int | None = None
     bytecode: tuple[Bytecode, ...] = ()
+    compiled_new: tuple[str, ...] = ()
 
     def was_compiled_otherwise(self, started: Instant, until: Instant) -> bool:
         """True if all bytecode compiled at the start is of a source of another size than the current file."""

@@ -72,6 +72,8 @@ def _wrong_with(file: FileReading, sources: dict[str, str] | Unmeasured) -> list
         return [f"{file.path} is a symbolic link"]
     if file.new:
         return [f"{file.path} holds new code: {', '.join(file.new)}"]
+    if file.compiled_new:
+        return [f"Python takes bytecode for {file.path} that holds new code: {', '.join(file.compiled_new)}"]
     if not isinstance(sources, Unmeasured) and sources.get(file.path) != file.digest:
         expected = sources.get(file.path, "")[:16] or "none"
         return [f"{file.path} is not the source's: sha256 {file.digest[:16]}, expected {expected}"]

@@ -12,6 +12,7 @@ from rollback_gate.change import settings
 from rollback_gate.change.content import Content, Source, classify
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
+from rollback_gate.change.past import UNCHECKED
 from rollback_gate.change.reading import CodeReading, Held, ValueReading
 from rollback_gate.change.strategy import Strategy, innermost
 from rollback_gate.change.values import Values
@@ -27,11 +28,13 @@ from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
+from rollback_gate.regular import content_of
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.places import Place, Reach
 from rollback_gate.rollback.situation import Situation
 
 _APART_NS = 10**9
+_HEADER_BYTES = 16
 Configured = Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
 
 
@@ -100,7 +103,7 @@ class Look:
     def _to_remove(self) -> tuple[str, ...]:
         if not self.strategy.restores_code:
             return ()
-        return tuple(p for path in self.goal.remove for p in with_bytecode(self.directory, path))
+        return tuple(moved_by(self.directory, self.goal))
 
     def _to_put_back(self) -> tuple[str, ...]:
         if self.quarantine is None:
@@ -282,11 +285,34 @@ def moved_at(folder: Path) -> Instant:
     return Instant(status.st_ctime_ns if status.st_ctime_ns - status.st_mtime_ns > _APART_NS else 0)
 
 
-def with_bytecode(directory: Path, relative: str) -> list[str]:
-    """What exists of a removed path: itself, and the bytecode that Python keeps for a module."""
+def moved_by(directory: Path, goal: Goal) -> list[str]:
+    """What exists of removed paths, and the bytecode that Python would go on taking for a restored file."""
+    removed = [p for path in goal.remove for p in _with_bytecode(directory, path)]
+    restored = goal.sources if goal.direction is Direction.ROLLBACK else ()
+    return [*removed, *(p for source in restored for p in _unchecked(directory, source.path))]
+
+
+def _with_bytecode(directory: Path, relative: str) -> list[str]:
+    """A removed path itself, and the bytecode that Python keeps for a module."""
     path = directory / relative
-    bytecode = sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
-    return [str(p.relative_to(directory)) for p in (path, *bytecode) if moving.is_there(p)]
+    return [str(p.relative_to(directory)) for p in (path, *_bytecode(path)) if moving.is_there(p)]
+
+
+def _unchecked(directory: Path, relative: str) -> list[str]:
+    """Bytecode of a file that Python never compares with it (PEP 552)."""
+    return [str(p.relative_to(directory)) for p in _bytecode(directory / relative) if _is_unchecked(p)]
+
+
+def _bytecode(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) if path.suffix == ".py" else []
+
+
+def _is_unchecked(path: Path) -> bool:
+    try:
+        header = content_of(path)[:_HEADER_BYTES]
+    except OSError:
+        return False  # what cannot be read here cannot be moved either: verify tells it
+    return len(header) == _HEADER_BYTES and int.from_bytes(header[4:8], "little") == UNCHECKED
 
 
 def _images(replicas: Iterable[Replica], stale: tuple[Replica, ...]) -> dict[str, str]:

@@ -29,7 +29,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, room, surroundings
 from rollback_gate.rollback.checklist import Checklist
-from rollback_gate.rollback.look import Look, digest_of, with_bytecode
+from rollback_gate.rollback.look import Look, digest_of, moved_by
 from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
@@ -385,11 +385,7 @@ class Preflight:
     def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
         """Raises Refused unless all that will be replaced or moved, and the state folder, is writable."""
         existing = next(folder for folder in (state, *state.parents) if folder.exists())
-        moved = (
-            []
-            if not strategy.restores_code
-            else [directory / p for path in goal.remove for p in with_bytecode(directory, path)]
-        )
+        moved = [] if not strategy.restores_code else [directory / p for p in moved_by(directory, goal)]
         written = goal.all_files if strategy.restores_code else goal.values
         restored = [directory / source.path for source in written]
         returned = [_existing_parent(directory / path) for path in goal.put_back]

@@ -44,6 +44,7 @@ ROWS: tuple[Row, ...] = (
         chain(sources_known, file(digest="9" * 64)),
     ),
     ("carries-nothing", INCONCLUSIVE, CODE, "has none of the files of the change", BY_RUN, carries_nothing),
+    ("compiled-of-the-change", NO_GO, CODE, "bytecode for", BY_RUN, file(compiled_new=("get_tool_timeout",))),
     ("in-its-place", INCONCLUSIVE, CODE, "imports in place of", BY_RUN, code(in_its_place=("/app/x/__init__.py",))),
     ("at-another-place", INCONCLUSIVE, CODE, "where its process was started", BY_RUN, code(elsewhere=("/srv/x",))),
     ("clock-set-back", INCONCLUSIVE, CODE, "it was set back", BY_RUN, log(read_at=Instant(0))),

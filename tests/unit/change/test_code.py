@@ -453,3 +453,26 @@ def test_a_setting_that_a_command_sets_anew_is_seen_in_the_process(tmp_path: Pat
         finally:
             sleeping.kill()
             sleeping.wait()
+
+
+@pytest.mark.parametrize(
+    "mode", [py_compile.PycInvalidationMode.TIMESTAMP, py_compile.PycInvalidationMode.UNCHECKED_HASH]
+)
+def test_bytecode_of_the_change_that_python_takes_for_the_old_file(
+    profile: Profile, mode: py_compile.PycInvalidationMode
+) -> None:
+    """As new as the file, of the same time and size: nothing but its content tells."""
+    path = orchestrator(profile)
+    old = OLD.ljust(len(NEW) + 20, "#")
+    path.write_text(NEW.ljust(len(old), "#"))
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    py_compile.compile(str(path), doraise=True, invalidation_mode=mode)
+    path.write_text(old)
+    assert read(profile).files[0].compiled_new == (
+        () if mode is py_compile.PycInvalidationMode.TIMESTAMP else ("enrichment_service.errors", "get_tool_timeout")
+    ), "of another time it is not taken"
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    (file,) = read(profile).files
+    assert (file.new, file.compiled_new) == ((), ("enrichment_service.errors", "get_tool_timeout"))
+    compiled(path)
+    assert read(profile).files[0].compiled_new == ()

@@ -298,3 +298,18 @@ def test_evidence_that_cannot_be_kept_stops_nothing(folder: Path, monkeypatch: p
         ((_, account),) = session.runs()
     assert any("nothing could be saved" in step["detail"] for step in account.steps)
     assert isinstance(session.documents, Unmeasured)
+
+
+def test_bytecode_that_python_never_compares_is_moved_away_with_the_change(folder: Path) -> None:
+    """Left beside the restored file it would be run in its place; an undo gives it back. Any other is Python's own."""
+    world = World.deployed(folder / "w", "bind")
+    cache = world.project / "enrichment_service/workers/__pycache__"
+    cache.mkdir(exist_ok=True)
+    unchecked, checked = (cache / f"agent_orchestrator.cpython-{v}.pyc" for v in ("311", "312"))
+    for path, flags in ((unchecked, 1), (checked, 0)):
+        path.write_bytes(b"\x00\x00\x0d\x0a" + flags.to_bytes(4, "little") + bytes(8) + b"code of the change")
+    kept = unchecked.read_bytes()
+    act(world, rollback, Mode())()
+    assert (unchecked.exists(), checked.exists()) == (False, True)
+    act(world, undo, Mode())()
+    assert unchecked.read_bytes() == kept
