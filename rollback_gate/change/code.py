@@ -60,8 +60,9 @@ compiled() { [ -f "$1" ] || return 0
   b=${1##*/}; for c in "${1%/*}/__pycache__/${b%.py}".*.pyc; do
   [ -f "$c" ] && h=$(od -An -tu4 -N16 "$c") &&
     echo "compiled" $(kept "$1") $(wc -c < "$1") $(at Y "$c") $(at Z "$c") $(at W "$c") $h "$1"; done; }
-environ() { for p in /proc/[0-9]*/environ; do
-  tr '\\0' '\\n' < "$p" | grep -qxF -e "$2" && echo "environ $1" && break; done; return 0; }
+environ() { command -v grep > /dev/null || echo unseen
+  for p in /proc/[0-9]*/environ; do e=$(tr '\\0' '\\n' < "$p") || { [ -e "$p" ] && echo unseen; continue; }
+  printf '%s\\n' "$e" | grep -qxF -e "$2" && echo "environ $1" && break; done; return 0; }
 stopped() { for p in /proc/[0-9]*; do read -r l 2>/dev/null < "$p/stat" || continue
   case ${l##*) } in T*) echo "stopped ${p#/proc/}";; esac; done; }
 importable() { c=$(tr '\\0' ' ' < /proc/1/cmdline)
@@ -74,7 +75,8 @@ coded() { [ -f "$1" ] || return 0; f=$(stat -c '%Y' "$1") n=$(wc -c < "$1") b=${
   set -- "$1" "$2" "$3" "$4" $(od -An -tu4 -N16 "$c"); fits=
   [ "$6" = 0 ] && [ "$7" = "$f" ] && [ "$8" = "$((n))" ] && fits=1; [ "$6" = 1 ] && fits=1
   [ "$fits" ] && grep -qF -e "$4" "$c" && echo "coded $2 $3"; set -- "$1" "$2" "$3" "$4"; done; return 0; }
-beside() { b=${1%.py}; for c in "$b/__init__.py" "$b/__init__.pyc" "$b.so" "$b".*.so; do
+beside() { case " $(tr '\\0' ' ' < /proc/1/cmdline) " in *" $1 "*|*"/${1##*/} "*|*" ${1##*/} "*) return 0 ;; esac
+  b=${1%.py}; for c in "$b/__init__.py" "$b/__init__.pyc" "$b.so" "$b".*.so; do
   [ -e "$c" ] && echo "beside $c"; done; return 0; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }
 husk() { [ -d "$1" ] && left=$(find "$1/" ! -type d ! -path '*/__pycache__/*' 2>&1 | head -n 1) &&
@@ -105,7 +107,7 @@ def script(profile: Profile, replica: Replica) -> str:
         lines.append(f"file {shlex.quote(path)}")
         if path.endswith(".py"):
             lines.append(f"compiled {shlex.quote(path)} 2>/dev/null")
-            lines.append(f"beside {shlex.quote(path)}")
+            lines.append(f"beside {shlex.quote(path)} 2>/dev/null")
         lines.append(f"resolved {shlex.quote(path)} 2>/dev/null")
         for kind, texts in (("new", restored.new), ("old", restored.old)):
             for index, text in enumerate(texts):
@@ -201,6 +203,7 @@ def parse(profile: Profile, answer: Answer, replica: Replica) -> CodeReading | U
         set_in_a_process=tuple(
             one.says for n, one in enumerate(_settings(profile, service)) if ("environ", str(n)) in rows
         ),
+        environments_unseen=("unseen",) in rows,
         in_its_place=tuple(row[1] for row in rows if row[0] == "beside"),
     )
 

@@ -64,6 +64,19 @@ class History:
             raise Refused(f"{path} in revision {rev} is {content} ({why})", "choose another one: git log -- " + path)
         return self._source(path, commit, blob)
 
+    def compared(self, old: str, latest: str) -> list[tuple[str, str]]:
+        """Status (A, M, D, ...) and path of each file below the folder that differs. Raises Refused."""
+        told = self._git("diff", "--name-status", "--no-renames", "--relative", "-z", old, latest).split("\0")
+        return list(zip(told[::2], told[1::2], strict=False))
+
+    def text(self, rev: str, path: str) -> str | None:
+        """A file as committed; None for what is no text, or no file: a submodule. Raises Refused."""
+        blob = self._blob(rev, path)
+        try:
+            return blob.data.decode() if blob is not None else None
+        except UnicodeDecodeError:
+            return None
+
     def _source(self, path: str, commit: str, blob: _Blob) -> Source:
         top = self._git("rev-parse", "--show-toplevel").removesuffix("\n")
         found = Source.of(path, "git", commit[:12], blob.data)
@@ -72,7 +85,7 @@ class History:
     def _blob(self, commit: str, path: str) -> _Blob | None:
         """The file as committed; None if the commit does not have it."""
         listed = self._git("ls-tree", commit, "--", path).strip()
-        if not listed:
+        if not listed or listed.split()[1] != "blob":
             return None
         data = self._run("cat-file", "blob", f"{commit}:./{path}").raw
         return _Blob(data, listed.startswith(_EXECUTABLE))

@@ -85,8 +85,8 @@ class Outside:
     def _packages(self, container_id: str, service: str) -> tuple[str, ...]:
         """Packages that have the name of a restored file: what a folder holds besides cannot be asked from outside."""
         modules = (item.path for item in self.profile.files_of(service) if item.path.endswith(".py"))
-        found = (f"{path.removesuffix('.py')}/__init__.py" for path in modules)
-        return tuple(path for path in found if self._is_there(container_id, service, path))
+        found = (f"{self.profile.inside(service, path).removesuffix('.py')}/__init__.py" for path in modules)
+        return tuple(path for path in found if exists_in(self.engine, container_id, path))
 
     def _is_there(self, container_id: str, service: str, path: str) -> bool:
         return exists_in(self.engine, container_id, self.profile.inside(service, path))

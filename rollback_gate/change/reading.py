@@ -97,8 +97,9 @@ class CodeReading:
     `stopped`: ids of processes stopped by a signal. `elsewhere`: items that also exist, with other content, in the
     process's working directory. `kept`: after a partial rollback, use of the modules that it keeps; else None.
     `values`: settings and images of the change. `in_its_place`: packages and compiled modules beside a restored
-    file that have its name: Python imports them, and not the file. `set_in_a_process`: settings whose new value
-    a process has in its environment, whatever the container was created with.
+    file that have its name: Python imports them, and not the file. `set_in_a_process`: settings whose new value a
+    process has in its environment, whatever the container was created with. `environments_unseen`: not every process
+    could be asked for that.
     """
 
     files: tuple[FileReading, ...]
@@ -113,6 +114,7 @@ class CodeReading:
     values: tuple[ValueReading, ...] = ()
     in_its_place: tuple[str, ...] = ()
     set_in_a_process: tuple[str, ...] = ()
+    environments_unseen: bool = False
 
 
 @dataclass(frozen=True)

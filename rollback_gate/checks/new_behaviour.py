@@ -148,12 +148,13 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
     if other := [value.says for value in found if value.held is not Held.OLD and not value.is_setting]:
         return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
     names = ", ".join(value.name for value in found)
+    unseen = ["not every process could be asked for its environment"] if replica.code.environments_unseen else []
     if other := [value.says for value in found if not value.is_shown]:
         if not _is_as_the_files_say(readings, replica):
             return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
         says = f"is what Compose makes of the files, which hold the old value of {names}"
-        return passed(replica.label, says, Evidence.PROCESS, *other)
-    return passed(replica.label, f"was created with the old {names}", Evidence.PROCESS)
+        return passed(replica.label, says, Evidence.PROCESS, *other, *unseen)
+    return passed(replica.label, f"was created with the old {names}", Evidence.PROCESS, *unseen)
 
 
 def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) -> Claim | None:
@@ -233,6 +234,8 @@ def _otherwise(code: CodeReading, reading: CodeReading) -> list[str]:
     ]
     more = sorted(set(reading.still_there) - set(code.still_there))
     less = sorted(set(code.still_there) - set(reading.still_there))
+    covering = sorted(set(reading.in_its_place) - set(code.in_its_place))
+    texts += [f"{path}, which Python imports in place of a restored file" for path in covering]
     return [*texts, *(f"{path} is there again" for path in more), *(f"{path} is gone" for path in less)]
 
 

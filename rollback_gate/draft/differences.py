@@ -82,13 +82,30 @@ def _services(text: str) -> dict[str, Any]:
     """Of one Compose file, or of several as documents of one text: later ones add to earlier ones."""
     merged: dict[str, Any] = {}
     try:
-        for document in yaml.safe_load_all(text):
+        for document in yaml.load_all(text, _Loader):
             for name, entry in ((document or {}).get("services") or {}).items():
                 if isinstance(entry, Mapping):
-                    merged[str(name)] = {**merged.get(str(name), {}), **entry}
+                    merged[str(name)] = _added(merged.get(str(name), {}), entry)
     except (yaml.YAMLError, AttributeError):
         return {}
     return merged
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes Compose's own tags (`!reset`, `!override`) for nothing."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
+
+
+def _added(entry: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    environment = {**environment_of(entry), **environment_of(more)}
+    files = [*_listed(entry.get("env_file")), *_listed(more.get("env_file"))]
+    return {**entry, **more, "environment": environment, "env_file": files}
+
+
+def _listed(written: Any) -> list[Any]:
+    return written if isinstance(written, list) else [written] if written else []
 
 
 def is_env(path: str) -> bool:
@@ -102,8 +119,7 @@ def given_to(compose: str, path: str) -> list[str]:
 
 
 def _env_files(written: Any) -> list[str]:
-    rows = written if isinstance(written, list) else [written] if written else []
-    names = (row.get("path") if isinstance(row, Mapping) else row for row in rows)
+    names = (row.get("path") if isinstance(row, Mapping) else row for row in _listed(written))
     return [posixpath.normpath(str(name)) for name in names if name]
 
 

@@ -34,13 +34,25 @@ def example(said: Said) -> str:
     return said.text.replace("{}", _FILLED)
 
 
-def of_the_change(lines: Iterable[Said], old: Iterable[Said], changed: Collection[str], log: str) -> list[Said]:
-    """Lines that changed files print now, and neither their old texts nor other files; first those that the log has."""
-    rows = list(lines)
-    others = [*old, *(one for one in rows if one.path not in changed)]
-    mine = [one for one in rows if one.path in changed and _letters(one) >= _TELLING and "\n" not in one.text]
-    own = {one.text: one for one in mine if not any(_look_alike(one, other) for other in others)}
+def of_the_change(lines: Iterable[Said], others: Mapping[str, str], changed: Collection[str], log: str) -> list[Said]:
+    """Lines that changed files print now, and nothing else does; first those that the log has.
+
+    `others`: the old texts of changed files, and the other files, by path. A line of which a text stands anywhere in
+    them is none: it may be printed in many ways.
+    """
+    said = [line for path, text in others.items() for line in source.lines_of(path, text)]
+    written = "\n".join(others.values())
+    mine = [one for one in lines if one.path in changed and _letters(one) >= _TELLING and "\n" not in one.text]
+    own = {
+        one.text: one
+        for one in mine
+        if _longest(one) not in written and not any(_look_alike(one, other) for other in said)
+    }
     return sorted(own.values(), key=lambda one: not re.search(one.pattern(), log))[:_MOST]
+
+
+def _longest(said: Said) -> str:
+    return max(said.text.split("{}"), key=len)
 
 
 def _letters(said: Said) -> int:

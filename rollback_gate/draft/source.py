@@ -15,10 +15,14 @@ _ID = re.compile(r"(?i)(^|[._])id\b|document|task|job|item|message|order")
 _LONGEST = 500
 _CALLS = {"print", "debug", "info", "warning", "log"}
 _A_NAME = r"(f?[\"'][\w:.-]+[\"']|[A-Za-z_][\w.]*)"  # a text, or what is assigned one somewhere
-_QUEUES = {
-    "redis": re.compile(rf"\b(?:brpop|blpop|lpush|rpush|brpoplpush|blmove)\(\s*{_A_NAME}"),
-    "rabbitmq": re.compile(rf"\b(?:queue_declare|basic_consume|consume)\(\s*(?:queue\s*=\s*)?{_A_NAME}"),
+_QUEUES = {  # what takes tasks counts before what adds them, which may be another queue's
+    "redis": (
+        re.compile(rf"\b(?:brpop|blpop|brpoplpush|blmove)\(\s*{_A_NAME}"),
+        re.compile(rf"\b(?:lpush|rpush)\(\s*{_A_NAME}"),
+    ),
+    "rabbitmq": (re.compile(rf"\b(?:queue_declare|basic_consume|consume)\(\s*(?:queue\s*=\s*)?{_A_NAME}"),),
 }
+_LEVELS = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
 _STREAM = re.compile(rf"\bxreadgroup\(\s*(?:groupname\s*=\s*)?{_A_NAME}\s*,[^{{}}]*?\{{\s*{_A_NAME}\s*:", re.DOTALL)
 _FORMAT = re.compile(r"""["']([^"'\n]*%\(levelname\)[^"'\n]*)["']""")
 _TABLE = re.compile(r"(?i)\binsert\s+into\s+([\w.]+)\s*\(([^)]*)\)")
@@ -143,18 +147,19 @@ def _on_a_task(lines: Iterable[Said]) -> Said | None:
 
 
 def error(log: str, sources: str = "") -> str:
-    """A pattern for error lines: by the format that the source gives its log; else by the log.
+    """A pattern for error lines: by a format that the source gives its log, if the log has such lines; else by the log.
 
     Of Python's own form if the log has that, else of the level anywhere in the line.
     """
     traceback = r"^Traceback \(most recent call last\):"
-    if written := _FORMAT.search(sources):
+    lines = [line.split(" ", 1)[-1] for line in log.splitlines()[:_LONGEST]]  # after the engine's timestamp
+    for written in _FORMAT.finditer(sources):
         before = written[1].partition("%(levelname)")[0]
-        literal = re.escape(re.split(r"%\(\w+\)[-\d.]*[sd]", before)[-1]).replace("\\ ", " ")
-        start = "^" if not before or literal == re.escape(before).replace("\\ ", " ") else ""
-        return rf"{start}{literal}(?:ERROR|CRITICAL)\b|{traceback}"
-    levels = [line.split(" ", 1)[-1] for line in log.splitlines()[:_LONGEST]]  # after the engine's timestamp
-    is_pythons = not log or any(re.match(r"(?:DEBUG|INFO|WARNING|ERROR):", line) for line in levels)
+        literal = re.escape(re.split(r"%\(\w+\)[-\d.]*[sdf]", before)[-1]).replace("\\ ", " ")
+        start = "" if "%(" in before else "^"
+        if any(re.search(rf"{start}{literal}\s*(?:{_LEVELS})\b", line) for line in lines):
+            return rf"{start}{literal}\s*(?:ERROR|CRITICAL)\b|{traceback}"
+    is_pythons = not log or any(re.match(rf"(?:{_LEVELS}):", line) for line in lines)
     return f"^ERROR:|{traceback}" if is_pythons else rf"(?:^|[\s\[|])(?:ERROR|CRITICAL)[\]:\s|]|{traceback}"
 
 
@@ -167,8 +172,10 @@ def queue_name(kind: str, text: str, everything: str = "") -> str:
     """The name of the queue that a source reads; "" if it shows none. `everything`: has what constants are assigned."""
     if kind == "redis" and (of_stream := _STREAM.search(text)):
         return _text(of_stream[2], everything or text)
-    names = (_text(found[1], everything or text) for found in _QUEUES[kind].finditer(text)) if kind in _QUEUES else ()
-    return next((name for name in names if name), "")
+    for form in _QUEUES.get(kind, ()):
+        if written := list(form.finditer(text)):
+            return next((name for found in written if (name := _text(found[1], everything or text))), "")
+    return ""
 
 
 def group(text: str) -> str:

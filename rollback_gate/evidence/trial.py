@@ -52,9 +52,9 @@ class Trial:
     def _matched(self, key: str, text: str, found: re.Match[str]) -> None:
         self._counts[key] = self._counts.get(key, 0) + 1
         self._last[key] = text
-        if key == "logs.picked_up":
+        if key == "logs.picked_up" and found["document"]:
             self._picked_up.append(found["document"])
-        if key == "logs.completed":
+        if key == "logs.completed" and found["task"]:
             self._tasks.append(found["task"])
 
     @property
@@ -88,10 +88,13 @@ def _taken(pattern: re.Pattern[str], line: str, group: str, documents: Iterable[
     found = pattern.search(line)
     if found is None:
         return ""
-    held = next((one for one in documents if one in found[group]), found[group])
-    made = line[: found.start(group)] + found[group].replace(held, name) + line[found.end(group) :]
+    if found[group] is None:
+        return ""
+    held = max((one for one in documents if one in found[group]), key=len, default=found[group])
+    before, _, after = found[group].rpartition(held)
+    made = f"{line[: found.start(group)]}{before}{name}{after}{line[found.end(group) :]}"
     again = pattern.search(made)
-    return again[group] if again else ""
+    return cut(again[group] or "", _LONGEST) if again else ""
 
 
 def patterns_of(logs: Logs) -> Iterable[tuple[str, re.Pattern[str]]]:

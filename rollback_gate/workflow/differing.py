@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from rollback_gate.change import git
 from rollback_gate.draft import imports
-from rollback_gate.errors import CommandFailed, Refused, RollbackGateError
-from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.errors import Refused, RollbackGateError
+from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.engine import Engine
 
 _BACKUP = re.compile(r"^(?P<base>.+?)\.(?:backup|bak|orig|old)(?:[._-](?P<stamp>.*))?$")
 _STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\d{8}": "%Y%m%d"}
 _SKIPPED = {".git", ".rollback", "node_modules", "__pycache__", ".venv"}
-_MOST_BYTES, _MOST_FILES, _MOST_SOURCES = 1 << 20, 20_000, 2_000
+_MOST_BYTES, _MOST_FILES, _MOST_SOURCES, _MOST_CHANGED = 1 << 20, 20_000, 2_000, 200
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Difference:
             relative = path.relative_to(self.directory)
             match = _BACKUP.match(path.name)
             if number > _MOST_FILES:
-                return
+                break
             if match and path.is_file() and not _SKIPPED & set(relative.parts):
                 base = str(relative.with_name(match["base"]))
                 newest[base] = max(newest.get(base, ("", path)), (match["stamp"] or "", path))
@@ -69,27 +69,16 @@ class Difference:
                 yield Pair(base, old, now, f"its newest backup is {path.name}", glob, form)
 
     def _of_git(self, old: str, latest: str) -> Iterator[Pair]:
-        runner = self._git_runner()
-        base = ("git", "-c", "safe.directory=*", "-C", str(self.directory))
+        runner = SubprocessRunner(allowed(self.engine.environment), run_as=git.owner(self.directory))
+        history = git.History(self.directory, runner)
         try:
-            rows = runner((*base, "diff", "--name-status", "--no-renames", "--relative", old, latest)).stdout
-            for row in rows.splitlines():
-                status, _, path = row.partition("\t")
-                why = f"git diff {old} {latest}"
-                if status == "A":
-                    yield Pair(path, None, "", why)
-                elif status == "M":
-                    before = runner((*base, "show", f"{old}:./{path}")).stdout
-                    yield Pair(
-                        path, before, runner((*base, "show", f"{latest}:./{path}")).stdout, why, f"{path}.backup.*"
-                    )
-        except CommandFailed as error:
-            raise Refused(
-                f"git cannot tell what differs: {error.message}", "name two revisions: --from git:A..B"
-            ) from error
-
-    def _git_runner(self) -> Runner:
-        return SubprocessRunner(allowed(self.engine.environment), run_as=git.owner(self.directory))
+            for status, path in history.compared(old, latest)[:_MOST_CHANGED]:
+                now = history.text(latest, path) if status in "AM" else None
+                before = history.text(old, path) if status == "M" else None
+                if now is not None and (status == "A" or before is not None):
+                    yield Pair(path, before, now, f"git diff {old} {latest}", f"{path}.backup.*" if before else "")
+        except Refused as error:
+            raise Refused(error.message, "name two revisions: --from git:A..B") from error
 
 
 def brought(pairs: Sequence[Pair], sources: Sources) -> list[tuple[str, str]]:

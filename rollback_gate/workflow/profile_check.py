@@ -6,6 +6,7 @@ A statement that is wrong is told now, and not by a verdict in the middle of the
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform import engine as engines
+from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
@@ -43,7 +45,7 @@ from rollback_gate.workflow.statements import (
     of_queue,
     of_test_documents,
 )
-from rollback_gate.workflow.surveyed import inside_of
+from rollback_gate.workflow.surveyed import compose_files, mounted_at
 
 _MOST_LINES = 200_000
 
@@ -197,20 +199,35 @@ def _differences(profile: Profile, engine: Engine, found: Mapping[str, tuple[Rep
     """What differs between old and new, by backups or git, and can reach a container."""
     directory = profile.deployment.project_directory
     everyone = [replica for rows in found.values() for replica in rows]
-    composed = {Path(name).name for replica in everyone for name in replica.config_files.split(",") if name}
+    composed = {name for replica in everyone for name in compose_files(replica, directory)}
     for pair in Difference(engine, directory, "").pairs():
         reaches = differences.is_env(pair.path) or pair.path in composed
-        if reaches or any(inside_of(engine, replica, directory, pair.path, pair.new) for replica in everyone):
+        if reaches or any(_is_in(profile, engine, replica, pair) for replica in everyone):
             yield pair
+
+
+def _is_in(profile: Profile, engine: Engine, replica: Replica, pair: Pair) -> bool:
+    if mounted_at(replica, profile.deployment.project_directory, pair.path):
+        return True
+    place, wanted = profile.inside(replica.service, pair.path), hashlib.sha256(pair.new.encode()).hexdigest()
+    with contextlib.suppress(Unreachable):
+        return digest_in(engine, replica.id, place) == wanted
+    return False
 
 
 def of_differences(profile: Profile, pairs: Iterable[Pair]) -> Iterator[Row]:
     """What the change altered, and no item reverts: a rollback leaves it, and no check would miss it."""
-    items = [*(item.path for item in profile.code), *profile.value_files]
+    items = [item.path for item in profile.code]
+    written = {(item.file, item.key) for item in profile.values}
     for pair in pairs:
-        if not any(imports.is_in(pair.path, one) for one in items):
-            says = f"differs between old and new ({pair.why}), and is no item: a rollback leaves it as it is"
-            yield Row("warning", pair.path, says)
+        if any(imports.is_in(pair.path, one) for one in items):
+            continue
+        of = differences.in_env if differences.is_env(pair.path) else differences.in_compose
+        keys = [one.key for one in of(pair.old or "", pair.new)]
+        lacking = [key for key in keys if (pair.path, key) not in written]
+        if lacking or not keys:
+            what = f"{', '.join(lacking)} in it differ" if lacking else "differs"
+            yield Row("warning", pair.path, f"{what} ({pair.why}), and is no item: a rollback leaves it as it is")
 
 
 def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:

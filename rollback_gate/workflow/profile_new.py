@@ -21,9 +21,9 @@ from rollback_gate.platform.replica import PROJECT_LABEL, Replica
 from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
-from rollback_gate.workflow.surveyed import Around, around_of, inside_of
+from rollback_gate.workflow.surveyed import Around, around_of, compose_files, inside_of
 
-_SECRET = re.compile(r"(?i)passw|secret|token|credential|(^|_)key(_|$)")
+_SECRET = re.compile(r"(?i)pass|pwd|secret|token|credential|auth|dsn|salt|private|api_?key|(^|_)key(_|$)")
 _MODE = 0o644
 
 
@@ -158,11 +158,7 @@ class _Proposal:
         return services
 
     def _compose_files(self) -> list[str]:
-        names = [Path(name) for name in self.everyone[0].config_files.split(",") if name]
-        return [
-            name.name if not name.is_relative_to(self.directory) else str(name.relative_to(self.directory))
-            for name in names
-        ]
+        return compose_files(self.everyone[0], self.directory)
 
     def _code(self, made: Draft, pair: Pair, places: dict[str, str], services: dict[str, str]) -> None:
         made.section("[[change]]", f"{pair.why}; in {', '.join(places)}")

@@ -40,16 +40,31 @@ _SPREADS, _LEAST, _FLOOR = 3, 0.05, 0.02
 
 def inside_of(engine: Engine, replica: Replica, directory: Path, path: str, content: str) -> str:
     """Where a container has a file of the project; "" if it has not. By its mounts, else by name and content."""
-    wanted, host = hashlib.sha256(content.encode()).hexdigest(), str(directory / path)
-    for mount in replica.mounts:
-        if mount.source and (host == mount.source or host.startswith(f"{mount.source.rstrip('/')}/")):
-            return mount.target.rstrip("/") + host[len(mount.source.rstrip("/")) :]
+    if mounted := mounted_at(replica, directory, path):
+        return mounted
+    wanted = hashlib.sha256(content.encode()).hexdigest()
     places = [f"{root.rstrip('/')}/{path}" for root in (replica.working_directory, "/app", "/srv", "/usr/src/app")]
     if found := _with(engine, replica, places, wanted):  # the engine shows these of a stopped container too
         return found
     with contextlib.suppress(APIError):
         return _with(engine, replica, _found(engine, replica, Path(path).name), wanted) if replica.is_running else ""
     return ""
+
+
+def mounted_at(replica: Replica, directory: Path, path: str) -> str:
+    """Where a mount shows a file of the project in a container; "" for none."""
+    host = str(directory / path)
+    for mount in replica.mounts:
+        source = mount.source.rstrip("/")
+        if source and (host == source or host.startswith(f"{source}/")):
+            return mount.target.rstrip("/") + host[len(source) :]
+    return ""
+
+
+def compose_files(replica: Replica, directory: Path) -> list[str]:
+    """The Compose files that a container was made from, relative to the project's folder where they are in it."""
+    names = [Path(name) for name in replica.config_files.split(",") if name]
+    return [str(name.relative_to(directory)) if name.is_relative_to(directory) else name.name for name in names]
 
 
 def _with(engine: Engine, replica: Replica, places: Iterable[str], digest: str) -> str:
@@ -74,8 +89,8 @@ class Around:
     files printed. `others`: the team's own services.
 
     `readers`: those that read the queue, by its own list (`are_listed`) or by their source; `ready_by_log`: those that
-    have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4. `changed`: paths
-    of files that the change has altered.
+    have printed the line of a ready one; `log`: of one that reads the queue. `normal`: of check 4. `old`: texts of
+    changed files before the change, by path.
     """
 
     sections: dict[str, tuple[str, Found, str]]
@@ -88,7 +103,7 @@ class Around:
     normal: dict[str, float] | Unmeasured
     ready_by_log: frozenset[str]
     log: str
-    changed: frozenset[str]
+    old: Mapping[str, str]
 
     def reads_queue(self, service: str, all_of_them: Iterable[str]) -> str:
         """Why a service is taken for one that reads the queue; "" if it is not."""
@@ -129,7 +144,8 @@ class Around:
         self._probe(made)
 
     def _new_lines(self, made: Draft) -> None:
-        for said in printed.of_the_change(self.lines, self.old_lines, self.changed, self.log):
+        unchanged = {path: text for path, text in self.sources.items() if path not in self.old}
+        for said in printed.of_the_change(self.lines, {**unchanged, **self.old}, self.old.keys(), self.log):
             made.section("[[logs.new]]", f"only the new code prints it, at {said.place}")
             made.set("name", printed.example(said)[:_LONGEST_NAME])
             made.set("kind", "line of the change")
@@ -220,7 +236,7 @@ def around_of(
     ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
     old_lines = [said for path, text in old.items() for said in source.lines_of(path, text)]
     normal = _normal(sections, environ, engine)
-    return Around(sections, lines, old_lines, sources, others, readers, are_listed, normal, ready, log, frozenset(old))
+    return Around(sections, lines, old_lines, sources, others, readers, are_listed, normal, ready, log, old)
 
 
 def _known(

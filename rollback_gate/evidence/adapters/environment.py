@@ -42,6 +42,7 @@ def _of_address(value: str) -> dict[str, str]:
 
 
 def redis_database(variables: Iterable[str]) -> int:
-    """The number at the end of a Redis address; 0 for none."""
-    found = (re.match(r"rediss?://[^/]+/(\d+)", row.partition("=")[2]) for row in variables)
-    return next((int(one[1]) for one in found if one), 0)
+    """The number at the end of the Redis address; 0 for none, and where addresses differ: it is to be looked at."""
+    addresses = (re.match(r"rediss?://[^/]+(?:/(\d+))?", row.partition("=")[2]) for row in variables)
+    numbers = {int(one[1] or 0) for one in addresses if one}
+    return numbers.pop() if len(numbers) == 1 else 0

@@ -56,16 +56,21 @@ def _as_stored(guessed: Found, around: Known) -> Found:
     if rows.at != _AT:
         values["created_at"], why["created_at"] = rows.at, "a column with a time"
     shares = fields.shares_of(everything)
-    if score := fields.score_of(everything) or (
-        values["score"] if values["score"] in shares else next(iter(shares), "")
-    ):
-        values["score"], why["score"] = score, "a share in nearly every row"
+    guess = values["score"] if values["score"] in shares else next(iter(shares), "")
+    if score := fields.score_of(everything) or guess:
+        is_named = fields.is_named_as_score(score)
+        why["score"] = "a share in nearly every row" if is_named else "a share in nearly every row: is it the score?"
+        values["score"] = score
     elif everything:
-        named = f"{values['score']} holds {dict(fields.flat(everything[0])).get(str(values['score']))!r}"
+        kind = type(dict(fields.flat(everything[0])).get(str(values["score"]))).__name__
+        named = f"{values['score']} holds no share but {kind}"
         values["score"] = None
         look_for["score"] = f"no column has shares of 1 ({named}): a view that divides it will do, as table"
     if mark := fields.mark_of(rows.before, rows.since):
         values["new_mark"], why["new_mark"] = mark, "rows since the change have it, those before have not"
+    elif any(dict(fields.flat(row)).get(str(values["new_mark"])) is not None for row in rows.before):
+        look_for["new_mark"] = f"a column that only the change fills: rows before it have {values['new_mark']} too"
+        values["new_mark"] = None
     return Found(values, why, look_for)
 
 

@@ -424,7 +424,7 @@ def test_a_folder_that_may_not_be_read_is_not_called_empty() -> None:
 
 
 @pytest.mark.parametrize("name", ["/__init__.py", "/__init__.pyc", ".so", ".cpython-311-x86_64-linux-gnu.so"])
-def test_what_python_imports_in_place_of_a_restored_file_is_seen(profile: Profile, name: str) -> None:
+def test_what_python_imports_in_place_of_a_restored_file_is_seen(profile: Profile, name: str, tmp_path: Path) -> None:
     """A module that the change made a package: the restored file lies there, and nobody reads it."""
     path = orchestrator(profile)
     path.write_text(OLD)
@@ -434,6 +434,13 @@ def test_what_python_imports_in_place_of_a_restored_file_is_seen(profile: Profil
     other = Path(f"{str(path).removesuffix('.py')}{name}")
     other.write_bytes(b"")
     assert read(profile).in_its_place == (str(other),)
+    command = tmp_path / "cmdline"
+    for text in (f"python\0{path}\0", "python\0workers/agent_orchestrator.py\0"):
+        command.write_text(text)
+        script = code.script(profile, replica()).replace("/proc/1/cmdline", shlex.quote(str(command)))
+        reading = code.parse(profile, ask(script), replica())
+        assert isinstance(reading, CodeReading)
+        assert reading.in_its_place == (), "a file that is run as a script is read, whatever lies beside it"
 
 
 def test_a_setting_that_a_command_sets_anew_is_seen_in_the_process(tmp_path: Path) -> None:

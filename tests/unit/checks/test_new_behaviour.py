@@ -177,6 +177,7 @@ AGAIN = CodeReading((file_reading(),), ("enrichment_service/errors",))
         (CHANGE, Outcome.FAILED),
         (AGAIN, Outcome.FAILED),
         (OTHER, Outcome.INCONCLUSIVE),
+        (replace(with_file(), in_its_place=("/app/x/__init__.py",)), Outcome.INCONCLUSIVE),
         (CodeReading((file_reading(exists=False, digest=""),), ()), Outcome.INCONCLUSIVE),
         (UNMEASURED, Outcome.INCONCLUSIVE),
         (None, Outcome.INCONCLUSIVE),

@@ -296,18 +296,32 @@ def all_said(texts: dict[str, str]) -> list[source.Said]:
 
 def test_lines_that_only_the_change_prints_are_proposed() -> None:
     """Neither what an old or another file prints too, nor what is too short to be told from others."""
-    old = all_said({"worker.py": PRINTED_BEFORE})
-    found = printed.of_the_change(all_said(PRINTS), old, {"worker.py"}, "")
+    others = {"worker.py": PRINTED_BEFORE, "feed.py": PRINTS["feed.py"]}
+    found = printed.of_the_change(all_said(PRINTS), others, {"worker.py"}, "")
     assert [one.text for one in found] == ["second lookup of {} with {}"]
     assert re.search(found[0].pattern(), printed.example(found[0]))
-    assert not printed.of_the_change(all_said(PRINTS), all_said(PRINTS), {"worker.py"}, "")
-    assert not printed.of_the_change(all_said(PRINTS), old, set(), "")
+    assert not printed.of_the_change(all_said(PRINTS), PRINTS, {"worker.py"}, "")
+    assert not printed.of_the_change(all_said(PRINTS), others, set(), "")
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        'log.error("second lookup of %s with %s", a, b)',
+        'log.info("second lookup of {} with".format(a))',
+        'x = "second lookup of %s with" % a',
+    ],
+)
+def test_a_line_that_old_code_prints_in_another_way_is_not_proposed(old: str) -> None:
+    """It would be NO-GO after every rollback."""
+    found = printed.of_the_change(all_said(PRINTS), {"worker.py": old, "feed.py": PRINTS["feed.py"]}, {"worker.py"}, "")
+    assert "second lookup of {} with {}" not in [one.text for one in found]
 
 
 def test_lines_that_the_log_has_come_first_and_there_are_three_at_most() -> None:
     names = ("alpha", "bravo", "charlie", "delta")
     lines = all_said({"worker.py": "\n".join(f'log.info("attempt of {name}")' for name in names)})
-    found = printed.of_the_change(lines, [], {"worker.py"}, "2026 INFO attempt of delta\n")
+    found = printed.of_the_change(lines, {}, {"worker.py"}, "2026 INFO attempt of delta\n")
     assert [one.text.split()[-1] for one in found] == ["delta", "alpha", "bravo"]
 
 
@@ -327,6 +341,9 @@ def test_an_env_file_is_given_to_services_as_a_whole(written: str) -> None:
 def test_several_compose_files_add_up() -> None:
     text = "services: {worker: {image: a}}\n---\nservices: {worker: {environment: {X: '${LEVEL}'}}, web: {image: b}}"
     assert [use.service for use in differences.uses(text, "LEVEL")] == ["worker"]
+    more = "services: {worker: {environment: ['A=${A}'], env_file: a.env}}\n---\nservices: {worker: {ports: !reset [], environment: {B: x}, env_file: b.env}}"
+    assert [use.variable for use in differences.uses(more, "A")] == ["A"]
+    assert [differences.given_to(more, name) for name in ("a.env", "b.env")] == [["worker"]] * 2
     assert differences.in_compose("services: {worker: {image: a}}", text)[0].key == "services.worker.environment.X"
 
 
@@ -345,6 +362,8 @@ SETTINGS = 'STREAM = "lease.inbox"\nGROUP: str = "extractors"\nNAME = "a"\nNAME 
         ('r.xreadgroup(settings.GROUP, me, {settings.STREAM: ">"}, count=1)', "lease.inbox", "extractors"),
         ('r.xreadgroup(groupname="g", consumername=me, streams={"s": ">"})', "s", "g"),
         ("r.brpop(STREAM)", "lease.inbox", ""),
+        ('r.lpush("dead", x); r.brpop(STREAM)', "lease.inbox", ""),
+        ('r.brpop(settings.queue); r.lpush("dead", x)', "", ""),
         ("r.brpop(NAME)", "", ""),
         ("r.brpop(UNKNOWN)", "", ""),
     ],
@@ -361,16 +380,28 @@ def test_a_name_may_be_a_constant(text: str, name: str, group: str) -> None:
         ("%(asctime)s | %(levelname)-7s | %(name)s | %(message)s", "2026-11-27 12:00:00,1 | ERROR   | a | it failed"),
         ("%(levelname)s:%(name)s:%(message)s", "ERROR:a:it failed"),
         ("[%(levelname)s] %(message)s", "[ERROR] it failed"),
+        ("[%(levelname)8s] %(message)s", "[   ERROR] it failed"),
+        ("%(created)f|%(levelname)s|%(message)s", "1795694400.1|ERROR|it failed"),
     ],
 )
 def test_error_lines_are_as_the_source_formats_them(written: str, line: str) -> None:
-    form = re.compile(source.error("2026 a log of another program", f'logging.basicConfig(format="{written}")'))
+    log = "2026 " + line.replace("ERROR", "INFO")
+    other = 'logging.basicConfig(format="<%(levelname)s>")'
+    form = re.compile(source.error(log, f'{other}; logging.basicConfig(format="{written}")'))
     assert form.search(line)
     assert not form.search(line.replace("ERROR", "INFO"))
     assert not form.search(line.replace("ERROR", "INFO") + " after an ERROR")
     assert form.search("Traceback (most recent call last):")
 
 
+def test_a_format_of_another_program_is_not_taken() -> None:
+    """One that the log has no line of would let errors pass."""
+    for written in ('format="<%(levelname)s>"', 'format="%(asctime)s | " "%(levelname)s"', 'format="%(levelname).1s "'):
+        log = "2026 12:00 | INFO worker ready\n"
+        assert source.error(log, written) == source.error(log)
+
+
 def test_the_number_of_a_redis_database_is_in_its_address() -> None:
     assert environment.redis_database(["A=b", "REDIS_URL=redis://streams:6379/2"]) == 2
     assert environment.redis_database(["REDIS_URL=redis://streams:6379"]) == 0
+    assert environment.redis_database(["CACHE_URL=redis://cache:6379/3", "REDIS_URL=redis://streams:6379"]) == 0

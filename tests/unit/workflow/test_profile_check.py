@@ -272,6 +272,16 @@ def test_what_differs_and_is_no_item_is_told() -> None:
     """A stranger's profile lacked the changed setting, and its rollback was GO with the change's value in effect."""
     setting = SettingItem(kind="setting", services=("enrichment-worker",), file=".env", key="MODE", new="b", old="a")
     profile = PROFILE.model_copy(update={"change": (*PROFILE.change, setting)})
-    paths = (ITEM.path, "enrichment_service/errors/kinds.py", ".env", "config/worker.env")
-    rows = list(profile_check.of_differences(profile, [Pair(path, "old", "new", "git diff") for path in paths]))
-    assert [(row.mark, row.name) for row in rows] == [("warning", "config/worker.env")]
+    pairs = [
+        Pair(ITEM.path, "old", "new", "git diff"),
+        Pair("enrichment_service/errors/kinds.py", "old", "new", "git diff"),
+        Pair(".env", "MODE=a\nSIZE=1\n", "MODE=b\nSIZE=2\n", "git diff"),
+        Pair("config/worker.env", "LEVEL=1\n", "LEVEL=2\n", "git diff"),
+        Pair("compose.yml", "services: {a: {command: x}}", "services: {a: {command: y}}", "git diff"),
+    ]
+    rows = list(profile_check.of_differences(profile, pairs))
+    assert [(row.mark, row.name, row.says.partition(" (")[0]) for row in rows] == [
+        ("warning", ".env", "SIZE in it differ"),
+        ("warning", "config/worker.env", "LEVEL in it differ"),
+        ("warning", "compose.yml", "differs"),
+    ]

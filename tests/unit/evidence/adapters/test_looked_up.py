@@ -104,10 +104,16 @@ def test_rows_show_their_time_their_score_and_what_the_change_added(postgresql: 
     }
     servers.in_postgresql(postgresql, "alter table leases rename quality to sharpness")
     assert lease(postgresql, "secret", columns).values["score"] == "sharpness", "the only one that can be"
+    plain = lease(postgresql, "secret", ("lease_ref", "percent"))
+    assert "is it the score?" in plain.why["score"]
+    servers.in_postgresql(postgresql, "update leases set details = '{\"pages\": 1}'")
+    unmarked = lease(postgresql, "secret", ("lease_ref", "quality", "lease_ref"))
+    assert unmarked.values["new_mark"] is None
+    assert "rows before it have lease_ref too" in unmarked.look_for["new_mark"]
     servers.in_postgresql(postgresql, "alter table leases drop column sharpness")
     without = lease(postgresql, "secret", columns)
     assert without.values["score"] is None
-    assert "no column has shares of 1 (percent holds 109" in without.look_for["score"]
+    assert "no column has shares of 1 (percent holds no share but int)" in without.look_for["score"]
 
 
 @pytest.mark.parametrize(
