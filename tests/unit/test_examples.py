@@ -67,3 +67,9 @@ def test_nothing_is_deployed_without_the_gate() -> None:
     jenkins = (CI / "Jenkinsfile").read_text()
     assert jenkins.index("stage('Gate')") < jenkins.index("stage('Deploy')")
     assert "catchError" not in jenkins
+
+
+@pytest.mark.parametrize("name", ["api", "receipts", "thumbnails"])
+def test_a_profile_is_a_short_file(name: str) -> None:
+    """Another team's: at most 40 lines, with its comments."""
+    assert len((ROOT / "examples" / name / "profile.toml").read_text().splitlines()) <= 40
