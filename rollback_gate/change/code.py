@@ -22,15 +22,8 @@ from rollback_gate.redaction import cut
 LIMIT_S = 20
 _TELLING = 6  # letters of a text: shorter ones stand in bytecode by chance, as those of its path do
 _END = "end of reading"
-_BEFORE_PATH = {
-    "file": 4,
-    "folder": 3,
-    "child": 5,
-    "holds": 2,
-    "coded": 2,
-    "compiled": 10,
-    "orphan": 6,
-}  # fields of a row
+# How many fields of a row come before its path.
+_BEFORE_PATH = {"file": 4, "folder": 3, "child": 5, "holds": 2, "coded": 2, "compiled": 10, "orphan": 6}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A path counts as gone only if its nearest existing folder is readable.
 _FUNCTIONS = """
@@ -75,7 +68,8 @@ coded() { [ -f "$1" ] || return 0; f=$(stat -c '%Y' "$1") n=$(wc -c < "$1") b=${
   set -- "$1" "$2" "$3" "$4" $(od -An -tu4 -N16 "$c"); fits=
   [ "$6" = 0 ] && [ "$7" = "$f" ] && [ "$8" = "$((n))" ] && fits=1; [ "$6" = 1 ] && fits=1
   [ "$fits" ] && grep -qF -e "$4" "$c" && echo "coded $2 $3"; set -- "$1" "$2" "$3" "$4"; done; return 0; }
-beside() { case " $(tr '\\0' ' ' < /proc/1/cmdline) " in *" $1 "*|*"/${1##*/} "*|*" ${1##*/} "*) return 0 ;; esac
+beside() { w=$(readlink /proc/1/cwd); w=${1#"$w"/}
+  case " $(tr '\\0' ' ' < /proc/1/cmdline) " in *" $1 "*|*" $w "*|*" ./$w "*) return 0 ;; esac
   b=${1%.py}; for c in "$b/__init__.py" "$b/__init__.pyc" "$b.so" "$b".*.so; do
   [ -e "$c" ] && echo "beside $c"; done; return 0; }
 there() { if [ -e "$1" ] || [ -L "$1" ]; then echo "there $1"; husk "$1"; else gone "$1"; fi; }

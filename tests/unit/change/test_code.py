@@ -434,13 +434,20 @@ def test_what_python_imports_in_place_of_a_restored_file_is_seen(profile: Profil
     other = Path(f"{str(path).removesuffix('.py')}{name}")
     other.write_bytes(b"")
     assert read(profile).in_its_place == (str(other),)
-    command = tmp_path / "cmdline"
-    for text in (f"python\0{path}\0", "python\0workers/agent_orchestrator.py\0"):
+    command, here = tmp_path / "cmdline", tmp_path / "cwd"
+    here.symlink_to(root_of(profile) / "enrichment_service")
+    for text, is_itself in (
+        (f"python\0{path}\0", True),
+        ("python\0workers/agent_orchestrator.py\0", True),
+        ("python\0./workers/agent_orchestrator.py\0-v\0", True),
+        ("python\0agent_orchestrator.py\0", False),
+        ("python\0/srv/other/workers/agent_orchestrator.py\0", False),
+    ):
         command.write_text(text)
-        script = code.script(profile, replica()).replace("/proc/1/cmdline", shlex.quote(str(command)))
-        reading = code.parse(profile, ask(script), replica())
+        script = code.script(profile, replica()).replace("/proc/1/cmdline", str(command))
+        reading = code.parse(profile, ask(script.replace("/proc/1/cwd", str(here))), replica())
         assert isinstance(reading, CodeReading)
-        assert reading.in_its_place == (), "a file that is run as a script is read, whatever lies beside it"
+        assert reading.in_its_place == (() if is_itself else (str(other),)), "a script is read, whatever lies beside it"
 
 
 def test_a_setting_that_a_command_sets_anew_is_seen_in_the_process(tmp_path: Path) -> None:
