@@ -12,7 +12,7 @@ from pathlib import Path
 
 import docker
 
-from lab.images import BASE, STACK, ensure_images, ensure_stack, run
+from lab.images import BASE, STACK, ensure_images, ensure_stack, remove_one_by_one, run
 from lab.operator import ROOT
 from lab.reference import default_compose
 
@@ -65,6 +65,8 @@ def running(example: Example, prepare: Callable[[Example], None] = lambda _: Non
         example.compose("up", "-d", "--wait", "--build")  # an image of an earlier run may be here
         yield example
     finally:
+        with contextlib.closing(docker.from_env()) as client:
+            remove_one_by_one(client, example.project)
         example.compose("down", "--volumes", "--rmi", "local", "--timeout", "1")
 
 

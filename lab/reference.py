@@ -24,7 +24,7 @@ import pymongo
 import yaml
 from docker.models.containers import Container
 
-from lab.images import LabError, ensure_images, run
+from lab.images import LabError, ensure_images, remove_one_by_one, run
 from rollback_gate.platform.replica import parse_inspect
 
 HERE = Path(__file__).parent
@@ -213,6 +213,7 @@ class Lab:
 
         def is_down() -> bool:
             try:
+                remove_one_by_one(self.engine, self.project)
                 self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1")
             except LabError as error:
                 refused[:] = [error]

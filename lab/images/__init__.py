@@ -12,11 +12,11 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docker.errors import ImageNotFound
+from docker.errors import ImageNotFound, NotFound
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -156,3 +156,14 @@ def _file_digest(path: Path) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def remove_one_by_one(client: DockerClient, project: str) -> None:
+    """The containers of a Compose project, one after the other.
+
+    Docker 20.10 deadlocks, for good, where several containers of one network end at the same moment (all its goroutines
+    wait in libnetwork, as its stack dump shows): `compose down` ends them so, and takes the network only, after this.
+    """
+    for container in client.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"}):
+        with suppress(NotFound):
+            container.remove(force=True, v=True)
