@@ -53,5 +53,11 @@ def mark_of(before: Sequence[Mapping[str, Any]], since: Sequence[Mapping[str, An
     return min(added, key=lambda path: (path.count("."), path), default="")
 
 
+def is_common(path: str, documents: Sequence[Mapping[str, Any]]) -> bool:
+    """True if nearly all of them have it; a few that do may be of an earlier deployment of the change."""
+    having = sum(path in _paths(one) for one in documents)
+    return len(documents) >= _FEW and having >= _MOST * len(documents)
+
+
 def _paths(document: Mapping[str, Any]) -> set[str]:
     return {path for path, value in flat(document) if value is not None}

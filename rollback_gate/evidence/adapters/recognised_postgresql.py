@@ -68,8 +68,8 @@ def _as_stored(guessed: Found, around: Known) -> Found:
         look_for["score"] = f"no column has shares of 1 ({named}): a view that divides it will do, as table"
     if mark := fields.mark_of(rows.before, rows.since):
         values["new_mark"], why["new_mark"] = mark, "rows since the change have it, those before have not"
-    elif any(dict(fields.flat(row)).get(str(values["new_mark"])) is not None for row in rows.before):
-        look_for["new_mark"] = f"a column that only the change fills: rows before it have {values['new_mark']} too"
+    elif fields.is_common(str(values["new_mark"]), rows.before):
+        look_for["new_mark"] = f"a column that only the change fills: nearly all rows have {values['new_mark']}"
         values["new_mark"] = None
     return Found(values, why, look_for)
 
