@@ -91,6 +91,22 @@ def _services(text: str) -> dict[str, Any]:
     return merged
 
 
+def keys_of(path: str, old: str, new: str) -> tuple[list[str], bool]:
+    """Keys that were changed, added or taken out in an env file or a Compose file; and whether that is all of it.
+
+    No keys for any other file.
+    """
+    of = in_env if is_env(path) else in_compose
+    keys = dict.fromkeys(one.key for one in (*of(old, new), *of(new, old)))
+    return list(keys), is_env(path) or _rest(old) == _rest(new)
+
+
+def _rest(text: str) -> dict[str, Any]:
+    """Services of a Compose file without what in_compose tells."""
+    told = ("image", "environment")
+    return {name: {k: v for k, v in one.items() if k not in told} for name, one in _services(text).items()}
+
+
 class _Loader(yaml.SafeLoader):
     """Takes Compose's own tags (`!reset`, `!override`) for nothing."""
 

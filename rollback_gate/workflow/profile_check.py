@@ -6,8 +6,7 @@ A statement that is wrong is told now, and not by a verdict in the middle of the
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rollback_gate.change import backups
@@ -16,7 +15,7 @@ from rollback_gate.change.content import Content, classify
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
-from rollback_gate.draft import differences, imports, printed
+from rollback_gate.draft import printed
 from rollback_gate.errors import Refused, Unreachable, WrongSetting
 from rollback_gate.evidence import documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
@@ -25,7 +24,6 @@ from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform import engine as engines
-from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
@@ -35,7 +33,8 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.regular import content_of
 from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
-from rollback_gate.workflow.differing import Difference, Pair, Sources, brought, sources_of
+from rollback_gate.workflow.differing import Difference, sources_of
+from rollback_gate.workflow.left_behind import of_brought, of_differences, of_what_was_compared, old_text, reaching
 from rollback_gate.workflow.statements import (
     Row,
     of_documents,
@@ -45,7 +44,6 @@ from rollback_gate.workflow.statements import (
     of_queue,
     of_test_documents,
 )
-from rollback_gate.workflow.surveyed import compose_files, mounted_at
 
 _MOST_LINES = 200_000
 
@@ -59,13 +57,15 @@ def check(call: Call) -> ExitCode:
         found = Deployed(profile, engine).by_service()
         kept = tuple(store.snapshots for store in stores_of(call, settings, engine))
         files = [(item, _candidates(profile, item, kept)) for item in profile.files]
+        pairs = tuple(Difference(engine, profile.deployment.project_directory, "").pairs())
         trial, unread = _tried(profile, engine, found)
         groups = (
             of_services(profile, found),
             _of_compose(profile, engine, found[profile.consumer]),
             of_files(profile, files),
             of_brought(profile, files, sources_of(profile.deployment.project_directory)),
-            of_differences(profile, _differences(profile, engine, found)),
+            of_what_was_compared(pairs),
+            of_differences(profile, reaching(profile, engine, found, pairs)),
             _of_values(profile, engine, found),
             of_logs(profile, trial, unread),
             of_test_documents(profile, trial),
@@ -183,60 +183,13 @@ def _tried(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...
     return trial, unread
 
 
-def of_brought(
-    profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]], sources: Sources
-) -> Iterator[Row]:
-    """Modules that only the change's code imports, and that are no items: a rollback would leave them."""
-    pairs = [Pair(item.path, _old_text(candidates), sources.texts.get(item.path, ""), "") for item, candidates in files]
-    items = [item.path for item in profile.code]
-    for path, by in brought(pairs, sources):
-        if not any(imports.is_in(path, one) for one in items):
-            says = f"only {by} of the change imports it, and it is no item: a rollback leaves it behind"
-            yield Row("warning", path, says)
-
-
-def _differences(profile: Profile, engine: Engine, found: Mapping[str, tuple[Replica, ...]]) -> Iterator[Pair]:
-    """What differs between old and new, by backups or git, and can reach a container."""
-    directory = profile.deployment.project_directory
-    everyone = [replica for rows in found.values() for replica in rows]
-    composed = {name for replica in everyone for name in compose_files(replica, directory)}
-    for pair in Difference(engine, directory, "").pairs():
-        reaches = differences.is_env(pair.path) or pair.path in composed
-        if reaches or any(_is_in(profile, engine, replica, pair) for replica in everyone):
-            yield pair
-
-
-def _is_in(profile: Profile, engine: Engine, replica: Replica, pair: Pair) -> bool:
-    if mounted_at(replica, profile.deployment.project_directory, pair.path):
-        return True
-    place, wanted = profile.inside(replica.service, pair.path), hashlib.sha256(pair.new.encode()).hexdigest()
-    with contextlib.suppress(Unreachable):
-        return digest_in(engine, replica.id, place) == wanted
-    return False
-
-
-def of_differences(profile: Profile, pairs: Iterable[Pair]) -> Iterator[Row]:
-    """What the change altered, and no item reverts: a rollback leaves it, and no check would miss it."""
-    items = [item.path for item in profile.code]
-    written = {(item.file, item.key) for item in profile.values}
-    for pair in pairs:
-        if any(imports.is_in(pair.path, one) for one in items):
-            continue
-        of = differences.in_env if differences.is_env(pair.path) else differences.in_compose
-        keys = [one.key for one in of(pair.old or "", pair.new)]
-        lacking = [key for key in keys if (pair.path, key) not in written]
-        if lacking or not keys:
-            what = f"{', '.join(lacking)} in it differ" if lacking else "differs"
-            yield Row("warning", pair.path, f"{what} ({pair.why}), and is no item: a rollback leaves it as it is")
-
-
 def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.Candidate, ...]]]) -> Iterator[Row]:
     """Patterns for a worker's lines must match what old code prints, too: its source says so before it runs."""
     forms = profile.logs
     named = {"consuming": forms.consuming, "picked_up": forms.picked_up, "completed": forms.completed}
     patterns = {f"logs.{key}": form for key, form in named.items() if form}
     for item, candidates in files:
-        old = _old_text(candidates)
+        old = old_text(candidates)
         new = _read(profile.deployment.project_directory / item.path)
         if old is None or new is None or classify(new, item)[0] is not Content.NEW:
             continue
@@ -244,11 +197,6 @@ def of_printed(profile: Profile, files: Iterable[tuple[FileItem, tuple[backups.C
         for key in printed.by_new_code_only(patterns, *texts, item.path):
             says = f"only the new {item.path} prints such a line: a rollback would wait for it in vain"
             yield Row("refused", key, says)
-
-
-def _old_text(candidates: Iterable[backups.Candidate]) -> str | None:
-    data = (one.data for one in candidates if one.content is Content.OLD)
-    return next((one.decode(errors="replace") for one in data if one is not None), None)
 
 
 def _read(path: Path) -> bytes | None:

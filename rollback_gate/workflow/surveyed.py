@@ -95,7 +95,6 @@ class Around:
 
     sections: dict[str, tuple[str, Found, str]]
     lines: list[Said]
-    old_lines: list[Said]
     sources: Mapping[str, str]
     others: list[str]
     readers: frozenset[str]
@@ -160,7 +159,7 @@ class Around:
         if said is None:
             made.lack(key, what)
         else:
-            old = [one for one in self.old_lines if one.path == said.path]
+            old = source.lines_of(said.path, self.old.get(said.path, ""))
             before = {"consuming": source.ready, "picked_up": source.begins, "completed": source.done}[key](old)
             pattern = source.either(said, before, group)
             also = "" if pattern == said.pattern(group) else ", and otherwise by its old version"
@@ -234,9 +233,8 @@ def around_of(
     log = next((texts[name] for name in others if name in readers or others == [name]), "")
     said = source.ready(lines, log)
     ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
-    old_lines = [said for path, text in old.items() for said in source.lines_of(path, text)]
     normal = _normal(sections, environ, engine)
-    return Around(sections, lines, old_lines, sources, others, readers, are_listed, normal, ready, log, old)
+    return Around(sections, lines, sources, others, readers, are_listed, normal, ready, log, old)
 
 
 def _known(
@@ -321,10 +319,9 @@ def _normal(
         return Unmeasured(what, f"database.{lacking[0]} is to be found first")
     try:
         section: Any = TypeAdapter(Database).validate_python({"kind": kind, **found.values})
-        documents = connect_to(section, (), environ, _ANSWER_S)
-        now = engine.now()
-        baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
-        documents.close()
+        with contextlib.closing(connect_to(section, (), environ, _ANSWER_S)) as documents:
+            now = engine.now()
+            baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
     except RollbackGateError as error:
         return Unmeasured(what, f"{error.message}; {error.remedy}")
     except ValidationError:

@@ -25,6 +25,7 @@ def test_each_statement_is_tried_on_what_is_there(operator: Operator) -> None:
     for words in (
         "enrichment-worker: 2 of 2 containers",
         "reads the project's",
+        "what these do not hold was not compared",
         "agent_orchestrator.py: is code of the change",
         "1 of 1 backups are old code",
         "logs.consuming: matches 2 of",

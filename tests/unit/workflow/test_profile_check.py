@@ -16,7 +16,7 @@ from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import Unmeasured
 from rollback_gate.profile.deployment import RemovedItem, SettingItem
 from rollback_gate.profile.schema import Profile
-from rollback_gate.workflow import profile_check, statements
+from rollback_gate.workflow import left_behind, profile_check, statements
 from rollback_gate.workflow.differing import Pair, Sources
 from rollback_gate.workflow.statements import Row
 from tests.unit.builders import CAPTURES, STARTED, document, phase1, replica
@@ -260,12 +260,12 @@ def test_a_module_that_only_the_change_imports_must_be_an_item(tmp_path: Path) -
     found = kept(tmp_path, OLD)
     folder = str(Path(ITEM.path).parent)
     texts = {ITEM.path: "import pricing\n" + NEW, f"{folder}/pricing.py": "RATE = 3\n"}
-    (row,) = profile_check.of_brought(profile, [(ITEM, found)], Sources(texts, are_all=True))
+    (row,) = left_behind.of_brought(profile, [(ITEM, found)], Sources(texts, are_all=True))
     assert (row.mark, row.name) == ("warning", f"{folder}/pricing.py")
     removed = RemovedItem(kind="removed", path=f"{folder}/pricing.py")
     known = profile.model_copy(update={"change": (*profile.change, removed)})
-    assert not list(profile_check.of_brought(known, [(ITEM, found)], Sources(texts, are_all=True)))
-    assert not list(profile_check.of_brought(profile, [(ITEM, ())], Sources(texts, are_all=True)))
+    assert not list(left_behind.of_brought(known, [(ITEM, found)], Sources(texts, are_all=True)))
+    assert not list(left_behind.of_brought(profile, [(ITEM, ())], Sources(texts, are_all=True)))
 
 
 def test_what_differs_and_is_no_item_is_told() -> None:
@@ -277,11 +277,34 @@ def test_what_differs_and_is_no_item_is_told() -> None:
         Pair("enrichment_service/errors/kinds.py", "old", "new", "git diff"),
         Pair(".env", "MODE=a\nSIZE=1\n", "MODE=b\nSIZE=2\n", "git diff"),
         Pair("config/worker.env", "LEVEL=1\n", "LEVEL=2\n", "git diff"),
+        Pair("taken.env", "LEVEL=1\n", "", "git diff"),
         Pair("compose.yml", "services: {a: {command: x}}", "services: {a: {command: y}}", "git diff"),
     ]
-    rows = list(profile_check.of_differences(profile, pairs))
+    rows = list(left_behind.of_differences(profile, pairs))
     assert [(row.mark, row.name, row.says.partition(" (")[0]) for row in rows] == [
         ("warning", ".env", "SIZE in it differ"),
         ("warning", "config/worker.env", "LEVEL in it differ"),
+        ("warning", "taken.env", "LEVEL in it differ"),
         ("warning", "compose.yml", "differs"),
     ]
+
+
+def test_what_else_differs_in_a_compose_file_of_an_item() -> None:
+    key = "services.a.environment.MODE"
+    setting = SettingItem(
+        kind="setting", services=("enrichment-worker",), file="compose.yml", key=key, new="b", old="a"
+    )
+    profile = PROFILE.model_copy(update={"change": (*PROFILE.change, setting)})
+    old = "services: {a: {environment: {MODE: a}, command: x}}"
+    new = "services: {a: {environment: {MODE: b}, command: y}}"
+    (row,) = left_behind.of_differences(profile, [Pair("compose.yml", old, new, "git diff")])
+    assert row.says.startswith("differs in more (git diff)")
+    assert not list(left_behind.of_differences(profile, [Pair("compose.yml", old, new.replace("y", "x"), "git diff")]))
+
+
+def test_that_nothing_could_be_compared_is_told() -> None:
+    """No row of a difference is then no sign that there is none."""
+    (row,) = left_behind.of_what_was_compared([])
+    assert (row.mark, "is not known" in row.says) == ("warning", True)
+    (row,) = left_behind.of_what_was_compared([Pair("a.py", "old", "new", "git diff")])
+    assert (row.mark, "was not compared" in row.says) == ("ok", True)
