@@ -20,7 +20,7 @@ from rollback_gate.checks.manifest import CHECKS
 
 _CONCLUDES = {"failed", "inconclusive", "blame"}
 # The rules of each check, and what they share.
-MODULES = (*CHECKS, "start", "consuming", "unproven", "processed", "staying", "answering", "measured")
+MODULES = (*CHECKS, "start", "consuming", "unproven", "processed", "staying", "answering", "measured", "undisturbed")
 
 
 @dataclass(frozen=True)

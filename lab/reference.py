@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import docker
 import pymongo
@@ -56,6 +56,13 @@ def default_compose() -> str:
     return str(own) if own.exists() else shutil.which("docker-compose") or "docker-compose"
 
 
+def refuse_unknown(**choices: tuple[str, Sequence[str]]) -> None:
+    """Raises LabError unless each value is one of those that are known."""
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise LabError(f"there is no {name} '{value}': choose one of {', '.join(known)}")
+
+
 @dataclass(frozen=True)
 class Nature:
     """How a lab behaves. `grace`: how long a worker, which ignores SIGTERM, may take to stop.
@@ -86,6 +93,14 @@ class Lab:
         return lab
 
     @classmethod
+    def unused(cls, project: str) -> Self:
+        """One that is not up. Raises LabError if it is."""
+        lab = cls(project, labs_directory() / project)
+        if lab._settings_file.exists():
+            raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
+        return lab
+
+    @classmethod
     def up(
         cls,
         variant: str,
@@ -95,18 +110,13 @@ class Lab:
         nature: Nature = Nature(),
     ) -> Lab:
         """Start a lab of this variant, consuming; a release other than `before` is then deployed as the team does."""
-        choices = {
-            "variant": (variant, VARIANTS),
-            "release": (release, tuple(RELEASES)),
-            "manner": (nature.manner, MANNERS),
-            "pace": (nature.pace, tuple(PACES)),
-        }
-        for name, (value, known) in choices.items():
-            if value not in known:
-                raise LabError(f"there is no {name} '{value}': choose one of {', '.join(known)}")
-        lab = cls(project, labs_directory() / project)
-        if lab._settings_file.exists():
-            raise LabError(f"lab '{project}' is up already: invoke lab.down --project {project}")
+        refuse_unknown(
+            variant=(variant, VARIANTS),
+            release=(release, tuple(RELEASES)),
+            manner=(nature.manner, MANNERS),
+            pace=(nature.pace, tuple(PACES)),
+        )
+        lab = cls.unused(project)
         ensure_images(lab.engine)
         lab._write_project(variant, compose or default_compose(), nature)
         lab.build_image()
@@ -121,9 +131,7 @@ class Lab:
 
     def deploy(self, release: str = "phase1") -> None:
         """Deploy as the deployment guide does: timestamped backup, new files, rebuild, recreate."""
-        stamp = datetime.datetime.now().strftime("%Y%m%d_%H%M%S")  # noqa: DTZ005 - as the guide's `date`
-        orchestrator = self.directory / ORCHESTRATOR
-        shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
+        self.back_up()
         self.put_files(release)
         if self.variant != "bind":
             self.build_image()
@@ -132,6 +140,11 @@ class Lab:
             self.wait(lambda: all(c.attrs["RestartCount"] > 1 for c in self.containers(WORKER)), "the crash loop")
         else:
             self.wait_consuming()
+
+    def back_up(self) -> None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d_%H%M%S")  # noqa: DTZ005 - as the guide's `date`
+        orchestrator = self.directory / ORCHESTRATOR
+        shutil.copy(orchestrator, orchestrator.with_name(f"{orchestrator.name}.backup.{stamp}"))
 
     def heal(self, release: str = "before") -> None:
         """Undo any break: this release's files, every service running, no documents, an empty queue."""
@@ -149,6 +162,12 @@ class Lab:
         self.set("LAB_FIRST_DOCUMENT", self.settings["LAB_FIRST_DOCUMENT_AT_UP"])
         if self.variant != "bind":
             self.build_image()
+        self._side_services_back()
+        self.recreate(WORKER, COORDINATOR)
+        self.wait_consuming()
+
+    def _side_services_back(self) -> None:
+        """Database, queue and upstream as new."""
         for container in self.containers("nsqd"):
             container.restart(timeout=1)
         others = ("mongodb", "nsqd", "mcp-server")
@@ -156,8 +175,6 @@ class Lab:
             self.compose("up", "-d", "--no-build", "--no-recreate", *others)
         self.mcp("envelope")
         self._empty_database()
-        self.recreate(WORKER, COORDINATOR)
-        self.wait_consuming()
 
     def set(self, key: str, value: str) -> None:
         """Change a setting of the lab's Compose file; it takes effect at the next recreate."""
@@ -248,7 +265,7 @@ class Lab:
         self.send(*({"task_id": f"task_enrich_lab_{i}", "document_id": i, **common} for i in document_ids))
 
     def send(self, *tasks: dict[str, Any]) -> None:
-        url = f"http://127.0.0.1:{self.settings['LAB_QUEUE_PORT']}/mpub?topic=enrichment"
+        url = f"http://{self.host}:{self.settings['LAB_QUEUE_PORT']}/mpub?topic=enrichment"
         body = "\n".join(json.dumps(task) for task in tasks)
         urllib.request.urlopen(url, data=body.encode(), timeout=5).close()
 
@@ -256,6 +273,11 @@ class Lab:
         """Switch what the running MCP server answers (services/mcp_server.py describes the modes)."""
         server = self.containers("mcp-server")[0]
         server.exec_run(["sh", "-c", f"echo {mode} > /run/mcp-mode"])
+
+    @property
+    def host(self) -> str:
+        """Where its database and queue answer."""
+        return "127.0.0.1"
 
     @functools.cached_property
     def engine(self) -> docker.DockerClient:
@@ -268,7 +290,7 @@ class Lab:
     @functools.cached_property
     def _mongo(self) -> Any:
         return pymongo.MongoClient(
-            "127.0.0.1",
+            self.host,
             int(self.settings["LAB_MONGO_PORT"]),
             username="gvpocr_admin",
             password=self.settings["LAB_MONGO_PASSWORD"],

@@ -20,8 +20,10 @@ from lab.catalogue.entry import GO, NO_GO, Entry, Judged, Start
 from lab.images import LabError
 from lab.operator import QUICK, Operator
 from lab.reference import VARIANTS, Lab
+from lab.stack import STACKS, Stack
 from lab.team import TEAMS, at_work
 
+ALONE = frozenset({*TEAMS, *STACKS})  # the names of their images, or of their nodes, are the whole machine's
 STATIONS = 3  # labs at once: each waits most of the time
 
 
@@ -68,11 +70,16 @@ def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
     return [Job(entry, variant) for entry in chosen for variant in (entry.variants if full else entry.variants[:1])]
 
 
+def _alone(variant: str) -> str:
+    """What only one station can have at a time: all stacks have the same nodes."""
+    return "a stack" if variant in STACKS else variant
+
+
 @dataclass
 class Work:
     """The jobs left; a station keeps the variant that it has up, if it can.
 
-    One station at most has another team's deployment: its images have names that are the whole engine's.
+    One station at most has another team's deployment, and one a stack: those begin first, as they take longest.
     """
 
     left: list[Job]
@@ -82,14 +89,16 @@ class Work:
     def next(self, variant: str) -> Job | None:
         """`variant`: the one that the station has up, "" for none."""
         with self.lock:
-            counted = Counter(job.variant for job in self.left if job.variant not in self.taken - {variant})
-            wanted = variant if counted[variant] else next((name for name, _ in counted.most_common(1)), "")
+            others = self.taken - {_alone(variant)}
+            counted = Counter(job.variant for job in self.left if _alone(job.variant) not in others)
+            alone_first = sorted(counted, key=lambda name: (name in ALONE, counted[name]), reverse=True)
+            wanted = variant if counted[variant] else next(iter(alone_first), "")
             if variant != wanted:
-                self.taken.discard(variant)
+                self.taken.discard(_alone(variant))
             if not wanted:
                 return None
-            if wanted in TEAMS:
-                self.taken.add(wanted)
+            if wanted in ALONE:
+                self.taken.add(_alone(wanted))
             job = next(job for job in self.left if job.variant == wanted)
             self.left.remove(job)
             return job
@@ -158,6 +167,10 @@ class Station:
         if variant in TEAMS:
             operator: Operator = self.up.enter_context(at_work(variant, folder, project)).operator
             return operator
+        if variant in STACKS:
+            stack = Stack.begun(STACKS[variant], project=project)
+            self.up.callback(stack.down)
+            return Operator(stack, folder / "reports", environ={"DOCKER_HOST": stack.nodes[0].host})
         lab = Lab.up(variant, "before", project)
         self.up.callback(lab.down)
         return Operator(lab, folder / "reports")

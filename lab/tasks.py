@@ -35,42 +35,54 @@ def lab_errors() -> Iterator[None]:
         "pace": "quick (one second stands for twenty) or real",
         "manner": "true (as the real worker: further documents of a process hang) or tame (every one is as the first)",
         "project": PROJECT,
+        "platform": "compose, or swarm (a stack on nodes of its own; its variants: image, shared, bind)",
+        "nodes": "of a swarm, how many",
     }
 )
 def up(
     _: Context,
-    variant: str = "bind",
+    variant: str = "",
     release: str = "before",
     compose: str = "",
     pace: str = "quick",
     manner: str = "true",
     project: str = DEFAULT,
+    platform: str = "compose",
+    nodes: int = 3,
 ) -> None:
     """Start a lab and wait until its workers consume (or crash-loop, with phase1-broken)."""
     from lab.reference import Lab, Nature
+    from lab.stack import Stack
 
+    nature = Nature(manner, pace, first_document="any")
     with lab_errors():
-        lab = Lab.up(variant, release, project, compose, Nature(manner, pace, first_document="any"))
-    print(f"lab {project} is up: variant {variant}, release {release}")
+        if platform == "swarm":
+            stack = Stack.begun(variant or "image", release, project, nodes, nature)
+            print(f"stack {project} is up on {nodes} nodes: variant {stack.variant}, release {release}")
+            print(f"  its manager: export DOCKER_HOST={stack.nodes[0].host}")
+            print(f"  its profile: --profile {stack.profile}")
+            return
+        lab = Lab.up(variant or "bind", release, project, compose, nature)
+    print(f"lab {project} is up: variant {lab.variant}, release {release}")
     print(f"  its profile: --profile {lab.profile}")
 
 
 @task(help={"release": "phase1 or phase1-broken", "project": PROJECT})
 def deploy(_: Context, release: str = "phase1", project: str = DEFAULT) -> None:
     """Deploy a release as the team does: timestamped backup, new modules, rebuild."""
-    from lab.reference import Lab
+    from lab.stack import any_lab
 
     with lab_errors():
-        Lab.open(project).deploy(release)
+        any_lab(project).deploy(release)
 
 
 @task(help={"count": "how many documents", "project": PROJECT})
 def load(_: Context, count: int = 2, project: str = DEFAULT) -> None:
     """Send documents through the queue and wait until they are saved (a true-manner worker finishes only one)."""
-    from lab.reference import Lab
+    from lab.stack import any_lab
 
     with lab_errors():
-        Lab.open(project).load(count)
+        any_lab(project).load(count)
 
 
 @task(
@@ -79,14 +91,14 @@ def load(_: Context, count: int = 2, project: str = DEFAULT) -> None:
 def break_(_: Context, name: str, project: str = DEFAULT) -> None:
     """Break the lab in one named way, to see how the gate judges it."""
     from lab.catalogue import CATALOGUE
-    from lab.reference import Lab
+    from lab.stack import any_lab
 
     entries = {entry.name: entry for entry in CATALOGUE}
     if name not in entries:
         listed = "\n".join(f"  {key:30} {entry.says}" for key, entry in entries.items())
         raise Exit(f"error: there is no break '{name}'; there are\n{listed}", code=2)
     with lab_errors():
-        entries[name].apply(Lab.open(project))
+        entries[name].apply(any_lab(project))
 
 
 @task(
@@ -94,10 +106,10 @@ def break_(_: Context, name: str, project: str = DEFAULT) -> None:
 )
 def mcp(_: Context, mode: str, project: str = DEFAULT) -> None:
     """Switch how the lab's MCP server answers."""
-    from lab.reference import Lab
+    from lab.stack import any_lab
 
     with lab_errors():
-        Lab.open(project).mcp(mode)
+        any_lab(project).mcp(mode)
 
 
 @contextmanager
@@ -140,7 +152,7 @@ def pictures(_: Context) -> None:
 @task(help={"project": PROJECT})
 def down(_: Context, project: str = DEFAULT) -> None:
     """Remove the lab: containers, network, worker image, files."""
-    from lab.reference import Lab
+    from lab.stack import any_lab
 
     with lab_errors():
-        Lab.open(project).down()
+        any_lab(project).down()

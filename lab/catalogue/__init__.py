@@ -5,7 +5,19 @@ One table. `invoke selftest` runs it, and the README shows its score. DESIGN's t
 
 from __future__ import annotations
 
-from lab.catalogue import built, code, completeness, gate, healthy, images, processing, running, services, settings
+from lab.catalogue import (
+    built,
+    code,
+    completeness,
+    gate,
+    healthy,
+    images,
+    processing,
+    running,
+    services,
+    settings,
+    swarm,
+)
 from lab.catalogue.entry import Entry
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -19,4 +31,5 @@ CATALOGUE: tuple[Entry, ...] = (
     *settings.ENTRIES,
     *images.ENTRIES,
     *built.ENTRIES,
+    *swarm.ENTRIES,
 )

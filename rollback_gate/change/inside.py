@@ -15,7 +15,7 @@ from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in, python_files_in
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -27,7 +27,7 @@ class Inside:
     """`ask` runs a command in a replica. `partial`: the rollback keeps the new modules, which must not be used."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     ask: Ask
     partial: bool
 
@@ -40,10 +40,13 @@ class Inside:
             return Unmeasured(what, f"the container is {replica.condition}; nothing can be asked inside it")
         answer = self.ask(replica, script(self.profile, replica))
         if answer.has_no_shell:
-            reading = Outside(self.profile, self.engine).instead_of_inside(replica)
+            reading = Outside(self.profile, self.engines).instead_of_inside(replica)
         else:
             reading = parse(self.profile, answer, replica)
-        now = self.engine.inspect(replica.id)
+        try:
+            now = now_of(self.engines, replica)
+        except Unreachable as error:
+            return Unmeasured(what, error.message)
         if now is None or not now.is_running or now.started_at != replica.started_at:
             return Unmeasured(what, "the container was stopped or restarted while it was being read")
         return reading if isinstance(reading, Unmeasured) else self._completed(reading, replica)
@@ -51,7 +54,7 @@ class Inside:
     def _completed(self, reading: CodeReading, replica: Replica) -> CodeReading | Unmeasured:
         """With what a script inside the container cannot tell."""
         try:
-            values = Values(self.profile, self.engine).of(replica)
+            values = Values(self.profile, self.engines.of(replica)).of(replica)
         except Unreachable as error:
             return Unmeasured(f"the settings of {replica.name}", error.message)
         return replace(reading, values=values, kept=self._kept(replica) if self.partial else None)
@@ -74,7 +77,8 @@ class Inside:
     def _python_files(self, replica: Replica, name: str) -> dict[str, str]:
         """Files of the folder `name`, or of the module `name`.py, in the service's root; {} if neither is there."""
         folder = self.profile.inside(replica.service, name)
-        found = python_files_in(self.engine, replica.id, folder)
-        data = None if found else file_in(self.engine, replica.id, f"{folder}.py")
+        engine = self.engines.of(replica)
+        found = python_files_in(engine, replica.id, folder)
+        data = None if found else file_in(engine, replica.id, f"{folder}.py")
         alone = {} if data is None else {f"{name}.py": data.decode(errors="replace")}
         return {f"{name}/{path}": text for path, text in found.items()} | alone

@@ -16,6 +16,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.archive import entry_in, exists_in
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Mount, Replica
 from rollback_gate.profile.deployment import CodeItem, FileItem
 from rollback_gate.profile.schema import Profile
@@ -25,10 +26,10 @@ _LEAST_PARTS = 3  # `/` and `/srv`, as mounted by monitoring, are not a project'
 
 @dataclass(frozen=True)
 class Outside:
-    """The engine's view of the items of a change."""
+    """The engine's view of the items of a change; a container is asked of the engine that runs it."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
 
     def after_a_restart(self, replicas: Iterable[Replica]) -> dict[str, CodeReading | Unmeasured]:
         """By container id, the code that a restart would run: the files behind its mounts now, and its own layer.
@@ -41,7 +42,7 @@ class Outside:
         """Replicas are alike if all items are behind the same mounts; otherwise each one has its own layer."""
         if any(covering_mount(replica.mounts, path) is None for path in self.profile.places(replica.service)):
             return replica.id
-        return replica.service, frozenset(replica.mounts)
+        return replica.node, replica.service, frozenset(replica.mounts)
 
     def _started_again(self, replica: Replica) -> CodeReading | Unmeasured:
         try:
@@ -51,9 +52,9 @@ class Outside:
 
     def items_of(self, replica: Replica) -> CodeReading:
         """As `after_a_restart`, for one replica. Raises Unreachable."""
-        return replace(
-            self._items_in(replica.id, replica.service), values=Values(self.profile, self.engine).of(replica)
-        )
+        engine = self.engines.of(replica)
+        found = self._items_in(engine, replica.id, replica.service)
+        return replace(found, values=Values(self.profile, engine).of(replica))
 
     def instead_of_inside(self, replica: Replica) -> CodeReading | Unmeasured:
         """The reading for an image without a shell, as far as the engine shows it."""
@@ -65,34 +66,36 @@ class Outside:
 
         Read once for all containers that would get the same result.
         """
-        return _of_each(replicas, lambda one: (one.service, one.image_name, frozenset(_lasting(one))), self._made_anew)
+        return _of_each(replicas, _new_start, self._made_anew)
 
     def _made_anew(self, replica: Replica) -> CodeReading | Unmeasured:
         project = self.profile.deployment.project
         try:
-            with images.opened(self.engine, replica.image_name, project, _lasting(replica)) as container:
-                return self._items_in(container, replica.service)
+            engine = self.engines.of(replica)
+            with images.opened(engine, replica.image_name, project, _lasting(replica)) as container:
+                return self._items_in(engine, container, replica.service)
         except Unreachable as error:
             return Unmeasured(f"what a recreate of {replica.name} would start", error.message)
 
-    def _items_in(self, container_id: str, service: str) -> CodeReading:
-        files = tuple(self._file(container_id, service, item) for item in self.profile.files_of(service))
-        left = tuple(path for path in self.profile.removed_of(service) if self._is_there(container_id, service, path))
-        if self.engine.inspect(container_id) is None:  # the engine answers the same for a missing file
+    def _items_in(self, engine: Engine, container_id: str, service: str) -> CodeReading:
+        files = tuple(self._file(engine, container_id, service, item) for item in self.profile.files_of(service))
+        removed = self.profile.removed_of(service)
+        left = tuple(path for path in removed if self._is_there(engine, container_id, service, path))
+        if engine.inspect(container_id) is None:  # the engine answers the same for a missing file
             raise Unreachable(f"container {container_id[:12]} went while it was being read", "do it again")
-        return CodeReading(files, left, in_its_place=self._packages(container_id, service))
+        return CodeReading(files, left, in_its_place=self._packages(engine, container_id, service))
 
-    def _packages(self, container_id: str, service: str) -> tuple[str, ...]:
+    def _packages(self, engine: Engine, container_id: str, service: str) -> tuple[str, ...]:
         """Packages that have the name of a restored file: what a folder holds besides cannot be asked from outside."""
         modules = (item.path for item in self.profile.files_of(service) if item.path.endswith(".py"))
         found = (f"{self.profile.inside(service, path).removesuffix('.py')}/__init__.py" for path in modules)
-        return tuple(path for path in found if exists_in(self.engine, container_id, path))
+        return tuple(path for path in found if exists_in(engine, container_id, path))
 
-    def _is_there(self, container_id: str, service: str, path: str) -> bool:
-        return exists_in(self.engine, container_id, self.profile.inside(service, path))
+    def _is_there(self, engine: Engine, container_id: str, service: str, path: str) -> bool:
+        return exists_in(engine, container_id, self.profile.inside(service, path))
 
-    def _file(self, container_id: str, service: str, item: FileItem) -> FileReading:
-        entry = entry_in(self.engine, container_id, self.profile.inside(service, item.path))
+    def _file(self, engine: Engine, container_id: str, service: str, item: FileItem) -> FileReading:
+        entry = entry_in(engine, container_id, self.profile.inside(service, item.path))
         if entry is None:
             return FileReading(item.path, exists=False)
         if entry.data is None:
@@ -138,8 +141,8 @@ class Outside:
     def _is_new(self, replica: Replica, item: CodeItem, inside: str) -> bool:
         """A removed path is there, or a file has a text of the change."""
         if not isinstance(item, FileItem):
-            return item.only is None and exists_in(self.engine, replica.id, inside)
-        entry = entry_in(self.engine, replica.id, inside)
+            return item.only is None and exists_in(self.engines.of(replica), replica.id, inside)
+        entry = entry_in(self.engines.of(replica), replica.id, inside)
         text = entry.data.decode(errors="replace") if entry and entry.data else ""
         return any(mark in text for mark in item.new)
 
@@ -175,7 +178,7 @@ class Outside:
         roots = (*(service.root for service in self.profile.services.values()), replica.working_directory)
         for root in dict.fromkeys(root.rstrip("/") for root in roots):
             for path in self._paths:
-                if exists_in(self.engine, replica.id, f"{root}/{path}"):
+                if exists_in(self.engines.of(replica), replica.id, f"{root}/{path}"):
                     return f"contains {root}/{path}"
         return self._was_given(replica)
 
@@ -183,8 +186,12 @@ class Outside:
         """The change's settings and images in a container that no item names."""
         if not self.profile.values:
             return ""
-        given = Values(self.profile, self.engine).of_the_change(replica)
+        given = Values(self.profile, self.engines.of(replica)).of_the_change(replica)
         return f"runs with the change's {', '.join(given)}" if given else ""
+
+
+def _new_start(replica: Replica) -> Hashable:
+    return replica.node, replica.service, replica.image_name, frozenset(_lasting(replica))
 
 
 def _holds(source: str, place: str) -> bool:

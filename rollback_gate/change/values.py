@@ -46,7 +46,8 @@ class Values:
         """
         config = self.engine.raw(replica.id).get("Config") or {}
         environment = dict(row.partition("=")[::2] for row in config.get("Env") or ())
-        others = [item for item in self.profile.values if replica.service not in item.services]
+        own = {item.new for item in self.profile.values_of(replica.service)}
+        others = [one for one in self.profile.values if replica.service not in one.services and one.new not in own]
         is_listed = replica.service in self.profile.services
         settings = [one for one in others if isinstance(one, SettingItem) and one.new and not is_listed]
         found = [item.says for item in settings if environment.get(item.in_container) == item.new]
@@ -67,7 +68,10 @@ class Values:
         )
 
     def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
-        old = self.engine.image_id(item.old)
+        by_tag = name.partition("@")[0] if "@" in name else ""  # of an image that was fetched by its digest
+        if by_tag and by_tag == item.new:
+            return ValueReading(item.says, Held.NEW)
+        old = self.engine.image_id(item.old) or (image_id if by_tag and by_tag == item.old else None)
         if old is None:
             return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
         if not item.is_moved and old == self.engine.image_id(item.new):

@@ -80,6 +80,7 @@ MANIFEST = (
     Required("worker_running", "test_replica_runs_the_intended_image", Each.REPLICA),
     Required("worker_running", "test_configuration_is_the_one_of_now"),
     Required("worker_running", "test_what_must_stay_is_there"),
+    Required("worker_running", "test_platform_is_at_rest"),
     Required("processing", "test_document_comes_out_of_every_replica"),
     Required("processing", "test_documents_are_saved_with_metrics"),
     Required("processing", "test_no_document_hangs"),
@@ -99,12 +100,13 @@ OF_REMOVED = "test_removed_modules_are_gone"
 OF_VALUES = "test_settings_and_images_are_the_old_ones"
 OF_PROCESS = "test_process_started_after_the_restore"
 OF_KEPT = "test_what_must_stay_is_there"
+OF_PLATFORM = "test_platform_is_at_rest"
 OF_ANSWERS = "test_services_answer"
 OF_METRIC = "test_metric_is_in_the_band"
 _OF_QUEUE = tuple(one.test for one in MANIFEST if one.check == "processing" and one.test != OF_ANSWERS)
 _OF_SCORES = tuple(one.test for one in MANIFEST if one.check == "completeness" and one.test != OF_METRIC)
 _OF_ITEMS = frozenset({OF_FILES, OF_REMOVED, OF_VALUES})  # at least one shows whether the change is there
-_MAY_LACK = frozenset({OF_DOCUMENTS, OF_PROCESS, OF_KEPT, OF_ANSWERS, OF_METRIC, *_OF_QUEUE, *_OF_SCORES})
+_MAY_LACK = frozenset({OF_DOCUMENTS, OF_PROCESS, OF_KEPT, OF_PLATFORM, OF_ANSWERS, OF_METRIC, *_OF_QUEUE, *_OF_SCORES})
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class Scope:
             OF_VALUES: bool(profile.values),
             OF_PROCESS: bool(profile.code),
             OF_KEPT: bool(profile.keep),
+            OF_PLATFORM: profile.deployment.platform == "swarm",
             OF_DOCUMENTS: profile.database is not None,
             OF_ANSWERS: bool(profile.answering),
             OF_METRIC: profile.metric is not None,

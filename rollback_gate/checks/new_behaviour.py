@@ -6,6 +6,7 @@ Evidence, strongest first: the code in the container with its process's start, f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rollback_gate.change.reading import CodeReading, FileReading, Held, ValueReading
 from rollback_gate.checks import start
@@ -152,7 +153,7 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
     if other := [value.says for value in found if not value.is_shown]:
         if not _is_as_the_files_say(readings, replica):
             return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
-        says = f"is what Compose makes of the files, which hold the old value of {names}"
+        says = f"is what a new one would be, and the files hold the old value of {names}"
         return passed(replica.label, says, Evidence.PROCESS, *other, *unseen)
     return passed(replica.label, f"was created with the old {names}", Evidence.PROCESS, *unseen)
 
@@ -163,8 +164,10 @@ def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) 
     found = {place: readings.written.get(place, Unmeasured(place, "it was not read")) for place in places}
     for place, one in found.items():
         if isinstance(one, ValueReading) and one.held is Held.NEW:
-            says = f"its next start would be the change: {place} holds the change's value"
-            return failed(replica.label, says, Evidence.CODE)
+            says = f"{place} holds the change's value"
+            if profile.deployment.platform == "swarm":  # tasks are made from the service, not from the file
+                return inconclusive(replica.label, f"the next deployment of the stack would bring it back: {says}")
+            return failed(replica.label, f"its next start would be the change: {says}", Evidence.CODE)
     for one in found.values():
         if isinstance(one, Unmeasured):
             return inconclusive(replica.label, one)
@@ -202,12 +205,16 @@ def code_stays(replica: ReplicaReading) -> Claim:
     return passed(replica.label, "has the same code at the end of the checks as at their beginning", Evidence.CODE)
 
 
-def next_start(replica: ReplicaReading) -> Claim:
-    """A restart and a recreate of this replica would each run the code that was judged."""
+def next_start(readings: Readings, replica: ReplicaReading) -> Claim:
+    """A restart and a recreate of this replica, and a new one on any other node, would run the code that was judged."""
     code = replica.code
     if not isinstance(code, CodeReading):
         return inconclusive(replica.label, code)
-    looks = (("restart", replica.restarted), ("recreate", replica.recreated))
+    looks = [("restart", replica.restarted), ("recreate", replica.recreated)]
+    looks += [
+        (f"start on node {node}", _but_for_what_is_fetched(code, one))
+        for node, one in readings.elsewhere.get(replica.service, {}).items()
+    ]
     future = [(verb, reading) for verb, reading in looks if isinstance(reading, CodeReading)]
     details = [f"after a {verb}: {text}" for verb, reading in future for text in _otherwise(code, reading)]
     if any(_is_the_change(reading, code) for _, reading in future):
@@ -218,6 +225,13 @@ def next_start(replica: ReplicaReading) -> Claim:
     if details:
         return inconclusive(replica.label, "would start something else than was judged", *details)
     return passed(replica.label, "would start the same code after a restart and after a recreate", Evidence.CODE)
+
+
+def _but_for_what_is_fetched(code: CodeReading, there: CodeReading | Unmeasured) -> CodeReading | Unmeasured:
+    """A node that has nothing of it yet fetches it by its content: it would be as here."""
+    if isinstance(there, CodeReading) and not (there.files or there.still_there or there.values):
+        return code
+    return there if isinstance(there, Unmeasured) or there.values else replace(there, values=code.values)
 
 
 def _otherwise(code: CodeReading, reading: CodeReading) -> list[str]:

@@ -41,6 +41,7 @@ _FAILED = {
     "test_replica_runs_the_intended_image": "{who} [does|do] not run the intended image",
     "test_configuration_is_the_one_of_now": "a container is not configured as the Compose files say now",
     "test_what_must_stay_is_there": "what must stay {says}",
+    "test_platform_is_at_rest": "the Swarm is not at rest: {says}",
     "test_document_comes_out_of_every_replica": "not every worker finishes documents",
     "test_documents_are_saved_with_metrics": "documents were not saved with their metrics",
     "test_no_document_hangs": "a document hangs",

@@ -17,6 +17,7 @@ from rollback_gate.redaction import cut
 _LONGEST = 200
 _MAIN = "1"
 _CHECKS_MISSED, _CHECK_SLACK_S = 2, 60
+_ONCE_MORE = 2  # failures of a slot: one may have been its start beside a database that was late
 _ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
@@ -36,8 +37,9 @@ def _expected_of(readings: Readings, service: str) -> Claim:
     replicas = readings.of(service)
     states = [r.before for r in replicas]
     found = [state for state in states if isinstance(state, Replica)]
-    running = [state for state in found if state.is_running]
-    details = [f"{state.name}: {state.condition}" for state in found]
+    counted = [state for state in found if not state.unwanted]
+    running = [state for state in counted if state.is_running]
+    details = [f"{state.name}: {state.condition}" for state in found] + _lacking(readings, service)
     unread = [state for state in states if isinstance(state, Unmeasured)]
     if len(running) < expected <= len(running) + len(unread):
         return inconclusive(service, unread[0], *details)
@@ -48,7 +50,11 @@ def _expected_of(readings: Readings, service: str) -> Claim:
             *details,
         )
     if len(running) < expected:
-        return failed(service, f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+        why = "".join(f"; {says}" for says in _lacking(readings, service)[:1])
+        return failed(service, f"{len(running)} of {expected} replicas run{why}", Evidence.PROCESS, *details)
+    if strays := [state for state in found if state.unwanted]:
+        says = "; ".join(f"{state.place} runs beside them, and {state.unwanted}" for state in strays)
+        return inconclusive(service, f"{says}: end it there, or wait until it has ended, then verify again", *details)
     if len(found) > expected:
         return inconclusive(
             service,
@@ -57,6 +63,12 @@ def _expected_of(readings: Readings, service: str) -> Claim:
             *details,
         )
     return passed(service, f"{len(running)} of {expected} replicas run", Evidence.PROCESS, *details)
+
+
+def _lacking(readings: Readings, service: str) -> list[str]:
+    """What a Swarm's manager says of replicas that have no container."""
+    stands = readings.stands
+    return [] if stands is None or isinstance(stands, Unmeasured) else list(stands.lacking.get(service, ()))
 
 
 def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
@@ -73,7 +85,7 @@ def _all_of(subject: str, claims: Iterable[Claim], on: Evidence) -> Claim:
 def _running_at_the_end(readings: Readings, service: str) -> int:
     """Number running at the end: replicas of the first look, plus containers that came since."""
     replicas = readings.of(service)
-    known = [r.after for r in replicas if isinstance(r.after, Replica) and not _crashes(r)]
+    known = [r.after for r in replicas if isinstance(r.after, Replica) and not (r.after.unwanted or _crashes(r))]
     after = readings.ids_after.get(service, {})
     ids = set() if isinstance(after, Unmeasured) else set(after.values())
     came = ids - {r.before.id for r in replicas if isinstance(r.before, Replica)}
@@ -85,6 +97,8 @@ def _crashes(reading: ReplicaReading) -> bool:
     False if it was restarted by hand since, which resets the restart count to 0.
     """
     before, after = reading.before, reading.after
+    if isinstance(before, Replica) and before.node:  # Swarm makes a new task each time
+        return before.restart_count >= _ONCE_MORE and not before.is_running
     if not isinstance(before, Replica) or not before.restarting:
         return False
     return not isinstance(after, Replica) or after.restart_count >= before.restart_count
@@ -278,12 +292,21 @@ def configurations(readings: Readings) -> Claim:
 def _configuration_of(readings: Readings, service: str) -> Claim:
     found = [r.before for r in readings.of(service) if isinstance(r.before, Replica)]
     have = {replica.config_hash for replica in found}
-    now = readings.configured.get(service, Unmeasured(f"the configuration of {service}", "Compose was not asked"))
+    now = readings.configured.get(service, Unmeasured(f"the configuration of {service}", "it was not asked"))
     if isinstance(now, Unmeasured):
         return inconclusive(service, now)
     if now == SAME_PARTS:
         says = f"a new container would get {now}; more than these cannot be compared here"
         return passed(service, says, Evidence.PROCESS)
+    rewritten = readings.rewritten.get(service, ())
+    if isinstance(rewritten, Unmeasured):
+        return inconclusive(service, rewritten)
+    if rewritten:
+        says = f"would get another {', '.join(rewritten)} by the next deployment of the project's files"
+        return inconclusive(service, f"{says}: write there what the service has now, then verify again")
+    if readings.stands is not None and have != {now}:
+        says = "has tasks of another definition than the service has now: its last update has not reached them all"
+        return inconclusive(service, f"{says}, or went back; the next task would be another one")
     if len(have) > 1:
         return inconclusive(service, "has replicas of different configurations: recreate them all, then verify again")
     if have != {now}:

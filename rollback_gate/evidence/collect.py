@@ -12,12 +12,13 @@ from rollback_gate.change import settings
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import boundary, consumers, readiness, upstream
 from rollback_gate.evidence.answered import Answer, Answered
+from rollback_gate.evidence.configured import Configured
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.log_lines import LogSummary
-from rollback_gate.evidence.logs import time_of
 from rollback_gate.evidence.probe_memory import ProbeMemory
 from rollback_gate.evidence.processing import Processing, since_of
 from rollback_gate.evidence.queue import Queue, read_when_listed
@@ -36,7 +37,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.answers import Ready
 from rollback_gate.profile.schema import Profile
@@ -63,20 +64,18 @@ class Asked:
     metric: Callable[[Instant | None, Instant | Unmeasured], float | Unmeasured | None]
 
 
-NextValues = Callable[[Iterable[Replica]], Mapping[str, tuple[ValueReading, ...] | Unmeasured]]
-
-
 @dataclass(frozen=True)
 class Look:
     """Measurements taken twice, at the beginning and at the end.
 
     Only at the end: `next_starts`, by container id, the code that a restart and a recreate would run; `configured`, by
-    service, the configuration that Compose would give it.
+    service, the configuration that a new one would get; `rewritten`, as Readings has it.
     """
 
     queue: QueueReading | Unmeasured
     next_starts: Mapping[str, NextStart] = field(default_factory=dict)
     configured: Mapping[str, str | Unmeasured] = field(default_factory=dict)
+    rewritten: Mapping[str, tuple[str, ...] | Unmeasured] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class _End:
-    """The last look, and values read once for all replicas: containers by id, images by name, consumers by slot."""
+    """The last look, and values read once for all replicas: containers by id, images too, consumers by slot."""
 
     last: Look
     containers: Mapping[str, Replica]
@@ -106,12 +105,12 @@ class Collector:
     """`documents` is Unmeasured if the database cannot be reached; `ask` runs a command in a replica.
 
     `decided`: the failed claim that waiting cannot change; "" for none (checks/early.py). `keep_going`: measure
-    everything even then. `configured`: the configuration that Compose would give the services of these replicas now;
-    `next_values`: the change's settings and images in it. `asked`: questions to what is around the containers.
+    everything even then. `configured`: what new containers would be. `asked`: questions to what is
+    around them.
     """
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     documents: Documents | Unmeasured
     queue: Queue
     ask_upstream: upstream.Ask
@@ -121,8 +120,7 @@ class Collector:
     ask: Ask
     tell: Callable[[str], None]
     decided: Callable[[Readings], str]
-    configured: Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
-    next_values: NextValues
+    configured: Configured
     asked: Asked
     keep_going: bool = False
     clock: Callable[[], float] = time.monotonic
@@ -131,7 +129,7 @@ class Collector:
 
     @property
     def services(self) -> Services:
-        return Services(self.profile, self.engine, self.judged, self.ask)
+        return Services(self.profile, self.engines, self.judged, self.ask)
 
     @property
     def _connections(self) -> int:
@@ -168,7 +166,7 @@ class Collector:
         bounded = {slot: at for slot, at in starts.items() if at}
         return Processing(
             self.profile,
-            self.engine,
+            self.engines,
             self.documents,
             self.queue,
             self.record_id,
@@ -194,9 +192,17 @@ class Collector:
             self.tell(f"not waiting for the rest, which could not change it: {why}")
         return _DECIDED if why else ""  # the claim itself has the details; do not repeat them
 
+    @property
+    def _time(self) -> Instant | Unmeasured:
+        """The deployment's clock."""
+        try:
+            return self.engines.now()
+        except Unreachable as error:
+            return Unmeasured("the engine's time", error.message)
+
     def _latest(self) -> Instant | None:
         """The latest possible creation time of a document; None if the engine's time is not known."""
-        now = time_of(self.engine)
+        now = self._time
         return None if isinstance(now, Unmeasured) else now.plus(self.profile.limits.clock_skew_s)
 
     def _watch(self, taken: _Taken) -> Watch:
@@ -227,15 +233,25 @@ class Collector:
         if not self.judged.invasive:
             return Look(self.queue.read())
         with ThreadPoolExecutor(max_workers=1) as pool:  # Compose is slow to start
-            configured = pool.submit(lambda: (self.configured(slots.found), self.next_values(slots.found)))
+            configured = pool.submit(lambda: self._new_ones(slots.found))
             next_starts = self.services.next_starts(slots)
-            hashes, values = configured.result()
+            hashes, values, rewritten = configured.result()
             recreated = {r.id: _with_values(*next_starts[r.id], values.get(r.service, ())) for r in slots.found}
-            return Look(self.queue.read() if early else self._queue_at_the_end(slots), recreated, hashes)
+            return Look(self.queue.read() if early else self._queue_at_the_end(slots), recreated, hashes, rewritten)
+
+    def _new_ones(
+        self, found: tuple[Replica, ...]
+    ) -> tuple[
+        Mapping[str, str | Unmeasured],
+        Mapping[str, tuple[ValueReading, ...] | Unmeasured],
+        Mapping[str, tuple[str, ...] | Unmeasured],
+    ]:
+        of = self.configured
+        return of.now(found), of.values(found), of.rewritten(found)
 
     def _queue_at_the_end(self, slots: Slots) -> QueueReading | Unmeasured:
         """Some list a consumer only seconds after it has connected: a young process may not be listed yet."""
-        limit_s, now = self.profile.queue.lists_within_s if self.profile.queue else 0, time_of(self.engine)
+        limit_s, now = self.profile.queue.lists_within_s if self.profile.queue else 0, self._time
         young = [slot for slot, one in slots.consuming.items() if is_young(one, now, limit_s)]
 
         def is_listed(reading: QueueReading | Unmeasured) -> bool:
@@ -280,6 +296,7 @@ class Collector:
             project_exists=bool(everyone),
             left_out=self._left_out(everyone) if is_over else {},
             configured=last.configured,
+            rewritten=last.rewritten,
             history=self._history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),
@@ -288,23 +305,26 @@ class Collector:
             kept=self.asked.kept() if is_over else {},
             written=settings.written(self.profile, self.profile.deployment.project_directory),
             answers=self._answers(slots, early) if is_over else {},
-            metric=self.asked.metric(since, time_of(self.engine)) if is_over else None,
+            stands=services.stands() if is_over else None,
+            elsewhere=services.elsewhere(slots) if is_over and self.judged.invasive else {},
+            metric=self.asked.metric(since, self._time) if is_over else None,
             kept_before=self.judged.kept_before,
         )
 
     def _replica(self, slot: str, taken: _Taken, end: _End, log: LogSummary | Unmeasured) -> ReplicaReading:
-        services, replica, consumes = self.services, taken.slots.replicas[slot], taken.slots.consumes(slot)
+        services, found, consumes = self.services, taken.slots.replicas[slot], taken.slots.consumes(slot)
+        replica = found if isinstance(found, Replica) else None
         restarted, recreated = end.last.next_starts.get(replica.id, (None, None)) if replica else (None, None)
         asked = replica if consumes else None
         return ReplicaReading(
             slot=slot,
             service=taken.slots.services[slot],
             consumes=consumes,
-            before=replica,
-            after=end.containers.get(replica.id) if replica else None,
+            before=found,
+            after=self._at_the_end(found, end),
             boundary=services.boundary(replica) if replica else None,
             by_run=boundary.started_by_run(replica, self.judged.started) if replica else None,
-            image_of_tag=end.images[replica.image_name] if replica else None,
+            image_of_tag=end.images[replica.id] if replica else None,
             code=taken.codes[slot],
             log=log,
             in_queue=end.in_queue.get(slot),
@@ -316,15 +336,28 @@ class Collector:
             files=self._files_of(taken.slots.services[slot]),
         )
 
+    def _at_the_end(self, found: Replica | Unmeasured | None, end: _End) -> Replica | Unmeasured | None:
+        """A container that has ended may be listed no more, where the platform makes a new one in its place."""
+        if not isinstance(found, Replica) or found.id in end.containers:
+            return end.containers[found.id] if isinstance(found, Replica) else found
+        try:
+            return now_of(self.engines, found)
+        except Unreachable as error:
+            return Unmeasured(f"the state of {found.name}", error.message)
+
     def _left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
         """Also services that are made from the same files, and not as these say now: by the change's, perhaps."""
         found = self.services.left_out(everyone)
         if not self.profile.value_files or not self.judged.invasive:
             return found
-        unlisted = [one for one in Deployed(self.profile, self.engine).unlisted(everyone) if one.service]
-        now = self.configured(unlisted)
+        unlisted = [one for one in Deployed(self.profile, self.engines).unlisted(everyone) if one.service]
+        now, rewritten = self.configured.now(unlisted), self.configured.rewritten(unlisted)
         for replica in unlisted:
             wanted = now.get(replica.service)
+            by_files = rewritten.get(replica.service, ())
+            if isinstance(by_files, Unmeasured) or by_files:  # of a stack
+                says = by_files.reason if isinstance(by_files, Unmeasured) else f"it has another {', '.join(by_files)}"
+                found.setdefault(replica.service, f"is made from the same files as the change, perhaps: {says}")
             if isinstance(wanted, Unmeasured):
                 found.setdefault(
                     replica.service, f"is made from the same files as the change, perhaps: {wanted.reason}"
@@ -339,7 +372,7 @@ class Collector:
         found: dict[str, Answer] = {}
         for name in self.profile.answering:
             if ready := self.profile.services[name].ready if name in self.profile.services else None:
-                replicas = [one for slot, one in slots.replicas.items() if one and slots.services[slot] == name]
+                replicas = [one for one in slots.found if one.service == name]
                 found[name] = self._ready(name, ready, replicas)
             elif not self.judged.invasive or early:
                 found[name] = Unmeasured("a request to the service", early or "none is sent before a rollback")
@@ -348,8 +381,8 @@ class Collector:
         return found
 
     def _ready(self, name: str, ready: Ready, replicas: list[Replica]) -> Answer:
-        now = [one for replica in replicas if (one := self.engine.inspect(replica.id))]
-        why = readiness.why_not(ready, now, self.engine)
+        now = [one for replica in replicas if (one := now_of(self.engines, replica))]
+        why = readiness.why_not(ready, now, self.engines)
         return why if isinstance(why, Unmeasured) else Answered(not why, why or f"{name} is ready")
 
     def _files_of(self, service: str) -> tuple[str, ...]:
@@ -426,6 +459,12 @@ def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, boo
         return dict.fromkeys(rows, reading)
     untold = {replica.id for replica in consumers.untold(reading, slots.consuming.values())}
     return {
-        slot: None if replica and replica.id in untold else replica is not None and consumers.has(reading, replica)
+        slot: replica if isinstance(replica, Unmeasured) else _is_listed(replica, reading, untold)
         for slot, replica in rows.items()
     }
+
+
+def _is_listed(replica: Replica | None, reading: QueueReading, untold: Iterable[str]) -> bool | None:
+    if replica is None:
+        return False
+    return None if replica.id in untold else consumers.has(reading, replica)

@@ -100,6 +100,10 @@ class Configurations:
         parts -= self.reverted.get(service, frozenset())
         return f"another {', '.join(sorted(parts))}" if parts else SAME_PARTS
 
+    def rewritten(self, _: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
+        """Nothing else: `now` is what the files say."""
+        return {}
+
     def values(self, replicas: Iterable[Replica]) -> dict[str, tuple[ValueReading, ...] | Unmeasured]:
         """By service, the change's settings and images as a new container would get them; none is asked without any."""
         asked = {replica.service: replica for replica in replicas if self.profile.values_of(replica.service)}

@@ -20,7 +20,7 @@ from rollback_gate.evidence.replicas import replicas_by_slot
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -32,20 +32,20 @@ class Glances:
     """`first`: the containers of all services when the wait began; they must stay the same."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     documents: Documents | Unmeasured
     started: Mapping[str, Started]
     first: tuple[Replica, ...]
 
     def take(self, elapsed_s: float) -> Readings:
         """The readings of one look. Raises Unreachable."""
-        now = {r.id: r for r in Deployed(self.profile, self.engine).carriers()}
+        now = {r.id: r for r in Deployed(self.profile, self.engines).carriers()}
         slots = replicas_by_slot(self.profile, self.first)
         return Readings(
             expected={name: service.replicas for name, service in self.profile.services.items()},
             source_digests=_NOT_NOW,
             run_id=None,
-            replicas=tuple(self._replica(slot, service, r, now) for slot, (service, r) in slots.items()),
+            replicas=tuple(self._replica(slot, service, found, now) for slot, (service, found) in slots.items()),
             upstream=UpstreamReading(UpstreamState.NOT_ASKED, "not asked", self.profile.upstream_name),
             queue_before=_NOT_NOW,
             queue_after=_NOT_NOW,
@@ -59,9 +59,12 @@ class Glances:
     def _log(self, replica: Replica | None, since: Instant | None) -> LogSummary | Unmeasured:
         if replica is None or since is None:
             return _NOT_NOW
-        return logs.read(self.engine, replica, self.profile.logs, boundary.of_log(replica, since))
+        return logs.read(self.engines, replica, self.profile.logs, boundary.of_log(replica, since))
 
-    def _replica(self, slot: str, service: str, before: Replica | None, now: Mapping[str, Replica]) -> ReplicaReading:
+    def _replica(
+        self, slot: str, service: str, found: Replica | Unmeasured | None, now: Mapping[str, Replica]
+    ) -> ReplicaReading:
+        before = found if isinstance(found, Replica) else None
         since = boundary.of_replica(before, self.started, None) if before else None
         return ReplicaReading(
             slot=slot,

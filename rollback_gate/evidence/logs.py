@@ -14,6 +14,7 @@ from rollback_gate.evidence.log_lines import LogReader, LogSummary, split_timest
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.engines import Engines, time_at
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.logs import Logs
 from rollback_gate.redaction import cut
@@ -27,17 +28,9 @@ _KNOWN_BY = 4096  # bytes that identify a line: the engine's timestamp and the t
 _MOST_NEW_BYTES = 64 * 1024 * 1024
 
 
-def read(engine: Engine, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
+def read(engines: Engines, replica: Replica, forms: Logs, since: Instant) -> LogSummary | Unmeasured:
     """The summary of a replica's log since the boundary, streamed once in constant memory."""
-    return Follower(engine, replica, LogReader(forms, since)).read(time_of(engine))
-
-
-def time_of(engine: Engine) -> Instant | Unmeasured:
-    """The engine's clock. Read before the logs, which are then complete up to that time."""
-    try:
-        return engine.now()
-    except Unreachable as error:
-        return Unmeasured("the engine's time", error.message)
+    return Follower(engines, replica, LogReader(forms, since)).read(time_at(engines, replica))
 
 
 def blocks(
@@ -91,7 +84,7 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 class Follower:
     """Reads a replica's log repeatedly: all of it at first, then only new lines. Uses constant memory."""
 
-    engine: Engine
+    engines: Engines
     replica: Replica
     reader: LogReader
     _has_begun: bool = False
@@ -99,8 +92,13 @@ class Follower:
     _begins_at: Instant | None = None
     _shrank: bool = False
 
+    @property
+    def _engine(self) -> Engine:
+        return self.engines.of(self.replica)
+
     def read(self, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
-        """The summary since the reader's `since`. `now`: the engine's clock before the read; shared by replicas."""
+        """The summary since the reader's `since`. `now`: its engine's clock before the read, which is then complete
+        up to that time."""
         what = f"the log of {self.replica.name}"
         if isinstance(now, Unmeasured):
             return Unmeasured(what, now.reason)
@@ -116,21 +114,21 @@ class Follower:
         return replace(self.reader.summary(), read_at=now, begins_at=self._begins_at, shrank=self._shrank)
 
     def _read_whole(self) -> None:
-        self._begins_at, self._has_begun = oldest(self.engine, self.replica), True
-        for block in since(self.engine, self.replica, self.reader.since):
+        self._begins_at, self._has_begun = oldest(self._engine, self.replica), True
+        for block in since(self._engine, self.replica, self.reader.since):
             self.reader.feed_block(block)
             self._last = block.removesuffix(b"\n").rpartition(b"\n")[2][:_KNOWN_BY]
 
     def _read_first(self) -> None:
         """Reads the first lines of the process, if there were none before."""
-        self._shrank = self._shrank or is_later(oldest(self.engine, self.replica), self._begins_at)
-        for line in _recent(self.engine, self.replica, self.reader.since):
+        self._shrank = self._shrank or is_later(oldest(self._engine, self.replica), self._begins_at)
+        for line in _recent(self._engine, self.replica, self.reader.since):
             self.reader.feed(line.decode(errors="replace"))
             self._last = line[:_KNOWN_BY]
 
     def _read_new(self, last: bytes) -> None:
         """Reads new lines by position, not by time: two streams may be out of order, and a clock may be set back."""
-        is_there, lines = after(self.engine, self.replica, last)
+        is_there, lines = after(self._engine, self.replica, last)
         self._shrank = self._shrank or not is_there
         stamp = _time_of(last)
         is_ours = stamp is not None and stamp >= self.reader.since

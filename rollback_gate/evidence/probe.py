@@ -17,7 +17,7 @@ from rollback_gate.evidence.queue import Queue
 from rollback_gate.evidence.readings import DocumentReading, ProbeReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -50,7 +50,7 @@ class Probes:
     """The probes of one verify. Each is persisted before it is sent, so that its traces can always be removed."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     documents: Documents
     queue: Queue
     record_id: str
@@ -73,7 +73,7 @@ class Probes:
         probe = self.profile.probe
         if probe is None:
             raise Unreachable("the profile has no section [probe]", "it says what a test document looks like")
-        now = self.engine.now()
+        now = self.engines.now()
         ids = [f"{PROBE_PREFIX}{self.record_id}-{len(self._sent) + n + 1}.jpg" for n in range(count)]
         try:
             self.memory.sent(ids, self.job_id, now)
@@ -92,7 +92,7 @@ class Probes:
         if not self._sent:
             return ()
         stored = self.documents.by_id(self._sent)
-        now = self.engine.now()
+        now = self.engines.now()
         for document_id in stored:
             self._seen_at.setdefault(document_id, now)
         found = (attribute(i, at, stored.get(i), summaries, now) for i, at in self._sent.items())
@@ -110,7 +110,7 @@ class Probes:
         return self.clock() > self._deadlines[probe.document_id]
 
     def _has_had_its_moment(self, probe: ProbeReading) -> bool:
-        return probe.seen_at is not None and self.engine.now().seconds_since(probe.seen_at) > 2
+        return probe.seen_at is not None and self.engines.now().seconds_since(probe.seen_at) > 2
 
 
 def attribute(
@@ -142,9 +142,9 @@ def progress(profile: Profile, queue: Queue, readings: Iterable[ProbeReading]) -
     return f"test documents: {done} of {len(rows)} done, {picked} in work{waiting}; each may take {limit:.0f} s"
 
 
-def lines_about(engine: Engine, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
+def lines_about(engines: Engines, probe: ProbeReading, replica: Replica, most: int = 20) -> tuple[str, ...]:
     """The replica's last log lines since the probe was sent: the evidence for a failed probe."""
     try:
-        return tuple(logs.recent(engine, replica, probe.sent_at))[-most:]
+        return tuple(logs.recent(engines.of(replica), replica, probe.sent_at))[-most:]
     except Unreachable as error:
         return (f"(the log could not be read: {error.message})",)

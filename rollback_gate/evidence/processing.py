@@ -30,7 +30,7 @@ from rollback_gate.evidence.readings import (
 )
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines, times_at
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -44,7 +44,7 @@ class Processing:
     """The processing of one verify. `replicas`: the running ones, by slot; `boundaries`: theirs, by slot."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     documents: Documents | Unmeasured
     queue: Queue
     record_id: str
@@ -72,15 +72,15 @@ class Processing:
 
     def follow(self) -> dict[str, LogSummary | Unmeasured]:
         """Reads each replica's log up to now: all of it at first, then only new lines."""
-        now = logs.time_of(self.engine)
+        now = times_at(self.engines, self.replicas.values())
         with ThreadPoolExecutor(max_workers=8) as pool:
-            read = pool.map(lambda slot: self._follow(slot, now), self.replicas)
+            read = pool.map(lambda slot: self._follow(slot, now[self.replicas[slot].node]), self.replicas)
             self._summaries |= zip(self.replicas, read, strict=True)
         return dict(self._summaries)
 
     def _follow(self, slot: str, now: Instant | Unmeasured) -> LogSummary | Unmeasured:
         reader = LogReader(self.profile.logs, of_log(self.replicas[slot], self.boundaries[slot]))
-        follower = self._followers.setdefault(slot, logs.Follower(self.engine, self.replicas[slot], reader))
+        follower = self._followers.setdefault(slot, logs.Follower(self.engines, self.replicas[slot], reader))
         summary = follower.read(now)
         if isinstance(summary, Unmeasured):
             del self._followers[slot]  # partly read: start again from its beginning
@@ -134,17 +134,17 @@ class Processing:
         Probes that these processes finished are persisted first, so that a later verify needs no other probe.
         Raises Unreachable, OSError.
         """
-        self._recalled = recalled = self.memory.recall(self.engine.now())
+        self._recalled = recalled = self.memory.recall(self.engines.now())
         if isinstance(self.documents, Unmeasured):
             return 0
         if known := self._known(self.documents, {one.document_id for one in recalled}):
             for document_id, one in known.items():
                 self.memory.stored(document_id, one)
-            self._recalled = recalled = self.memory.recall(self.engine.now())
+            self._recalled = recalled = self.memory.recall(self.engines.now())
         if self.only_own:
             own = self.probes.job_id if self.probes else None
             recalled = tuple(one for one in recalled if one.job_id == own)
-        ids, now = [name for one in recalled for name in (one.document_id, one.job_id)], self.engine.now()
+        ids, now = [name for one in recalled for name in (one.document_id, one.job_id)], self.engines.now()
         removed = self.documents.remove_traces(ids, self.keep_marked_since)
         return removed if self.only_own else removed + self.documents.remove_lost_traces(now, self.keep_marked_since)
 
@@ -168,7 +168,7 @@ class Processing:
             return
         self._told, self._not_sent = self.clock(), ""  # an earlier reason no longer applies
         self.probes = Probes(
-            self.profile, self.engine, self.documents, self.queue, self.record_id, self.memory, self.clock
+            self.profile, self.engines, self.documents, self.queue, self.record_id, self.memory, self.clock
         )
         try:
             # A database that refuses writes would make the worker hang: this removal of nothing shows that first.
@@ -297,7 +297,7 @@ class Processing:
             where = probe.stuck_in[0][0] if probe.stuck_in else probe.replica
             if ended_well or where is None:
                 return probe
-            return replace(probe, log_lines=lines_about(self.engine, probe, self.replicas[where]))
+            return replace(probe, log_lines=lines_about(self.engines, probe, self.replicas[where]))
 
         return tuple(completed(probe) for probe in seen)
 

@@ -11,20 +11,20 @@ from rollback_gate.evidence.adapters import upstream_http, upstream_tcp
 from rollback_gate.evidence.log_lines import split_timestamp
 from rollback_gate.evidence.readings import UpstreamReading, UpstreamState
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.answers import Ready, ReadyHealth, ReadyHttp, ReadyLog
 from rollback_gate.profile.systems import HttpUpstream, TcpUpstream
 
 
-def why_not(ready: Ready, replicas: Iterable[Replica], engine: Engine) -> str | Unmeasured:
+def why_not(ready: Ready, replicas: Iterable[Replica], engines: Engines) -> str | Unmeasured:
     """Why the service is not ready, in words; "" if it is. `replicas`: all of the service. Raises Unreachable."""
     rows = list(replicas)
     if not rows:
         return Unmeasured("whether it is ready", "it has no container")
     match ready:
         case ReadyLog():
-            found = [_logged(ready, replica, engine) for replica in rows]
+            found = [_logged(ready, replica, engines) for replica in rows]
         case ReadyHealth():
             found = [_health(replica) for replica in rows]
         case ReadyHttp():
@@ -54,12 +54,12 @@ def _health(replica: Replica) -> str | Unmeasured:
     return "" if replica.health == "healthy" else f"{replica.name} is {replica.health}"
 
 
-def _logged(ready: ReadyLog, replica: Replica, engine: Engine) -> str | Unmeasured:
+def _logged(ready: ReadyLog, replica: Replica, engines: Engines) -> str | Unmeasured:
     since = replica.logs_since or replica.started_at
     if since is None:
         return f"{replica.name} has never started"
     try:
-        with contextlib.closing(logs.since(engine, replica, since)) as blocks:
+        with contextlib.closing(logs.since(engines.of(replica), replica, since)) as blocks:
             lines = (line.decode(errors="replace") for block in blocks for line in block.split(b"\n"))
             parts = (split_timestamp(line) for line in lines)
             if any(part and part[0] >= since and ready.pattern.search(part[1]) for part in parts):

@@ -12,6 +12,7 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.stands import Stands
 
 MOST_CONFIRMED = 200  # newest documents of a replica that are looked up in the database
 
@@ -64,7 +65,7 @@ class ReplicaReading:
     @property
     def label(self) -> str:
         if isinstance(self.before, Replica):
-            return f"{self.slot} ({self.before.name}, {self.before.short_id})"
+            return f"{self.slot} ({self.before.place}, {self.before.short_id})"
         return self.slot
 
 
@@ -283,6 +284,9 @@ class Readings:
     `ill_before`: by service, what its health check already failed before: "the change" or "the rollback".
     `kept`: whether what must stay is there; `kept_before`: whether it was when the run began, None if unknown.
     `answers`: by service, whether it is ready; and what came of the request. `metric`: None if it was not asked.
+    `rewritten`: by service, what the next deployment of the project's files would change besides.
+    `elsewhere`: by service and node of a Swarm, the code that a new container would run where none runs now.
+    `stands`: how the platform itself stands to the services; None under Compose, and while the checks run.
     `written`: what the project's files hold of the change's settings and images, by their place.
     """
 
@@ -311,6 +315,9 @@ class Readings:
     kept_before: Mapping[str, bool | None] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     metric: float | Unmeasured | None = None
+    rewritten: Mapping[str, tuple[str, ...] | Unmeasured] = field(default_factory=dict)
+    elsewhere: Mapping[str, Mapping[str, CodeReading | Unmeasured]] = field(default_factory=dict)
+    stands: Stands | Unmeasured | None = None
     written: Mapping[str, ValueReading | Unmeasured] = field(default_factory=dict)
 
     @property

@@ -26,7 +26,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import file_in
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
@@ -44,7 +44,7 @@ class Survey:
     """
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     documents: Documents | Unmeasured
     queue: Queue
     ask_upstream: upstream.Ask
@@ -55,15 +55,15 @@ class Survey:
 
     def take(self, probe: ProbeReading | Unmeasured | None = None) -> Symptoms:
         """Raises Unreachable if the engine is lost; every other failure becomes Unmeasured in its place."""
-        now = self.engine.now()
-        deployed = Deployed(self.profile, self.engine)
+        now = self.engines.now()
+        deployed = Deployed(self.profile, self.engines)
         replicas = deployed.consumers()
         self._deployed = self._deployed or self._moment(replicas, now)
         deployed_at, deployed_by = self._deployed
         asked = self.ask_upstream()
         in_queue = self.queue.read()
         with ThreadPoolExecutor(max_workers=8) as pool:
-            asked_at = self.engine.now()
+            asked_at = self.engines.now()
             workers = tuple(pool.map(lambda replica: self._worker(replica, in_queue, asked_at), replicas))
         return Symptoms(
             now=asked_at,
@@ -84,14 +84,14 @@ class Survey:
         if isinstance(self.documents, Unmeasured):
             return Unmeasured("the test document", self.documents.reason)
         try:
-            found = Deployed(self.profile, self.engine).consumers()
+            found = Deployed(self.profile, self.engines).consumers()
             running = {f"replica-{n}": replica for n, replica in enumerate(found, 1) if replica.is_running}
             if not running:
                 return Unmeasured("the test document", "no replica runs that could pick it up")
-            now = self.engine.now()
+            now = self.engines.now()
             processing = Processing(
                 self.profile,
-                self.engine,
+                self.engines,
                 self.documents,
                 self.queue,
                 record_id,
@@ -146,7 +146,7 @@ class Survey:
         if replica.id not in self._followers:
             listener = HistoryListener(self.profile.triggers)
             reader = LogReader(self.profile.logs, self._deployed[0], listener)
-            self._followers[replica.id] = Follower(self.engine, replica, reader), listener
+            self._followers[replica.id] = Follower(self.engines, replica, reader), listener
         follower, listener = self._followers[replica.id]
         summary = follower.read(now)
         if isinstance(summary, Unmeasured):
@@ -157,14 +157,14 @@ class Survey:
     def _content(self, replica: Replica) -> tuple[Content, ...] | Unmeasured:
         try:
             found = [(item, self._file_in(replica, item)) for item in self.profile.files_of(replica.service)]
-            values = Values(self.profile, self.engine).of(replica)
+            values = Values(self.profile, self.engines.of(replica)).of(replica)
         except Unreachable as error:
             return Unmeasured(f"the code in {replica.name}", error.message)
         files = (Content.UNKNOWN if data is None else classify(data, item)[0] for item, data in found)
         return (*files, *(_AS_CONTENT[value.held] for value in values))
 
     def _file_in(self, replica: Replica, item: FileItem) -> bytes | None:
-        return file_in(self.engine, replica.id, self.profile.inside(replica.service, item.path))
+        return file_in(self.engines.of(replica), replica.id, self.profile.inside(replica.service, item.path))
 
     def _series(self, since: Instant) -> Series | Unmeasured:
         if isinstance(self.documents, Unmeasured):

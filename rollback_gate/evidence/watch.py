@@ -10,6 +10,7 @@ from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.processing import Processing
 from rollback_gate.evidence.readings import UpstreamReading
 from rollback_gate.evidence.services import Services, Slots
+from rollback_gate.platform.engines import now_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.progress import Waiting
@@ -50,7 +51,7 @@ class Watch:
         while True:
             processing.follow()
             elapsed = self.clock() - began
-            now = [self.services.engine.inspect(replica.id) for replica in self.slots.found]
+            now = self._now()
             if [_identity(replica) for replica in now] != [_identity(replica) for replica in self.slots.found]:
                 self._settle()
                 return ""
@@ -68,6 +69,18 @@ class Watch:
             left = soak_s - (self.clock() - began)
             waiting.on(partial(self._awaited, left))
             self.sleep(left if 0 < left < _POLL_S else _POLL_S)
+
+    def _now(self) -> list[Replica | None]:
+        """The containers; None also for one on a node that is lost meanwhile: the last look says why."""
+        return [self._as_it_is(replica) for replica in self.slots.found]
+
+    def _as_it_is(self, replica: Replica) -> Replica | None:
+        if not replica.node:
+            return now_of(self.services.engines, replica)  # without the only engine nothing can be judged
+        try:
+            return now_of(self.services.engines, replica)
+        except Unreachable:
+            return None
 
     def _awaited(self, left: float) -> str:
         """The progress line: what the wait is for, and how long it may take."""
@@ -106,8 +119,7 @@ class Watch:
         """
         deadline = self.clock() + _SETTLE_S
         while self.clock() < deadline:
-            now = [self.services.engine.inspect(replica.id) for replica in self.slots.found]
-            if all(replica is None or replica.is_running for replica in now):
+            if all(replica is None or replica.is_running for replica in self._now()):
                 return
             self.sleep(0.1)
 

@@ -1,26 +1,36 @@
-"""A deployment as its platform shows it: services, and the replicas of each, found by Compose's labels."""
+"""A deployment as its platform shows it: services, and the replicas of each, found by its labels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from rollback_gate.platform.engine import Engine
-from rollback_gate.platform.replica import ONEOFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, Replica
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engines import Engines
+from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.stands import Stands
 from rollback_gate.profile.schema import Profile
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """Containers of a profile's deployment. Every method queries the engine again and may raise Unreachable."""
+    """Containers of a profile's deployment. Every method queries the engines again and may raise Unreachable."""
 
     profile: Profile
-    engine: Engine
+    engines: Engines
 
     def replicas(self, service: str) -> tuple[Replica, ...]:
         """Replicas of one service, running or not, sorted by name."""
-        found = self.engine.labelled(f"containers of {service}", *self._project(), f"{SERVICE_LABEL}={service}")
+        found = self.engines.of_service(self._project, service)
         return tuple(sorted(found, key=lambda replica: replica.name))
+
+    def unseen(self) -> dict[str, tuple[Unmeasured, ...]]:
+        """By service, one for each container that may exist where nobody could be asked."""
+        return {name: tuple(self.engines.unseen(self._project, name)) for name in self.profile.services}
+
+    def stands(self) -> Stands | None:
+        """How the platform itself stands to the services; None under Compose."""
+        return self.engines.stands(self._project, self.profile.services)
 
     def consumers(self) -> tuple[Replica, ...]:
         """Replicas of the service that consumes the queue."""
@@ -30,9 +40,17 @@ class Deployed:
         """Replicas of every service that carries the change, in the profile's order."""
         return {service: self.replicas(service) for service in self.profile.services}
 
+    def counted(self) -> dict[str, tuple[Replica, ...]]:
+        """The same, without containers that have outlived their task."""
+        return {name: tuple(one for one in rows if not one.unwanted) for name, rows in self.by_service().items()}
+
     def carriers(self) -> tuple[Replica, ...]:
-        """The same as one list."""
+        """As `by_service`, as one list."""
         return tuple(replica for rows in self.by_service().values() for replica in rows)
+
+    def others(self) -> dict[str, str]:
+        """Of other services, by name, what must be the same after a rollback."""
+        return self.engines.others(self._project, self.profile.services)
 
     def unlisted(self, everyone: Iterable[Replica]) -> tuple[Replica, ...]:
         """Containers of services that the profile neither lists nor waives, and running ones of `docker compose run`.
@@ -44,15 +62,13 @@ class Deployed:
         return (*others, *(one for one in self._one_offs() if one.name not in known))
 
     def _one_offs(self) -> tuple[Replica, ...]:
-        project = self.profile.deployment.project
-        labels = (f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=True")
-        found = self.engine.labelled(f"one-off containers of project {project}", *labels)
+        found = self.engines.one_offs(self._project)
         return tuple(replace(one, service="") for one in found if one.is_running)
 
     def everyone(self) -> tuple[Replica, ...]:
         """Containers of the whole project, of any service, except those of `docker compose run`."""
-        project = self.profile.deployment.project
-        return tuple(self.engine.labelled(f"containers of project {project}", *self._project()))
+        return tuple(self.engines.of_project(self._project))
 
-    def _project(self) -> tuple[str, str]:
-        return f"{PROJECT_LABEL}={self.profile.deployment.project}", f"{ONEOFF_LABEL}=False"
+    @property
+    def _project(self) -> str:
+        return self.profile.deployment.project

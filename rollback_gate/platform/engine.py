@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -14,12 +16,15 @@ from docker.errors import APIError, DockerException, NotFound
 
 from rollback_gate.errors import CommandFailed, Unreachable
 from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import Runner
-from rollback_gate.platform.replica import Replica, parse_inspect
+from rollback_gate.platform.replica import ONEOFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, Replica, parse_inspect
 from rollback_gate.redaction import cut
 
 ANSWER_S = 15
+_HANDSHAKE_S = 5
 BY_ADDRESS = "at "
+_WAY = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 REMEDY = "start it (systemctl start docker), or set DOCKER_HOST or `docker context use`"
 
 
@@ -37,12 +42,65 @@ class Engine:
         """True if its paths are this machine's, judged by its address."""
         return self.host.startswith("unix://")
 
+    @property
+    def as_words(self) -> tuple[str, ...]:
+        """Arguments of `env` that make the docker command talk to this engine, whatever it would talk to otherwise."""
+        own = {name: self.environment[name] for name in _WAY if self.environment.get(name)}
+        unset = (word for name in (*_WAY, "DOCKER_CONTEXT") if name not in own for word in ("-u", name))
+        return (*unset, *(f"{name}={value}" for name, value in own.items()))
+
+    @property
+    def main(self) -> Engine:
+        """Itself."""
+        return self
+
+    def of(self, _: Replica) -> Engine:
+        """Itself: it is the only one of the deployment."""
+        return self
+
+    def of_service(self, project: str, service: str) -> list[Replica]:
+        """Containers of one of Compose's services. Raises Unreachable."""
+        return self.labelled(f"containers of {service}", *_services_of(project), f"{SERVICE_LABEL}={service}")
+
+    def of_project(self, project: str) -> list[Replica]:
+        """Containers of all of Compose's services, except those of `docker compose run`. Raises Unreachable."""
+        return self.labelled(f"containers of project {project}", *_services_of(project))
+
+    def one_offs(self, project: str) -> list[Replica]:
+        """Containers of `docker compose run`. Raises Unreachable."""
+        labels = (f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=True")
+        return self.labelled(f"one-off containers of project {project}", *labels)
+
+    def unseen(self, *_: str) -> list[Unmeasured]:
+        """None: there is no other place where a container could be."""
+        return []
+
+    def places(self, *_: str) -> list[str]:
+        """None but this one."""
+        return []
+
+    def others(self, project: str, listed: Iterable[str]) -> dict[str, str]:
+        """The ids of their containers."""
+        names = set(listed)
+        return {one.name: one.id for one in self.of_project(project) if one.service not in names}
+
+    def everywhere(self) -> tuple[Engine]:
+        """Itself."""
+        return (self,)
+
+    def stands(self, *_: object) -> None:
+        """Nothing that is not in the containers themselves."""
+
     def labelled(self, what: str, *labels: str) -> list[Replica]:
         """All containers with these labels, running or not; `what` names them in messages. Raises Unreachable."""
+        return [replica for replica, _ in self.with_labels(what, *labels)]
+
+    def with_labels(self, what: str, *labels: str) -> list[tuple[Replica, Mapping[str, str]]]:
+        """The same, each with all its labels."""
         with answering(what):
             rows = self.client.api.containers(all=True, filters={"label": list(labels)})
-            found = [self.inspect(row["Id"]) for row in rows]
-        return [replica for replica in found if replica is not None]
+            found = [(self.inspect(row["Id"]), row.get("Labels") or {}) for row in rows]
+        return [(replica, its) for replica, its in found if replica is not None]
 
     def values_of(self, label: str) -> dict[str, str]:
         """The value of a label by container id, for all containers that have it. Raises Unreachable."""
@@ -90,16 +148,28 @@ class Engine:
                 return None
 
 
+def _services_of(project: str) -> tuple[str, str]:
+    return f"{PROJECT_LABEL}={project}", f"{ONEOFF_LABEL}=False"
+
+
 def connect(environ: Mapping[str, str]) -> Engine:
     """Connect to the engine. Raises Unreachable, naming the endpoint and what to do."""
     environment = {**environ, "DOCKER_HOST": endpoint(environ)}
     host = environment["DOCKER_HOST"]
     try:
+        _refuse_silence(host)
         client = docker.DockerClient.from_env(environment=environment, timeout=ANSWER_S, use_ssh_client=True)
         known_as = lasting_id(client, host)
     except (DockerException, requests.RequestException, OSError) as error:
         raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}", REMEDY) from error
     return Engine(client, host, known_as, environment)
+
+
+def _refuse_silence(host: str) -> None:
+    """The SDK would wait ANSWER_S for a machine that is not there, in each process anew. Raises OSError."""
+    parts = urlsplit(host)
+    if parts.scheme == "tcp" and parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=_HANDSHAKE_S).close()
 
 
 def lasting_id(client: docker.DockerClient, host: str) -> str:

@@ -15,6 +15,7 @@ import docker
 from docker.errors import NotFound
 
 from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import PROJECT_LABEL, SERVICE_LABEL, Mount
 
 TEMPORARY_LABEL = "rollback-gate.temporary"
@@ -88,6 +89,11 @@ def _read_only(mount: Mount) -> docker.types.Mount:
     if mount.name:
         return docker.types.Mount(mount.target, mount.name, type="volume", read_only=True, no_copy=True)
     return docker.types.Mount(mount.target, mount.source, type="bind", read_only=True)
+
+
+def sweep_everywhere(engines: Engines, project: str) -> int:
+    """As `sweep`, on each engine that can be reached."""
+    return sum(sweep(engine, project) for engine in engines.everywhere())
 
 
 def sweep(engine: Engine, project: str) -> int:

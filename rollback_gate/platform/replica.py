@@ -56,6 +56,7 @@ class Replica:
     `number`: index within its service; a replacement keeps the old one's. `working_directory`: of its process, inside.
     `log_is_limited`: the oldest lines may be discarded. `log_buffer_bytes`: lines not yet written wait in a buffer of
     this size, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network it shares.
+    `node`: of a Swarm, that runs it, "" under Compose. `unwanted`: why the manager of a Swarm does not count it.
     `shares_processes`: it sees the processes of the machine, or of another container.
     `check_results`: number of results of the health check; `check_at`: start of the last one; `check_every_s`: at most
     so many seconds from one to the next.
@@ -98,10 +99,17 @@ class Replica:
     working_directory: str = ""
     number: str = ""
     log_is_limited: bool = False
+    node: str = ""
+    unwanted: str = ""
 
     @property
     def short_id(self) -> str:
         return self.id[:12]
+
+    @property
+    def place(self) -> str:
+        """Its name as messages have it; of a Swarm's, without the task's id, and where it is."""
+        return f"{self.name.rpartition('.')[0]} on node {self.node}" if self.node else self.name
 
     @property
     def logs_since(self) -> Instant | None:

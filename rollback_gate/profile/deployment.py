@@ -13,13 +13,14 @@ from rollback_gate.profile.base import Name, RelativePath, Section, _glob
 
 
 class Deployment(Section):
-    """Where the change runs. `project`: the Compose project; containers are found by its labels, never by name.
+    """Where the change runs. `platform`: what it was deployed with, Docker Compose or a Docker Swarm. `project`: the
+    Compose project or the stack; containers are found by its labels, never by name.
 
-    `files`: Compose files; empty: those in the containers' labels. `variables`: names of the environment variables that
-    they use; no others reach Compose.
+    `files`: Compose files, or the stack's; empty: those in the containers' labels, which a stack does not have.
+    `variables`: names of the environment variables that they use; no others reach Compose.
     """
 
-    platform: Literal["compose"] = "compose"
+    platform: Literal["compose", "swarm"] = "compose"
     project_directory: Path
     project: Name
     files: tuple[RelativePath, ...] = ()
@@ -29,6 +30,29 @@ class Deployment(Section):
     def _directory_is_absolute(self) -> Self:
         if not self.project_directory.is_absolute():
             raise ValueError("project_directory must be an absolute path: no command depends on where it is called")
+        return self
+
+
+class NodeAddress(Section):
+    """How the engine of one node of a Swarm is reached. A node without one is reached by ssh, at the address that the
+    manager has of it.
+
+    `address`: `ssh://user@host`, `tcp://host:port` or `unix://...`; with `certificates`, a folder of ca.pem, cert.pem
+    and key.pem, by TLS. `context`: of docker, instead.
+    """
+
+    address: str = ""
+    certificates: Path | None = None
+    context: str = ""
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        if bool(self.address) == bool(self.context):
+            raise ValueError("give either address or context")
+        if self.address and not self.address.startswith(("ssh://", "tcp://", "unix://")):
+            raise ValueError("address must begin with ssh://, tcp:// or unix://")
+        if self.certificates and not self.address.startswith("tcp://"):
+            raise ValueError("certificates are for a tcp:// address")
         return self
 
 

@@ -19,6 +19,7 @@ from rollback_gate.profile.deployment import (
     ImageItem,
     Item,
     Keep,
+    NodeAddress,
     Only,
     Partial,
     RemovedItem,
@@ -40,6 +41,7 @@ Reason = Annotated[str, Field(min_length=1)]
 
 class Profile(Section):
     """One change, and where it runs. `waived`: services that carry an item and are left alone, each with the reason.
+    `nodes`: by its name, how the engine of each node of a Swarm is reached.
 
     `not_asked`: checks that are left out, each with the reason; the verdict then reads "GO (3 of 4)". Otherwise a check
     whose section is missing is refused.
@@ -50,6 +52,7 @@ class Profile(Section):
     title: str
     titles: Titles = Titles()
     deployment: Deployment
+    nodes: dict[Name, NodeAddress] = Field(default_factory=dict)
     services: dict[Name, Service] = Field(min_length=1)
     waived: dict[Name, str] = Field(default_factory=dict)
     change: tuple[Item, ...] = Field(min_length=1)
@@ -82,6 +85,17 @@ class Profile(Section):
             raise ValueError(f"services: a service cannot be called {taken}: that word has another meaning here")
         if both := sorted(set(self.services) & set(self.waived)):
             raise ValueError(f"services and waived both name {', '.join(both)}")
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_are_of_a_swarm(self) -> Self:
+        is_swarm = self.deployment.platform == "swarm"
+        if self.nodes and not is_swarm:
+            raise ValueError('nodes: only a Swarm has them: deployment.platform = "swarm"')
+        if is_swarm and not self.deployment.files:
+            raise ValueError(
+                "deployment.files: name the stack's files: the next `docker stack deploy` is made from them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -38,15 +38,15 @@ def _new_behaviour(found: Iterable[tuple[Replica, Instant]], readings: Readings,
     keeping = {r.before.id for r in readings.replicas if isinstance(r.before, Replica) and _keeps_modules(r.code)}
     pattern = "|".join(f"(?:{line.pattern.pattern})" for line in profile.logs.new)
     for replica, since in found:
-        name = shlex.quote(replica.name)
+        name, docker = shlex.quote(replica.name), _docker(replica, profile)
         if pattern:
-            yield _row("new_behaviour", f"{_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
+            yield _row("new_behaviour", f"{docker} {_log(name, since)} | grep -cP {shlex.quote(pattern)}", "0")
         for path, digest in digests.items():
             inside = shlex.quote(profile.inside(replica.service, path))
-            yield _row("new_behaviour", f"docker exec {name} sha256sum {inside}", digest)
+            yield _row("new_behaviour", f"{docker} exec {name} sha256sum {inside}", digest)
         gone = " ".join(shlex.quote(profile.inside(replica.service, path)) for path in profile.removed())
         if gone and replica.id not in keeping:
-            yield _row("new_behaviour", f"docker exec {name} ls -d {gone}", "No such file or directory, for each")
+            yield _row("new_behaviour", f"{docker} exec {name} ls -d {gone}", "No such file or directory, for each")
 
 
 def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
@@ -56,6 +56,11 @@ def _keeps_modules(code: CodeReading | Unmeasured) -> bool:
 
 def _worker(profile: Profile) -> Iterable[Command]:
     deployment = profile.deployment
+    if deployment.platform == "swarm":
+        service = shlex.quote(f"{deployment.project}_{profile.consumer}")
+        healthy = f"{profile.replicas} tasks, each running as it should since the update"
+        yield _row("worker_running", f"docker service ps --filter desired-state=running {service}", healthy)
+        return
     labels = (
         f"com.docker.compose.project={deployment.project}",
         f"com.docker.compose.service={profile.consumer}",
@@ -76,9 +81,10 @@ def _processing(found: Iterable[tuple[Replica, Instant]], profile: Profile) -> I
     yield _row("processing", command, healthy)
     pattern = "|".join(f"(?:{one.pattern})" for one in (profile.logs.picked_up, profile.logs.completed) if one)
     for replica, since in found:
+        log = f"{_docker(replica, profile)} {_log(shlex.quote(replica.name), since)}"
         yield _row(
             "processing",
-            f"{_log(shlex.quote(replica.name), since)} | grep -P {shlex.quote(pattern)} | tail",
+            f"{log} | grep -P {shlex.quote(pattern)} | tail",
             "each document that is picked up is completed",
         )
 
@@ -94,8 +100,18 @@ def _completeness(since: Instant | None, profile: Profile) -> Iterable[Command]:
     )
 
 
+def _docker(replica: Replica, profile: Profile) -> str:
+    """The docker command, at the engine that runs the replica."""
+    if not replica.node:
+        return "docker"
+    reached = profile.nodes.get(replica.node)
+    if reached and reached.context:
+        return f"docker --context {shlex.quote(reached.context)}"
+    return f"docker -H {shlex.quote(reached.address if reached else f'ssh://{replica.node}')}"
+
+
 def _log(name: str, since: Instant) -> str:
-    return f"docker logs --since {since} {name} 2>&1"
+    return f"logs --since {since} {name} 2>&1"
 
 
 def _row(check: str, command: str, healthy: str) -> Command:

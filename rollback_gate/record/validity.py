@@ -190,7 +190,7 @@ def drift(record: Mapping[str, Any], running: Mapping[str, Iterable[Replica]]) -
         for row in rows:
             replica = now.pop(str(row["id"]), None)
             found += [f"{row['name']} {text}" for text in _differences(row, replica)]
-        found += [f"{replica.name} was not there when it was judged" for replica in now.values()]
+        found += [f"{replica.place} was not there when it was judged" for replica in now.values()]
     return found
 
 
@@ -213,6 +213,6 @@ def changed_code(record: Mapping[str, Any], replica: Replica, now: CodeReading) 
     readings = record["readings"]["replicas"]
     then = next(reading["code"] for reading in readings if str(reading["after"]["id"]) == replica.id)
     digests = {file["path"]: file["digest"] for file in then["files"]}
-    files = [f"{f.path} of {replica.name} is another file now" for f in now.files if digests[f.path] != f.digest]
+    files = [f"{f.path} of {replica.place} is another file now" for f in now.files if digests[f.path] != f.digest]
     again = sorted(set(now.still_there) - set(then["still_there"]))
-    return [*files, *(f"{path} of {replica.name} is there again" for path in again)]
+    return [*files, *(f"{path} of {replica.place} is there again" for path in again)]

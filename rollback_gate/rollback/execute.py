@@ -13,8 +13,9 @@ from rollback_gate.errors import Refused, RollbackFailed, RollbackGateError
 from rollback_gate.evidence import keeping
 from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
+from rollback_gate.platform.engines import anywhere
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import goals, interruption, steps, surroundings
+from rollback_gate.rollback import goals, interruption, stacks, steps
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Step
@@ -132,11 +133,12 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
             **others,
         )
         if turned:
-            return context.engine.now(), context.situation.consuming
+            return context.engines.now(), context.situation.consuming
         began = request.earlier.began
         return Instant.parse(began["engine_time"]), tuple(began["consuming"])
-    now = context.engine.now()
+    now = context.engines.now()
     goals.keep(context.run, (*goal.sources, *context.situation.values))
+    stacks.keep(context.run.folder, context.situation.stack)
     journal.write("run.begin", **_facts(context, request), engine_time=str(now), plan=steps_to_come)
     return now, context.situation.consuming
 
@@ -174,9 +176,8 @@ def _facts(context: Context, request: Request) -> dict[str, object]:
 
 
 def others_now(context: Context) -> dict[str, str]:
-    """Container id by name, of the project's services that this run must leave alone. Raises Unreachable."""
-    profile = context.situation.profile
-    return surroundings.others_of(profile, context.deployed.everyone())
+    """Of the project's services that this run must leave alone, what is to be the same. Raises Unreachable."""
+    return context.deployed.others()
 
 
 def _one(step: Step, context: Context, stopping: Stopping) -> None:
@@ -209,7 +210,7 @@ def _made(step: Step, context: Context) -> dict[str, Any]:
     """Ids of the built images, by name: part of the step's end entry, so that both are written or neither."""
     if step.kind is not Kind.BUILD:
         return {}
-    found = {name: context.engine.image_id(name) for name in context.situation.images}
+    found = {name: context.engines.main.image_id(name) for name in context.situation.images}
     return {"built": {name: image_id for name, image_id in found.items() if image_id is not None}}
 
 
@@ -254,6 +255,8 @@ def _journal_started(context: Context, is_over: bool = False) -> None:
     if context.situation.goal.direction is Direction.UNDO:
         return
     for replica in context.deployed.carriers():
+        if replica.unwanted:
+            continue
         is_settled = is_over or _is_settled(replica, context)
         if is_settled and replica.started_at and replica.id not in context.journaled:
             context.journaled.add(replica.id)
@@ -277,11 +280,11 @@ def _is_settled(replica: Replica, context: Context) -> bool:
 
 def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> Interruption:
     """Based on those that consumed when the run began, whichever attempt stopped them, and those consuming now."""
-    situation, engine = context.situation, context.engine
+    situation, engines = context.situation, context.engines
     now = context.deployed.consumers()
     steps.note_consuming(now, context)
     stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
-    deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engine, stopped, began, engine.now())}
+    deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engines, stopped, began)}
     since = [at for replica in situation.replicas if (at := context.not_consuming_since.get(replica.id))]
     return interruption.measure(
         [deaths.get(i) for i in stopped],
@@ -297,5 +300,5 @@ def _own_ends(replicas: Iterable[Replica], began: Instant) -> dict[str, Instant]
 
 
 def _has_ended(container_id: str, context: Context, began: Instant) -> bool:
-    replica = context.engine.inspect(container_id)
+    replica = anywhere(context.engines, container_id)
     return replica is None or replica.started_at is None or replica.started_at > began

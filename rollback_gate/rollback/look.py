@@ -24,7 +24,7 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import exists_in, file_in
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.configured import SAME_PARTS
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
@@ -32,27 +32,31 @@ from rollback_gate.regular import content_of
 from rollback_gate.rollback import files, moving
 from rollback_gate.rollback.places import Place, Reach
 from rollback_gate.rollback.situation import Situation
+from rollback_gate.rollback.wanted import Wanted
 
 _APART_NS = 10**9
 _HEADER_BYTES = 16
 Configured = Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
+StackOf = Callable[[Goal], Mapping[str, Wanted]]
 
 
 @dataclass(frozen=True)
 class Look:
     """`goal`: what must hold in the end. `quarantine`: the run's, from which an undo restores; None without a run.
 
-    `configured`: what Compose would make of the files now; asked for a change with settings or images only.
+    `configured`: what a new container would be; asked for a change with settings or images only. `stack`: what a
+    Swarm's services must be made from for a goal; {} under Compose.
     """
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     directory: Path
     strategy: Strategy
     goal: Goal
     how: How
     quarantine: Path | None
     configured: Configured = lambda _: {}
+    stack: StackOf = lambda _: {}
 
     def situation(
         self,
@@ -85,7 +89,7 @@ class Look:
             values=to_write,
             remove=self._to_remove(),
             put_back=self._to_put_back(),
-            tags={name: wanted for name, wanted in self.goal.images.items() if self.engine.image_id(name) != wanted},
+            tags={name: wanted for name, wanted in self.goal.images.items() if self._image_of(name) != wanted},
             images=self._to_be_built(compose, services, found)
             | _images((r for r in everyone if r.image_name in ours), stale),
             own_images=ours,
@@ -93,7 +97,11 @@ class Look:
             consuming=consuming,
             needs_build=needs_build,
             how=self.how,
+            stack=self.stack(self.goal),
         )
+
+    def _image_of(self, name: str) -> str | None:
+        return self.engines.main.image_id(name)
 
     # --- files
 
@@ -126,7 +134,7 @@ class Look:
         """Image ids by name, for services that have no container: a build moves those names too."""
         idle = (name for name, rows in found.items() if not rows and name in services and services[name].builds)
         names = [compose.image_of(services[name]) for name in idle if self.strategy is Strategy.BUILD]
-        images = {name: self.engine.image_id(name) for name in names}
+        images = {name: self._image_of(name) for name in names}
         return {name: image_id for name, image_id in images.items() if image_id}
 
     def _needs_build(self, restores: bool, replicas: list[Replica]) -> bool:
@@ -134,13 +142,13 @@ class Look:
         if self.strategy is not Strategy.BUILD or self.goal.direction is Direction.UNDO:
             return False
         built = self.goal.built
-        if built and not restores and all(self.engine.image_id(name) == image_id for name, image_id in built.items()):
+        if built and not restores and all(self._image_of(name) == image_id for name, image_id in built.items()):
             return False  # this run built it from the present tree
         return self.goal.rebuild or restores or self._some_image_is_wrong(replicas)
 
     def _some_image_is_wrong(self, replicas: list[Replica]) -> bool:
         """True if a new container in place of one of these would have other code than the goal's."""
-        found = Outside(self.profile, self.engine).after_a_recreate(replicas)
+        found = Outside(self.profile, self.engines).after_a_recreate(replicas)
         return any(self._is_wrong(replica, found[replica.id]) for replica in replicas)
 
     def _is_wrong(self, replica: Replica, reading: CodeReading | Unmeasured) -> bool:
@@ -165,7 +173,7 @@ class Look:
         if self.goal.direction is Direction.UNDO and self.strategy.makes_images:
             must = replica.service == self.profile.consumer  # others may have had no container when the run began
             return self.goal.images.get(replica.image_name, "" if must else replica.image_id) != replica.image_id
-        if replica.image_name in ours and self.engine.image_id(replica.image_name) != replica.image_id:
+        if replica.image_name in ours and self._image_of(replica.image_name) != replica.image_id:
             return True  # its image's name now points to another image
         places = self.places(replica)
         if any(place.is_wrong and self._reaches(place, ours) for place in places):
@@ -181,7 +189,7 @@ class Look:
             if isinstance(now, Unmeasured):
                 raise Unreachable(str(now), "whether the change's values are there cannot be told: fix that first")
             return False
-        found = Values(self.profile, self.engine).of(replica)
+        found = Values(self.profile, self.engines.of(replica)).of(replica)
         return any(one.held is Held.NEW or (one.held is not Held.OLD and not one.is_setting) for one in found)
 
     def _to_write(self) -> tuple[Source, ...]:
@@ -226,14 +234,14 @@ class Look:
         return found + [p.having(not self._is_there(replica, p.path)) for p in back if p.reach is Reach.TREE]
 
     def _of_file(self, replica: Replica, source: Source) -> Place:
-        data = file_in(self.engine, replica.id, self.profile.inside(replica.service, source.path))
+        data = file_in(self.engines.of(replica), replica.id, self.profile.inside(replica.service, source.path))
         if data is None:  # a service that need not have it does not run it
             return self._place(replica, source.path, is_wrong=self.profile.must_have(replica.service, source.path))
         is_old = classify(data, self.profile.file(source.path))[0] is Content.OLD
         return self._place(replica, source.path, is_wrong=data != source.data, is_old=is_old)
 
     def _is_there(self, replica: Replica, path: str) -> bool:
-        return exists_in(self.engine, replica.id, self.profile.inside(replica.service, path))
+        return exists_in(self.engines.of(replica), replica.id, self.profile.inside(replica.service, path))
 
     def _place(self, replica: Replica, path: str, is_wrong: bool = False, is_old: bool = False) -> Place:
         mount = innermost(replica.mounts, self.profile.inside(replica.service, path))
@@ -254,7 +262,7 @@ class Look:
         forms = self.profile.logs.progress
         since = replica.logs_since or replica.started_at
         try:
-            with contextlib.closing(logs.since(self.engine, replica, since)) as blocks:
+            with contextlib.closing(logs.since(self.engines.of(replica), replica, since)) as blocks:
                 return any(_shows(block, forms, since) for block in blocks)
         except Unreadable:
             return True  # without a log, only its state can be seen

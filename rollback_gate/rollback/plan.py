@@ -12,6 +12,7 @@ from rollback_gate.change.goal import Direction
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import in_order
 from rollback_gate.platform.replica import Replica
+from rollback_gate.rollback import wanted
 from rollback_gate.rollback.situation import Keeping, Situation
 
 
@@ -27,6 +28,7 @@ class Kind(enum.StrEnum):
     RECREATE = "recreate"
     REPLACE = "replace"
     START = "start"
+    UPDATE = "update"
     WAIT_CONSUMING = "wait-consuming"
     WAIT_RUNNING = "wait-running"
 
@@ -210,6 +212,9 @@ def _save_evidence(situation: Situation) -> Step:
 
 def _worker(situation: Situation) -> list[Step]:
     """Idle replicas first, together; a consuming one is touched only after a new one has come up."""
+    if situation.stack:
+        name = situation.worker
+        return [_update(situation, name), *_wait(situation, name, (name,), "every replica consumes")]
     stale = situation.stale_of(situation.worker)
     if not situation.is_replaced(situation.worker):
         steps = _in_groups(situation, Kind.RESTART)
@@ -223,6 +228,16 @@ def _worker(situation: Situation) -> list[Step]:
         steps.append(_start(situation, "worker", situation.worker))
         steps += _wait(situation, "all", (situation.worker,), "every replica consumes")
     return steps
+
+
+def _update(situation: Situation, name: str) -> Step:
+    """Swarm makes its tasks anew, in turn; what else the service is made from stays."""
+    given = wanted.given(situation.profile, name)
+    image = f" --no-resolve-image --image {shlex.quote(given.image)}" if given.image else ""
+    names = "".join(f" --env-add {shlex.quote(f'{key}=...')}" for key in given.variables)  # a value may be a secret
+    service = shlex.quote(f"{situation.profile.deployment.project}_{name}")
+    command = f"docker service update --force{image}{names} {service}"
+    return Step(f"update:{name}", Kind.UPDATE, f"make every task of {name} anew", (name,), command)
 
 
 def _start(situation: Situation, label: str, service: str) -> Step:
@@ -287,6 +302,11 @@ def _others(situation: Situation, names: Iterable[str], with_all: bool) -> list[
     """The other services, after the worker, in dependency order (runbook, Quick Reference, Containers to restart)."""
     steps: list[Step] = []
     for name in in_order(names, situation.services):
+        if situation.stack:
+            steps.append(_update(situation, name))
+            if situation.goal.consumes:
+                steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
+            continue
         replicas = situation.found[name] if with_all else situation.stale_of(name)
         is_replaced = bool(replicas) and situation.is_replaced(name)
         if is_replaced:

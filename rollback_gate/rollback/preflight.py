@@ -13,6 +13,7 @@ from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused
+from rollback_gate.evidence import configured
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.model import Unmeasured
@@ -22,17 +23,21 @@ from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine, is_command_line_of
+from rollback_gate.platform.engine import is_command_line_of
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.swarm import update
+from rollback_gate.platform.swarm.service import Update
 from rollback_gate.profile.deployment import ImageItem, SettingItem, ValueItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, room, surroundings
 from rollback_gate.rollback.checklist import Checklist
-from rollback_gate.rollback.look import Look, digest_of, moved_by
+from rollback_gate.rollback.look import Look, StackOf, digest_of, moved_by
 from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
+from rollback_gate.rollback.wanted import why_not_given
 
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 _LONGEST = 200
@@ -44,17 +49,19 @@ class Preflight:
     """`documents`: None with --without-database. `elsewhere`: state directory outside the project.
 
     `find_goal`: takes directory, strategy and the replicas of all services; returns the goal and a sentence on it.
-    `quarantine`: that of the run being resumed or undone; None for a new run.
+    `quarantine`: that of the run being resumed or undone; None for a new run. `stack`: of a Swarm, what its services
+    must be made from for a goal.
     """
 
     profile: Profile
-    engine: Engine
+    engines: Engines
     runner: Runner
     documents: Documents | None
     elsewhere: Path
     find_goal: FindGoal
     how: How = How()
     quarantine: Path | None = None
+    stack: StackOf = lambda _: {}
 
     def look(self) -> tuple[Checklist, Situation | None, Path | None]:
         """The checklist and, if nothing refuses, the situation and the state folder."""
@@ -80,19 +87,29 @@ class Preflight:
             # A resumed run has proven it, and has since changed the tree but not yet the image.
             checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
-        checklist.ask("old image", lambda: self._named(goal)) if self._named_images else None
+        checklist.ask("old image", lambda: self._named(goal)) if self._named_images and not self._is_swarm else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
-        state = state_of(self.profile, self.engine, everyone, services, self.elsewhere)
+        state = state_of(self.profile, self.engines, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
         if checklist.refusal():
             return checklist, None, None
-        configured = Configurations(self.profile, self.engine, self.runner, bound, of_others=False).now
-        look = Look(self.profile, self.engine, directory, strategy, goal, self.how, self.quarantine, configured)
+        look = Look(
+            self.profile,
+            self.engines,
+            directory,
+            strategy,
+            goal,
+            self.how,
+            self.quarantine,
+            configured.of_a_run(self.profile, self.engines, self.runner, bound),
+            self.stack,
+        )
         situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
         if situation is not None:
             checklist.ask("within reach", lambda: _within_reach(look, situation))
-            if any(map(situation.is_replaced, situation.found)):
+            self._of_the_swarm(situation, checklist)
+            if not situation.stack and any(map(situation.is_replaced, situation.found)):
                 checklist.ask("configuration", lambda: self._same_configuration(situation, checklist))
             if situation.keeps_volumes:
                 says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
@@ -100,8 +117,19 @@ class Preflight:
         return checklist, situation, state
 
     @property
+    def _is_swarm(self) -> bool:
+        return self.profile.deployment.platform == "swarm"
+
+    def _of_the_swarm(self, situation: Situation, checklist: Checklist) -> None:
+        """What of a stack is out of reach is told: the rest of it is rolled back all the same."""
+        if situation.stack:
+            checklist.ask("updates", lambda: _at_rest(situation))
+            for one in dict.fromkeys(one for rows in self._deployed.unseen().values() for one in rows):
+                checklist.warn("node", f"{one}; what runs there is not rolled back")
+
+    @property
     def _deployed(self) -> Deployed:
-        return Deployed(self.profile, self.engine)
+        return Deployed(self.profile, self.engines)
 
     # --- each item
 
@@ -112,19 +140,21 @@ class Preflight:
         return directory, str(directory)
 
     def _engine(self) -> tuple[str, str]:
+        if self._is_swarm:
+            return self.engines.id, f"a manager of Swarm {self.engines.id}, at {self.engines.host}"
         project = self._deployed.everyone()
-        other = is_command_line_of(self.engine, self.runner, project[0].id if project else "")
+        other = is_command_line_of(self.engines.main, self.runner, project[0].id if project else "")
         if other:
             raise Refused(
-                f"the docker command talks to engine {other}, this tool to {self.engine.id}", "set DOCKER_HOST"
+                f"the docker command talks to engine {other}, this tool to {self.engines.id}", "set DOCKER_HOST"
             )
-        return self.engine.id, f"{self.engine.host} ({self.engine.id})"
+        return self.engines.id, f"{self.engines.host} ({self.engines.id})"
 
     def _services(self) -> tuple[Found, str]:
         deployment = self.profile.deployment
-        found = self._deployed.by_service()
+        found = self._deployed.counted()
         consumer = self.profile.consumer
-        if not found[consumer]:
+        if not found[consumer] and not self._is_swarm:  # a stack's service has a spec, also without any container
             there = "correct deployment.project, or the names under [services]; `docker ps -a --format "
             there += "'{{.Names}} {{.Labels}}'` shows what there is"
             command = f"docker compose -p {deployment.project} up --no-start --no-deps --no-build {consumer}"
@@ -146,7 +176,7 @@ class Preflight:
 
     def _images(self, goal: Goal) -> tuple[bool, str]:
         """Raises Refused for a missing image while the container still runs."""
-        missing = [image_id for image_id in goal.images.values() if self.engine.image_id(image_id) is None]
+        missing = [image_id for image_id in goal.images.values() if self.engines.main.image_id(image_id) is None]
         if missing:
             raise Refused(
                 f"there is no image {', '.join(image[:19] for image in missing)} any more",
@@ -161,17 +191,21 @@ class Preflight:
     def _named(self, goal: Goal) -> tuple[bool, str]:
         """Raises Refused unless each image is here that a new container needs, and old is another one than new."""
         if goal.direction is Direction.UNDO:
-            missing = [item.new for item in self._named_images if self.engine.image_id(item.new) is None]
+            missing = [
+                item.new
+                for item in self._named_images
+                if not self._is_swarm and self.engines.main.image_id(item.new) is None
+            ]
             if missing:
                 raise Refused(
                     f"there is no image {', '.join(missing)} here any more", "load or pull it, then try again"
                 )
             return True, "the change's images are there"
         for item in self._named_images:
-            old = self.engine.image_id(item.old)
+            old = self.engines.main.image_id(item.old)
             if old is None:
                 raise Refused(f"there is no image {item.old} here", "load or pull it, then try again")
-            if not item.is_moved and old == self.engine.image_id(item.new):
+            if not item.is_moved and old == self.engines.main.image_id(item.new):
                 says = f"{item.old} and {item.new} are the same image {old[7:19]}: nothing would change"
                 raise Refused(says, "give `old` as the digest or the id of the image that ran before the change")
         return True, f"{', '.join(item.old for item in self._named_images)} is there"
@@ -195,6 +229,8 @@ class Preflight:
         self, found: Found, directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
         """Compose is optional if all code is mounted and no container is missing: restarts are then enough."""
+        if self._is_swarm:
+            return (composes.none(self.profile.deployment), {}), "not needed: the manager makes the tasks anew"
         try:
             return self._installed_compose(found[self.profile.consumer], directory, checklist)
         except Refused as error:
@@ -219,7 +255,7 @@ class Preflight:
     def _installed_compose(
         self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist
     ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
-        bound = composes.of(self.profile.deployment, worker[0], self.runner, self.engine.environment)
+        bound = composes.of(self.profile.deployment, worker[0], self.runner, self.engines.environment)
         if missing := [name for name in bound.files if not (directory / name).is_file()]:
             raise Refused(
                 f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory, or deployment.files"
@@ -255,6 +291,11 @@ class Preflight:
         replicas = [replica for name in of_code for replica in found[name]]
         builds = (services[name] for name in of_code if name in services and services[name].builds)
         chosen = strategies.decide(self.profile, replicas, next(builds, None))
+        if self._is_swarm and chosen.makes_images:
+            raise Refused(
+                "the code is in the image, and no item of the change names the old one",
+                'name it: [[change]] kind = "image", with file and key in the stack\'s file',
+            )
         unnamed = [r.name for r in replicas if "@" in r.image_name or r.image_name.startswith("sha256:")]
         if chosen is Strategy.IMAGE and unnamed:
             raise Refused(
@@ -278,8 +319,8 @@ class Preflight:
         for replica in everyone:
             for source in restored:
                 path = self.profile.inside(replica.service, source.path)
-                seen, mine = digest_in(self.engine, replica.id, path), digest_of(directory / source.path)
-                if seen == mine and strategy is Strategy.BIND and not self.engine.is_local:
+                seen, mine = digest_in(self.engines.of(replica), replica.id, path), digest_of(directory / source.path)
+                if seen == mine and strategy is Strategy.BIND and not self.engines.of(replica).is_local:
                     self._refuse_equal_copy(replica, path, directory / source.path)
                 if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
                     continue
@@ -296,7 +337,7 @@ class Preflight:
 
     def _refuse_equal_copy(self, replica: Replica, path: str, mine: Path) -> None:
         """A remote engine allows no `samefile`, but two checkouts of the same files differ in their times."""
-        entry = entry_in(self.engine, replica.id, path)
+        entry = entry_in(self.engines.of(replica), replica.id, path)
         if entry and mine.exists() and int(entry.modified_at.epoch_s) != int(mine.stat().st_mtime):
             raise Refused(
                 f"{mine} has the content of {path} in {replica.name}, but another time: it is a copy of it",
@@ -317,7 +358,7 @@ class Preflight:
                     f"set deployment.files to {made_from}, or recreate all services from the same files first",
                 )
         now = Configurations(
-            self.profile, self.engine, self.runner, compose, of_others=False, reverted=self._reverted(services)
+            self.profile, self.engines.main, self.runner, compose, of_others=False, reverted=self._reverted(services)
         ).now(replicas)
         for service, found in now.items():
             rows = [replica for replica in replicas if replica.service == service]
@@ -346,7 +387,7 @@ class Preflight:
                 or "image" in self._reverted([replica.service])[replica.service]
             ):
                 continue
-            if self.engine.image_id(replica.image_name) != replica.image_id:
+            if self.engines.of(replica).image_id(replica.image_name) != replica.image_id:
                 says = f"{replica.image_name} is another image now than {replica.name} runs"
                 self._refuse_another_configuration([replica], says, checklist)
 
@@ -369,10 +410,10 @@ class Preflight:
         everyone = self._deployed.everyone()
         if strategy.restores_code:
             surroundings.refuse_mounted(directory, goal.remove, everyone)
-        if self.engine.is_local:
+        if self.engines.main.is_local:
             surroundings.refuse_copies(self.profile, directory, containers)
         known = [replica for replica in everyone if replica.service in self.profile.services]
-        left_out = Outside(self.profile, self.engine).carried_by(self._deployed.unlisted(everyone), known)
+        left_out = Outside(self.profile, self.engines).carried_by(self._deployed.unlisted(everyone), known)
         if left_out:
             says = "; ".join(f"{service} {carries}" for service, carries in left_out.items())
             checklist.warn("left out", f"{says}: not in the profile, so it is neither restarted nor looked after")
@@ -402,7 +443,7 @@ class Preflight:
 
 def state_of(
     profile: Profile,
-    engine: Engine,
+    engines: Engines,
     containers: Iterable[Replica],
     services: Mapping[str, ComposeService],
     elsewhere: Path,
@@ -411,9 +452,23 @@ def state_of(
     directory = profile.deployment.project_directory
     contexts = [(directory / s.build_context).resolve() for s in services.values() if s.builds and s.build_context]
     mounts = [mount for replica in containers for mount in replica.mounts]
-    deployment_id = DeploymentId(engine.id, profile.deployment.project, profile.name)
+    deployment_id = DeploymentId(engines.id, profile.deployment.project, profile.name)
     is_shared = ownership.others_may_write(directory)
     return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere, is_shared)
+
+
+def _at_rest(situation: Situation) -> tuple[bool, str]:
+    """Raises Refused while somebody else updates a service, and for a variable that an update could not revert."""
+    rows = situation.stack.items()
+    going = [(name, one) for name, one in rows if one.service.update in (Update.GOES_ON, Update.GOES_BACK)]
+    under_way = [name for name, one in going if not update.has_our_pace(one.service.spec)]
+    if why := next(filter(None, (why_not_given(situation.profile, one, name) for name, one in rows)), ""):
+        raise Refused(why, "correct the item's `variable`, or the service, then try again")
+    if under_way:
+        raise Refused(
+            f"an update of {', '.join(under_way)} is under way", "see `docker service ps`; let it end, then try again"
+        )
+    return True, "no update is under way" if not going else "a run's own update is under way"
 
 
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:

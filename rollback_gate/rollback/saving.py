@@ -18,7 +18,8 @@ from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.engine import answering
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica, parse_inspect
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import files
@@ -42,7 +43,7 @@ class Saved:
 def save_all(
     container_ids: Sequence[str],
     situation: Situation,
-    engine: Engine,
+    engines: Engines,
     run: Run,
     redactor: Redactor,
     documents: Documents | Unmeasured,
@@ -53,9 +54,11 @@ def save_all(
     except OSError as error:
         return Saved(f"nothing could be saved: {error}", {})
 
+    by_id = {replica.id: replica for replica in situation.everyone}
+
     def save(container_id: str) -> tuple[str, Instant | None]:
         try:
-            return _container(container_id, situation, engine, run, redactor)
+            return _container(by_id[container_id], situation, engines, run, redactor)
         except _WRONG as error:
             return f"{container_id[:12]} not saved: {error!r}", None
 
@@ -66,14 +69,15 @@ def save_all(
 
 
 def _container(
-    container_id: str, situation: Situation, engine: Engine, run: Run, redactor: Redactor
+    found: Replica, situation: Situation, engines: Engines, run: Run, redactor: Redactor
 ) -> tuple[str, Instant]:
     """Save the log (its end, with digest and size of the whole) and the parts of `inspect` that hold no secrets.
 
     Once per process: a resumed run adds those started since.
     """
-    with answering(f"container {container_id[:12]}"):
-        attrs = engine.client.api.inspect_container(container_id)
+    engine = engines.of(found)
+    with answering(f"container {found.short_id}"):
+        attrs = engine.client.api.inspect_container(found.id)
     replica = parse_inspect(attrs)
     last = LastConsumed(situation.profile.logs, replica)
     sha, size, kept_size, kept = hashlib.sha256(), 0, 0, deque[bytes]()

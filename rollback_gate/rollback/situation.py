@@ -12,6 +12,7 @@ from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
 from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback.wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Situation:
     `found`: the replicas of every service. `consuming`: ids of those that consume now. `stale`: those that would not
     run the goal's code, or not work, if left alone. `own_images`: names that this run builds or retags; no new
     container is made from any other image. `images`: by such a name, the id that its containers run now.
-    `needs_build`: no image with the goal's code exists, or a rebuild was requested; all replicas are then stale.
+    `stack`: of a Swarm, what its services must be made from. `needs_build`: no image with the goal's code exists, or a
+    rebuild was requested; all replicas are then stale.
     """
 
     profile: Profile
@@ -43,6 +45,7 @@ class Situation:
     needs_build: bool
     how: How = How()
     values: tuple[Source, ...] = ()
+    stack: Mapping[str, Wanted] = field(default_factory=dict)
 
     @property
     def worker(self) -> str:
@@ -79,12 +82,18 @@ class Situation:
         """All files that still have to be written: code, and files with settings."""
         return (*self.restore, *self.values)
 
+    def normal(self, service: str) -> int:
+        """How many replicas there should be: of a stack, as many as its service has; a rollback scales nothing."""
+        found = self.stack[service].service.replicas if service in self.stack else None
+        return self.profile.services[service].replicas if found is None else found
+
     def missing(self, service: str) -> int:
-        """Number of missing containers."""
-        return max(0, self.profile.services[service].replicas - self._whole(service))
+        """Number of missing containers; of a stack, Swarm itself sees to them."""
+        return 0 if service in self.stack else max(0, self.profile.services[service].replicas - self._whole(service))
 
     def is_due(self, service: str) -> bool:
-        return bool(self.stale_of(service)) or self.missing(service) > 0
+        is_otherwise = service in self.stack and not self.stack[service].is_reached
+        return bool(self.stale_of(service)) or self.missing(service) > 0 or is_otherwise
 
     @property
     def others(self) -> tuple[str, ...]:

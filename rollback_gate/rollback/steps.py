@@ -14,7 +14,7 @@ from docker.errors import NotFound
 from rollback_gate.change import settings
 from rollback_gate.change.content import SETTING, Source
 from rollback_gate.change.goal import Direction
-from rollback_gate.errors import RollbackFailed, Unreadable
+from rollback_gate.errors import RollbackFailed, Unreachable, Unreadable
 from rollback_gate.evidence import logs, readiness
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.keeping import RunnerFor
@@ -24,11 +24,13 @@ from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.engine import answering
+from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
+from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.redaction import Redactor
 from rollback_gate.regular import content_of
-from rollback_gate.rollback import files, moving
+from rollback_gate.rollback import files, moving, stacks
 from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
@@ -47,7 +49,7 @@ class Context:
     """
 
     situation: Situation
-    engine: Engine
+    engines: Engines
     runner: Runner
     run: Run
     redactor: Redactor
@@ -62,9 +64,13 @@ class Context:
     died_at: dict[str, Instant] = field(default_factory=dict)
     journaled: set[str] = field(default_factory=set)
 
+    def unseen(self, service: str) -> int:
+        """How many of its containers may run where nobody could be asked."""
+        return len(self.engines.unseen(self.situation.profile.deployment.project, service))
+
     @property
     def deployed(self) -> Deployed:
-        return Deployed(self.situation.profile, self.engine)
+        return Deployed(self.situation.profile, self.engines)
 
 
 def perform(step: Step, context: Context) -> str:
@@ -73,7 +79,7 @@ def perform(step: Step, context: Context) -> str:
 
 
 def _save_evidence(step: Step, context: Context) -> str:
-    saved = save_all(step.targets, context.situation, context.engine, context.run, context.redactor, context.documents)
+    saved = save_all(step.targets, context.situation, context.engines, context.run, context.redactor, context.documents)
     context.not_consuming_since.update(saved.not_consuming_since)
     return saved.says
 
@@ -150,7 +156,7 @@ def _put_back(step: Step, context: Context) -> str:
 
 def _tag(step: Step, context: Context) -> str:
     image_id, name = step.targets
-    images.tag(context.engine, image_id, name)
+    images.tag(context.engines.main, image_id, name)
     return f"{name} is image {image_id[7:19]}"
 
 
@@ -173,7 +179,7 @@ def _clear_half_made(step: Step, context: Context) -> None:
     for service in step.targets:
         for replica in left_by_an_interrupted_recreate(context.deployed.replicas(service)):
             with answering(f"removal of {replica.name}"):
-                context.engine.client.api.remove_container(replica.id)
+                context.engines.main.client.api.remove_container(replica.id)
 
 
 def _start(step: Step, context: Context) -> str:
@@ -190,11 +196,11 @@ def _replace(step: Step, context: Context) -> str:
 
 
 def _stop_and_remove(container_id: str, context: Context) -> None:
-    replica = context.engine.inspect(container_id)
+    replica = context.engines.main.inspect(container_id)
     context.stopped.add(container_id)
     if replica is None:
         return  # already gone
-    api = context.engine.client.api
+    api = context.engines.main.client.api
     with answering(f"removal of {replica.name}"), contextlib.suppress(NotFound):  # already removed
         if replica.paused:
             api.unpause(container_id)
@@ -213,6 +219,25 @@ def _run(command: tuple[str, ...], step: Step, context: Context, limit_s: float)
     return f"{names}: done by Compose {context.situation.compose.version}"
 
 
+def _update(step: Step, context: Context) -> str:
+    """Of a stack: by its manager. When each former container ended is read from its node."""
+    situation, engines, (name,) = context.situation, context.engines, step.targets
+    assert isinstance(engines, Cluster)
+    former = situation.found[name]
+    grace_s = sum(replica.stop_timeout_s for replica in former)
+    seconds = situation.profile.limits.start_s * max(1, len(former)) + grace_s
+    limits = stacks.Limits(seconds, context.clock, context.sleep)
+    project, all_at_once = situation.profile.deployment.project, situation.how.all_at_once
+    says = stacks.updated(engines, project, name, situation.stack[name], all_at_once, limits)
+    for replica in former:
+        context.stopped.add(replica.id)
+        with contextlib.suppress(Unreachable):  # its end is then not known
+            ended = now_of(engines, replica)
+            if ended is not None and ended.finished_at is not None and not ended.is_running:
+                context.died_at.setdefault(replica.id, ended.finished_at)
+    return says
+
+
 def _restart(step: Step, context: Context) -> str:
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(lambda container_id: _restart_one(container_id, context), step.targets))
@@ -221,12 +246,12 @@ def _restart(step: Step, context: Context) -> str:
 
 def _restart_one(container_id: str, context: Context) -> None:
     """With the container's own stop timeout: Docker's default would be 10 s for all."""
-    replica = context.engine.inspect(container_id)
+    replica = context.engines.main.inspect(container_id)
     if replica is None:
         raise RollbackFailed(
             f"container {container_id[:12]} no longer exists", "look with docker ps -a, then invoke rollback.resume"
         )
-    api = context.engine.client.api
+    api = context.engines.main.client.api
     context.stopped.add(container_id)
     with answering(f"restart of {replica.name}"):
         if replica.paused:
@@ -237,7 +262,7 @@ def _restart_one(container_id: str, context: Context) -> None:
 
 def _note_death(container_id: str, context: Context) -> None:
     """Read from the container: the engine keeps few events, and health checks on a busy machine push them out."""
-    ended = context.engine.inspect(container_id)
+    ended = context.engines.main.inspect(container_id)
     if ended is not None and ended.finished_at is not None:
         context.died_at.setdefault(container_id, ended.finished_at)
 
@@ -270,7 +295,7 @@ def _not_ready(service: str, replicas: Iterable[Replica], context: Context) -> s
     ready = situation.profile.services[service].ready
     if ready is None or situation.goal.direction is Direction.UNDO:  # the change may be what keeps it from that
         return ""
-    return readiness.why_not(ready, replicas, context.engine)
+    return readiness.why_not(ready, replicas, context.engines)
 
 
 def _read_the_log(names: Sequence[str]) -> str:
@@ -282,12 +307,16 @@ def _read_the_log(names: Sequence[str]) -> str:
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
     if step.targets == (context.situation.profile.consumer,):
         to_come = {replica.id for replica in context.situation.stale} - context.stopped
-        found = context.deployed.consumers()
-        return (
-            tuple(r for r in found if r.id not in to_come) if len(found) >= context.situation.profile.replicas else ()
-        )
-    inspected = (context.engine.inspect(container_id) for container_id in step.targets)
+        found = _counted(context.deployed.consumers())
+        is_whole = len(found) + context.unseen(step.targets[0]) >= context.situation.normal(step.targets[0])
+        return tuple(r for r in found if r.id not in to_come) if is_whole else ()
+    inspected = (context.engines.main.inspect(container_id) for container_id in step.targets)
     return tuple(replica for replica in inspected if replica is not None)
+
+
+def _counted(replicas: Iterable[Replica]) -> tuple[Replica, ...]:
+    """Without those that outlive their task for a while."""
+    return tuple(replica for replica in replicas if not replica.unwanted)
 
 
 def _not_yet(replica: Replica, context: Context) -> str:
@@ -297,7 +326,7 @@ def _not_yet(replica: Replica, context: Context) -> str:
     forms = context.situation.profile.logs
     try:
         since = replica.logs_since or replica.started_at
-        summary = summarize(logs.recent(context.engine, replica, since), forms, since)
+        summary = summarize(logs.recent(context.engines.of(replica), replica, since), forms, since)
     except Unreadable:  # without a log, only its state can be seen; verify judges the rest
         return "" if replica.is_running else f"{replica.name} is {replica.condition}"
     has_connected = summary.connected_at is not None or forms.connected is None
@@ -313,13 +342,13 @@ def _wait_running(step: Step, context: Context) -> str:
     """For a service whose log shows no work: wait until it runs, as the same process 0.5 s later, and is ready."""
     deadline = context.clock() + context.situation.profile.limits.start_s
     while True:
-        first = context.deployed.replicas(step.targets[0])
+        first = _counted(context.deployed.replicas(step.targets[0]))
         context.sleep(0.5)
-        second = context.deployed.replicas(step.targets[0])
+        second = _counted(context.deployed.replicas(step.targets[0]))
         same = [(r.id, r.started_at, r.restart_count) for r in first] == [
             (r.id, r.started_at, r.restart_count) for r in second
         ]
-        normal = context.situation.profile.services[step.targets[0]].replicas
+        normal = context.situation.normal(step.targets[0]) - context.unseen(step.targets[0])
         is_up = len(second) >= normal and same and all(r.is_running for r in second)
         not_ready = _not_ready(step.targets[0], second, context) if is_up else ""
         is_unknown = isinstance(not_ready, Unmeasured) and context.clock() > deadline
@@ -352,6 +381,7 @@ _HOW: Mapping[Kind, Callable[[Step, Context], str]] = {
     Kind.RECREATE: _recreate,
     Kind.REPLACE: _replace,
     Kind.START: _start,
+    Kind.UPDATE: _update,
     Kind.WAIT_CONSUMING: _wait_consuming,
     Kind.WAIT_RUNNING: _wait_running,
 }

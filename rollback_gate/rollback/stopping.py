@@ -15,7 +15,7 @@ from rollback_gate.model import ExitCode
 from rollback_gate.rollback.plan import Kind
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ENDS_AT_ONCE = frozenset({Kind.BUILD, Kind.WAIT_CONSUMING, Kind.WAIT_RUNNING, Kind.SAVE_EVIDENCE})
+ENDS_AT_ONCE = frozenset({Kind.BUILD, Kind.WAIT_CONSUMING, Kind.WAIT_RUNNING, Kind.SAVE_EVIDENCE, Kind.UPDATE})
 _WORDS = {"SIGINT": "Ctrl-C", "SIGTERM": "a request to end (SIGTERM)", "SIGHUP": "the loss of the terminal (SIGHUP)"}
 
 

@@ -62,13 +62,8 @@ def hanging_on(replaced: Iterable[Replica], everyone: Iterable[Replica]) -> list
     ]
 
 
-def others_of(profile: Profile, everyone: Iterable[Replica]) -> dict[str, str]:
-    """Container id by name, of the project's services that are not rolled back."""
-    return {replica.name: replica.id for replica in everyone if replica.service not in profile.services}
-
-
 def lost(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Containers of other services that are gone or were replaced."""
+    """Of other services, what is gone or was replaced."""
     return [
         f"{name} is gone" if name not in now else f"{name} was replaced"
         for name, container_id in before.items()

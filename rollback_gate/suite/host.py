@@ -19,6 +19,7 @@ from testinfra.host import Host
 from rollback_gate.errors import RollbackGateError, Unreachable
 from rollback_gate.platform.deadline import within
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica
 
 LIMIT_S = 30.0
@@ -84,10 +85,10 @@ def host_of(engine: Engine, replica: Replica, doubts: Doubts, limit_s: float = L
     return Host(Inside(engine, replica, doubts, limit_s))
 
 
-def why_another(engine: Engine, replica: Replica) -> str:
+def why_another(engines: Engines, replica: Replica) -> str:
     """Why the container is not as it was when the check began; "" if it is."""
     try:
-        now = engine.inspect(replica.id)
+        now = now_of(engines, replica)
     except Unreachable as error:
         return f"whether {replica.name} still runs could not be asked: {error.message}"
     if now is None:

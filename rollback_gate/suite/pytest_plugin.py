@@ -27,8 +27,8 @@ from rollback_gate.checks.verdict import Ran, judge
 from rollback_gate.evidence.readings import DocumentReading, Readings, ReplicaReading
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, Claim, Unmeasured
-from rollback_gate.platform import engine as engines
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.connected import connect
+from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica as Container
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, html, write
@@ -124,27 +124,27 @@ def replica(
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with contextlib.closing(engines.connect(os.environ)) as found:
+def engines(profile: Profile) -> Iterator[Engines]:
+    with contextlib.closing(connect(profile, os.environ)) as found:
         yield found
 
 
 @pytest.fixture
-def container(request: pytest.FixtureRequest, slot: str, readings: Readings, engine: Engine) -> Iterator[Container]:
+def container(request: pytest.FixtureRequest, slot: str, readings: Readings, engines: Engines) -> Iterator[Container]:
     """The container of one replica, which must be the same process when the check has ended."""
     before = _reading(readings, slot).before
-    found = engine.inspect(before.id) if isinstance(before, Container) else None
+    found = now_of(engines, before) if isinstance(before, Container) else None
     if found is None or not found.is_running:
         raise NotAnswered(f"{slot} is not running, so nothing can be asked in it")
     yield found
-    if why := why_another(engine, found):
+    if why := why_another(engines, found):
         request.node.stash[_DOUBTS].found.append(why)
 
 
 @pytest.fixture
-def host(request: pytest.FixtureRequest, container: Container, engine: Engine) -> Host:
+def host(request: pytest.FixtureRequest, container: Container, engines: Engines) -> Host:
     """testinfra's host for a team's own checks, in one replica."""
-    return host_of(engine, container, request.node.stash[_DOUBTS])
+    return host_of(engines.of(container), container, request.node.stash[_DOUBTS])
 
 
 @pytest.fixture

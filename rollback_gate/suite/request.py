@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,11 @@ from rollback_gate.change.code import Answer
 from rollback_gate.change.reading import Baseline
 from rollback_gate.checks import early
 from rollback_gate.checks.manifest import Scope
-from rollback_gate.errors import WrongSetting
-from rollback_gate.evidence import documents, keeping, metric, queue, upstream
+from rollback_gate.errors import Unreachable, WrongSetting
+from rollback_gate.evidence import configured, documents, keeping, metric, queue, upstream
 from rollback_gate.evidence import request as request_to
 from rollback_gate.evidence.answered import Answered
 from rollback_gate.evidence.collect import Asked, Collector
-from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.probe_memory import ProbeMemory
@@ -33,9 +33,9 @@ from rollback_gate.evidence.request import Errand
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.outside import notify
-from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.connected import connect
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.answers import CommandMetric, CommandRequest
 from rollback_gate.profile.deployment import Keep
@@ -44,6 +44,8 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.record import seal
 from rollback_gate.record.build import Heading, plain
 from rollback_gate.redaction import Redactor
+
+_DOCKER_FAILED = 125  # its own status, where it could not ask
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,11 @@ class GateRequest:
         )
 
 
-def slots_of(profile: Profile, found: Iterable[Replica]) -> dict[str, bool]:
-    """One slot per replica that is expected or found."""
-    replicas = replicas_by_slot(profile, found)
+def slots_of(
+    profile: Profile, found: Iterable[Replica], unseen: Mapping[str, Iterable[Unmeasured]] | None = None
+) -> dict[str, bool]:
+    """One slot per replica that is expected or found, or may exist unseen."""
+    replicas = replicas_by_slot(profile, found, unseen)
     return {slot: profile.services[service].consumes for slot, (service, _) in replicas.items()}
 
 
@@ -114,38 +118,35 @@ def collect(request: GateRequest, tell: Callable[[str], None]) -> Readings:
     """All readings. Raises Unreachable if there is no engine."""
     profile = request.profile
     with contextlib.ExitStack() as stack:
-        engine = stack.enter_context(contextlib.closing(engines.connect(os.environ)))
+        engines = stack.enter_context(contextlib.closing(connect(profile, os.environ)))
         found = _documents(request)
         if not isinstance(found, Unmeasured):
             stack.enter_context(contextlib.closing(found))
         own, *others = request.memories
         memory = ProbeMemory(own, tuple(others))
-        runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
-        configurations = Configurations(profile, engine, runner)
         return Collector(
             profile,
-            engine,
+            engines,
             found,
             queue.of(profile, os.environ),
             upstream.of(profile, os.environ),
             request.judged,
             request.heading.record_id,
             memory,
-            _ask,
+            partial(_ask, engines),
             tell,
             lambda readings: early.decided(readings, profile),
-            configurations.now,
-            configurations.values,
-            _asked(request, engine),
+            configured.of(profile, engines),
+            _asked(request, engines),
             request.keep_going,
         ).collect()
 
 
-def _asked(request: GateRequest, engine: Engine) -> Asked:
+def _asked(request: GateRequest, engines: Engines) -> Asked:
     profile, record_id = request.profile, request.heading.record_id
 
     def runner_for(section: Keep | CommandRequest | CommandMetric) -> Runner:
-        return SubprocessRunner(allowed(engine.environment, section.variables))
+        return SubprocessRunner(allowed(engines.environment, section.variables))
 
     def sent() -> Answered | Unmeasured:
         if profile.request is None:
@@ -171,9 +172,20 @@ def _documents(request: GateRequest) -> Documents | Unmeasured:
         return Unmeasured("the database", error.message)
 
 
-def _ask(replica: Replica, script: str) -> Answer:
-    """testinfra's docker backend, by full id: a name would refer to a replacement container."""
-    result = testinfra.get_host(f"docker://{replica.id}").run(script)
+def _ask(engines: Engines, replica: Replica, script: str) -> Answer:
+    """testinfra's docker backend, by full id: a name would refer to a replacement container.
+
+    That backend knows one engine only: on a Swarm, the same command is given the way to the node's.
+    """
+    if not replica.node:
+        result = testinfra.get_host(f"docker://{replica.id}").run(script)
+        return Answer(result.rc, result.stdout, result.stderr)
+    try:
+        way = engines.of(replica).as_words
+    except Unreachable as error:
+        return Answer(_DOCKER_FAILED, "", error.message)
+    command = ("env", *way, "docker", "exec", replica.id, "/bin/sh", "-c", script)
+    result = testinfra.get_host("local://").run(" ".join("%s" for _ in command), *command)
     return Answer(result.rc, result.stdout, result.stderr)
 
 

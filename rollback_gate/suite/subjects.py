@@ -18,6 +18,7 @@ from rollback_gate.checks import (
     processing,
     start,
     staying,
+    undisturbed,
     worker_running,
 )
 from rollback_gate.evidence.readings import Readings, ReplicaReading
@@ -68,7 +69,7 @@ class Replica(Subject):
 
     @property
     def would_start_the_same_again(self) -> bool:
-        return self._holds(new_behaviour.next_start(self.reading))
+        return self._holds(new_behaviour.next_start(self.readings, self.reading))
 
     @property
     def logs_nothing_new(self) -> bool:
@@ -127,6 +128,10 @@ class Services(Subject):
     @property
     def leave_what_must_stay(self) -> bool:
         return self._holds(staying.kept(self.readings, self.profile))
+
+    @property
+    def are_left_alone_by_the_platform(self) -> bool:
+        return self._holds(undisturbed.at_rest(self.readings, self.profile))
 
     @property
     def would_be_configured_alike(self) -> bool:

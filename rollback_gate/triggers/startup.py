@@ -38,7 +38,7 @@ def import_error(symptoms: Symptoms, profile: Profile) -> Answer:
     seen = [w for w in symptoms.workers if isinstance(w.log, LogHistory) and w.log.import_error]
     current = [w for w in seen if _is_current(w)]
     if current:
-        names = ", ".join(w.replica.name for w in current)
+        names = ", ".join(w.replica.place for w in current)
         lines = tuple(dict.fromkeys(w.log.import_error for w in current if isinstance(w.log, LogHistory)))
         return fires(Decision.ROLL_BACK, f"{names}: {lines[0]}", *lines[1:])
     if symptoms.unread:
@@ -63,7 +63,7 @@ def crash_on_start(symptoms: Symptoms, profile: Profile) -> Answer:
     if not symptoms.workers:
         return unmeasured(_nothing_there(symptoms, profile))
     states = [(w, _start_of(w, symptoms, profile)) for w in symptoms.workers]
-    crashed = [f"{w.replica.name} {why}" for w, why in states if isinstance(why, str) and why]
+    crashed = [f"{w.replica.place} {why}" for w, why in states if isinstance(why, str) and why]
     if crashed:
         return fires(
             Decision.ROLL_BACK,
@@ -91,7 +91,7 @@ def _start_of(worker: WorkerReading, symptoms: Symptoms, profile: Profile) -> st
         return f"runs for {up_s:.0f} s and does not consume"
     if replica.restart_count:
         return f"was restarted {replica.restart_count} times and does not consume"
-    return Unmeasured(f"whether {replica.name} starts", f"it has run for {up_s:.0f} s and does not consume yet")
+    return Unmeasured(f"whether {replica.place} starts", f"it has run for {up_s:.0f} s and does not consume yet")
 
 
 def _last_errors(symptoms: Symptoms) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def stopped(symptoms: Symptoms, profile: Profile) -> Answer:
         return unmeasured(_nothing_there(symptoms, profile))
     down = [w.replica for w in symptoms.workers if not w.replica.is_running and not w.replica.restarting]
     missing = symptoms.expected_replicas - len(symptoms.workers)
-    parts = [f"{replica.name} is {replica.condition}" for replica in down]
+    parts = [f"{replica.place} is {replica.condition}" for replica in down]
     if missing > 0:
         parts.append(f"{missing} of {symptoms.expected_replicas} replicas have no container")
     if parts:

@@ -18,8 +18,8 @@ from rollback_gate.evidence.readings import ProbeReading
 from rollback_gate.evidence.survey import Survey
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_DECISION, Decision, ExitCode, Unmeasured
-from rollback_gate.platform import engine as engines
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.connected import connect
+from rollback_gate.platform.engines import Engines
 from rollback_gate.profile.load import Settings
 from rollback_gate.rollback import store
 from rollback_gate.triggers.decide import decide
@@ -54,7 +54,7 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
     settings = call.load()
     since = moment_given(wish.since)
     with contextlib.ExitStack() as stack:
-        engine = stack.enter_context(contextlib.closing(engines.connect(call.environ)))
+        engine = stack.enter_context(contextlib.closing(connect(settings.profile, call.environ)))
         if wish.probe:
             stack.enter_context(lock_of(call, settings, engine, "assess"))
         database = _database(call, settings)
@@ -72,7 +72,7 @@ def assess(call: Call, wish: Wish, sleep: Callable[[float], None] = time.sleep) 
 class _Assessing:
     call: Call
     settings: Settings
-    engine: Engine
+    engine: Engines
     survey: Survey
     wish: Wish
     sleep: Callable[[float], None]

@@ -48,7 +48,7 @@ def judge_before(session: Session, situation: Situation, run: Run) -> str:
 
 
 def _asked(session: Session, situation: Situation, folder: Path, limit_s: float) -> str:
-    with suite.started(session.call.root, session.profile, session.engine.environment) as running:
+    with suite.started(session.call.root, session.profile, session.engines.environment) as running:
         left = running.judge(_request(session, situation), limit_s)
     clean = session.call.terminal.redactor
     write.write_beside(folder / write.LOG_NAME, left.log, clean)
@@ -58,12 +58,12 @@ def _asked(session: Session, situation: Situation, folder: Path, limit_s: float)
 
 
 def _request(session: Session, situation: Situation) -> GateRequest:
-    heading = heading_of(session.call, session.settings, "before", session.engine, None)
+    heading = heading_of(session.call, session.settings, "before", session.engines, None)
     digests = {source.path: source.digest for source in situation.goal.sources}
     judged = Judged(None, digests, {}, partial=situation.goal.mode.name is ModeName.PARTIAL, invasive=False)
     with_database = not isinstance(session.documents, Unmeasured)
     slots = slots_of(session.profile, situation.everyone)
-    memories = probe_memories(session.call, session.settings, session.engine)
+    memories = probe_memories(session.call, session.settings, session.engines)
     checks = own.folder_of(session.call.profile_path)
     return GateRequest(session.profile, slots, judged, with_database, heading, memories, own=checks)
 

@@ -6,8 +6,7 @@ import contextlib
 import os
 import pwd
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from rollback_gate.errors import WrongSetting
 from rollback_gate.evidence import probe_memory
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.profile.load import Settings, load
 from rollback_gate.record import build, html, seal
 from rollback_gate.record.build import Heading
 from rollback_gate.record.seal import Key
-from rollback_gate.rollback import lock, ownership, store
+from rollback_gate.rollback import lease, lock, ownership, store
 from rollback_gate.rollback.lock import Held
 from rollback_gate.rollback.store import UNKNOWN_ENGINE, DeploymentId, RunAccount, Store
 from rollback_gate.suite import own
@@ -143,26 +142,32 @@ def moment_given(since: str) -> Instant | None:
         raise WrongSetting(f"--since {since}: {error}", "for example --since 2026-01-21T14:05:00Z") from error
 
 
-def lock_of(call: Call, settings: Settings, engine: Engine, purpose: str) -> AbstractContextManager[Held | None]:
-    """Takes the lock: rollback and verify exclude each other."""
-    note = holder_note(settings, engine)
-    directory = settings.profile.deployment.project_directory
-    if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
-        return contextlib.nullcontext()  # nothing to protect; preflight reports it, with its other findings
-    return lock.held(directory, note, call.operator, purpose, local_now())
+@contextlib.contextmanager
+def lock_of(call: Call, settings: Settings, engine: Engines, purpose: str) -> Iterator[Held | None]:
+    """Takes the lock: rollback and verify exclude each other. Of a stack, on every machine."""
+    note, deployment = holder_note(settings, engine), settings.profile.deployment
+    with contextlib.ExitStack() as stack:
+        held = None
+        # Without a directory there is nothing to protect; preflight reports it, with its other findings.
+        if os.path.isdir(deployment.project_directory):  # noqa: PTH112 - is_dir raises where it may not be searched
+            mine = lock.held(deployment.project_directory, note, call.operator, purpose, local_now())
+            held = stack.enter_context(mine)
+        if deployment.platform == "swarm":
+            stack.enter_context(lease.leased(engine.main, deployment.project, call.operator, purpose, local_now()))
+        yield held
 
 
-def holder_note(settings: Settings, engine: Engine) -> Path:
+def holder_note(settings: Settings, engine: Engines) -> Path:
     """The same path for every user of this machine."""
     return _NOTES / f"rollback-gate-{deployment_id(settings, engine).folder_name}.holder"
 
 
-def deployment_id(settings: Settings, engine: Engine | Unmeasured) -> DeploymentId:
+def deployment_id(settings: Settings, engine: Engines | Unmeasured) -> DeploymentId:
     engine_id = UNKNOWN_ENGINE if isinstance(engine, Unmeasured) else engine.id
     return DeploymentId(engine_id, settings.profile.deployment.project, settings.profile.name)
 
 
-def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ...]:
+def stores_of(call: Call, settings: Settings, engine: Engines) -> tuple[Store, ...]:
     """All places where runs and snapshots of a deployment can be.
 
     The strategy may have changed between runs, and state outside the project is per user. Raises Refused for state that
@@ -179,14 +184,14 @@ def stores_of(call: Call, settings: Settings, engine: Engine) -> tuple[Store, ..
     return tuple(Store(folder, local_now, clean, trusted) for folder in folders)
 
 
-def probe_memories(call: Call, settings: Settings, engine: Engine | Unmeasured) -> tuple[Path, ...]:
+def probe_memories(call: Call, settings: Settings, engine: Engines | Unmeasured) -> tuple[Path, ...]:
     """Files of remembered test documents: this caller's own first, then those of other users."""
     deployment = deployment_id(settings, engine)
     return tuple(place / deployment.folder_name / probe_memory.FILE for place in call.all_elsewhere)
 
 
 def heading_of(
-    call: Call, settings: Settings, kind: str, engine: Engine | Unmeasured, account: RunAccount | None
+    call: Call, settings: Settings, kind: str, engine: Engines | Unmeasured, account: RunAccount | None
 ) -> Heading:
     profile, deployment = settings.profile, deployment_id(settings, engine)
     directory = str(profile.deployment.project_directory)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rollback_gate.errors import RollbackFailed, RollbackGateError, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 from rollback_gate.record import build, write
@@ -30,12 +30,12 @@ def record(session: Session, run: Run, error: RollbackFailed) -> None:
 def _write(session: Session, run: Run, error: RollbackFailed) -> None:
     call = session.call
     account = run.account()
-    heading = heading_of(call, session.settings, "rollback", session.engine, account)
+    heading = heading_of(call, session.settings, "rollback", session.engines, account)
     heading = replace(heading, assessment=assessments.read(run.folder))
     headline = f"{account.direction.value} {'stopped' if account.outcome == 'stopped' else 'failed'}"
     # Of the newest attempt: it did not restart what an earlier attempt restarted.
     began = Instant.parse(account.attempts[-1]["at"] if len(account.attempts) > 1 else account.began["engine_time"])
-    state = [*state_of_service(session.profile, session.engine, began), *_lost(session, account)]
+    state = [*state_of_service(session.profile, session.engines, began), *_lost(session, account)]
     heading, folder = published.begin(call, heading)
     error.run_id, error.state = run.id, tuple(state)
     page = build.failed_rollback(heading, error.message, error.remedy, state, local_now(), headline, error.cause)
@@ -49,13 +49,13 @@ def _lost(session: Session, account: RunAccount) -> list[str]:
     """Containers of other services that changed since the run began."""
     profile = session.profile
     try:
-        everyone = Deployed(profile, session.engine).everyone()
+        others = Deployed(profile, session.engines).others()
     except Unreachable:
         return []  # state_of_service reports it
-    return surroundings.lost(account.others, surroundings.others_of(profile, everyone))
+    return surroundings.lost(account.others, others)
 
 
-def state_of_service(profile: Profile, engine: Engine, began: Instant) -> list[str]:
+def state_of_service(profile: Profile, engine: Engines, began: Instant) -> list[str]:
     """One line per container of a service that carries the change. `began`: the attempt, by the engine's clock."""
     try:
         found = Deployed(profile, engine).carriers()

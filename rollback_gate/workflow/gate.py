@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rollback_gate.change.outside import Outside
+from rollback_gate.change.reading import CodeReading, Held
+from rollback_gate.checks import undisturbed
 from rollback_gate.checks.manifest import Scope
 from rollback_gate.errors import Unreachable, WrongSetting
-from rollback_gate.evidence.configurations import Configurations
+from rollback_gate.evidence import configured, elsewhere
 from rollback_gate.model import ExitCode, Outcome, Unmeasured
-from rollback_gate.platform import engine as engines
-from rollback_gate.platform.commands import SubprocessRunner, allowed
 from rollback_gate.platform.configured import SAME_PARTS
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.afterwards import Due
 from rollback_gate.profile.load import Settings
@@ -69,7 +70,7 @@ def gate(call: Call, wish: Wish) -> ExitCode:
     notes: list[Note] = []
     profile, project = settings.profile, settings.profile.deployment.project
     with contextlib.ExitStack() as stack:
-        engine = _engine(call, stack)
+        engine = _engine(call, settings, stack)
         name, seen, obstacles = _record(call, settings, where, engine)
         if seen is not None and not obstacles:
             obstacles = validity.of_record(seen, project, profile.name, local_now(), max_age_s, wish.accept_partial)
@@ -92,9 +93,9 @@ def gate(call: Call, wish: Wish) -> ExitCode:
     return _said(call, wish, _answer(call, name, seen, notes, obstacles))
 
 
-def _engine(call: Call, stack: contextlib.ExitStack) -> Engine | Unmeasured:
+def _engine(call: Call, settings: Settings, stack: contextlib.ExitStack) -> Engines | Unmeasured:
     try:
-        return stack.enter_context(contextlib.closing(engines.connect(call.environ)))
+        return stack.enter_context(contextlib.closing(connect(settings.profile, call.environ)))
     except Unreachable as error:
         return Unmeasured("the engine", error.message)
 
@@ -108,12 +109,12 @@ def seconds(text: str) -> float:
 
 
 def _record(
-    call: Call, settings: Settings, where: str, engine: Engine | Unmeasured
+    call: Call, settings: Settings, where: str, engine: Engines | Unmeasured
 ) -> tuple[str, Examination | None, list[Obstacle]]:
     """The named record, or the newest of this deployment (and of this engine, if it answers)."""
     if where != NEWEST:
         return _named(call, where)
-    where_from = "on this engine" if isinstance(engine, Engine) else "of an unknown engine: none answers"
+    where_from = "on this engine" if not isinstance(engine, Unmeasured) else "of an unknown engine: none answers"
     mine = deployment_id(settings, engine)
     found = find.newest(call.reports, published.of_deployment(mine), call.key)
     if found is None:
@@ -144,7 +145,7 @@ def _unsigned(seen: Examination) -> Obstacle:
 
 
 def _still_true(
-    notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine | Unmeasured, allow_unbound: bool
+    notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engines | Unmeasured, allow_unbound: bool
 ) -> list[Obstacle]:
     """Only an unreachable or different engine may be waived, never its answer."""
     if isinstance(engine, Unmeasured):
@@ -167,11 +168,16 @@ def _unbound(notes: list[Note], why: str, allow_unbound: bool) -> list[Obstacle]
     return [Obstacle(says, "run this where the engine can be reached, or say --allow-unbound")]
 
 
-def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engine) -> list[Obstacle]:
+def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], engine: Engines) -> list[Obstacle]:
     everyone = Deployed(profile, engine).everyone()
     running = {name: [r for r in everyone if r.service == name] for name in profile.services}
-    configured, unread = _configured(engine, profile, everyone)
-    changed = validity.drift(record, running) or [*_next_start(engine, profile, record, everyone), *configured]
+    differing, unread = _configured(engine, profile, everyone)
+    changed = validity.drift(record, running) or [*_next_start(engine, profile, record, everyone), *differing]
+    stands = Deployed(profile, engine).stands()
+    if stands is not None and (troubles := list(undisturbed.troubles(stands, profile.limits.clock_skew_s))):
+        return [Obstacle(f"whether the record is still true is unknown: {'; '.join(troubles)}", VERIFY_AGAIN)]
+    if by_files := _by_the_files(profile, engine, everyone):
+        return [Obstacle(f"since then something has changed: {'; '.join(by_files)}", VERIFY_AGAIN)]
     if unread and profile.values:  # of a setting, the configuration is the change
         return [Obstacle(f"whether a new container would get the old values is unknown: {unread}", VERIFY_AGAIN)]
     if not changed:
@@ -184,7 +190,7 @@ def _compared(notes: list[Note], profile: Profile, record: Mapping[str, Any], en
 
 
 def _next_start(
-    engine: Engine, profile: Profile, record: Mapping[str, Any], everyone: tuple[Replica, ...]
+    engine: Engines, profile: Profile, record: Mapping[str, Any], everyone: tuple[Replica, ...]
 ) -> list[str]:
     """Files behind a mount, and an image's name, can change under a running process: the next start would use them."""
     outside = Outside(profile, engine)
@@ -193,17 +199,40 @@ def _next_start(
         found = dict(zip(listed, pool.map(outside.items_of, listed), strict=True))
     changed = [text for replica, reading in found.items() for text in validity.changed_code(record, replica, reading)]
     for replica in listed:
-        if engine.image_id(replica.image_name) != replica.image_id:
-            changed.append(f"{replica.image_name} is another image now than {replica.name} runs")
+        if engine.of(replica).image_id(replica.image_name) != replica.image_id:
+            changed.append(f"{replica.image_name} is another image now than {replica.place} runs")
+    for rows in elsewhere.read(profile, engine, listed).values():
+        changed += [text for node, one in rows.items() for text in _there(record, listed, node, one)]
     left_out = outside.carried_by(Deployed(profile, engine).unlisted(everyone), listed)
     return changed + [f"{service} is not in the profile, and {carries}" for service, carries in left_out.items()]
 
 
-def _configured(engine: Engine, profile: Profile, everyone: tuple[Replica, ...]) -> tuple[list[str], str]:
-    """Services that would now get another configuration; and why that could not be measured, "" if it was."""
-    runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
+def _there(
+    record: Mapping[str, Any], listed: list[Replica], node: str, reading: CodeReading | Unmeasured
+) -> Iterator[str]:
+    """Why a new container on another node would not run what was judged."""
+    if isinstance(reading, Unmeasured):
+        yield str(reading)
+        return
+    if any(value.held is Held.NEW for value in reading.values):
+        yield f"a new task on node {node} would run the change's image"
+    for text in validity.changed_code(record, listed[0], reading) if reading.files or reading.still_there else ():
+        yield f"on node {node}: {text}"
+
+
+def _by_the_files(profile: Profile, engine: Engines, everyone: tuple[Replica, ...]) -> list[str]:
+    """What the next deployment of a stack would change; and why that is not known."""
     listed = [replica for replica in everyone if replica.service in profile.services]
-    now = Configurations(profile, engine, runner).now(listed)
+    found = configured.of(profile, engine).rewritten(listed)
+    unread = [str(parts) for parts in found.values() if isinstance(parts, Unmeasured)]
+    rows = ((service, parts) for service, parts in found.items() if parts and not isinstance(parts, Unmeasured))
+    return [*(f"{service} would get another {', '.join(parts)} by the files" for service, parts in rows), *unread[:1]]
+
+
+def _configured(engine: Engines, profile: Profile, everyone: tuple[Replica, ...]) -> tuple[list[str], str]:
+    """Services that would now get another configuration; and why that could not be measured, "" if it was."""
+    listed = [replica for replica in everyone if replica.service in profile.services]
+    now = configured.of(profile, engine).now(listed)
     unread = next((str(one) for one in now.values() if isinstance(one, Unmeasured)), "")
     differ = {r.service for r in listed if now[r.service] not in (r.config_hash, SAME_PARTS)}
     changed = sorted(service for service in differ if not isinstance(now[service], Unmeasured))

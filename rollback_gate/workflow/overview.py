@@ -10,7 +10,7 @@ from rollback_gate.change.backups import Candidate
 from rollback_gate.change.content import Content
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import ExitCode
-from rollback_gate.platform import engine as engines
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
@@ -47,7 +47,7 @@ def backups(call: Call) -> ExitCode:
 def _snapshots(call: Call, settings: Settings) -> tuple[Path, ...]:
     """The folders of snapshots. Without the engine they are unknown; the team's own backups are listed anyway."""
     try:
-        with contextlib.closing(engines.connect(call.environ)) as engine:
+        with contextlib.closing(connect(settings.profile, call.environ)) as engine:
             return tuple(store.snapshots for store in stores_of(call, settings, engine))
     except Unreachable:
         call.terminal.item("warning", "snapshots", "not listed: no Docker Engine answers")
@@ -64,7 +64,7 @@ def _name(candidate: Candidate, profile: Profile) -> str:
 def history(call: Call) -> ExitCode:
     """Lists all runs of this deployment, oldest first. Raises WrongSetting, Unreachable."""
     settings = call.load()
-    with contextlib.closing(engines.connect(call.environ)) as engine:
+    with contextlib.closing(connect(settings.profile, call.environ)) as engine:
         accounts = [account for _, account in runs_in(stores_of(call, settings, engine))]
     call.terminal.stage(f"Runs of this deployment: {len(accounts)}")
     for account in accounts:
@@ -76,12 +76,12 @@ def status(call: Call) -> ExitCode:
     """Shows what runs now and the newest run, without judging: verify does that. Raises WrongSetting, Unreachable."""
     settings = call.load()
     deployment = settings.profile.deployment
-    with contextlib.closing(engines.connect(call.environ)) as engine:
+    with contextlib.closing(connect(settings.profile, call.environ)) as engine:
         call.terminal.stage(f"{deployment.project} at {engine.host}")
         for service, found in Deployed(settings.profile, engine).by_service().items():
             for replica in found:
                 is_well = replica.is_running and not replica.is_ill
-                call.terminal.item("ok" if is_well else "warning", replica.name, _state(replica))
+                call.terminal.item("ok" if is_well else "warning", replica.place, _state(replica))
             if not found:
                 call.terminal.item("warning", service, "has no container")
         newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)

@@ -27,7 +27,7 @@ from rollback_gate.rollback.saving import summary_of
 from rollback_gate.workflow import seen
 from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import Order, ask_about_dropped, checked, intention, keeping_of
-from rollback_gate.workflow.session import Session, opened
+from rollback_gate.workflow.session import Session, opened, refuse_stack
 
 
 def preflight(call: Call, order: Order) -> ExitCode:
@@ -51,6 +51,7 @@ def preflight(call: Call, order: Order) -> ExitCode:
 def snapshot(call: Call) -> ExitCode:
     """Keeps what a rollback will need, before a deployment. Raises Refused if the worker has no container."""
     settings = call.load()
+    refuse_stack(settings.profile, "snapshot")
     call.terminal.stage(f"Snapshot of {settings.profile.deployment.project}")
     with opened(call, "snapshot") as session:
         containers = _containers(session)
@@ -90,7 +91,7 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
     deployment = session.profile.deployment
     compose = _compose(session, containers[0])
     services = composes.services(compose, session.runner, deployment.project_directory)
-    return state_of(session.profile, session.engine, containers, services, session.call.elsewhere)
+    return state_of(session.profile, session.engines, containers, services, session.call.elsewhere)
 
 
 def _compose(session: Session, worker: Replica) -> Compose:
@@ -183,16 +184,16 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
 
 def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:
     """The baseline: completeness of documents, and processing time and errors from the logs of the running replicas."""
-    since = session.engine.now().plus(-session.profile.limits.baseline_s)
+    since = session.engines.now().plus(-session.profile.limits.baseline_s)
     documents = session.documents if isinstance(session.documents, Unmeasured) else session.documents.since(since)
     completeness = {"unmeasured": str(documents)} if isinstance(documents, Unmeasured) else summary_of(documents)
-    rows = [(r, logs.read(session.engine, r, session.profile.logs, r.started_at)) for r in worker if r.started_at]
+    rows = [(r, logs.read(session.engines, r, session.profile.logs, r.started_at)) for r in worker if r.started_at]
     unread = [str(log) for _, log in rows if isinstance(log, Unmeasured)]
     if unread or not rows:
         unmeasured = {"unmeasured": "; ".join(unread) or "no process of the worker has started"}
         return {"completeness": completeness, "processing_s": unmeasured, "errors": unmeasured}
     seen = [(replica, log) for replica, log in rows if isinstance(log, LogSummary)]
-    return {"completeness": completeness, **_from_logs(seen, session.engine.now())}
+    return {"completeness": completeness, **_from_logs(seen, session.engines.now())}
 
 
 def _from_logs(seen: list[tuple[Replica, LogSummary]], now: Instant) -> dict[str, Any]:

@@ -31,12 +31,12 @@ def in_words(removed: int) -> str:
 
 def _processing(session: Session) -> Processing:
     """For the workers that run now."""
-    own, *others = probe_memories(session.call, session.settings, session.engine)
+    own, *others = probe_memories(session.call, session.settings, session.engines)
     found = session.deployed.consumers()
     starts = {replica.id: replica.started_at for replica in found if replica.is_running and replica.started_at}
     return Processing(
         session.profile,
-        session.engine,
+        session.engines,
         session.documents,
         NoQueue("traces are removed without it"),
         "",

@@ -235,7 +235,7 @@ def glances_of(session: Session) -> Glances:
     """Quick readings of every replica of every service that runs now. Raises Unreachable."""
     newest = session.runs()[-1:]
     started = newest[0][1].started if newest else {}
-    return Glances(session.profile, session.engine, session.documents, started, session.deployed.carriers())
+    return Glances(session.profile, session.engines, session.documents, started, session.deployed.carriers())
 
 
 def watch(

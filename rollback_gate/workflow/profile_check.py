@@ -35,6 +35,7 @@ from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
 from rollback_gate.workflow.differing import Difference, sources_of
 from rollback_gate.workflow.left_behind import of_brought, of_differences, of_what_was_compared, old_text, reaching
+from rollback_gate.workflow.session import refuse_stack
 from rollback_gate.workflow.statements import (
     Row,
     of_documents,
@@ -52,6 +53,7 @@ def check(call: Call) -> ExitCode:
     """Shows a row for each statement; WRONG_SETTING if one cannot be right. Raises WrongSetting, Unreachable."""
     settings = call.load()
     profile, terminal = settings.profile, call.terminal
+    refuse_stack(profile, "profile.check")
     terminal.stage(f"{profile.title}: {call.profile_path}")
     with contextlib.closing(engines.connect(call.environ)) as engine:
         found = Deployed(profile, engine).by_service()

@@ -14,15 +14,16 @@ from rollback_gate.change.goal import Direction, Goal, How, Mode
 from rollback_gate.change.sources import Choice, Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachable
-from rollback_gate.evidence.configurations import Configurations
+from rollback_gate.evidence import configured
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
 from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.schema import Profile
-from rollback_gate.rollback import goals, plan, store, surroundings
+from rollback_gate.rollback import goals, plan, stacks, store, surroundings
 from rollback_gate.rollback.execute import GO_ON, Listener, Request, execute, others_now
 from rollback_gate.rollback.interruption import Interruption
-from rollback_gate.rollback.look import Look, digest_of
+from rollback_gate.rollback.look import Look, StackOf, digest_of
 from rollback_gate.rollback.plan import Plan
 from rollback_gate.rollback.preflight import FindGoal, Preflight
 from rollback_gate.rollback.situation import Keeping, Situation
@@ -107,7 +108,8 @@ def resume(call: Call, order: Order, opening: Opening = opened) -> Outcome:
         _refuse_if_changed_since(session, run, account)
         find = _goal_of_undo if account.direction is Direction.UNDO else _goal_of_run
         how = _how_of(account).with_also(order.how)
-        return _act(session, order, partial(find, run, account), how, earlier)
+        outcome = _act(session, order, partial(find, run, account), how, earlier)
+        return (_undone(session, order, outcome) or outcome) if account.direction is Direction.UNDO else outcome
 
 
 def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
@@ -119,15 +121,20 @@ def undo(call: Call, order: Order, opening: Opening = opened) -> Outcome:
     settings = call.load()
     call.terminal.stage(f"Undo, {settings.profile.title}: preflight")
     with opening(call, "undo") as session:
-        outcome = None
-        while (standing := session.standing()) and (outcome is None or standing[-1][1].is_unended):
-            run, account = standing[-1]
-            call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
-            outcome = _undo_one(session, order, run, account, outcome)
-            if order.dry_run:
-                break
+        outcome = _undone(session, order, None)
     if outcome is None:
         raise Refused("there is no run to undo; nothing was touched", "invoke rollback.history")
+    return outcome
+
+
+def _undone(session: Session, order: Order, outcome: Outcome | None) -> Outcome | None:
+    """Undoes the newest run that stands, and half runs below it. `outcome`: of the newer run that is undone already."""
+    while (standing := session.standing()) and (outcome is None or standing[-1][1].is_unended):
+        run, account = standing[-1]
+        session.call.terminal.line(f"run {run.id} of {account.began['at']} {account.in_words}; what it did is undone")
+        outcome = _undo_one(session, order, run, account, outcome)
+        if order.dry_run:
+            break
     return outcome
 
 
@@ -177,7 +184,7 @@ def _fresh_goal(
     sources = Sources(
         session.profile,
         directory,
-        session.engine,
+        session.engines.of(containers[0]) if containers else session.engine,
         lambda: session.runner_as(git.owner(directory)),
         session.snapshots,
         session.keeps,
@@ -306,13 +313,14 @@ def checked(
     database = None if isinstance(session.documents, Unmeasured) else session.documents
     checklist, situation, state = Preflight(
         session.profile,
-        session.engine,
+        session.engines,
         session.runner,
         database,
         session.call.elsewhere,
         find_goal,
         how,
         run.quarantine if run else None,
+        stack_of(session, run),
     ).look()
     if is_shown:
         seen.show(session.call.terminal, checklist)
@@ -320,6 +328,13 @@ def checked(
     if refusal or situation is None or state is None:
         raise refusal or Refused("preflight could not be finished, nothing was touched")
     return situation, state
+
+
+def stack_of(session: Session, run: Run | None) -> StackOf:
+    """What the services of a Swarm must be made from; nothing under Compose."""
+    if not isinstance(session.engines, Cluster):
+        return lambda _: {}
+    return partial(stacks.of_goal, session.profile, session.engines, run.folder if run else None)
 
 
 def _refuse_a_clock_set_back(session: Session) -> None:
@@ -369,7 +384,7 @@ def _run(
     call.terminal.line(f"QUARANTINE is {run.quarantine}") if order.step_by_step else None
     context = Context(
         situation,
-        session.engine,
+        session.engines,
         session.runner,
         run,
         call.terminal.redactor,
@@ -405,16 +420,17 @@ def _refuse_loss(run: Run, context: Context) -> None:
 
 def _again(session: Session, before: Situation, run: Run) -> tuple[Situation, Plan]:
     """What is left to do for the same goal, found as in preflight."""
-    account, found = run.account(), session.deployed.by_service()
+    account, found = run.account(), session.deployed.counted()
     look = Look(
         session.profile,
-        session.engine,
+        session.engines,
         before.directory,
         before.strategy,
         replace(before.goal, built=account.built),
         before.how,
         run.quarantine,
-        Configurations(session.profile, session.engine, session.runner, before.compose, of_others=False).now,
+        configured.of_a_run(session.profile, session.engines, session.runner, before.compose),
+        stack_of(session, run),
     )
     situation = look.situation(before.compose, before.services, found)
     return situation, plan.make(situation, keeping_of(session, run.id, account))

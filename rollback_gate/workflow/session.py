@@ -12,11 +12,12 @@ from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.evidence import documents
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
 from rollback_gate.platform.commands import Runner, SubprocessRunner, allowed
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.profile.deployment import Keep
 from rollback_gate.profile.load import Settings
 from rollback_gate.profile.schema import Profile
@@ -34,7 +35,7 @@ class Session:
 
     call: Call
     settings: Settings
-    engine: Engine
+    engines: Engines
     runner: Runner
     lock: Held | None
     documents: Documents | Unmeasured
@@ -48,12 +49,17 @@ class Session:
 
     @property
     def deployed(self) -> Deployed:
-        return Deployed(self.profile, self.engine)
+        return Deployed(self.profile, self.engines)
+
+    @property
+    def engine(self) -> Engine:
+        """The one that the docker command talks to."""
+        return self.engines.main
 
     @property
     def keeps(self) -> str:
         """Repository under which images of this deployment are kept."""
-        return f"rollback-gate/{deployment_id(self.settings, self.engine).folder_name.lower()}"
+        return f"rollback-gate/{deployment_id(self.settings, self.engines).folder_name.lower()}"
 
     def runner_for(self, keep: Keep) -> Runner:
         """A runner with the variables of a command of the team's own."""
@@ -65,7 +71,7 @@ class Session:
 
     @property
     def stores(self) -> tuple[Store, ...]:
-        return stores_of(self.call, self.settings, self.engine)
+        return stores_of(self.call, self.settings, self.engines)
 
     @property
     def snapshots(self) -> tuple[Path, ...]:
@@ -85,12 +91,18 @@ class Session:
         return newest[0] if newest and newest[0][1].is_unended else None
 
 
-def tidied(engine: Engine, profile: Profile) -> None:
+def tidied(engines: Engines, profile: Profile) -> None:
     """Removes temporary containers left by a killed look. Raises Refused if the engine no longer answers."""
     try:
-        images.sweep(engine, profile.deployment.project)
+        images.sweep_everywhere(engines, profile.deployment.project)
     except Unreachable as error:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
+
+
+def refuse_stack(profile: Profile, what: str) -> None:
+    """Raises Refused for what is not built yet for a Swarm."""
+    if profile.deployment.platform == "swarm":
+        raise Refused(f"{what} does not know stacks yet; nothing was touched", "README.md, Platforms, has what does")
 
 
 Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
@@ -101,18 +113,18 @@ def opened(call: Call, purpose: str) -> Iterator[Session]:
     """Opens a session. Raises WrongSetting, Locked; Refused if there is no engine."""
     settings = call.load()
     try:
-        engine = engines.connect(call.environ)
+        engines = connect(settings.profile, call.environ)
     except Unreachable as error:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.closing(engine))
-        lock = stack.enter_context(lock_of(call, settings, engine, purpose))
+        stack.enter_context(contextlib.closing(engines))
+        lock = stack.enter_context(lock_of(call, settings, engines, purpose))
         database: Documents | Unmeasured = Unmeasured("the database", "it was left out (--without-database)")
         if call.with_database:
             database = documents.connect(settings.profile, call.environ)
         if not isinstance(database, Unmeasured):
             stack.enter_context(contextlib.closing(database))
-        environment = allowed(engine.environment, settings.profile.deployment.variables)
+        environment = allowed(engines.environment, settings.profile.deployment.variables)
         runner = SubprocessRunner(environment, lock.descriptor if lock else None)
-        tidied(engine, settings.profile)
-        yield Session(call, settings, engine, runner, lock, database)
+        tidied(engines, settings.profile)
+        yield Session(call, settings, engines, runner, lock, database)

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from rollback_gate.errors import Refused, WrongSetting
-from rollback_gate.platform import engine as engines
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
-from rollback_gate.rollback import lock
+from rollback_gate.platform.engines import Engines
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import lease, lock
 from rollback_gate.workflow.call import Call, holder_note, local_now, stores_of
 
 GRACE_S = 15.0
 
 
-def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engine] = engines.connect) -> None:
+def unlock(call: Call, reason: str, connect: Callable[[Profile, Mapping[str, str]], Engines] = connect) -> None:
     """Ends the holder: SIGTERM lets it finish its step, then SIGKILL for it and its commands. Journaled.
 
     Raises WrongSetting without a reason; Refused if the holder is not a process that this user can end; Unreachable,
@@ -30,12 +31,17 @@ def unlock(call: Call, reason: str, connect: Callable[[Mapping[str, str]], Engin
     if not reason.strip():
         raise WrongSetting("rollback.unlock needs a reason: it ends a run", "--reason '...'")
     directory = settings.profile.deployment.project_directory
-    with contextlib.closing(connect(call.environ)) as engine:
+    with contextlib.closing(connect(settings.profile, call.environ)) as engine:
         note = holder_note(settings, engine)
         stores = stores_of(call, settings, engine)
+        of_the_stack = (
+            lease.left(engine.main, settings.profile) if settings.profile.deployment.platform == "swarm" else ""
+        )
         stopping_s = sum(replica.stop_timeout_s for replica in Deployed(settings.profile, engine).carriers())
     left = lock.holder(note)
     holders = lock.holding_processes(directory)
+    if of_the_stack:
+        call.terminal.line(of_the_stack)
     if not holders:
         _refuse_if_held(directory, note)
         call.terminal.line(

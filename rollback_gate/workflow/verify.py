@@ -19,10 +19,10 @@ from rollback_gate.evidence.deployed import by_backups
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.instant import Instant
 from rollback_gate.model import EXIT_OF_VERDICT, ExitCode, Finding, Unmeasured
-from rollback_gate.platform import engine as engines
 from rollback_gate.platform import images
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.load import Settings
 from rollback_gate.record import actions, build, next_steps, seal, write
@@ -80,28 +80,28 @@ def verify(call: Call, wish: Wish = Wish()) -> Verified:
     """
     settings = call.load()
     call.terminal.stage(f"Verify: {settings.profile.title}")
-    engine = _try_connect(call)
+    engine = _try_connect(call, settings)
     environ = call.environ if isinstance(engine, Unmeasured) else engine.environment
     with contextlib.ExitStack() as stack:
         stack.enter_context(ending_as_an_error())
-        if isinstance(engine, Engine):
+        if not isinstance(engine, Unmeasured):
             stack.enter_context(contextlib.closing(engine))
             stack.enter_context(lock_of(call, settings, engine, "verify"))
         running = stack.enter_context(suite.started(call.root, settings.profile, environ))
-        if isinstance(engine, Engine):
+        if not isinstance(engine, Unmeasured):
             with contextlib.suppress(Unreachable):  # the checks report it
-                images.sweep(engine, settings.profile.deployment.project)  # left by a killed look
+                images.sweep_everywhere(engine, settings.profile.deployment.project)  # left by a killed look
         return _verify(call, settings, engine, wish, running)
 
 
-def _try_connect(call: Call) -> Engine | Unmeasured:
+def _try_connect(call: Call, settings: Settings) -> Engines | Unmeasured:
     try:
-        return engines.connect(call.environ)
+        return connect(settings.profile, call.environ)
     except Unreachable as error:
         return Unmeasured("the deployment", str(error))
 
 
-def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: Wish, running: Suite) -> Verified:
+def _verify(call: Call, settings: Settings, engine: Engines | Unmeasured, wish: Wish, running: Suite) -> Verified:
     account, unended, replicas = _runs(call, settings, engine)
     judged = _judged(settings, account, replicas, wish.since, wish.partial)
     began = account.began_at if account and judged.run_id else judged.since or _first_start(replicas)
@@ -128,7 +128,7 @@ def _verify(call: Call, settings: Settings, engine: Engine | Unmeasured, wish: W
             f"{folder.path} cannot be written: {error.strerror or error}",
             "find out what else writes there, and verify again",
         ) from error
-    slots = slots_of(settings.profile, replicas)
+    slots = slots_of(settings.profile, replicas, _unseen(settings, engine))
     memories = probe_memories(call, settings, engine)
     request = GateRequest(settings.profile, slots, judged, call.with_database, heading, memories, wish.keep_going)
     request = replace(request, own=own.folder_of(call.profile_path))
@@ -210,7 +210,7 @@ def evidence_of(finding: Finding) -> list[str]:
 
 
 def _runs(
-    call: Call, settings: Settings, engine: Engine | Unmeasured
+    call: Call, settings: Settings, engine: Engines | Unmeasured
 ) -> tuple[RunAccount | None, str, tuple[Replica, ...]]:
     """The newest run that made changes, in any state directory; the unended run's id, "" for none; the replicas."""
     if isinstance(engine, Unmeasured):
@@ -223,6 +223,16 @@ def _runs(
     except Unreachable:
         replicas = ()  # the suite asks again, and its readings report it
     return changed[-1] if changed else None, next(iter(unended), ""), replicas
+
+
+def _unseen(settings: Settings, engine: Engines | Unmeasured) -> Mapping[str, tuple[Unmeasured, ...]]:
+    """By service, replicas that may exist where nobody could be asked."""
+    if isinstance(engine, Unmeasured):
+        return {}
+    try:
+        return Deployed(settings.profile, engine).unseen()
+    except Unreachable:
+        return {}  # the suite asks again, and its readings report it
 
 
 def _judged(
@@ -246,7 +256,7 @@ def _first_start(replicas: tuple[Replica, ...]) -> Instant | None:
     return min((replica.started_at for replica in replicas if replica.started_at), default=None)
 
 
-def _baseline(call: Call, settings: Settings, engine: Engine | Unmeasured, until: Instant | None) -> Baseline | None:
+def _baseline(call: Call, settings: Settings, engine: Engines | Unmeasured, until: Instant | None) -> Baseline | None:
     """The baseline from the newest snapshot of the old code; snapshots without one are reported."""
     wanted = settings.profile.completeness
     if isinstance(engine, Unmeasured) or until is None or wanted is None:
@@ -267,7 +277,7 @@ def _deployed_at(call: Call, settings: Settings, until: Instant | None) -> Insta
 
 
 def _ill_before(
-    call: Call, settings: Settings, engine: Engine | Unmeasured, account: RunAccount | None, until: Instant | None
+    call: Call, settings: Settings, engine: Engines | Unmeasured, account: RunAccount | None, until: Instant | None
 ) -> dict[str, str]:
     """Per service whose health check failed before: before the rollback (journal) or the change (snapshot)."""
     if isinstance(engine, Unmeasured) or until is None:

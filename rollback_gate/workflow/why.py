@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.model import Decision
-from rollback_gate.platform import engine as engines
+from rollback_gate.platform.connected import connect
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback.store import Store, runs_in
 from rollback_gate.workflow import assessments
@@ -51,7 +51,7 @@ def settled_before(call: Call, order: Order) -> Order:
     """The same, before any message is sent. Without an engine the order is unchanged: preflight reports it."""
     settings = call.load()
     try:
-        with contextlib.closing(engines.connect(call.environ)) as engine:
+        with contextlib.closing(connect(settings.profile, call.environ)) as engine:
             stores = stores_of(call, settings, engine)
     except Unreachable:
         return order

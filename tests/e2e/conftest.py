@@ -19,6 +19,11 @@ __all__ = ["ROOT", "Ended", "Nature", "Operator", "finding"]
 COMPOSE_V1 = "/usr/bin/docker-compose"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The module that takes longest begins first: its tests share nodes that are the whole machine's."""
+    items.sort(key=lambda item: "test_swarm" not in item.nodeid)
+
+
 @contextmanager
 def running_lab(
     variant: str, release: str, project: str, folder: Path, compose: str = "", nature: Nature = Nature()

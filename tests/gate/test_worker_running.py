@@ -43,6 +43,11 @@ def test_configuration_is_the_one_of_now(services: Services) -> None:
     assert services.would_be_configured_alike
 
 
+def test_platform_is_at_rest(services: Services) -> None:
+    """No update is under way, every node that may run a service was asked, and the nodes' clocks agree."""
+    assert services.are_left_alone_by_the_platform
+
+
 def test_what_must_stay_is_there(services: Services) -> None:
     """What the profile names under [[keep]] is still there after the rollback."""
     assert services.leave_what_must_stay

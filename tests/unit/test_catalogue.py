@@ -16,7 +16,17 @@ from rollback_gate.checks.verdict import judge
 from rollback_gate.model import Verdict
 
 OF_KINDS = {"settings", "images", "what must stay"}
-GROUPS = {"code", "services", "running", "processing", "completeness", "gate", "healthy", "built code"} | OF_KINDS
+GROUPS = {
+    "code",
+    "services",
+    "running",
+    "processing",
+    "completeness",
+    "gate",
+    "healthy",
+    "built code",
+    "swarm",
+} | OF_KINDS
 
 
 def test_every_entry_is_told_apart_and_expects_something() -> None:

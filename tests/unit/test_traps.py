@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import testinfra
@@ -84,7 +84,7 @@ def test_questions_go_to_a_container_by_its_full_id(monkeypatch: pytest.MonkeyPa
         return Host()
 
     monkeypatch.setattr(testinfra, "get_host", get_host)
-    request._ask(replica(), "true")
+    request._ask(cast(Any, None), replica(), "true")
     assert asked == [f"docker://{replica().id}"]
 
 

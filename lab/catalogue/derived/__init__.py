@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.catalogue.changes import Change, Row
-from lab.catalogue.derived import answers, code, completeness, processing, running, values
+from lab.catalogue.derived import answers, code, completeness, processing, running, swarm, values
 from lab.catalogue.entry import Entry
 
 
@@ -34,6 +34,8 @@ def _made(rows: Iterable[Row], **profile: Any) -> Iterator[Derived]:
 DERIVED = (
     *_made((*code.ROWS, *running.ROWS, *processing.ROWS, *completeness.ROWS)),
     *_made(values.ROWS, change=values.ITEMS),
+    *_made(swarm.ROWS, deployment=swarm.STACK),
+    *_made(swarm.WRITTEN, deployment=swarm.STACK, change=values.ITEMS),
     *_made(values.STAYING, keep=(values.MIGRATION,)),
     *_made(answers.ANSWERS, request=answers.REQUEST),
     *_made(answers.METRICS, metric=answers.METRIC),

@@ -185,12 +185,29 @@ AGAIN = CodeReading((file_reading(),), ("enrichment_service/errors",))
 )
 def test_a_restart_and_a_recreate_must_start_what_was_judged(verb: str, reading: Any, outcome: Outcome) -> None:
     """The change would come back: NO-GO, whatever runs now; anything else that differs, or is unread, is no GO."""
-    assert new_behaviour.next_start(replica_reading(**{verb: reading})).outcome is outcome
+    assert new_behaviour.next_start(readings(), replica_reading(**{verb: reading})).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("there", "outcome"),
+    [
+        (CodeReading((file_reading(),), ()), Outcome.PASSED),
+        (AGAIN, Outcome.FAILED),
+        (CodeReading((file_reading(exists=False, digest=""),), ()), Outcome.INCONCLUSIVE),
+        (UNMEASURED, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_another_node_must_start_it_too(there: Any, outcome: Outcome) -> None:
+    """Of a Swarm, where none runs now: an image's name, or a folder, may be something else there."""
+    found = readings(elsewhere={"enrichment-worker": {"node-3": there}})
+    assert new_behaviour.next_start(found, replica_reading()).outcome is outcome
+    other = replica_reading(slot="enrichment-coordinator-1", service="enrichment-coordinator")
+    assert new_behaviour.next_start(found, other).passed
 
 
 def test_modules_that_a_partial_rollback_keeps_may_be_there_after_a_restart_too() -> None:
     kept = replica_reading(code=AGAIN, restarted=AGAIN, recreated=AGAIN)
-    assert new_behaviour.next_start(kept).passed
+    assert new_behaviour.next_start(readings(), kept).passed
 
 
 @pytest.mark.parametrize(

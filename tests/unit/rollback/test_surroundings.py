@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,10 +92,10 @@ def test_other_services_must_be_what_they_were() -> None:
     """By id: one that was removed, and one that was made anew."""
     mongo = replica(id="a" * 64, name="mongodb", service="mongodb")
     queue = replica(id="b" * 64, name="nsqd", service="nsqd")
-    before = surroundings.others_of(PROFILE, [replica(), mongo, queue])
+    before = {one.name: one.id for one in (mongo, queue)}
     assert set(before) == {"mongodb", "nsqd"}
     assert surroundings.lost(before, before) == []
-    now = surroundings.others_of(PROFILE, [replace(queue, id="c" * 64)])
+    now = {queue.name: "c" * 64}
     assert surroundings.lost(before, now) == ["mongodb is gone", "nsqd was replaced"]
 
 

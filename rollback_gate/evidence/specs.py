@@ -1,0 +1,106 @@
+"""What a Swarm would make of its services now: by their specs, as the manager has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rollback_gate.change.reading import ValueReading
+from rollback_gate.change.values import Values
+from rollback_gate.errors import CommandFailed, Refused, Unreachable
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform import compose as composes
+from rollback_gate.platform.commands import Runner
+from rollback_gate.platform.compose import Compose
+from rollback_gate.platform.configured import Wanted
+from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.service import Service, familiar
+from rollback_gate.platform.swarm.stack import hash_of
+from rollback_gate.profile.schema import Profile
+
+
+@dataclass(frozen=True)
+class Specs:
+    """As `Configurations` does for Compose."""
+
+    profile: Profile
+    cluster: Cluster
+    runner: Runner
+
+    def now(self, replicas: Iterable[Replica]) -> dict[str, str | Unmeasured]:
+        """By service, the hash of what a new task would be made from."""
+        names, known = {replica.service for replica in replicas}, self._services()
+        if isinstance(known, Unmeasured):
+            return dict.fromkeys(names, known)
+        return {name: hash_of(known[name].template) if name in known else _gone(name) for name in names}
+
+    def values(self, replicas: Iterable[Replica]) -> dict[str, tuple[ValueReading, ...] | Unmeasured]:
+        """By service, the change's settings and images as a new task would get them, on a node that runs one now."""
+        asked = {replica.service: replica for replica in replicas if self.profile.values_of(replica.service)}
+        known = self._services()
+        if isinstance(known, Unmeasured):
+            return dict.fromkeys(asked, known)
+        return {name: self._values_of(replica, known) for name, replica in asked.items()}
+
+    def rewritten(self, replicas: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
+        """By service, what the stack's files have otherwise than its spec, and the next deployment brings."""
+        names, known = {replica.service for replica in replicas}, self._services()
+        if isinstance(known, Unmeasured):
+            return dict.fromkeys(names, known)
+        written = self._written()
+        if isinstance(written, Unmeasured):
+            return dict.fromkeys(names, written)
+        return {name: self._differences(written.get(name), known[name]) for name in names if name in known}
+
+    def _differences(self, wanted: Wanted | None, service: Service) -> tuple[str, ...] | Unmeasured:
+        """Parts in which the service differs from its entry in the files."""
+        if wanted is None:
+            return ("definition: it is not in them",)
+        written = familiar(str(wanted.entry.get("image") or ""))
+        named = Wanted({**wanted.entry, "image": written}, wanted.volumes)
+        found = tuple(named.differences(service.as_container("@" in written), {}))
+        if "image" in found or "@" in written or "@" not in service.image:
+            return found
+        digest = self.cluster.digest_of(written)  # `docker stack deploy` asks the registry anew
+        if not digest:
+            return Unmeasured(
+                f"which image {written} is now", "its registry does not tell, and the files give no digest"
+            )
+        return found if service.image.endswith(f"@{digest}") else (*found, "image")
+
+    def _written(self) -> dict[str, Wanted] | Unmeasured:
+        """The services in the stack's files, as Compose reads them."""
+        deployment, what = self.profile.deployment, "what the stack's files say"
+        try:
+            command, version = composes.choose(composes.installed(self.runner, self.cluster.environment), "")
+            # `docker stack deploy` reads no .env
+            compose = Compose(command, version, deployment.project, deployment.files, (os.devnull,))
+            text = composes.config_of(compose, self.runner, deployment.project_directory)
+            volumes = composes.parse_volumes(text, deployment.project)
+            return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}
+        except (Refused, CommandFailed) as error:
+            return Unmeasured(what, error.message)
+        except OSError as error:
+            return Unmeasured(what, str(error))
+
+    def _values_of(self, replica: Replica, known: Mapping[str, Service]) -> tuple[ValueReading, ...] | Unmeasured:
+        service = known.get(replica.service)
+        if service is None:
+            return _gone(replica.service)
+        try:
+            values = Values(self.profile, self.cluster.of(replica))
+            return values.of_a_new_one(replica.service, {"image": service.image, "environment": service.environment})
+        except Unreachable as error:
+            return Unmeasured(f"what a new task of {replica.service} would get", error.message)
+
+    def _services(self) -> dict[str, Service] | Unmeasured:
+        try:
+            return self.cluster.services(self.profile.deployment.project)
+        except Unreachable as error:
+            return Unmeasured("the services of the stack", error.message)
+
+
+def _gone(service: str) -> Unmeasured:
+    return Unmeasured(f"what a new task of {service} would be made from", "the stack has no such service any more")

@@ -1,0 +1,293 @@
+"""A Swarm: its manager answers for services, tasks and nodes; each node's own engine for the containers on it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rollback_gate.errors import Unreachable
+from rollback_gate.instant import Instant
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.engine import Engine, answering
+from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.stands import Stands
+from rollback_gate.platform.swarm import nodes, service, stack, tasks
+from rollback_gate.platform.swarm.nodes import Node
+from rollback_gate.platform.swarm.service import Service
+from rollback_gate.platform.swarm.stack import SERVICE_LABEL, STACK_LABEL, TASK_LABEL, Seen, Stack
+from rollback_gate.platform.swarm.tasks import Task
+from rollback_gate.redaction import cut
+
+_AT_ONCE = 8  # nodes that are asked at the same time
+_UPDATE_S, _BAD = 60, 400
+Connect = Callable[[Node], Engine]
+
+
+@dataclass
+class Connections:
+    """One connection to each node that was asked, kept until `close`; one that failed is not tried again.
+
+    `digests`: of images, as their registry has told them.
+    """
+
+    connect: Connect
+    digests: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, Engine | Unreachable] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def to(self, node: Node) -> Engine:
+        """Raises Unreachable."""
+        with self._lock:
+            known = self._known.get(node.id)
+        if known is None:
+            known = self._tried(node)
+            with self._lock:
+                known = self._known.setdefault(node.id, known)
+        if isinstance(known, Unreachable):
+            raise Unreachable(known.message, known.remedy)
+        return known
+
+    def _tried(self, node: Node) -> Engine | Unreachable:
+        try:
+            return self.connect(node)
+        except Unreachable as error:
+            return Unreachable(f"node {node.name}: {error.message}", error.remedy)
+
+    def close(self) -> None:
+        for known in self._known.values():
+            if isinstance(known, Engine):
+                known.close()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`id`: of the Swarm. Its methods raise Unreachable if the manager does not answer."""
+
+    manager: Engine
+    id: str
+    nodes: tuple[Node, ...]
+    connections: Connections
+
+    @property
+    def host(self) -> str:
+        return self.manager.host
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.manager.environment
+
+    @property
+    def main(self) -> Engine:
+        """The manager."""
+        return self.manager
+
+    def of(self, replica: Replica) -> Engine:
+        """The engine of its node. Raises Unreachable."""
+        return self.on(replica.node)
+
+    def on(self, name: str) -> Engine:
+        """The engine of a node. Raises Unreachable."""
+        node = next((node for node in self.nodes if node.name == name), None)
+        if node is None:
+            raise Unreachable(f"the Swarm has no node {name}", "look with `docker node ls`")
+        return self.connections.to(node)
+
+    def now(self) -> Instant:
+        """The manager's clock."""
+        return self.manager.now()
+
+    def services(self, project: str) -> dict[str, Service]:
+        """The services of a stack, by their names in its file."""
+        with _understood("the services"):
+            rows = self.manager.client.api.services(  # type: ignore[no-untyped-call]
+                filters={"label": f"{STACK_LABEL}={project}"}
+            )
+            found = [service.parse(row) for row in rows]
+        return {stack.by_service(project, one.name): one for one in found}
+
+    def tasks(self, project: str) -> tuple[Task, ...]:
+        """The tasks of all services of a stack: the wanted ones, and the few that Swarm remembers."""
+        with _understood("the tasks"):
+            rows = self.manager.client.api.tasks(  # type: ignore[no-untyped-call]
+                filters={"label": f"{STACK_LABEL}={project}"}
+            )
+            return tuple(tasks.parse(row) for row in rows)
+
+    def stacks(self, project: str) -> dict[str, Stack]:
+        """What there is of each service of a stack, by its name in the file; every node is asked."""
+        of_service, of_task = self.services(project), self.tasks(project)
+        seen, unasked = self._seen(project)
+        names = {*of_service, *(one.service for one in seen)}
+        return {
+            name: Stack(
+                name,
+                tuple(one for one in seen if one.service == name),
+                tuple(task for task in of_task if name in of_service and task.service == of_service[name].id),
+                self.nodes,
+                unasked,
+                of_service[name].replicas if name in of_service else None,
+            )
+            for name in sorted(names)
+        }
+
+    def _seen(self, project: str) -> tuple[list[Seen], dict[str, str]]:
+        """Containers of all services; and nodes that could not be asked, with the reason."""
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            found = list(pool.map(lambda node: self._on(node, project), self.nodes))
+        rows = zip(self.nodes, found, strict=True)
+        unasked = {node.name: answer.reason for node, answer in rows if isinstance(answer, Unmeasured)}
+        return [one for answer in found if not isinstance(answer, Unmeasured) for one in answer], unasked
+
+    def _on(self, node: Node, project: str) -> list[Seen] | Unmeasured:
+        try:
+            labelled = self.connections.to(node).with_labels(f"containers on {node.name}", f"{STACK_LABEL}={project}")
+        except Unreachable as error:
+            return Unmeasured(f"the containers on node {node.name}", error.message)
+        return [_seen(replace(one, node=node.name), project, labels) for one, labels in labelled]
+
+    def stands(self, project: str, services: Iterable[str]) -> Stands:
+        """What only a Swarm can be in the way of: updates, nodes and their clocks."""
+        known, found = self.services(project), self.stacks(project)
+        rows = {name: found[name] for name in services if name in found}
+        return Stands(
+            updates={name: known[name].unrest for name in rows if name in known},
+            lacking={name: tuple(one.without_container()) for name, one in rows.items()},
+            unasked={name: tuple(self._unasked(known.get(name), one)) for name, one in rows.items()},
+            apart_s=self._clocks(rows.values()),
+        )
+
+    def answers_on(self, node_id: str) -> bool:
+        """True if the engine of this node can be asked."""
+        return any(node.id == node_id and self._answers(node) for node in self.nodes)
+
+    def digest_of(self, image: str) -> str:
+        """The digest that the image's registry has for it; "" if no registry tells. Asked once: it may take long."""
+        known = self.connections.digests
+        if image not in known:
+            known[image] = self._asked_digest(image)
+        return known[image]
+
+    def _asked_digest(self, image: str) -> str:
+        try:
+            with answering(f"image {image} in its registry"):
+                found = self.manager.client.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
+        except Unreachable:
+            return ""
+        return str((found.get("Descriptor") or {}).get("digest") or "")
+
+    def post(self, service: Service, spec: Mapping[str, Any]) -> None:
+        """Give a service this spec. Raises Unreachable, also if it has another version by now."""
+        api = self.manager.client.api
+        url = f"{api.base_url}/v{api.api_version}/services/{service.id}/update"
+        with answering(f"the update of {service.name}"):
+            answer = api.post(url, json=spec, params={"version": service.version}, timeout=_UPDATE_S)
+            if answer.status_code >= _BAD:
+                says = cut(str(answer.text).strip(), 300)
+                raise Unreachable(f"the manager refused the update of {service.name}: {says}", "fix what it names")
+
+    def places(self, project: str, service: str) -> list[str]:
+        """Active nodes that answer, and that no constraint rules out."""
+        found = self.services(project).get(service)
+        rules = found.constraints if found else ()
+        return [node.name for node in self.nodes if node.may_be_given(rules) and self._answers(node)]
+
+    def _answers(self, node: Node) -> bool:
+        try:
+            self.connections.to(node)
+        except Unreachable:
+            return False
+        return True
+
+    @staticmethod
+    def _unasked(of: Service | None, found: Stack) -> Iterator[Unmeasured]:
+        rules = of.constraints if of else ()
+        had = {task.node for task in found.tasks}
+        for node in found.nodes:
+            if node.name in found.unasked and (node.id in had or node.may_run(rules)):
+                yield Unmeasured(f"node {node.name}", found.unasked[node.name])
+
+    def _clocks(self, found: Iterable[Stack]) -> dict[str, float | Unmeasured]:
+        """By how many seconds the clock of each node that runs one of them is off the manager's."""
+        names = {one.replica.node for row in found for one in row.seen}
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return dict(zip(sorted(names), pool.map(self._apart, sorted(names)), strict=True))
+
+    def _apart(self, name: str) -> float | Unmeasured:
+        try:
+            engine = self.on(name)
+            before, there, after = self.now(), engine.now(), self.now()
+        except Unreachable as error:
+            return Unmeasured(f"the clock of node {name}", error.message)
+        if before <= there <= after:
+            return 0.0
+        return there.seconds_since(after) if there > after else there.seconds_since(before)
+
+    # --- as any deployment's engines
+
+    def of_service(self, project: str, service: str) -> list[Replica]:
+        found = self.stacks(project).get(service)
+        return found.replicas() if found else []
+
+    def unseen(self, project: str, service: str) -> list[Unmeasured]:
+        """Containers that may run on nodes that cannot be asked."""
+        found = self.stacks(project).get(service)
+        return found.unseen() if found else []
+
+    def of_project(self, project: str) -> list[Replica]:
+        return [replica for one in self.stacks(project).values() for replica in one.replicas()]
+
+    def one_offs(self, _: str) -> list[Replica]:
+        """None: Swarm starts containers for its services only."""
+        return []
+
+    def others(self, project: str, listed: Iterable[str]) -> dict[str, str]:
+        """What they are made from: their tasks come and go by themselves."""
+        names = set(listed)
+        found = self.services(project).items()
+        rows = [(name, one) for name, one in found if name not in names]
+        return {f"service {name}": f"{one.id} {stack.hash_of(one.template)}" for name, one in rows}
+
+    def everywhere(self) -> Iterator[Engine]:
+        """Each node that answers."""
+        for node in self.nodes:
+            with contextlib.suppress(Unreachable):
+                yield self.connections.to(node)
+
+    def close(self) -> None:
+        self.connections.close()
+        self.manager.close()
+
+
+def _seen(replica: Replica, project: str, labels: Mapping[str, str]) -> Seen:
+    return Seen(replica, stack.by_service(project, labels.get(SERVICE_LABEL, "")), labels.get(TASK_LABEL, ""))
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Turns answers of another form into Unreachable, too."""
+    try:
+        with answering(what):
+            yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable(f"the manager's answer about {what} has another form: {error!r}", "report it") from error
+
+
+def read_nodes(manager: Engine) -> tuple[Node, ...]:
+    """Raises Unreachable, also if the engine is no manager of a Swarm."""
+    with _understood("the nodes"):
+        return nodes.parse(manager.client.api.nodes())
+
+
+def read_id(manager: Engine) -> str:
+    """The Swarm's id. Raises Unreachable, saying what to do if this engine is no manager."""
+    with answering("the state of the Swarm"):
+        swarm = manager.client.api.info().get("Swarm") or {}
+    if not swarm.get("ControlAvailable"):
+        state = "is a worker of a Swarm" if swarm.get("NodeID") else "is not part of a Swarm"
+        raise Unreachable(f"the engine at {manager.host} {state}", "set DOCKER_HOST to one of the Swarm's managers")
+    return str((swarm.get("Cluster") or {}).get("ID") or "")

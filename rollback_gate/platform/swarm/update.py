@@ -1,0 +1,136 @@
+"""What a service's spec must be after an update, and when the update has come to its end. Pure."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.tasks import Condition, Task
+
+_MONITOR_NS = 2 * 10**9
+_HOST_PORT = "host"
+_LABEL = "rollback-gate.own-pace"
+Spec = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What tasks of a service get. `image`: None to leave it. `variables`: None removes one."""
+
+    image: str | None
+    variables: Mapping[str, str | None]
+
+
+def template_with(spec: Spec, given: Given) -> dict[str, Any]:
+    """The spec's task template with these; everything else as it is."""
+    template = copy.deepcopy(dict(spec["TaskTemplate"]))
+    container = template["ContainerSpec"]
+    if given.image is not None:
+        container["Image"] = given.image
+    rows = list(container.get("Env") or ())
+    kept = [row for row in rows if row.partition("=")[0] not in given.variables]
+    own = [f"{name}={value}" for name, value in given.variables.items() if value is not None]
+    if given.variables:
+        container["Env"] = kept + own
+    return template
+
+
+def same_template(one: Spec, other: Spec) -> bool:
+    """True if tasks would be the same, however often they were made anew; the order of variables does not matter."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(template: Spec) -> dict[str, Any]:
+    found = copy.deepcopy({key: value for key, value in template.items() if key not in ("ForceUpdate", "Runtime")})
+    container = found.get("ContainerSpec") or {}
+    container["Env"] = sorted(container.get("Env") or ())
+    return found
+
+
+def variables_of(container: Spec) -> dict[str, str]:
+    """What a container's spec sets, by name."""
+    return dict(row.partition("=")[::2] for row in container.get("Env") or ())
+
+
+def pace(spec: Spec, all_at_once: bool) -> dict[str, Any]:
+    """How the update goes: one task after the other, each started before its predecessor ends where it can be.
+
+    A single replica, a global service, one that publishes ports on its nodes, reserves resources or may be on a node
+    once only keep their own order: two of its tasks cannot, or may not, be up together.
+    """
+    own = (_own_pace(spec) or {}).get("Order") or "stop-first"
+    return {
+        "Parallelism": 0 if all_at_once else 1,
+        "FailureAction": "pause",
+        "Monitor": _MONITOR_NS,
+        "MaxFailureRatio": 0,
+        "Order": "start-first" if _may_overlap(spec) and not all_at_once else own,
+    }
+
+
+def _may_overlap(spec: Spec) -> bool:
+    replicas = (spec["Mode"].get("Replicated") or {}).get("Replicas", 0)
+    ports = (spec.get("EndpointSpec") or {}).get("Ports") or ()
+    template = spec["TaskTemplate"]
+    reserves = (template.get("Resources") or {}).get("Reservations") or {}
+    is_limited = (template.get("Placement") or {}).get("MaxReplicas") or 0
+    has_own_ports = any(port.get("PublishMode") == _HOST_PORT for port in ports)
+    return replicas > 1 and not has_own_ports and not reserves and not is_limited
+
+
+def has_our_pace(spec: Spec) -> bool:
+    """True between an update of ours and the moment when the service gets its own pace back."""
+    return _LABEL in (spec.get("Labels") or {})
+
+
+def _own_pace(spec: Spec) -> Mapping[str, Any] | None:
+    """Kept in a label while ours is in its place: whoever goes on, from whichever machine, finds it."""
+    kept = (spec.get("Labels") or {}).get(_LABEL)
+    own: Mapping[str, Any] | None = spec.get("UpdateConfig") if kept is None else json.loads(kept)
+    return own or None
+
+
+def spec_for(service: Service, given: Given, all_at_once: bool) -> dict[str, Any]:
+    """The whole spec to post: every task is made anew, at our pace."""
+    made = copy.deepcopy(dict(service.spec))
+    anew = int(service.spec["TaskTemplate"].get("ForceUpdate") or 0) + 1
+    made["TaskTemplate"] = {**template_with(service.spec, given), "ForceUpdate": anew}
+    made["Labels"] = {**(made.get("Labels") or {}), _LABEL: json.dumps(_own_pace(service.spec))}
+    made["UpdateConfig"] = pace(service.spec, all_at_once)
+    return made
+
+
+def spec_with_own_pace(service: Service) -> dict[str, Any] | None:
+    """The present spec with the service's own pace again; None if it has it."""
+    if not has_our_pace(service.spec):
+        return None
+    made, own = copy.deepcopy(dict(service.spec)), _own_pace(service.spec)
+    made["Labels"].pop(_LABEL)
+    made.pop("UpdateConfig", None)
+    return {**made, "UpdateConfig": dict(own)} if own else made
+
+
+def why_not_settled(service: Service, tasks: Iterable[Task]) -> str:
+    """What is still missing until every wanted task, and no other, runs what the service says now; "" for nothing.
+
+    The status says "completed" while tasks of the former definition still run: only the tasks tell.
+    """
+    rows = list(tasks)
+    wanted = [task for task in rows if task.is_wanted]
+    running = [task for task in wanted if task.condition is Condition.RUNS and task.template == service.template]
+    if late := [task for task in wanted if task not in running]:
+        return "; ".join(sorted({f"a task {task.says}" for task in late}))
+    if service.replicas is not None and len(running) != service.replicas:
+        return f"{len(running)} of {service.replicas} tasks run"
+    if going := [task for task in rows if task.condition is Condition.GOES]:
+        return "a former task is being stopped" if len(going) == 1 else f"{len(going)} former tasks are being stopped"
+    return "" if service.is_at_rest else service.unrest
+
+
+def has_failed(service: Service) -> bool:
+    """True if Swarm itself has given the update up."""
+    return service.update in (Update.PAUSED, Update.GOES_BACK, Update.WENT_BACK, Update.GAVE_UP)

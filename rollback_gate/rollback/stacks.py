@@ -1,0 +1,156 @@
+"""A rollback of a stack: what its services must be made from, kept before and put back after; and their updates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rollback_gate.change.goal import Goal
+from rollback_gate.errors import Refused, RollbackFailed, Unreachable
+from rollback_gate.platform.swarm import update
+from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import files
+from rollback_gate.rollback.wanted import Wanted, wanted
+
+_FOLDER = "specs"
+_POLL_S = 0.25
+_TRIES = 5
+_LOOK = "see `docker service ps --no-trunc`; fix the cause"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`seconds`: for one service. The clock counts seconds; `sleep` waits for so many."""
+
+    seconds: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+def of_goal(profile: Profile, cluster: Cluster, kept_in: Path | None, goal: Goal) -> dict[str, Wanted]:
+    """By service. `kept_in`: the folder of the run that is resumed or undone. Raises Refused, Unreachable."""
+    now, kept = cluster.services(profile.deployment.project), _kept(kept_in)
+    if missing := [name for name in profile.services if name not in now]:
+        raise Refused(
+            f"stack {profile.deployment.project} has no service {', '.join(missing)}",
+            "correct the names under [services]; `docker stack services` shows what there is",
+        )
+    found = {name: wanted(profile, now[name], kept.get(name), goal.direction, name) for name in profile.services}
+    return {name: _with_digest(one, name, cluster, profile) for name, one in found.items()}
+
+
+def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> Wanted:
+    """With the image by its content, as `docker service update` would name it: else each node resolves a tag by itself.
+
+    Raises Refused if no registry knows it, and a node that may run the service does not have it.
+    """
+    image = one.given.image
+    if image is None or "@" in image or image.startswith("sha256:"):
+        return one
+    if digest := cluster.digest_of(image):
+        return replace(one, given=replace(one.given, image=f"{image}@{digest}"))
+    places = cluster.places(profile.deployment.project, name)
+    if lacking := [place for place in places if cluster.on(place).image_id(image) is None]:
+        raise Refused(
+            f"node {', '.join(lacking)} does not have image {image}, and no registry tells its digest",
+            "load it there, or give the item's image with its digest",
+        )
+    return one
+
+
+def keep(folder: Path, services: Mapping[str, Wanted]) -> None:
+    """What they are made from before the run, for an undo; may hold secrets. Raises OSError."""
+    for name, one in services.items():
+        path = folder / _FOLDER / f"{name}.json"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        spec = one.service.spec
+        files.write_text(path, json.dumps(spec))
+
+
+def _kept(folder: Path | None) -> dict[str, Mapping[str, Any]]:
+    """Raises Refused if it cannot be read."""
+    if folder is None or not (folder / _FOLDER).is_dir():
+        return {}
+    try:
+        return {path.stem: json.loads(path.read_text()) for path in (folder / _FOLDER).glob("*.json")}
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"what the services were made from cannot be read in {folder / _FOLDER}: {error}",
+            "run as the user who rolled back",
+        ) from error
+
+
+def updated(cluster: Cluster, project: str, name: str, want: Wanted, all_at_once: bool, limits: Limits) -> str:
+    """Every task of the service is made anew with what `want` gives it, and its own pace is put back; in words.
+
+    What somebody else has changed in the service since it was looked at stays.
+
+    An update to the same that is under way already is waited for. Raises RollbackFailed, Unreachable.
+    """
+    now = _now(cluster, project, name)
+    if not _is_under_way(now, want):
+        _post(cluster, project, now, lambda service: update.spec_for(service, want.given, all_at_once))
+    left_alone = _settled(cluster, project, name, limits)
+    _post(cluster, project, _now(cluster, project, name), update.spec_with_own_pace)
+    return f"{name}: every task was made anew{f'; {left_alone}' if left_alone else ''}"
+
+
+def _is_under_way(now: Service, want: Wanted) -> bool:
+    same = update.same_template(now.spec["TaskTemplate"], update.template_with(now.spec, want.given))
+    return update.has_our_pace(now.spec) and same and now.update is Update.GOES_ON
+
+
+def _settled(cluster: Cluster, project: str, name: str, limits: Limits) -> str:
+    """Waits; returns what stays open because its node does not answer. Raises RollbackFailed."""
+    deadline = limits.clock() + limits.seconds
+    while True:
+        now = _now(cluster, project, name)
+        stack = cluster.stacks(project).get(name)
+        tasks = stack.tasks if stack else ()
+        unseen = stack.unseen() if stack else []
+        reached = [task for task in tasks if task.is_wanted or cluster.answers_on(task.node)]
+        why = update.why_not_settled(now, reached)
+        if update.has_failed(now):
+            raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {why}", _LOOK)
+        if not why:
+            return "; ".join(f"{one.what} goes on: {one.reason}" for one in unseen)
+        if limits.clock() > deadline:
+            raise RollbackFailed(f"the update of {name} did not end within {limits.seconds:.0f} s: {why}", _LOOK)
+        limits.sleep(_POLL_S)
+
+
+def _now(cluster: Cluster, project: str, name: str) -> Service:
+    found = cluster.services(project).get(name)
+    if found is None:
+        raise RollbackFailed(f"stack {project} has no service {name} any more", "deploy it again, then undo or resume")
+    return found
+
+
+def _post(
+    cluster: Cluster, project: str, service: Service, spec_of: Callable[[Service], dict[str, Any] | None]
+) -> None:
+    """Again with the new version while only the status moves. Raises RollbackFailed if somebody else changes it."""
+    for _ in range(_TRIES):
+        spec = spec_of(service)
+        if spec is None:
+            return
+        try:
+            cluster.post(service, spec)
+            return
+        except Unreachable as error:
+            name = service.name.removeprefix(f"{project}_")
+            now = _now(cluster, project, name)
+            if now.spec == spec:
+                return  # it was taken, and the answer was lost
+            if now.version == service.version:
+                raise
+            if now.spec != service.spec:
+                says = f"somebody else has changed service {service.name} meanwhile"
+                raise RollbackFailed(says, "find out who, then resume") from error
+            service = now
+    raise RollbackFailed(f"service {service.name} could not be updated: its version never stood still", _LOOK)

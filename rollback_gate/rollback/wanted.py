@@ -1,0 +1,64 @@
+"""What a service of a stack must be made from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_gate.change.goal import Direction
+from rollback_gate.platform.swarm import update
+from rollback_gate.platform.swarm.service import Service
+from rollback_gate.platform.swarm.update import Given
+from rollback_gate.profile.deployment import ImageItem, SettingItem
+from rollback_gate.profile.schema import Profile
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`service`: as it is now. `given`: what its tasks must get; whatever else it is made from is left to others."""
+
+    service: Service
+    given: Given
+
+    @property
+    def is_reached(self) -> bool:
+        """True if its spec says so, and an update that stood still, or was cut short, has left nothing."""
+        spec = self.service.spec
+        same = update.same_template(spec["TaskTemplate"], update.template_with(spec, self.given))
+        return same and not update.has_our_pace(spec) and not update.has_failed(self.service)
+
+
+def wanted(profile: Profile, now: Service, kept: Mapping[str, Any] | None, direction: Direction, name: str) -> Wanted:
+    """`kept`: the spec of before the run; an undo gives back what the change's items had there, and nothing else."""
+    if direction is not Direction.UNDO:
+        return Wanted(now, given(profile, name))
+    return Wanted(now, _of_before(profile, kept, name) if kept else Given(None, {}))
+
+
+def given(profile: Profile, service: str) -> Given:
+    """The old values of the change's items, for one service."""
+    items = profile.values_of(service)
+    image = next((item.old for item in items if isinstance(item, ImageItem)), None)
+    return Given(image, {item.in_container: item.old for item in items if isinstance(item, SettingItem)})
+
+
+def _of_before(profile: Profile, kept: Mapping[str, Any], service: str) -> Given:
+    had = kept["TaskTemplate"]["ContainerSpec"]
+    variables = update.variables_of(had)
+    of_change = given(profile, service)
+    image = str(had["Image"]) if of_change.image is not None else None
+    return Given(image, {name: variables.get(name) for name in of_change.variables})
+
+
+def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
+    """Why an item's variable cannot be reverted in the service; "" if each can.
+
+    A value that reaches the process by another way (a command, another variable) would stay, whatever is set beside it.
+    """
+    has = update.variables_of(one.service.spec["TaskTemplate"]["ContainerSpec"])
+    for item in profile.values_of(service):
+        if isinstance(item, SettingItem) and has.get(item.in_container) not in (item.new, item.old):
+            what = "has another value there" if item.in_container in has else "has no such variable"
+            return f"{item.in_container}: service {service} {what} than the change's or the old one"
+    return ""

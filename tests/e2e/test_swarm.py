@@ -1,0 +1,179 @@
+"""A stack on the nodes of a real Swarm: what is asked of whom, and what one command says to another.
+
+What is judged how is in the catalogue, group `swarm`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from lab.catalogue import swarm
+from lab.operator import Operator, finding, settings
+from lab.reference import COORDINATOR, WORKER
+from lab.stack import STACK_FILE, Stack
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    stack = Stack.begun(project="e2e-stack")
+    try:
+        folder = tmp_path_factory.mktemp("stack")
+        yield Operator(stack, folder / "reports", environ={"DOCKER_HOST": stack.nodes[0].host, "COLUMNS": "300"})
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+def stack(operator: Operator) -> Stack:
+    assert isinstance(operator.lab, Stack)
+    return operator.lab
+
+
+def test_a_stack_is_judged_task_by_task_on_its_nodes_and_the_gate_opens_while_nothing_changes(
+    operator: Operator, stack: Stack
+) -> None:
+    """GO; shut after a task was made anew, though it is the same code."""
+    stack.heal()
+    ended = operator.verify()
+    assert ended.status == 0, ended.output
+    record = operator.newest_record()
+    subjects = {claim["subject"] for claim in finding(record, "worker_running")["claims"]}
+    nodes = {stack.node_of(container).name for container in stack.containers(WORKER)}
+    assert all(any(f"on node {node}" in subject for subject in subjects) for node in nodes)
+    assert {"the Swarm"} <= subjects
+    assert operator.invoke("gate", *settings(*operator.quick)).status == 0
+    stack.force(COORDINATOR)
+    stack.wait_settled()
+    stack.wait_consuming()
+    shut = operator.invoke("gate", *settings(*operator.quick))
+    assert shut.status == 20, shut.output
+    assert "since then something has changed" in shut.output
+
+
+@pytest.mark.thorough
+def test_the_change_on_a_stack_is_no_go_and_an_assessment_sees_it(operator: Operator, stack: Stack) -> None:
+    stack.heal("phase1")
+    ended = operator.verify()
+    assert ended.status == 10, ended.output
+    assert "the old code" in ended.output
+    assessed = operator.invoke("assess", *settings(*operator.quick))
+    assert "on node" in assessed.output or assessed.status in (0, 20, 22), assessed.output
+
+
+@pytest.mark.thorough
+def test_a_node_that_does_not_answer_shuts_the_gate_too(operator: Operator, stack: Stack) -> None:
+    """What was GO is unknown while a node is away: it may run anything."""
+    stack.heal()
+    assert operator.verify().status == 0
+    swarm.node_cut_off_just_now(stack)
+    shut = operator.invoke("gate", *settings(*operator.quick))
+    assert shut.status == 20, shut.output
+    assert stack.nodes[-1].name in shut.output
+
+
+def test_each_command_says_which_platform_it_is(operator: Operator, stack: Stack) -> None:
+    """Not that somebody has stopped the service."""
+    stack.heal()
+    other = stack.directory / "compose.toml"
+    text = stack.profile.read_text().partition("[nodes.")[0]
+    other.write_text(text.replace('platform = "swarm"', 'platform = "compose"'))
+    as_compose = operator.invoke("verify", "--profile", str(other))
+    assert as_compose.status == 2, as_compose.output
+    assert 'set deployment.platform = "swarm"' in as_compose.output
+    at_a_worker = operator.invoke("rollback.status", DOCKER_HOST=stack.nodes[1].host)
+    assert "is a worker of a Swarm" in at_a_worker.output
+    assert "set DOCKER_HOST to one of the Swarm's managers" in at_a_worker.output
+    status = operator.invoke("rollback.status")
+    assert status.status == 0, status.output
+    assert "on node" in status.output
+
+
+def test_a_stack_is_rolled_back_without_interruption_and_undone(operator: Operator, stack: Stack) -> None:
+    """By the image in the stack's file. A second rollback changes nothing; the service's own pace is put back."""
+    stack.heal("phase1")
+    own = stack.service(WORKER)["Spec"]["UpdateConfig"]
+    ended = operator.rollback("--reason", "a test", "--despite-assessment", "verify")
+    assert ended.status == 0, ended.output
+    assert "interruption: none" in ended.output
+    assert "GO: all four checks passed on 3 workers" in ended.output
+    assert f"image: {stack.image('before')}" in (stack.directory / STACK_FILE).read_text()
+    assert stack.service(WORKER)["Spec"]["UpdateConfig"] == own
+    tasks = {container.id for container in stack.containers(WORKER)}
+    again = operator.rollback("--reason", "again", "--despite-assessment")
+    assert "nothing to do, nothing was changed" in again.output
+    assert {container.id for container in stack.containers(WORKER)} == tasks
+    undone = operator.invoke("rollback.undo", "--reason", "back")
+    assert undone.status == 0, undone.output
+    assert f"image: {stack.image('phase1')}" in (stack.directory / STACK_FILE).read_text()
+    assert operator.verify().status == 10
+
+
+@pytest.mark.thorough
+def test_a_run_that_was_killed_in_an_update_is_resumed(operator: Operator, stack: Stack) -> None:
+    """Its lock is the dead process's: the next command takes it over."""
+    stack.heal("phase1")
+    with operator.started(
+        "rollback", "--reason", "a test", "--despite-assessment", *settings(*operator.quick)
+    ) as process:
+        stack.wait(lambda: _is_updating(stack), "the update")
+        os.kill(process.pid, signal.SIGKILL)
+    resumed = operator.invoke("rollback.resume", *settings(*operator.quick), "verify")
+    assert resumed.status == 0, resumed.output
+    assert "GO: all four checks passed on 3 workers" in resumed.output
+
+
+def _is_updating(stack: Stack) -> bool:
+    return bool((stack.service(WORKER).get("UpdateStatus") or {}).get("State") == "updating")
+
+
+def test_another_machines_run_keeps_the_stack(operator: Operator, stack: Stack) -> None:
+    name = f"rollback-gate.{stack.project}"
+    labels = ("--label", "host=another", "--label", "operator=amit", "--label", "pid=1", "--label", "purpose=rollback")
+    stack.ask_manager("config", "create", *labels, "--label", "since=now", name, "/etc/hostname")
+    try:
+        locked = operator.verify()
+        assert locked.status == 40, locked.output
+        assert "amit on another" in locked.output
+        assert f"docker config rm {name}" in locked.output
+    finally:
+        stack.ask_manager("config", "rm", name)
+
+
+@pytest.mark.thorough
+def test_an_update_that_cannot_be_done_fails_and_says_why(operator: Operator, stack: Stack) -> None:
+    """No node has the old image: nothing that ran has ended, and an undo puts everything back."""
+    stack.heal("phase1")
+    for client in stack.clients.values():
+        client.images.remove(stack.image("before"), force=True)
+    before = {container.id for container in stack.containers(WORKER)}
+    failed = operator.rollback("--reason", "a test", "--despite-assessment", "--image", stack.image("phase1"))
+    assert failed.status in (30, 50), failed.output
+    assert {container.id for container in stack.containers(WORKER)} == before
+
+
+@pytest.mark.thorough
+def test_a_node_that_is_lost_meanwhile_is_left_and_told(operator: Operator, stack: Stack) -> None:
+    """The rest is rolled back; with the node back, a resume or a verify sees to it."""
+    stack.heal("phase1")
+    with operator.started(
+        "rollback", "--reason", "a test", "--despite-assessment", *settings(*operator.quick)
+    ) as process:
+        stack.wait(lambda: _is_updating(stack), "the update")
+        stack.nodes[-1].cut()
+        output = process.communicate(timeout=280)[0]
+    assert process.returncode in (0, 30), output
+    lost = operator.verify()
+    assert lost.status in (10, 20), lost.output
+    assert stack.nodes[-1].name in lost.output
+    stack.nodes[-1].connect()
+    stack.wait(lambda: all(row.attrs["Status"]["State"] == "ready" for row in stack.manager.nodes.list()), "it", 90)
+    if process.returncode:
+        assert operator.invoke("rollback.resume", *settings(*operator.quick)).status == 0
+    stack.wait_settled()
+    stack.wait_consuming()
+    back = operator.verify()
+    assert back.status == 0, back.output

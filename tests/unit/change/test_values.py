@@ -1,0 +1,57 @@
+"""Images of a change as a container has them: by id, and, where a registry gave them by their digest, by their tag."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from rollback_gate.change.reading import Held
+from rollback_gate.change.values import Values
+from rollback_gate.platform.engine import Engine
+from rollback_gate.profile.deployment import ImageItem
+from rollback_gate.profile.schema import Profile
+from tests.unit.builders import phase1, replica
+
+WORKER = "enrichment-worker"
+ITEM = ImageItem(kind="image", services=(WORKER,), file="s.yml", key="i", new="ocr/worker:2", old="ocr/worker:1")
+
+
+def profile(item: ImageItem = ITEM) -> Profile:
+    table = phase1()
+    return table.model_copy(update={"change": (*table.change, item)})
+
+
+def held(name: str, image_id: str, known: dict[str, str], item: ImageItem = ITEM) -> Held:
+    engine = type("Engine", (), {"image_id": lambda _, name: known.get(name)})()
+    values = Values(profile(item), cast(Engine, engine))
+    (found,) = values._all(WORKER, {}, name, image_id)
+    return found.held
+
+
+@pytest.mark.parametrize(
+    ("name", "image_id", "known", "expected"),
+    [
+        ("ocr/worker:1", "sha256:1", {"ocr/worker:1": "sha256:1", "ocr/worker:2": "sha256:2"}, Held.OLD),
+        ("ocr/worker:2", "sha256:2", {"ocr/worker:1": "sha256:1", "ocr/worker:2": "sha256:2"}, Held.NEW),
+        ("ocr/worker:2", "sha256:2", {}, Held.OTHER),
+        ("ocr/worker:2@sha256:b", "sha256:2", {}, Held.NEW),
+        ("ocr/worker:1@sha256:a", "sha256:1", {}, Held.OLD),
+        ("ocr/worker:1@sha256:a", "sha256:1", {"ocr/worker:2": "sha256:1"}, Held.OTHER),
+        ("ocr/worker:3@sha256:c", "sha256:3", {}, Held.OTHER),
+    ],
+)
+def test_an_image_is_known_by_its_id_or_by_the_tag_that_its_digest_was_fetched_for(
+    name: str, image_id: str, known: dict[str, str], expected: Held
+) -> None:
+    """A node that has fetched an image by its digest has no tag of it."""
+    assert held(name, image_id, known) is expected
+
+
+def test_an_image_of_another_services_item_is_not_told_of_one_that_has_its_own() -> None:
+    """Each service has an item of its own, for the same image."""
+    other = ITEM.model_copy(update={"services": ("enrichment-coordinator",), "key": "j"})
+    both = profile().model_copy(update={"change": (*profile().change, other)})
+    raw: dict[str, Any] = {"Config": {"Env": []}}
+    engine = type("Engine", (), {"raw": lambda *_: raw, "image_id": lambda *_: "sha256:2"})()
+    assert Values(both, cast(Engine, engine)).of_the_change(replica(image_name="ocr/worker:2")) == []

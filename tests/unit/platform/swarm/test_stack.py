@@ -1,0 +1,128 @@
+"""Containers beside the tasks that they are of: answers of a real manager, and containers as their nodes show them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollback_gate.instant import Instant
+from rollback_gate.platform.swarm import nodes
+from rollback_gate.platform.swarm.stack import Seen, Stack, by_service, hash_of
+from rollback_gate.platform.swarm.tasks import Task
+from tests.unit.builders import replica
+from tests.unit.platform.swarm.test_nodes import rows
+
+NODES = nodes.parse(rows())
+HERE, THERE = NODES[0], NODES[1]
+
+
+def task(number: int = 1, **changes: object) -> Task:
+    made = Task(
+        id=f"task{number}",
+        service="s",
+        slot=number,
+        node=HERE.id,
+        state="running",
+        desired="running",
+        container=f"{number}" * 64,
+        template='{"Image": "a:1"}',
+        at=Instant.parse("2026-11-27T12:00:00Z"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def seen(number: int = 1, **changes: object) -> Seen:
+    made = replica(id=f"{number}" * 64, name=f"p_worker.{number}.task{number}", node=HERE.name)
+    return Seen(replace(made, **changes), "worker", f"task{number}")  # type: ignore[arg-type]
+
+
+def stack(containers: list[Seen], tasks: list[Task], unasked: dict[str, str] | None = None) -> Stack:
+    return Stack("worker", tuple(containers), tuple(tasks), NODES, unasked or {})
+
+
+def test_the_container_of_a_wanted_task_is_a_replica_with_its_definition() -> None:
+    (found,) = stack([seen()], [task()]).replicas()
+    assert (found.service, found.number, found.unwanted) == ("worker", "1", "")
+    assert found.config_hash == hash_of('{"Image": "a:1"}')
+
+
+def test_a_container_that_has_ended_counts_while_its_task_is_wanted() -> None:
+    """The manager learns of its end later: until then it is a replica that does not run."""
+    assert [one.status for one in stack([seen(status="exited")], [task()]).replicas()] == ["exited"]
+
+
+def test_what_a_node_has_kept_of_former_tasks_is_no_replica() -> None:
+    former = task(state="shutdown", desired="shutdown")
+    assert stack([seen(status="exited")], [former]).replicas() == []
+    assert stack([seen(status="exited")], []).replicas() == []
+
+
+def test_a_container_that_outlived_its_task_is_told_and_why() -> None:
+    ended = stack([seen()], [task(state="shutdown", desired="shutdown")]).replicas()
+    going = stack([seen()], [task(state="running", desired="shutdown")]).replicas()
+    unknown = stack([seen()], []).replicas()
+    assert [one.unwanted for one in (*ended, *going, *unknown)] == [
+        "has ended",
+        "is being stopped",
+        "is of a task that the manager does not know",
+    ]
+
+
+def test_a_slot_that_swarm_has_given_up_is_shown_by_its_last_failure() -> None:
+    """`max_attempts` is reached, and no task is wanted: what failed is what there is of the service."""
+    failed = [
+        task(1, state="failed", desired="shutdown"),
+        task(2, slot=1, state="failed", desired="shutdown", at=Instant.parse("2026-11-27T12:01:00Z")),
+    ]
+    containers = [seen(1, status="exited", exit_code=1), seen(2, status="exited", exit_code=1)]
+    found = replace(stack(containers, failed), replicas_wanted=1).replicas()
+    assert [(one.id[0], one.condition, one.unwanted) for one in found] == [
+        ("2", "exited with status 1 (restarted 2 times)", "")
+    ]
+    beyond = replace(stack(containers, [replace(one, slot=4) for one in failed]), replicas_wanted=3)
+    assert beyond.replicas() == []
+    coming = [*failed, task(3, slot=1, state="preparing", container="")]
+    assert replace(stack(containers, coming), replicas_wanted=1).replicas() == []
+
+
+def test_failed_tasks_of_a_slot_count_as_restarts_while_nothing_else_was_ordered() -> None:
+    """Of another definition, or another slot, they say nothing about this one; nor do those that the manager stopped."""
+    failed = [task(11, slot=1, state="failed", desired="shutdown"), task(12, slot=1, state="complete")]
+    others = [
+        task(13, slot=2, state="failed"),
+        task(14, slot=1, state="failed", template="another"),
+        task(15, slot=1, state="shutdown"),
+        task(16, slot=1, state="rejected"),
+    ]
+    assert [one.restart_count for one in stack([seen()], [task(), *failed, *others]).replicas()] == [2]
+
+
+def test_what_may_run_where_nobody_could_ask_is_unmeasured() -> None:
+    """Also where the manager has replaced it: its node is down, and goes on."""
+    replaced = task(2, node=THERE.id, desired="shutdown")
+    found = stack([seen()], [task(), replaced], {THERE.name: "no answer"}).unseen()
+    assert [(one.what, one.reason) for one in found] == [(f"a container of worker on node {THERE.name}", "no answer")]
+    assert stack([seen()], [task(), task(2, node=THERE.id, state="shutdown")], {THERE.name: "no answer"}).unseen() == []
+
+
+def test_a_node_that_was_asked_hides_nothing() -> None:
+    assert stack([seen()], [task(), task(2, node=THERE.id, desired="shutdown")]).unseen() == []
+
+
+def test_the_container_of_a_node_that_was_removed_is_unmeasured() -> None:
+    (found,) = stack([], [task(node="removed", state="orphaned", desired="shutdown")]).unseen()
+    assert "removed" in found.what
+    assert "does not know this node any more" in found.reason
+
+
+def test_wanted_tasks_without_a_container_are_told_in_the_managers_words() -> None:
+    waits = task(1, node="", state="pending", container="", error="no suitable node")
+    refused = task(2, state="rejected", desired="ready", error="No such image: a:1")
+    assert stack([], [waits, refused, task(3, state="shutdown", desired="shutdown")]).without_container() == [
+        "task task1 of slot 1 waits for a node that fits: no suitable node",
+        "task task2 of slot 2 was refused by its node: No such image: a:1",
+    ]
+
+
+def test_a_service_has_the_name_of_the_stacks_file() -> None:
+    assert by_service("ocr", "ocr_worker") == "worker"
+    assert by_service("ocr", "other_worker") == "other_worker"

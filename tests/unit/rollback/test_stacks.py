@@ -1,0 +1,320 @@
+"""A rollback of a stack: what is asked of its manager, and what happens when somebody or something is in the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from rollback_gate.change.goal import Direction, Goal, Mode
+from rollback_gate.errors import Refused, RollbackFailed, Unreachable
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.swarm import update
+from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.tasks import Task
+from rollback_gate.profile.schema import Profile
+from rollback_gate.rollback import plan, stacks
+from rollback_gate.rollback.stacks import Limits
+from rollback_gate.rollback.wanted import Wanted, why_not_given
+from tests.unit.builders import phase1
+from tests.unit.platform.swarm.test_update import at_rest, settled
+from tests.unit.rollback.test_plan import KEEP, situation
+
+BACK = Goal(Direction.ROLLBACK, Mode(), ())
+WORKER = "enrichment-worker"
+
+
+def service(**changes: Any) -> Service:
+    """The worker, which runs the change's image with a setting of it."""
+    spec = copy.deepcopy(dict(at_rest().spec))
+    spec["TaskTemplate"]["ContainerSpec"] |= {"Image": "ocr/worker:2", "Env": ["TIMEOUT=5", "MODE=fast"]}
+    return replace(at_rest(), name=f"ocr_{WORKER}", spec=spec, **changes)
+
+
+@dataclass
+class Fake:
+    """A manager with one service, whose tasks are at once what its spec says. `refuse`: called before each post."""
+
+    now: Service
+    refuse: Callable[[Fake], None] = lambda _: None
+    after: Callable[[Service], Service] = lambda service: service
+    posted: list[dict[str, Any]] = field(default_factory=list)
+    registry: dict[str, str] = field(default_factory=dict)
+    images: dict[str, dict[str, str]] = field(
+        default_factory=lambda: {n: {"ocr/worker:1": "sha256:1", "ocr/worker:2": "sha256:2"} for n in ("one", "two")}
+    )
+    late: list[Task] = field(default_factory=list)
+    unseen_there: list[Unmeasured] = field(default_factory=list)
+
+    def services(self, project: str) -> dict[str, Service]:
+        assert project == "ocr"
+        return {WORKER: self.now, "enrichment-coordinator": self.now}
+
+    def stacks(self, _: str) -> dict[str, Any]:
+        tasks = [replace(task, template=self.now.template) for task in settled()] + self.late
+        found = type("Stack", (), {"tasks": tasks, "unseen": lambda _: self.unseen_there})
+        return {WORKER: found()}
+
+    def digest_of(self, image: str) -> str:
+        return self.registry.get(image, "")
+
+    def places(self, project: str, service: str) -> list[str]:
+        assert project == "ocr"
+        return ["one", "two"] if service else []
+
+    def on(self, name: str) -> Any:
+        images = self.images[name]
+        return type("Engine", (), {"image_id": lambda _, image: images.get(image)})()
+
+    def answers_on(self, node: str) -> bool:
+        return node != "lost"
+
+    def post(self, known: Service, spec: dict[str, Any]) -> None:
+        self.refuse(self)
+        if known.version != self.now.version:
+            raise Unreachable("the manager refused it: update out of sequence")
+        self.posted.append(spec)
+        self.now = self.after(replace(self.now, spec=spec, version=self.now.version + 1))
+
+
+def profile() -> Profile:
+    found = phase1('deployment.platform="swarm"', 'deployment.files=["s.yml"]', 'deployment.project="ocr"')
+    items = [
+        {
+            "kind": "image",
+            "services": [WORKER],
+            "file": "s.yml",
+            "key": "image",
+            "new": "ocr/worker:2",
+            "old": "ocr/worker:1",
+        },
+        {"kind": "setting", "services": [WORKER], "file": "s.yml", "key": "e.TIMEOUT", "new": "5", "old": "60"},
+        {"kind": "setting", "services": [WORKER], "file": "s.yml", "key": "e.MODE", "new": "fast"},
+    ]
+    return Profile.model_validate({**found.model_dump(), "change": [*found.model_dump()["change"], *items]})
+
+
+def wanted(fake: Fake, goal: Goal = BACK, kept: Path | None = None) -> dict[str, Wanted]:
+    return stacks.of_goal(profile(), cast(Cluster, fake), kept, goal)
+
+
+def updated(fake: Fake, want: Wanted, seconds: float = 1) -> str:
+    clock = iter(range(1000))
+    limits = Limits(seconds, lambda: float(next(clock)), lambda _: None)
+    return stacks.updated(cast(Cluster, fake), "ocr", WORKER, want, False, limits)
+
+
+def container(spec: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = spec["TaskTemplate"]["ContainerSpec"]
+    return found
+
+
+def test_a_service_gets_the_old_image_and_values_and_its_own_pace_again() -> None:
+    fake = Fake(service())
+    want = wanted(fake)[WORKER]
+    assert not want.is_reached
+    assert updated(fake, want) == f"{WORKER}: every task was made anew"
+    first, last = fake.posted
+    assert (container(first)["Image"], container(first)["Env"]) == ("ocr/worker:1", ["TIMEOUT=60"])
+    assert first["UpdateConfig"]["Order"] == "start-first"
+    assert last["UpdateConfig"] == service().spec["UpdateConfig"]
+    assert last["TaskTemplate"] == first["TaskTemplate"]
+    assert wanted(fake)[WORKER].is_reached
+
+
+def test_an_undo_puts_back_what_the_run_has_kept(tmp_path: Path) -> None:
+    fake = Fake(service())
+    before = wanted(fake)
+    stacks.keep(tmp_path, before)
+    assert (tmp_path / "specs").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "specs").iterdir())
+    updated(fake, before[WORKER])
+    undo = wanted(fake, replace(BACK, direction=Direction.UNDO), tmp_path)[WORKER]
+    assert not undo.is_reached
+    updated(fake, undo)
+    assert container(dict(fake.now.spec)) == container(dict(service().spec))
+
+
+def test_an_undo_gives_back_the_changes_items_and_leaves_what_others_have_done_since(tmp_path: Path) -> None:
+    fake = Fake(service())
+    before = wanted(fake)
+    stacks.keep(tmp_path, before)
+    updated(fake, before[WORKER])
+    later = copy.deepcopy(dict(fake.now.spec))
+    container(later)["Env"] += ["SECRET_OF_TUESDAY=1"]
+    fake.now = replace(fake.now, spec=later)
+    updated(fake, wanted(fake, replace(BACK, direction=Direction.UNDO), tmp_path)[WORKER])
+    assert sorted(container(dict(fake.now.spec))["Env"]) == ["MODE=fast", "SECRET_OF_TUESDAY=1", "TIMEOUT=5"]
+    assert container(dict(fake.now.spec))["Image"] == "ocr/worker:2"
+
+
+def test_an_undo_leaves_a_service_alone_that_the_run_did_not_know() -> None:
+    fake = Fake(service())
+    assert wanted(fake, replace(BACK, direction=Direction.UNDO))[WORKER].is_reached
+
+
+def test_what_others_change_between_the_look_and_the_update_stays() -> None:
+    fake = Fake(service())
+    want = wanted(fake)[WORKER]
+    meanwhile = copy.deepcopy(dict(fake.now.spec))
+    container(meanwhile)["Env"] += ["X=1"]
+    fake.now = replace(fake.now, spec=meanwhile, version=fake.now.version + 1)
+    updated(fake, want)
+    assert "X=1" in container(dict(fake.now.spec))["Env"]
+
+
+def test_the_old_image_is_named_by_its_content_where_a_registry_tells_it() -> None:
+    fake = Fake(service(), registry={"ocr/worker:1": "sha256:abc"})
+    assert wanted(fake)[WORKER].given.image == "ocr/worker:1@sha256:abc"
+
+
+def test_an_image_that_a_node_does_not_have_and_no_registry_knows_is_refused() -> None:
+    """Else the only task would be stopped first, and the new one refused."""
+    fake = Fake(service())
+    fake.images["two"] = {}
+    with pytest.raises(Refused, match="node two does not have image ocr/worker:1"):
+        wanted(fake)
+
+
+def test_a_setting_that_the_service_does_not_set_is_no_setting_to_revert() -> None:
+    """It may reach the process by its command: to set it beside that would change nothing."""
+    fake = Fake(service())
+    assert why_not_given(profile(), wanted(fake)[WORKER], WORKER) == ""
+    for rows, says in ((["MODE=fast"], "has no such variable"), (["TIMEOUT=9", "MODE=fast"], "has another value")):
+        spec = copy.deepcopy(dict(fake.now.spec))
+        container(spec)["Env"] = rows
+        one = replace(wanted(fake)[WORKER], service=replace(fake.now, spec=spec))
+        assert says in why_not_given(profile(), one, WORKER)
+
+
+def test_an_update_that_was_taken_though_its_answer_was_lost_is_done() -> None:
+    def lose(fake: Fake) -> None:
+        fake.refuse = lambda _: None
+        want = wanted(fake)[WORKER]
+        fake.post(fake.now, update.spec_for(fake.now, want.given, False))
+        raise Unreachable("the manager did not answer")
+
+    fake = Fake(service(), lose)
+    updated(fake, wanted(fake)[WORKER])
+    assert len(fake.posted) == 2
+
+
+def test_what_was_kept_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / f"{WORKER}.json").write_text("{")
+    with pytest.raises(Refused, match="cannot be read"):
+        wanted(Fake(service()), BACK, tmp_path)
+
+
+def test_a_run_that_was_killed_waits_for_its_own_update_and_puts_the_pace_back(tmp_path: Path) -> None:
+    """Not once more: tasks that have come would go again."""
+    fake = Fake(service())
+    want = wanted(fake)[WORKER]
+    stacks.keep(tmp_path, {WORKER: want})
+    fake.post(fake.now, update.spec_for(fake.now, want.given, False))
+    fake.now, fake.posted = replace(fake.now, update=Update.GOES_ON), []
+
+    def ended(found: Service) -> Service:
+        return replace(found, update=Update.DONE)
+
+    resumed = wanted(fake, BACK, tmp_path)[WORKER]
+    assert not resumed.is_reached
+    fake.after = ended
+    states = iter([Update.GOES_ON, Update.GOES_ON, Update.DONE])
+    services = fake.services
+    fake.services = lambda project: {  # type: ignore[method-assign]
+        name: replace(one, update=next(states, Update.DONE)) for name, one in services(project).items()
+    }
+    updated(fake, resumed)
+    (only,) = fake.posted
+    assert only["UpdateConfig"] == service().spec["UpdateConfig"]
+
+
+def test_a_version_that_moved_with_the_status_only_is_tried_again() -> None:
+    def move_once(fake: Fake) -> None:
+        fake.refuse = lambda _: None
+        fake.now = replace(fake.now, version=fake.now.version + 1)
+
+    fake = Fake(service(), move_once)
+    updated(fake, wanted(fake)[WORKER])
+    assert len(fake.posted) == 2
+
+
+def test_a_service_that_somebody_else_changes_meanwhile_is_left_to_them() -> None:
+    def meddle(fake: Fake) -> None:
+        other = copy.deepcopy(dict(fake.now.spec))
+        container(other)["Image"] = "somebody/else:1"
+        fake.now = replace(fake.now, spec=other, version=fake.now.version + 1)
+
+    fake = Fake(service(), meddle)
+    with pytest.raises(RollbackFailed, match="somebody else has changed service"):
+        updated(fake, wanted(fake)[WORKER])
+    assert fake.posted == []
+
+
+def test_what_the_manager_refuses_is_told_as_it_is() -> None:
+    def refuse(_: Fake) -> None:
+        raise Unreachable("the manager refused the update: invalid reference")
+
+    fake = Fake(service(), refuse)
+    with pytest.raises(Unreachable, match="invalid reference"):
+        updated(fake, wanted(fake)[WORKER])
+
+
+@pytest.mark.parametrize("state", [Update.PAUSED, Update.GOES_BACK, Update.WENT_BACK, Update.GAVE_UP])
+def test_an_update_that_swarm_gives_up_fails_with_its_words(state: Update) -> None:
+    fake = Fake(service(), after=lambda found: replace(found, update=state, message="task failed"))
+    with pytest.raises(RollbackFailed, match="task failed"):
+        updated(fake, wanted(fake)[WORKER])
+
+
+def test_an_update_that_does_not_end_fails_and_says_what_is_missing() -> None:
+    fake = Fake(service(), late=[replace(settled()[0], id="old", desired="shutdown", node="here")])
+    with pytest.raises(RollbackFailed, match="did not end within 5 s: a former task is being stopped"):
+        updated(fake, wanted(fake)[WORKER], 5)
+
+
+def test_a_former_task_on_a_node_that_is_lost_stops_nothing_and_is_told() -> None:
+    lost = replace(settled()[0], id="old", desired="shutdown", node="lost")
+    fake = Fake(service(), late=[lost], unseen_there=[Unmeasured("a container on node lost", "no answer")])
+    assert "a container on node lost goes on: no answer" in updated(fake, wanted(fake)[WORKER])
+
+
+def test_a_service_that_is_not_in_the_stack_is_refused() -> None:
+    fake = Fake(service())
+    fake.services = lambda project: {WORKER: fake.now} if project else {}  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="has no service enrichment-coordinator"):
+        wanted(fake)
+
+
+def test_the_plan_of_a_stack_updates_the_worker_first_then_the_others() -> None:
+    fake = Fake(service())
+    found = situation(profile=profile(), stack=wanted(fake), services={})
+    made = plan.make(found, KEEP)
+    kinds = [step.id for step in made.steps if step.id.startswith(("update", "wait", "restart"))]
+    assert kinds == [
+        f"update:{WORKER}",
+        f"wait:{WORKER}",
+        "update:enrichment-coordinator",
+        "wait:enrichment-coordinator",
+    ]
+    by_hand = next(step.command for step in made.steps if step.id == f"update:{WORKER}")
+    assert "--image ocr/worker:1" in by_hand
+    assert "60" not in by_hand  # a value may be a secret
+    assert by_hand.endswith(f"ocr_{WORKER}")
+
+
+def test_a_stack_that_is_as_it_should_be_is_left_alone() -> None:
+    fake = Fake(service())
+    updated(fake, wanted(fake)[WORKER])
+    reached = wanted(fake)
+    assert all(one.is_reached for one in reached.values())
+    nothing = {"restore": (), "remove": (), "stale": ()}
+    assert plan.make(situation(profile=profile(), stack=reached, services={}, **nothing), KEEP).steps == ()
+    due = plan.make(situation(profile=profile(), stack=wanted(Fake(service())), services={}, **nothing), KEEP)
+    assert f"update:{WORKER}" in [step.id for step in due.steps]
