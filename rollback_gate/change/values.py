@@ -71,7 +71,7 @@ class Values:
         by_tag = name.partition("@")[0] if "@" in name else ""  # of an image that was fetched by its digest
         if by_tag and by_tag == item.new:
             return ValueReading(item.says, Held.NEW)
-        old = self.engine.image_id(item.old) or (image_id if by_tag and by_tag == item.old else None)
+        old = self.engine.image_id(item.old)  # never by its tag alone: any digest can stand behind that
         if old is None:
             return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
         if not item.is_moved and old == self.engine.image_id(item.new):

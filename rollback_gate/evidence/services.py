@@ -104,8 +104,11 @@ class Services:
     def left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
         """Services that carry an item and are neither listed nor waived in the profile. Raises Unreachable."""
         outside = Outside(self.profile, self.engines)
-        unlisted = Deployed(self.profile, self.engines).unlisted(everyone)
-        return outside.carried_by(unlisted, [r for r in everyone if r.service in self.profile.services])
+        deployed = Deployed(self.profile, self.engines)
+        found = outside.carried_by(
+            deployed.unlisted(everyone), [r for r in everyone if r.service in self.profile.services]
+        )
+        return {name: f"cannot be looked into: {why.reason}" for name, why in deployed.unseen_others().items()} | found
 
     def logs(self, slots: Slots, followed: Mapping[str, LogSummary | Unmeasured]) -> dict[str, LogSummary | Unmeasured]:
         """Logs by slot: as followed for replicas that ran at the beginning; others are read once."""

@@ -28,6 +28,11 @@ class Deployed:
         """By service, one for each container that may exist where nobody could be asked."""
         return {name: tuple(self.engines.unseen(self._project, name)) for name in self.profile.services}
 
+    def unseen_others(self) -> dict[str, Unmeasured]:
+        """Services that are neither listed nor waived, and may have a container where nobody could be asked."""
+        known = {*self.profile.services, *self.profile.waived}
+        return {name: why for name, why in self.engines.unseen_services(self._project).items() if name not in known}
+
     def stands(self) -> Stands | None:
         """How the platform itself stands to the services; None under Compose."""
         return self.engines.stands(self._project, self.profile.services)

@@ -75,6 +75,10 @@ class Engine:
         """None: there is no other place where a container could be."""
         return []
 
+    def unseen_services(self, _: str) -> dict[str, Unmeasured]:
+        """None."""
+        return {}
+
     def places(self, *_: str) -> list[str]:
         """None but this one."""
         return []

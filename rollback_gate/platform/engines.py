@@ -45,6 +45,9 @@ class Engines(Protocol):
     def unseen(self, project: str, service: str) -> list[Unmeasured]:
         """One for each container of a service that may exist where nobody could be asked. Raises Unreachable."""
 
+    def unseen_services(self, project: str) -> dict[str, Unmeasured]:
+        """Services with such a container, and why it could not be seen. Raises Unreachable."""
+
     def places(self, project: str, service: str) -> list[str]:
         """Nodes on which a new container of the service may start; [] where there is one engine. Raises Unreachable."""
 

@@ -75,7 +75,8 @@ def is_dead(labels: Mapping[str, str]) -> bool:
     """False also if it cannot be known: the holder is on another machine, or from before a reboot."""
     if labels.get("host") != socket.gethostname() or labels.get("boot_id") != boot_id():
         return False
-    return _started(int(labels.get("pid") or 0)) != labels.get("process")
+    pid = labels.get("pid", "")
+    return pid.isdecimal() and _started(int(pid)) != labels.get("process")
 
 
 def in_words(labels: Mapping[str, str]) -> str:

@@ -201,22 +201,21 @@ def _next_start(
     for replica in listed:
         if engine.of(replica).image_id(replica.image_name) != replica.image_id:
             changed.append(f"{replica.image_name} is another image now than {replica.place} runs")
-    for rows in elsewhere.read(profile, engine, listed).values():
-        changed += [text for node, one in rows.items() for text in _there(record, listed, node, one)]
+    for service, rows in elsewhere.read(profile, engine, listed).items():
+        own = next((replica for replica in listed if replica.service == service), None)
+        changed += [text for node, one in rows.items() if own for text in _there(record, own, node, one)]
     left_out = outside.carried_by(Deployed(profile, engine).unlisted(everyone), listed)
     return changed + [f"{service} is not in the profile, and {carries}" for service, carries in left_out.items()]
 
 
-def _there(
-    record: Mapping[str, Any], listed: list[Replica], node: str, reading: CodeReading | Unmeasured
-) -> Iterator[str]:
-    """Why a new container on another node would not run what was judged."""
+def _there(record: Mapping[str, Any], own: Replica, node: str, reading: CodeReading | Unmeasured) -> Iterator[str]:
+    """Why a new container on another node would not run what was judged. `own`: a replica of its service."""
     if isinstance(reading, Unmeasured):
         yield str(reading)
         return
     if any(value.held is Held.NEW for value in reading.values):
         yield f"a new task on node {node} would run the change's image"
-    for text in validity.changed_code(record, listed[0], reading) if reading.files or reading.still_there else ():
+    for text in validity.changed_code(record, own, reading) if reading.files or reading.still_there else ():
         yield f"on node {node}: {text}"
 
 

@@ -84,6 +84,9 @@ def status(call: Call) -> ExitCode:
                 call.terminal.item("ok" if is_well else "warning", replica.place, _state(replica))
             if not found:
                 call.terminal.item("warning", service, "has no container")
+        for unseen in Deployed(settings.profile, engine).unseen().values():
+            for one in unseen:
+                call.terminal.item("warning", one.what, one.reason)
         newest = next((account for _, account in reversed(runs_in(stores_of(call, settings, engine)))), None)
     call.terminal.line(f"newest run: {newest.id}, {_in_words(newest)}" if newest else "no run is known")
     call.terminal.line("this judges nothing: `invoke verify` does")

@@ -238,6 +238,10 @@ class Cluster:
         found = self.stacks(project).get(service)
         return found.unseen() if found else []
 
+    def unseen_services(self, project: str) -> dict[str, Unmeasured]:
+        """As `unseen`, of every service of the stack."""
+        return {name: found[0] for name, one in self.stacks(project).items() if (found := one.unseen())}
+
     def of_project(self, project: str) -> list[Replica]:
         return [replica for one in self.stacks(project).values() for replica in one.replicas()]
 

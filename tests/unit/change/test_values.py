@@ -1,4 +1,4 @@
-"""Images of a change as a container has them: by id, and, where a registry gave them by their digest, by their tag."""
+"""Images of a change as a container has them: by id; the change's by its tag too, where it was fetched by its digest."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def held(name: str, image_id: str, known: dict[str, str], item: ImageItem = ITEM
         ("ocr/worker:2", "sha256:2", {"ocr/worker:1": "sha256:1", "ocr/worker:2": "sha256:2"}, Held.NEW),
         ("ocr/worker:2", "sha256:2", {}, Held.OTHER),
         ("ocr/worker:2@sha256:b", "sha256:2", {}, Held.NEW),
-        ("ocr/worker:1@sha256:a", "sha256:1", {}, Held.OLD),
+        ("ocr/worker:1@sha256:a", "sha256:1", {}, Held.OTHER),
         ("ocr/worker:1@sha256:a", "sha256:1", {"ocr/worker:2": "sha256:1"}, Held.OTHER),
         ("ocr/worker:3@sha256:c", "sha256:3", {}, Held.OTHER),
     ],
 )
-def test_an_image_is_known_by_its_id_or_by_the_tag_that_its_digest_was_fetched_for(
+def test_an_image_is_known_by_its_id_and_the_changes_by_its_tag_too(
     name: str, image_id: str, known: dict[str, str], expected: Held
 ) -> None:
-    """A node that has fetched an image by its digest has no tag of it."""
+    """A node that has fetched an image by its digest has no tag of it. The old tag before any digest proves nothing."""
     assert held(name, image_id, known) is expected
 
 

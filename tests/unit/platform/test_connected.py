@@ -183,3 +183,19 @@ def test_a_profile_that_cannot_be_meant_is_refused(settings: list[str], says: st
 def test_a_machine_that_refuses_is_told_at_once() -> None:
     with pytest.raises(Unreachable, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:1: .*refused"):
         engine.connect({"DOCKER_HOST": "tcp://127.0.0.1:1"})
+
+
+def test_any_service_that_may_run_on_a_node_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that no profile lists: it may carry the change there."""
+    service = json.loads((CAPTURES / "swarm" / "service-a-0.json").read_text())
+    service = service[0] if isinstance(service, list) else service
+    rows = json.loads((CAPTURES / "swarm" / "tasks-miss-1.json").read_text())
+    running = next(row for row in rows if row["Status"]["State"] == "running")
+
+    class Busy(Api):
+        def tasks(self, filters: Any) -> list[Any]:
+            assert filters
+            return [{**running, "ServiceID": service["ID"], "NodeID": BY_NAME["rgl2"]}]
+
+    found = cluster(monkeypatch, {"tcp://manager:2375": Client(Busy(BY_NAME["rgl1"], services_there=[service]))})
+    assert list(found.unseen_services("ocr")) == ["a"]

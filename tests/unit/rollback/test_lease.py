@@ -80,6 +80,7 @@ def test_a_second_one_is_refused_and_told_who_has_it() -> None:
         ({"pid": str(os.getpid()), "process": "another process of this number"}, True),
         ({"pid": str(os.getpid()), "process": lease._started(os.getpid())}, False),
         ({"pid": "999999999", "process": "5", "host": "another"}, False),
+        ({"pid": "no number", "process": "5"}, False),
         ({"pid": "999999999", "process": "5", "boot_id": "before a restart"}, False),
     ],
 )
