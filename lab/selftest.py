@@ -23,8 +23,7 @@ from lab.reference import VARIANTS, Lab
 from lab.stack import STACKS, Stack
 from lab.team import TEAMS, at_work
 
-ALONE = frozenset({*TEAMS, *STACKS})  # the names of their images, or of their nodes, are the whole machine's
-STATIONS = 3  # labs at once: each waits most of the time
+STATIONS = 3  # labs at once: each waits most of the time; and one for stacks, whose nodes are the whole machine's
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,12 @@ def jobs(full: bool, only: Iterable[str] = ()) -> list[Job]:
     return [Job(entry, variant) for entry in chosen for variant in (entry.variants if full else entry.variants[:1])]
 
 
-def _alone(variant: str) -> str:
-    """What only one station can have at a time: all stacks have the same nodes."""
-    return "a stack" if variant in STACKS else variant
-
-
 @dataclass
 class Work:
     """The jobs left; a station keeps the variant that it has up, if it can.
 
-    One station at most has another team's deployment, and one a stack: those begin first, as they take longest.
+    One station at most has a team's deployment, the names of whose images are the whole machine's. Those begin first,
+    as they take longest.
     """
 
     left: list[Job]
@@ -89,16 +84,16 @@ class Work:
     def next(self, variant: str) -> Job | None:
         """`variant`: the one that the station has up, "" for none."""
         with self.lock:
-            others = self.taken - {_alone(variant)}
-            counted = Counter(job.variant for job in self.left if _alone(job.variant) not in others)
-            alone_first = sorted(counted, key=lambda name: (name in ALONE, counted[name]), reverse=True)
+            others = self.taken - {variant}
+            counted = Counter(job.variant for job in self.left if job.variant not in others)
+            alone_first = sorted(counted, key=lambda name: (name in TEAMS, counted[name]), reverse=True)
             wanted = variant if counted[variant] else next(iter(alone_first), "")
             if variant != wanted:
-                self.taken.discard(_alone(variant))
+                self.taken.discard(variant)
             if not wanted:
                 return None
-            if wanted in ALONE:
-                self.taken.add(_alone(wanted))
+            if wanted in TEAMS:
+                self.taken.add(wanted)
             job = next(job for job in self.left if job.variant == wanted)
             self.left.remove(job)
             return job
@@ -192,10 +187,11 @@ def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
         print(f"{mark} {row.job.name:42} {row.verdict:12} {row.seconds:5.1f} s  {row.why_not}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="rollback-gate-selftest-") as folder:
-        stations = [Station(n, Path(folder), keeping(readings)) for n in range(min(STATIONS, len(todo)))]
-        work = Work(todo[:])
-        with ThreadPoolExecutor(len(stations)) as pool:
-            for done in [pool.submit(station.run, work, tell) for station in stations]:
+        of_stacks, others = (Work([j for j in todo if (j.variant in STACKS) is one]) for one in (True, False))
+        works = [of_stacks] * min(1, len(of_stacks.left)) + [others] * min(STATIONS, len(others.left))
+        with ThreadPoolExecutor(len(works)) as pool:
+            stations = (Station(number, Path(folder), keeping(readings)) for number in range(len(works)))
+            for done in [pool.submit(station.run, work, tell) for station, work in zip(stations, works, strict=True)]:
                 done.result()
     print(table(sorted(rows, key=lambda row: todo.index(row.job))))
     for row in rows:

@@ -13,6 +13,7 @@ from rollback_gate.errors import Refused, RollbackFailed, Unreachable
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
 from rollback_gate.rollback.wanted import Wanted, wanted
@@ -90,12 +91,17 @@ def updated(cluster: Cluster, project: str, name: str, want: Wanted, all_at_once
 
     What somebody else has changed in the service since it was looked at stays.
 
-    An update to the same that is under way already is waited for. Raises RollbackFailed, Unreachable.
+    An update to the same that is under way already is waited for; one that stands still because a node was lost is
+    begun again. Raises RollbackFailed, Unreachable.
     """
+
+    def begin(service: Service) -> None:
+        _post(cluster, project, service, lambda one: update.spec_for(one, want.given, all_at_once))
+
     now = _now(cluster, project, name)
     if not _is_under_way(now, want):
-        _post(cluster, project, now, lambda service: update.spec_for(service, want.given, all_at_once))
-    left_alone = _settled(cluster, project, name, limits)
+        begin(now)
+    left_alone = _settled(cluster, project, name, limits, begin)
     _post(cluster, project, _now(cluster, project, name), update.spec_with_own_pace)
     return f"{name}: every task was made anew{f'; {left_alone}' if left_alone else ''}"
 
@@ -105,20 +111,21 @@ def _is_under_way(now: Service, want: Wanted) -> bool:
     return update.has_our_pace(now.spec) and same and now.update is Update.GOES_ON
 
 
-def _settled(cluster: Cluster, project: str, name: str, limits: Limits) -> str:
+def _settled(cluster: Cluster, project: str, name: str, limits: Limits, begin_again: Callable[[Service], None]) -> str:
     """Waits; returns what stays open because its node does not answer. Raises RollbackFailed."""
     deadline = limits.clock() + limits.seconds
     while True:
         now = _now(cluster, project, name)
-        stack = cluster.stacks(project).get(name)
-        tasks = stack.tasks if stack else ()
-        unseen = stack.unseen() if stack else []
-        reached = [task for task in tasks if task.is_wanted or cluster.answers_on(task.node)]
+        stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
+        reached = [task for task in stack.tasks if task.is_wanted or not stack.is_out_of_reach(task)]
         why = update.why_not_settled(now, reached)
-        if update.has_failed(now):
-            raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {why}", _LOOK)
+        if update.is_cut_short(now, stack.tasks, stack.is_out_of_reach):
+            begin_again(now)
+        elif update.has_failed(now):
+            told = update.failures(now, stack.tasks) or why
+            raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {told}", _LOOK)
         if not why:
-            return "; ".join(f"{one.what} goes on: {one.reason}" for one in unseen)
+            return "; ".join(f"{one.what} goes on: {one.reason}" for one in stack.unseen())
         if limits.clock() > deadline:
             raise RollbackFailed(f"the update of {name} did not end within {limits.seconds:.0f} s: {why}", _LOOK)
         limits.sleep(_POLL_S)

@@ -161,10 +161,6 @@ class Cluster:
             apart_s=self._clocks(rows.values()),
         )
 
-    def answers_on(self, node_id: str) -> bool:
-        """True if the engine of this node can be asked."""
-        return any(node.id == node_id and self._answers(node) for node in self.nodes)
-
     def digest_of(self, image: str) -> str:
         """The digest that the image's registry has for it; "" if no registry tells. Asked once: it may take long."""
         known = self.connections.digests
@@ -197,8 +193,10 @@ class Cluster:
         return [node.name for node in self.nodes if node.may_be_given(rules) and self._answers(node)]
 
     def _answers(self, node: Node) -> bool:
+        """Now: it may have been lost since it was first asked."""
         try:
-            self.connections.to(node)
+            with answering(f"node {node.name}"):
+                self.connections.to(node).client.ping()
         except Unreachable:
             return False
         return True

@@ -91,6 +91,11 @@ class Stack:
             if name in self.unasked or task.node not in names
         ]
 
+    def is_out_of_reach(self, task: Task) -> bool:
+        """True if its node could not be asked just now."""
+        name = next((node.name for node in self.nodes if node.id == task.node), None)
+        return name is None or name in self.unasked
+
     def without_container(self) -> list[str]:
         """What the manager says of wanted tasks that have no container."""
         known = {one.task for one in self.seen}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from rollback_gate.platform.swarm.tasks import Condition, Task
 
 _MONITOR_NS = 2 * 10**9
 _HOST_PORT = "host"
+_FAILURES = (Condition.FAILED, Condition.REFUSED)
 _LABEL = "rollback-gate.own-pace"
 Spec = Mapping[str, Any]
 
@@ -129,6 +130,25 @@ def why_not_settled(service: Service, tasks: Iterable[Task]) -> str:
     if going := [task for task in rows if task.condition is Condition.GOES]:
         return "a former task is being stopped" if len(going) == 1 else f"{len(going)} former tasks are being stopped"
     return "" if service.is_at_rest else service.unrest
+
+
+def failures(service: Service, tasks: Iterable[Task]) -> str:
+    """Why tasks of the present definition have ended, in Swarm's words; "" for none."""
+    rows = (task for task in tasks if task.template == service.template)
+    return "; ".join(sorted({f"task {task.id[:12]} {task.says}" for task in rows if task.condition in _FAILURES}))
+
+
+def is_cut_short(service: Service, tasks: Iterable[Task], is_lost: Callable[[Task], bool]) -> bool:
+    """True if Swarm took a new task back, because its node was lost, and the update stands still for it.
+
+    It waits for that very task: for ever while the node is away, and pauses as the node comes back and stops it.
+    """
+    rows = [task for task in tasks if task.template == service.template]
+    taken_back = [task for task in rows if not task.is_wanted and task.condition not in _FAILURES]
+    if service.update is Update.PAUSED:
+        return bool(taken_back) and not failures(service, rows)
+    is_waited_for = any(task.condition is Condition.COMES and is_lost(task) for task in taken_back)
+    return service.update is Update.GOES_ON and is_waited_for
 
 
 def has_failed(service: Service) -> bool:

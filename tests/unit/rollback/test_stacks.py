@@ -12,10 +12,11 @@ import pytest
 
 from rollback_gate.change.goal import Direction, Goal, Mode
 from rollback_gate.errors import Refused, RollbackFailed, Unreachable
-from rollback_gate.model import Unmeasured
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import plan, stacks
@@ -49,16 +50,17 @@ class Fake:
         default_factory=lambda: {n: {"ocr/worker:1": "sha256:1", "ocr/worker:2": "sha256:2"} for n in ("one", "two")}
     )
     late: list[Task] = field(default_factory=list)
-    unseen_there: list[Unmeasured] = field(default_factory=list)
+    is_one_away: bool = False
 
     def services(self, project: str) -> dict[str, Service]:
         assert project == "ocr"
         return {WORKER: self.now, "enrichment-coordinator": self.now}
 
     def stacks(self, _: str) -> dict[str, Any]:
-        tasks = [replace(task, template=self.now.template) for task in settled()] + self.late
-        found = type("Stack", (), {"tasks": tasks, "unseen": lambda _: self.unseen_there})
-        return {WORKER: found()}
+        tasks = [replace(task, template=self.now.template, node="here") for task in settled()] + self.late
+        nodes = tuple(Node(known, known, "", "ready", "active", {}) for known in ("here", "lost"))
+        away = {"lost": "no answer"}
+        return {WORKER: Stack(WORKER, (), tuple(tasks), nodes, away if self.is_one_away else {})}
 
     def digest_of(self, image: str) -> str:
         return self.registry.get(image, "")
@@ -70,9 +72,6 @@ class Fake:
     def on(self, name: str) -> Any:
         images = self.images[name]
         return type("Engine", (), {"image_id": lambda _, image: images.get(image)})()
-
-    def answers_on(self, node: str) -> bool:
-        return node != "lost"
 
     def post(self, known: Service, spec: dict[str, Any]) -> None:
         self.refuse(self)
@@ -281,8 +280,46 @@ def test_an_update_that_does_not_end_fails_and_says_what_is_missing() -> None:
 
 def test_a_former_task_on_a_node_that_is_lost_stops_nothing_and_is_told() -> None:
     lost = replace(settled()[0], id="old", desired="shutdown", node="lost")
-    fake = Fake(service(), late=[lost], unseen_there=[Unmeasured("a container on node lost", "no answer")])
-    assert "a container on node lost goes on: no answer" in updated(fake, wanted(fake)[WORKER])
+    fake = Fake(service(), late=[lost], is_one_away=True)
+    assert f"a container of {WORKER} on node lost goes on: no answer" in updated(fake, wanted(fake)[WORKER])
+
+
+@pytest.mark.parametrize(
+    ("away", "state", "stands"), [(True, Update.GOES_ON, "assigned"), (False, Update.PAUSED, "shutdown")]
+)
+def test_an_update_that_waits_for_a_task_of_a_lost_node_is_begun_again(away: bool, state: Update, stands: str) -> None:
+    """Swarm would wait for it for ever; and pause when the node is back and the task is stopped there."""
+    fake = Fake(service(), is_one_away=away)
+    want = wanted(fake)[WORKER]
+
+    def lose_once(found: Service) -> Service:
+        fake.late = [
+            replace(settled()[0], id="x", state=stands, desired="shutdown", node="lost", template=found.template)
+        ]
+        fake.after = lambda found: found
+        return replace(found, update=state)
+
+    fake.after = lose_once
+    fake.refuse = lambda fake: setattr(fake, "now", replace(fake.now, update=Update.DONE))
+    updated(fake, want)
+    first, again, last = fake.posted
+    assert again["TaskTemplate"]["ForceUpdate"] == first["TaskTemplate"]["ForceUpdate"] + 1
+    assert last["UpdateConfig"] == service().spec["UpdateConfig"]
+
+
+def test_a_task_that_failed_is_told_and_its_update_is_not_begun_again() -> None:
+    def fail(found: Service) -> Service:
+        made = replace(settled()[0], id="x", node="here", template=found.template)
+        fake.late = [
+            replace(made, state="failed", desired="shutdown", error="task: non-zero exit (3)"),
+            replace(made, id="y", state="shutdown", desired="shutdown"),
+        ]
+        return replace(found, update=Update.PAUSED, message="update paused")
+
+    fake = Fake(service(), after=fail)
+    with pytest.raises(RollbackFailed, match=r"update paused; task x failed: task: non-zero exit \(3\)"):
+        updated(fake, wanted(fake)[WORKER])
+    assert len(fake.posted) == 1
 
 
 def test_a_service_that_is_not_in_the_stack_is_refused() -> None:
