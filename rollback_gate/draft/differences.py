@@ -82,7 +82,7 @@ def _services(text: str) -> dict[str, Any]:
     """Of one Compose file, or of several as documents of one text: later ones add to earlier ones."""
     merged: dict[str, Any] = {}
     try:
-        for document in yaml.load_all(text, _Loader):
+        for document in yaml.load_all(text, Loader):
             for name, entry in ((document or {}).get("services") or {}).items():
                 if isinstance(entry, Mapping):
                     merged[str(name)] = _added(merged.get(str(name), {}), entry)
@@ -107,11 +107,11 @@ def _rest(text: str) -> dict[str, Any]:
     return {name: {k: v for k, v in one.items() if k not in told} for name, one in _services(text).items()}
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Takes Compose's own tags (`!reset`, `!override`) for nothing."""
 
 
-_Loader.add_multi_constructor("!", lambda *_: None)
+Loader.add_multi_constructor("!", lambda *_: None)
 
 
 def _added(entry: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,12 +42,17 @@ def _of_compose(profile: Profile, engine: Engine) -> Engine:
 
 
 def _of_swarm(profile: Profile, engine: Engine, environ: Mapping[str, str]) -> Cluster:
-    project, known_as, own = profile.deployment.project, read_id(engine), _node_of(engine)
-    reach = partial(_engine_on, engine, own, profile.nodes, environ)
-    found = Cluster(engine, known_as, read_nodes(engine), Connections(reach))
+    project, found = profile.deployment.project, cluster_of(engine, environ, profile.nodes)
     if _has(engine, PROJECT_LABEL, project) and not found.services(project):
         raise WrongSetting(f"{project} is a project of Docker Compose", 'set deployment.platform = "compose"')
     return found
+
+
+def cluster_of(manager: Engine, environ: Mapping[str, str], addresses: Mapping[str, NodeAddress]) -> Cluster:
+    """The Swarm of this manager. `addresses`: of its nodes, by name. Raises Unreachable if it is none."""
+    known_as, own = read_id(manager), _node_of(manager)
+    reach = partial(_engine_on, manager, own, addresses, environ)
+    return Cluster(manager, known_as, read_nodes(manager), Connections(reach))
 
 
 def _has(engine: Engine, label: str, value: str) -> bool:

@@ -138,7 +138,7 @@ def _begin(plan: Plan, context: Context, request: Request) -> tuple[Instant, tup
         return Instant.parse(began["engine_time"]), tuple(began["consuming"])
     now = context.engines.now()
     goals.keep(context.run, (*goal.sources, *context.situation.values))
-    stacks.keep(context.run.folder, context.situation.stack)
+    stacks.keep(context.run.folder, {name: one.service for name, one in context.situation.stack.items()})
     journal.write("run.begin", **_facts(context, request), engine_time=str(now), plan=steps_to_come)
     return now, context.situation.consuming
 

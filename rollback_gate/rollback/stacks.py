@@ -64,13 +64,12 @@ def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> 
     return one
 
 
-def keep(folder: Path, services: Mapping[str, Wanted]) -> None:
-    """What they are made from before the run, for an undo; may hold secrets. Raises OSError."""
+def keep(folder: Path, services: Mapping[str, Service]) -> None:
+    """What they are made from now; may hold secrets. Raises OSError."""
     for name, one in services.items():
         path = folder / _FOLDER / f"{name}.json"
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        spec = one.service.spec
-        files.write_text(path, json.dumps(spec))
+        files.write_text(path, json.dumps(one.spec))
 
 
 def _kept(folder: Path | None) -> dict[str, Mapping[str, Any]]:

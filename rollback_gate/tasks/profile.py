@@ -31,8 +31,9 @@ def check(given: Any) -> None:
 
 @task_with(
     {
-        "directory": (".", "the folder of the Compose project"),
-        "project": ("", "the Compose project, where several were made in that folder"),
+        "directory": (".", "the folder of the Compose project, or of the stack's file"),
+        "project": ("", "the Compose project or the stack, where there are several"),
+        "nodes": ("", "of a Swarm, how each node is reached, such as tcp://{address}:2376 (default: by ssh)"),
         "from_": ("", "what the change is: git:OLD..NEW (default: the newest backups, else the last two commits)"),
         "out": ("", "the file to write (default: profile.toml in the project's folder)"),
         "yes": (False, "ask nothing"),
@@ -51,4 +52,4 @@ def new(given: Any) -> None:
 
     with calling(given) as call:
         out = Path(given.out) if given.out else None
-        leave(propose(call, Wish(Path(given.directory), given.project, given.from_, out, given.yes)))
+        leave(propose(call, Wish(Path(given.directory), given.project, given.from_, out, given.yes, given.nodes)))

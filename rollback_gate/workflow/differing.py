@@ -12,7 +12,6 @@ from rollback_gate.change import git
 from rollback_gate.draft import imports
 from rollback_gate.errors import Refused, RollbackGateError
 from rollback_gate.platform.commands import SubprocessRunner, allowed
-from rollback_gate.platform.engine import Engine
 
 _BACKUP = re.compile(r"^(?P<base>.+?)\.(?:backup|bak|orig|old)(?:[._-](?P<stamp>.*))?$")
 _STAMPS = {r"\d{8}_\d{6}": "%Y%m%d_%H%M%S", r"\d{8}-\d{6}": "%Y%m%d-%H%M%S", r"\d{8}": "%Y%m%d"}
@@ -34,9 +33,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one project. `revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits."""
+    """Of one project. `environment`: of git's processes.
 
-    engine: Engine
+    `revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits.
+    """
+
+    environment: Mapping[str, str]
     directory: Path
     revisions: str
 
@@ -69,7 +71,7 @@ class Difference:
                 yield Pair(base, old, now, f"its newest backup is {path.name}", glob, form)
 
     def _of_git(self, old: str, latest: str) -> Iterator[Pair]:
-        runner = SubprocessRunner(allowed(self.engine.environment), run_as=git.owner(self.directory))
+        runner = SubprocessRunner(allowed(self.environment), run_as=git.owner(self.directory))
         history = git.History(self.directory, runner)
         try:
             for status, path in history.compared(old, latest)[:_MOST_CHANGED]:

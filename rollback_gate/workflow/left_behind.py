@@ -10,13 +10,14 @@ from rollback_gate.change.content import Content
 from rollback_gate.draft import differences, imports
 from rollback_gate.errors import Unreachable
 from rollback_gate.platform.archive import digest_in
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.deployment import FileItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.workflow.differing import Pair, Sources, brought
+from rollback_gate.workflow.running import compose_files
 from rollback_gate.workflow.statements import Row
-from rollback_gate.workflow.surveyed import compose_files, mounted_at
+from rollback_gate.workflow.surveyed import mounted_at
 
 
 def of_brought(
@@ -42,24 +43,24 @@ def of_what_was_compared(pairs: Collection[Pair]) -> Iterator[Row]:
 
 
 def reaching(
-    profile: Profile, engine: Engine, found: Mapping[str, tuple[Replica, ...]], pairs: Iterable[Pair]
+    profile: Profile, engines: Engines, found: Mapping[str, tuple[Replica, ...]], pairs: Iterable[Pair]
 ) -> Iterator[Pair]:
     """Those that can reach a container."""
     directory = profile.deployment.project_directory
     everyone = [replica for rows in found.values() for replica in rows]
-    composed = {name for replica in everyone for name in compose_files(replica, directory)}
+    composed = {*profile.deployment.files, *(name for one in everyone for name in compose_files(one, directory))}
     for pair in pairs:
         reaches = differences.is_env(pair.path) or pair.path in composed
-        if reaches or any(_is_in(profile, engine, replica, pair) for replica in everyone):
+        if reaches or any(_is_in(profile, engines, replica, pair) for replica in everyone):
             yield pair
 
 
-def _is_in(profile: Profile, engine: Engine, replica: Replica, pair: Pair) -> bool:
+def _is_in(profile: Profile, engines: Engines, replica: Replica, pair: Pair) -> bool:
     if mounted_at(replica, profile.deployment.project_directory, pair.path):
         return True
     place, wanted = profile.inside(replica.service, pair.path), hashlib.sha256(pair.new.encode()).hexdigest()
     try:
-        return digest_in(engine, replica.id, place) == wanted
+        return digest_in(engines.of(replica), replica.id, place) == wanted
     except Unreachable:
         return True  # it cannot be asked: it may
 

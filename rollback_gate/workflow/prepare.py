@@ -21,13 +21,15 @@ from rollback_gate.platform import compose as composes
 from rollback_gate.platform import images
 from rollback_gate.platform.compose import Compose
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import files, plan, store
+from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.stack import hash_of
+from rollback_gate.rollback import files, plan, stacks, store
 from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
 from rollback_gate.workflow import seen
 from rollback_gate.workflow.call import Call, local_now
 from rollback_gate.workflow.rollback import Order, ask_about_dropped, checked, intention, keeping_of
-from rollback_gate.workflow.session import Session, opened, refuse_stack
+from rollback_gate.workflow.session import Session, opened
 
 
 def preflight(call: Call, order: Order) -> ExitCode:
@@ -51,7 +53,6 @@ def preflight(call: Call, order: Order) -> ExitCode:
 def snapshot(call: Call) -> ExitCode:
     """Keeps what a rollback will need, before a deployment. Raises Refused if the worker has no container."""
     settings = call.load()
-    refuse_stack(settings.profile, "snapshot")
     call.terminal.stage(f"Snapshot of {settings.profile.deployment.project}")
     with opened(call, "snapshot") as session:
         containers = _containers(session)
@@ -103,7 +104,7 @@ def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Re
     terminal = session.call.terminal
     folder.mkdir(parents=True, mode=0o700)
     kept_files = _keep_files(session, folder)
-    configuration = _keep_configuration(session, folder, containers[0])
+    configuration = _keep_configuration(session, folder, containers[0]) | _keep_specs(session, folder)
     kept_images = _keep_images(session, snapshot_id, containers)
     baseline = _baseline(session, [r for r in containers if r.service == session.profile.consumer])
     manifest = {
@@ -144,8 +145,8 @@ def _keep_files(session: Session, folder: Path) -> dict[str, str]:
 
 def _values(session: Session, containers: tuple[Replica, ...]) -> list[str]:
     """For each setting and image of the change in each container, what it is: old, or the change's."""
-    reader = Values(session.profile, session.engine)
-    found = {replica: reader.of(replica) for replica in containers}
+    engines = session.engines
+    found = {replica: Values(session.profile, engines.of(replica)).of(replica) for replica in containers}
     for replica, values in found.items():
         for value in values:
             mark = "ok" if value.held is Held.OLD else "warning"
@@ -154,12 +155,19 @@ def _values(session: Session, containers: tuple[Replica, ...]) -> list[str]:
 
 
 def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, ...]) -> dict[str, dict[str, str]]:
+    """By name, and node where there are several; each on the engine that runs it."""
     kept = {}
-    for name, image_id in sorted({r.image_name: r.image_id for r in containers}.items()):
+    found = {(replica.image_name, replica.node): replica for replica in containers}
+    for (name, node), replica in sorted(found.items()):
+        image_id = replica.image_id
         tag = f"{images.kept_repository(session.keeps, name)}:snapshot-{snapshot_id}"
-        images.tag(session.engine, image_id, tag)
-        kept[name] = {"id": image_id, "kept_as": tag}
-        session.call.terminal.item("ok", f"image {name}", f"{image_id[7:19]}, kept as {tag}")
+        images.tag(session.engines.of(replica), image_id, tag)
+        where = f"{name} on node {node}" if node else name
+        kept[where] = {"id": image_id, "kept_as": tag}
+        session.call.terminal.item("ok", f"image {where}", f"{image_id[7:19]}, kept as {tag}")
+    for service in session.profile.services:
+        for unseen in session.engines.unseen(session.profile.deployment.project, service):
+            session.call.terminal.item("warning", service, f"{unseen}: its image is not kept")
     return kept
 
 
@@ -180,6 +188,16 @@ def _keep_configuration(session: Session, folder: Path, worker: Replica) -> dict
     files.write_text(folder / "compose.yml", session.call.terminal.redactor.text(text))
     names = session.profile.services
     return composes.config_hashes(compose, names, session.runner, directory)
+
+
+def _keep_specs(session: Session, folder: Path) -> dict[str, str]:
+    """What the services of a stack are made from, whole, with the hash of each."""
+    if not isinstance(session.engines, Cluster):
+        return {}
+    found = session.engines.services(session.profile.deployment.project)
+    listed = {name: one for name, one in found.items() if name in session.profile.services}
+    stacks.keep(folder, listed)
+    return {name: hash_of(one.template) for name, one in listed.items()}
 
 
 def _baseline(session: Session, worker: list[Replica]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rollback_gate.change import backups
 from rollback_gate.change import settings as settings_of
 from rollback_gate.change.content import Content, classify
+from rollback_gate.change.goal import Direction, Goal, Mode
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
@@ -23,19 +24,21 @@ from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
 from rollback_gate.platform import compose as composes
-from rollback_gate.platform import engine as engines
 from rollback_gate.platform.commands import SubprocessRunner, allowed
+from rollback_gate.platform.connected import connect
 from rollback_gate.platform.deployed import Deployed
-from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
+from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.deployment import FileItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.regular import content_of
+from rollback_gate.rollback import stacks
 from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
 from rollback_gate.workflow.differing import Difference, sources_of
 from rollback_gate.workflow.left_behind import of_brought, of_differences, of_what_was_compared, old_text, reaching
-from rollback_gate.workflow.session import refuse_stack
+from rollback_gate.workflow.oddities import oddities
 from rollback_gate.workflow.statements import (
     Row,
     of_documents,
@@ -53,30 +56,31 @@ def check(call: Call) -> ExitCode:
     """Shows a row for each statement; WRONG_SETTING if one cannot be right. Raises WrongSetting, Unreachable."""
     settings = call.load()
     profile, terminal = settings.profile, call.terminal
-    refuse_stack(profile, "profile.check")
     terminal.stage(f"{profile.title}: {call.profile_path}")
-    with contextlib.closing(engines.connect(call.environ)) as engine:
-        found = Deployed(profile, engine).by_service()
-        kept = tuple(store.snapshots for store in stores_of(call, settings, engine))
+    with contextlib.closing(connect(profile, call.environ)) as engines:
+        found = Deployed(profile, engines).by_service()
+        kept = tuple(store.snapshots for store in stores_of(call, settings, engines))
         files = [(item, _candidates(profile, item, kept)) for item in profile.files]
-        pairs = tuple(Difference(engine, profile.deployment.project_directory, "").pairs())
-        trial, unread = _tried(profile, engine, found)
+        pairs = tuple(Difference(engines.environment, profile.deployment.project_directory, "").pairs())
+        trial, unread = _tried(profile, engines, found)
         groups = (
             of_services(profile, found),
-            _of_compose(profile, engine, found[profile.consumer]),
+            _of_unseen(profile, engines),
+            _of_oddities(engines, found),
+            _of_compose(profile, engines, found[profile.consumer]),
             of_files(profile, files),
             of_brought(profile, files, sources_of(profile.deployment.project_directory)),
             of_what_was_compared(pairs),
-            of_differences(profile, reaching(profile, engine, found, pairs)),
-            _of_values(profile, engine, found),
+            of_differences(profile, reaching(profile, engines, found, pairs)),
+            _of_values(profile, engines, found),
             of_logs(profile, trial, unread),
             of_test_documents(profile, trial),
             of_printed(profile, files),
             _of_queue(call, profile, found[profile.consumer]),
-            _of_database(call, profile, engine, trial),
+            _of_database(call, profile, engines, trial),
             _of_upstream(call, profile),
-            _of_keeps(profile, engine),
-            _of_answers(profile, engine, found),
+            _of_keeps(profile, engines),
+            _of_answers(profile, engines, found),
             _of_own(own.find(own.folder_of(call.profile_path), profile)),
         )
         rows = []
@@ -105,14 +109,25 @@ def of_services(profile: Profile, found: dict[str, tuple[Replica, ...]]) -> Iter
             yield Row("ok", name, f"{count} of {service.replicas} containers")
 
 
-def _of_compose(profile: Profile, engine: Engine, replicas: tuple[Replica, ...]) -> Iterator[Row]:
+def _of_unseen(profile: Profile, engines: Engines) -> Iterator[Row]:
+    for name in profile.services:
+        for one in engines.unseen(profile.deployment.project, name):
+            yield Row("warning", name, f"{one}: what it has is not compared")
+
+
+def _of_oddities(engines: Engines, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+    for name, replicas in found.items():
+        yield from (Row("warning", name, odd) for odd in oddities(engines, replicas, isinstance(engines, Cluster)))
+
+
+def _of_compose(profile: Profile, engines: Engines, replicas: tuple[Replica, ...]) -> Iterator[Row]:
     """Whether an installed Compose reads the project: a rollback makes containers anew with it."""
     if not replicas:
         return
     directory = profile.deployment.project_directory
-    runner = SubprocessRunner(allowed(engine.environment, profile.deployment.variables))
+    runner = SubprocessRunner(allowed(engines.environment, profile.deployment.variables))
     try:
-        compose = composes.of(profile.deployment, replicas[0], runner, engine.environment)
+        compose = composes.of(profile.deployment, replicas[0], runner, engines.environment)
         count = len(composes.services(compose, runner, directory))
     except Refused as error:
         yield Row("refused", "compose", f"{error.message}: {error.remedy}")
@@ -156,28 +171,39 @@ def _of_texts(item: FileItem, text: str, content: Content) -> Iterator[Row]:
         yield Row("warning", item.path, says)
 
 
-def _of_values(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+def _of_values(profile: Profile, engines: Engines, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
     """Where each setting and image is written, and what the containers have."""
     for place, one in settings_of.written(profile, profile.deployment.project_directory).items():
         mark = "ok" if isinstance(one, ValueReading) and one.held is not Held.OTHER else "refused"
         yield Row(mark, place, one.reason if isinstance(one, Unmeasured) else f"holds {one.held}")
-    for item in profile.values:
-        if isinstance(item, ImageItem) and engine.image_id(item.old) is None:
-            yield Row("refused", item.says, f"there is no image {item.old} here: load or pull it")
+    yield from _of_images(profile, engines)
     for replica in (one for rows in found.values() for one in rows):
-        for value in Values(profile, engine).of(replica):
+        for value in Values(profile, engines.of(replica)).of(replica):
             is_told = value.held is Held.NEW or (value.held is Held.OLD and value.is_shown) or not value.is_setting
             yield Row("ok" if is_told and value.held is not Held.OTHER else "warning", replica.name, value.says)
+
+
+def _of_images(profile: Profile, engines: Engines) -> Iterator[Row]:
+    """Whether the old images are there: on each node that may run the service, or in their registry."""
+    if isinstance(engines, Cluster):
+        try:
+            stacks.of_goal(profile, engines, None, Goal(Direction.ROLLBACK, Mode(), ()))
+        except Refused as error:
+            yield Row("refused", "stack", f"{error.message}: {error.remedy}")
+        return
+    for item in profile.values:
+        if isinstance(item, ImageItem) and engines.main.image_id(item.old) is None:
+            yield Row("refused", item.says, f"there is no image {item.old} here: load or pull it")
 
 
 # --- the logs
 
 
-def _tried(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> tuple[Trial, list[Unmeasured]]:
+def _tried(profile: Profile, engines: Engines, found: dict[str, tuple[Replica, ...]]) -> tuple[Trial, list[Unmeasured]]:
     trial, unread = Trial(profile.logs), []
     for replica in (one for rows in found.values() for one in rows):
         try:
-            with contextlib.closing(logs.blocks(engine, replica, None, _MOST_LINES)) as blocks:
+            with contextlib.closing(logs.blocks(engines.of(replica), replica, None, _MOST_LINES)) as blocks:
                 for block in blocks:
                     trial.feed(block.splitlines())
         except Unreachable as error:
@@ -216,7 +242,7 @@ def _of_queue(call: Call, profile: Profile, replicas: tuple[Replica, ...]) -> It
         yield from of_queue(profile.queue, queue.of(profile, call.environ).read(), replicas)
 
 
-def _of_database(call: Call, profile: Profile, engine: Engine, trial: Trial) -> Iterator[Row]:
+def _of_database(call: Call, profile: Profile, engines: Engines, trial: Trial) -> Iterator[Row]:
     if profile.database is None:
         return
     try:
@@ -227,7 +253,7 @@ def _of_database(call: Call, profile: Profile, engine: Engine, trial: Trial) -> 
         with contextlib.closing(store):
             store.ping()
             yield Row("ok", "database", f"{profile.database.says} answers")
-            found = _since(profile, engine, store)
+            found = _since(profile, engines, store)
             yield from of_documents(found)
             yield from of_finished(trial.finished, store.by_id(trial.finished))
             if profile.completeness and not isinstance(found, Unmeasured):
@@ -236,8 +262,8 @@ def _of_database(call: Call, profile: Profile, engine: Engine, trial: Trial) -> 
         yield Row("refused", "database", str(error))
 
 
-def _since(profile: Profile, engine: Engine, store: Documents) -> DocumentsReading | Unmeasured:
-    now = engine.now()
+def _since(profile: Profile, engines: Engines, store: Documents) -> DocumentsReading | Unmeasured:
+    now = engines.now()
     return store.since(now.plus(-profile.limits.baseline_s), now.plus(profile.limits.clock_skew_s))
 
 
@@ -248,8 +274,8 @@ def _of_upstream(call: Call, profile: Profile) -> Iterator[Row]:
     yield Row("ok" if reading.answers else "warning", "upstream", f"{reading.name} {reading.state}: {reading.says}")
 
 
-def _of_keeps(profile: Profile, engine: Engine) -> Iterator[Row]:
-    found = keeping.read(profile, lambda keep: SubprocessRunner(allowed(engine.environment, keep.variables)))
+def _of_keeps(profile: Profile, engines: Engines) -> Iterator[Row]:
+    found = keeping.read(profile, lambda keep: SubprocessRunner(allowed(engines.environment, keep.variables)))
     for says, one in found.items():
         if isinstance(one, Unmeasured):
             yield Row("refused", "keep", str(one))
@@ -262,19 +288,19 @@ def _of_own(checks: Iterable[Own]) -> Iterator[Row]:
         yield Row("refused" if one.trouble else "ok", one.id.partition("::")[0], one.trouble or one.says)
 
 
-def _of_answers(profile: Profile, engine: Engine, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
+def _of_answers(profile: Profile, engines: Engines, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
     """The ready conditions and the metric. No request is sent: profile.check changes nothing."""
     for name, service in profile.services.items():
         if service.ready:
-            why = readiness.why_not(service.ready, found[name], engine)
+            why = readiness.why_not(service.ready, found[name], engines)
             mark = "refused" if isinstance(why, Unmeasured) else "warning" if why else "ok"
             yield Row(mark, f"{name}.ready", str(why) or "it is ready")
     if profile.metric:
         number = metric.read(
             profile.metric,
-            engine.now().plus(-profile.limits.stabilise_s),
-            engine.now(),
-            lambda section: SubprocessRunner(allowed(engine.environment, section.variables)),
+            engines.now().plus(-profile.limits.stabilise_s),
+            engines.now(),
+            lambda section: SubprocessRunner(allowed(engines.environment, section.variables)),
         )
         mark = "refused" if isinstance(number, Unmeasured) else "ok"
         yield Row(mark, profile.metric.name, str(number))

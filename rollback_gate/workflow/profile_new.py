@@ -15,13 +15,15 @@ from rollback_gate.draft import differences
 from rollback_gate.draft.text import Draft, toml
 from rollback_gate.errors import Refused
 from rollback_gate.model import ExitCode
-from rollback_gate.platform import engine as engines
-from rollback_gate.platform.engine import Engine
-from rollback_gate.platform.replica import PROJECT_LABEL, Replica
+from rollback_gate.platform.engine import connect
+from rollback_gate.platform.engines import Engines
+from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
-from rollback_gate.workflow.surveyed import Around, around_of, compose_files, inside_of
+from rollback_gate.workflow.oddities import oddities
+from rollback_gate.workflow.running import Running, Where, running
+from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 
 _SECRET = re.compile(r"(?i)pass|pwd|secret|token|credential|auth|dsn|salt|private|api_?key|(^|_)key(_|$)")
 _MODE = 0o644
@@ -29,13 +31,17 @@ _MODE = 0o644
 
 @dataclass(frozen=True)
 class Wish:
-    """`revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits. `out`: what is written."""
+    """`revisions`: "git:OLD..NEW", or "" to look for backups, then at the last two commits. `out`: what is written.
+
+    `nodes`: how each node of a Swarm is reached, such as tcp://{address}:2376.
+    """
 
     directory: Path
     project: str = ""
     revisions: str = ""
     out: Path | None = None
     yes: bool = False
+    nodes: str = ""
 
 
 def new(call: Call, wish: Wish) -> ExitCode:
@@ -44,9 +50,12 @@ def new(call: Call, wish: Wish) -> ExitCode:
     out = (wish.out or directory / "profile.toml").absolute()
     if out.exists() or out.is_symlink():
         raise Refused(f"{out} is there already; nothing was written", "name another file with --out, or move it away")
-    with contextlib.closing(engines.connect(call.environ)) as engine:
-        everyone = _containers(call, engine, directory, wish)
-        draft = _Proposal(call, engine, directory, everyone, wish).draft()
+    choose = None if wish.yes else call.terminal.choose
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(contextlib.closing(connect(call.environ)))
+        found = running(engine, call.environ, Where(directory, wish.project, wish.nodes, choose))
+        stack.callback(found.engines.close)
+        draft = _Proposal(call, found, directory, wish).draft()
     try:
         write_text(out, draft.text, _MODE)  # whole or not at all, and through no link
     except OSError as error:
@@ -56,41 +65,30 @@ def new(call: Call, wish: Wish) -> ExitCode:
     return ExitCode.GO
 
 
-def _containers(call: Call, engine: Engine, directory: Path, wish: Wish) -> tuple[Replica, ...]:
-    names, projects = engine.values_of(PROJECT_LABEL), dict[str, list[Replica]]()
-    for replica in engine.labelled("containers of Compose", PROJECT_LABEL):
-        project = names.get(replica.id, "")
-        if (
-            project
-            and wish.project in ("", project)
-            and (wish.project or Path(replica.made_in or "/").resolve() == directory)
-        ):
-            projects.setdefault(project, []).append(replica)
-    if not projects:
-        what = f"project {wish.project}" if wish.project else f"a project made in {directory}"
-        raise Refused(f"there is no container of {what}", "name the project with --project; `docker compose ls` helps")
-    name = next(iter(projects))
-    if len(projects) > 1 and not wish.yes:
-        name = call.terminal.choose("which project?", tuple(projects))
-    return tuple(sorted(projects[name], key=lambda replica: replica.name))
-
-
 @dataclass(frozen=True)
 class _Proposal:
     call: Call
-    engine: Engine
+    found: Running
     directory: Path
-    everyone: tuple[Replica, ...]
     wish: Wish
+
+    @property
+    def engines(self) -> Engines:
+        return self.found.engines
+
+    @property
+    def everyone(self) -> tuple[Replica, ...]:
+        return self.found.everyone
 
     def draft(self) -> Draft:
         sources = sources_of(self.directory)
-        pairs = list(Difference(self.engine, self.directory, self.wish.revisions).pairs())
+        pairs = list(Difference(self.engines.environment, self.directory, self.wish.revisions).pairs())
         carriers = self._carriers(pairs)
         old = {pair.path: pair.old for pair in pairs if pair.old is not None}
-        around = around_of(self.engine, self.everyone, sources.texts, self.call.environ, _names(carriers), old)
+        around = around_of(self.engines, self.everyone, sources.texts, self.call.environ, _names(carriers), old)
         made = Draft()
         self._head(made)
+        self._nodes(made)
         services = self._items(made, pairs, carriers)
         _brought(made, brought(pairs, sources))
         self._services(made, services or around.others, around)
@@ -100,7 +98,6 @@ class _Proposal:
         return made
 
     def _head(self, made: Draft) -> None:
-        labels = self.engine.raw(self.everyone[0].id)["Config"].get("Labels") or {}
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", self.directory.name) or "change"
         made.rows.append("# Proposed by profile.new from what runs: read each line; docs/profile.md is the manual.")
         made.set("format", 3)
@@ -108,16 +105,31 @@ class _Proposal:
         made.set("title", f"The change of {name}", "for people")
         made.section("[deployment]")
         made.set("project_directory", str(self.directory))
-        made.set("project", str(labels.get(PROJECT_LABEL, "")), "the containers' label")
+        if self.found.is_stack:
+            self._of_a_stack(made)
+        made.set("project", self.found.project, "the containers' label")
         if names := self._variables():
             made.set("variables", names, "used by the Compose files, and set in no .env")
 
-    def _composetext_of(self) -> str:
-        files = [name for name in self.everyone[0].config_files.split(",") if name]
-        return "\n---\n".join(text_of(self.directory / name) or "" for name in files)
+    def _of_a_stack(self, made: Draft) -> None:
+        made.set("platform", "swarm", "the engine is a manager, and has this stack")
+        if self.found.files:
+            made.set("files", list(self.found.files), "it has the stack's services")
+        else:
+            made.lack("files", "the stack's files: no file of the folder has all services of the stack")
+        for unseen in self.engines.unseen_services(self.found.project).values():
+            made.rows.append(f"# not looked at: {unseen}")
+
+    def _nodes(self, made: Draft) -> None:
+        for name, one in self.found.nodes.items():
+            made.section(f"[nodes.{name}]", "by --nodes")
+            made.set("address", one.address)
+
+    def _compose_text(self) -> str:
+        return "\n---\n".join(text_of(self.directory / name) or "" for name in self.found.files)
 
     def _variables(self) -> list[str]:
-        used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._composetext_of().replace("$$", "")))
+        used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._compose_text().replace("$$", "")))
         own = text_of(self.directory / ".env") or ""
         return [name for name in used if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", own, re.MULTILINE)]
 
@@ -128,7 +140,7 @@ class _Proposal:
         found: dict[str, dict[str, str]] = {}
         for pair in pairs:
             for replica in self.everyone:
-                if place := inside_of(self.engine, replica, self.directory, pair.path, pair.new):
+                if place := inside_of(self.engines.of(replica), replica, self.directory, pair.path, pair.new):
                     found.setdefault(pair.path, {})[replica.service] = place
         return found
 
@@ -138,7 +150,7 @@ class _Proposal:
         for pair in pairs:
             if differences.is_env(pair.path):
                 self._settings(made, pair, services)
-            elif pair.path in self._compose_files() and pair.old is not None:
+            elif pair.path in self.found.files and pair.old is not None:
                 for changed in differences.in_compose(pair.old, pair.new):
                     service = changed.key.split(".")[1]
                     services.setdefault(service, "")
@@ -156,9 +168,6 @@ class _Proposal:
             made.section("[[change]]", "no file with a backup, no commit and no older image was found")
             made.lack("kind", "file, removed, setting or image: docs/profile.md")
         return services
-
-    def _compose_files(self) -> list[str]:
-        return compose_files(self.everyone[0], self.directory)
 
     def _code(self, made: Draft, pair: Pair, places: dict[str, str], services: dict[str, str]) -> None:
         made.section("[[change]]", f"{pair.why}; in {', '.join(places)}")
@@ -185,7 +194,7 @@ class _Proposal:
                 made.lack(key, f"a text that only {where} has")
 
     def _settings(self, made: Draft, pair: Pair, services: dict[str, str]) -> None:
-        compose = self._composetext_of()
+        compose = self._compose_text()
         given = differences.given_to(compose, pair.path)
         for changed in differences.in_env(pair.old or "", pair.new):
             uses = differences.uses(compose, changed.key)
@@ -235,7 +244,7 @@ class _Proposal:
         made.set("file", place[0])
         made.set("key", place[1])
         made.set("new", latest)
-        if self.engine.image_id(old):
+        if self.engines.main.image_id(old):
             made.set("old", old)
         else:
             made.lack("old", f"the image that ran before the change: {old or 'its name'} is not here")
@@ -243,9 +252,9 @@ class _Proposal:
     def _images(self, made: Draft, services: dict[str, str]) -> None:
         """An older image of the same repository, where the tag is written in a file of the project."""
         for replica in self.everyone:
-            repository, colon, tag = replica.image_name.rpartition(":")
+            repository, colon, tag = replica.image_name.partition("@")[0].rpartition(":")
             older = self._older(replica, repository) if colon and replica.service not in services else ""
-            for path in (".env", *self._compose_files()):
+            for path in (".env", *self.found.files):
                 if older and (key := _key_of(path, text_of(self.directory / path) or "", replica, tag)):
                     services[replica.service] = ""
                     why = "the newest older image of it that is here"
@@ -253,7 +262,7 @@ class _Proposal:
                     break
 
     def _older(self, replica: Replica, repository: str) -> str:
-        rows = list(self.engine.client.images.list(name=repository))
+        rows = list(self.engines.of(replica).client.images.list(name=repository))
         mine = next((str(image.attrs["Created"]) for image in rows if image.id == replica.image_id), "")
         others = [(str(i.attrs["Created"]), tag) for i in rows if i.id != replica.image_id for tag in i.tags]
         fitting = [(at, tag) for at, tag in others if tag.startswith(f"{repository}:")]
@@ -274,6 +283,8 @@ class _Proposal:
                 made.set("replicas", len(replicas), "as many run now")
             if why := around.reads_queue(service, list(rows)):
                 made.set("consumes", True, why)
+            for odd in oddities(self.engines, replicas, self.found.is_stack):
+                made.rows.append(f"# look: {odd}")
             health = replicas[0].health if replicas else ""
             if health == "healthy":
                 made.set("ready", {"kind": "health"}, "it has a health check")

@@ -99,12 +99,6 @@ def tidied(engines: Engines, profile: Profile) -> None:
         raise Refused(f"preflight refused, nothing was touched: {error.message}", error.remedy) from error
 
 
-def refuse_stack(profile: Profile, what: str) -> None:
-    """Raises Refused for what is not built yet for a Swarm."""
-    if profile.deployment.platform == "swarm":
-        raise Refused(f"{what} does not know stacks yet; nothing was touched", "README.md, Platforms, has what does")
-
-
 Opening = Callable[[Call, str], contextlib.AbstractContextManager[Session]]
 
 

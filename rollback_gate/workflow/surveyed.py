@@ -28,6 +28,7 @@ from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.archive import digest_in
 from rollback_gate.platform.engine import Engine
+from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.systems import Database
 
@@ -59,12 +60,6 @@ def mounted_at(replica: Replica, directory: Path, path: str) -> str:
         if source and (host == source or host.startswith(f"{source}/")):
             return mount.target.rstrip("/") + host[len(source) :]
     return ""
-
-
-def compose_files(replica: Replica, directory: Path) -> list[str]:
-    """The Compose files that a container was made from, relative to the project's folder where they are in it."""
-    names = [Path(name) for name in replica.config_files.split(",") if name]
-    return [str(name.relative_to(directory)) if name.is_relative_to(directory) else name.name for name in names]
 
 
 def _with(engine: Engine, replica: Replica, places: Iterable[str], digest: str) -> str:
@@ -204,7 +199,7 @@ class Around:
 
 
 def around_of(
-    engine: Engine,
+    engines: Engines,
     everyone: Iterable[Replica],
     sources: Mapping[str, str],
     environ: Mapping[str, str],
@@ -216,24 +211,26 @@ def around_of(
     `environ`: may hold the database's password, with which its documents are looked at.
     """
     rows = list(everyone)
-    systems = {replica.service: one for replica in rows if (one := _system(engine, replica))}
+    systems = {replica.service: one for replica in rows if (one := _system(engines.of(replica), replica))}
     own = [replica for replica in rows if replica.service not in systems]
     changed = [replica for replica in own if replica.service in carriers] or own
-    known = _known(sources, _variables(engine, changed), _variables(engine, rows), changed, environ)
+    known = _known(sources, _variables(engines, changed), _variables(engines, rows), changed, environ)
     sections: dict[str, tuple[str, Found, str]] = {}
     for replica in rows:
         if replica.service in systems:
             section, kind, port = systems[replica.service]
-            address = _address(engine.raw(replica.id), replica, port)
+            address = _address(engines.of(replica).raw(replica.id), replica, port)
             sections.setdefault(section, (kind, section_of(kind, address, known), f"container {replica.name}"))
+    for section, (kind, address) in recognised.named_in(_variables(engines, changed)).items():
+        sections.setdefault(section, (kind, section_of(kind, address, known), "the containers' environment names it"))
     lines = [said for path, text in sources.items() for said in source.lines_of(path, text)]
     others = list(dict.fromkeys(replica.service for replica in own))
     readers, are_listed = _readers(sections, sources, others)
-    texts = {replica.service: _log(engine, replica) for replica in own}
+    texts = {replica.service: _log(engines.of(replica), replica) for replica in own}
     log = next((texts[name] for name in others if name in readers or others == [name]), "")
     said = source.ready(lines, log)
     ready = frozenset(name for name, text in texts.items() if said and re.search(said.pattern(), text))
-    normal = _normal(sections, environ, engine)
+    normal = _normal(sections, environ, engines)
     return Around(sections, lines, sources, others, readers, are_listed, normal, ready, log, old)
 
 
@@ -271,8 +268,8 @@ def _system(engine: Engine, replica: Replica) -> tuple[str, str, int] | None:
     return next((kind for word, kind in recognised.KINDS.items() if word in words or word in ran), None)
 
 
-def _variables(engine: Engine, replicas: Iterable[Replica]) -> list[str]:
-    found = ((engine.raw(replica.id).get("Config") or {}).get("Env") or () for replica in replicas)
+def _variables(engines: Engines, replicas: Iterable[Replica]) -> list[str]:
+    found = ((engines.of(replica).raw(replica.id).get("Config") or {}).get("Env") or () for replica in replicas)
     return [row for rows in found for row in rows]
 
 
@@ -310,7 +307,7 @@ def _log(engine: Engine, replica: Replica) -> str:
 
 
 def _normal(
-    sections: Mapping[str, tuple[str, Found, str]], environ: Mapping[str, str], engine: Engine
+    sections: Mapping[str, tuple[str, Found, str]], environ: Mapping[str, str], engines: Engines
 ) -> dict[str, float] | Unmeasured:
     """The band of check 4 from unmarked documents, and the level of marked ones."""
     kind, found, _ = sections.get("database", ("", Found({}), ""))
@@ -320,7 +317,7 @@ def _normal(
     try:
         section: Any = TypeAdapter(Database).validate_python({"kind": kind, **found.values})
         with contextlib.closing(connect_to(section, (), environ, _ANSWER_S)) as documents:
-            now = engine.now()
+            now = engines.now()
             baseline, latest = documents.normal_before(now, _WEEK_S), documents.since(now.plus(-_WEEK_S))
     except RollbackGateError as error:
         return Unmeasured(what, f"{error.message}; {error.remedy}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,28 @@ KINDS = {  # by a word of the image or the command, or a program's name: section
     "postgres": ("database", "postgresql", 5432),
     "mongo": ("database", "mongodb", 27017),
 }
+_BY_ANOTHER_PORT = frozenset(("nsq", "rabbitmq"))  # than their clients'
+_NAMES_ADDRESS = re.compile(r"(?i)(host|addr|address|addresses|ur[il]|server|dsn|broker)s?$")
+_PLACE = re.compile(r"(?:[a-z+]+://)?(?:[^@/]*@)?([\w.-]+)(?::(\d+))?(?:[/?].*)?$")
 _SOURCE, _ENVIRONMENT = "the worker's source", "the containers' environment"
+
+
+def named_in(variables: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Kind and address by section, of systems that rows NAME=value name: they may run anywhere.
+
+    A host without a dot is a name inside the containers' network.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name, value in (row.partition("=")[::2] for row in variables):
+        is_address = "://" in value or _NAMES_ADDRESS.search(name)
+        known = next(
+            (one for word, one in KINDS.items() if word in f"{name} {value.partition('://')[0]}".lower()), None
+        )
+        place = _PLACE.match(value.partition(",")[0])
+        if known and is_address and place and "." in place[1]:
+            section, kind, port = known
+            found.setdefault(section, (kind, f"{place[1]}:{port if kind in _BY_ANOTHER_PORT else place[2] or port}"))
+    return found
 
 
 def section_of(kind: str, address: str, around: Known) -> Found:

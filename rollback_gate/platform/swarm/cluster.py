@@ -285,6 +285,16 @@ def read_nodes(manager: Engine) -> tuple[Node, ...]:
         return nodes.parse(manager.client.api.nodes())
 
 
+def names_of_stacks(engine: Engine) -> list[str]:
+    """The Swarm's stacks; [] if the engine is no manager. Raises Unreachable."""
+    with answering("the state of the Swarm"):
+        if not (engine.client.api.info().get("Swarm") or {}).get("ControlAvailable"):
+            return []
+    with _understood("the services"):
+        rows = engine.client.api.services(filters={"label": STACK_LABEL})  # type: ignore[no-untyped-call]
+        return sorted({str(row["Spec"]["Labels"][STACK_LABEL]) for row in rows})
+
+
 def read_id(manager: Engine) -> str:
     """The Swarm's id. Raises Unreachable, saying what to do if this engine is no manager."""
     with answering("the state of the Swarm"):

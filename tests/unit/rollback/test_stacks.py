@@ -129,7 +129,7 @@ def test_a_service_gets_the_old_image_and_values_and_its_own_pace_again() -> Non
 def test_an_undo_puts_back_what_the_run_has_kept(tmp_path: Path) -> None:
     fake = Fake(service())
     before = wanted(fake)
-    stacks.keep(tmp_path, before)
+    stacks.keep(tmp_path, {name: one.service for name, one in before.items()})
     assert (tmp_path / "specs").stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "specs").iterdir())
     updated(fake, before[WORKER])
@@ -142,7 +142,7 @@ def test_an_undo_puts_back_what_the_run_has_kept(tmp_path: Path) -> None:
 def test_an_undo_gives_back_the_changes_items_and_leaves_what_others_have_done_since(tmp_path: Path) -> None:
     fake = Fake(service())
     before = wanted(fake)
-    stacks.keep(tmp_path, before)
+    stacks.keep(tmp_path, {name: one.service for name, one in before.items()})
     updated(fake, before[WORKER])
     later = copy.deepcopy(dict(fake.now.spec))
     container(later)["Env"] += ["SECRET_OF_TUESDAY=1"]
@@ -214,7 +214,7 @@ def test_a_run_that_was_killed_waits_for_its_own_update_and_puts_the_pace_back(t
     """Not once more: tasks that have come would go again."""
     fake = Fake(service())
     want = wanted(fake)[WORKER]
-    stacks.keep(tmp_path, {WORKER: want})
+    stacks.keep(tmp_path, {WORKER: want.service})
     fake.post(fake.now, update.spec_for(fake.now, want.given, False))
     fake.now, fake.posted = replace(fake.now, update=Update.GOES_ON), []
 

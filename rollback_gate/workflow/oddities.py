@@ -1,0 +1,30 @@
+"""What is written for a service and does not do what its author may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rollback_gate.platform.engines import Engines
+from rollback_gate.platform.replica import Replica
+
+_TEMPLATE = "{{."
+
+
+def oddities(engines: Engines, replicas: Iterable[Replica], is_stack: bool) -> Iterator[str]:
+    """In words, of the replicas of one service. Raises Unreachable."""
+    rows = list(replicas)
+    ill = [one for one in rows if one.health == "unhealthy"]
+    if ill:
+        then = ": Swarm ends such a task and starts another one" if is_stack else ""
+        yield f"its health check fails in {len(ill)} of {len(rows)} containers{then}"
+    words = [word for one in rows[:1] for word in _command(engines, one) if _TEMPLATE in word]
+    if is_stack and words:
+        yield (
+            f"its command holds {' '.join(words)} as it stands here: Swarm fills in such templates in environment, "
+            "hostname and mounts only, so every replica gets the same text"
+        )
+
+
+def _command(engines: Engines, replica: Replica) -> list[str]:
+    config = engines.of(replica).raw(replica.id).get("Config") or {}
+    return [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
