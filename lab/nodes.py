@@ -7,6 +7,7 @@ Without a default route a node has no gateway to look for, which would hold up e
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
+from lab import registry
 from lab.images import LabError, run
 
 _HUB, _BRIDGE, _NET, _HERE = "rglhub", "rglbr0", "10.213", "10.213.0.1"
@@ -85,7 +87,7 @@ class LabNode:
     def start(self, driver: str) -> None:
         """Its engine; it does not wait for it."""
         self.own.mkdir(parents=True, exist_ok=True)
-        (self.folder / "daemon.json").write_text("{}")
+        (self.folder / "daemon.json").write_text(json.dumps({"insecure-registries": [f"{_HERE}:{registry.PORT}"]}))
         (self.folder / "docker.pid").unlink(missing_ok=True)  # of one that was killed
         script = _START.format(
             name=self.name,
@@ -112,6 +114,7 @@ class LabNode:
             os.kill(pid, signal.SIGKILL)
 
 
+REGISTRY = _ROOT / "registry"
 SHARED = _ROOT / "srv"  # the same path on every node, each with its own content
 
 
@@ -175,7 +178,8 @@ def _network(nodes: tuple[LabNode, ...]) -> None:
 
 
 def down() -> None:
-    """End everything that `up` began, also after a crash: engines, containers, namespaces, mounts and folders."""
+    """End everything that `up` began, and a registry, also after a crash: engines, containers, namespaces, mounts."""
+    registry.stop(REGISTRY)
     nodes = [LabNode(int(path.name)) for path in _ROOT.glob("[0-9]*")] if _ROOT.exists() else []
     for node in nodes:
         if pid := node.pid:

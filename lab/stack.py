@@ -10,7 +10,6 @@ import contextlib
 import functools
 import shutil
 import subprocess
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import yaml
 from docker.errors import ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from lab import nodes
+from lab import nodes, registry
 from lab.images import LabError, ensure_images, run
 from lab.nodes import LabNode
 from lab.reference import (
@@ -28,8 +27,6 @@ from lab.reference import (
     CONSUMING,
     COORDINATOR,
     DEFAULT_PROJECT,
-    HERE,
-    PROJECT_LABEL,
     RELEASES,
     WORKER,
     Lab,
@@ -39,23 +36,19 @@ from lab.reference import (
     profile_text,
     refuse_unknown,
 )
+from lab.stack_files import MAIN, PORTS, REPLICAS, SIDE, STACK_FILE, image_items, of_a_stack, side_file, stack_file
 
-MAIN = "10.213.0.1"  # the machine itself, as the nodes see it
 STACKS = {
     "stack": "image",
     "stack-bind": "bind",
     "stack-shared": "shared",
+    "stack-registry": "registry",
 }  # variants of the catalogue, and how they have their code
-STACK_FILE = "docker-stack.yml"
-REPLICAS = 3
-_SIDE = ("mongodb", "nsqd", "mcp-server")
-_PORTS = {"mongodb": ("LAB_MONGO_PORT", 27017), "nsqd": ("LAB_QUEUE_PORT", 4151), "mcp-server": ("LAB_MCP_PORT", 3003)}
-_TCP = 4150
 
 
 class Stack(Lab):
-    """A lab whose services run as a stack. Their code is in the image; `bind`: in a folder of each node; `shared`: in
-    the project's folder, which every node has, as by sshfs.
+    """A lab whose services run as a stack. Their code is in the image; `registry`: each release is `:latest` there;
+    `bind`: in a folder of each node; `shared`: in the project's folder, which every node has, as by sshfs.
     """
 
     @classmethod
@@ -77,8 +70,11 @@ class Stack(Lab):
         lab.set("LAB_NODES", str(count))
         try:
             nodes.swarm(nodes.up(count, lab.wait))
-            lab.compose("up", "-d", "--no-build", *_SIDE)
+            if variant == "registry":
+                registry.ensure(nodes.REGISTRY, lab.wait)
+            lab.compose("up", "-d", "--no-build", *SIDE)
             lab.release("before")
+            lab._write_image_items()
             lab.wait_consuming()
             if release != "before":
                 lab.deploy(release)
@@ -101,22 +97,35 @@ class Stack(Lab):
         if self.variant == "shared":
             self.back_up()
         self.release(release)
-        if self.variant != "image":
+        if self.has_mounted_code:
             self.force(WORKER, COORDINATOR)
         self.wait_settled()
         self.wait_consuming()
 
     def deliver(self, release: str) -> None:
-        """Build the image, and load it on every node: there is no registry."""
+        """Build the image, and push it; or load it on every node where there is no registry."""
         name = self.image(release)
         if self.variant != "shared":
             shutil.rmtree(self.directory / "enrichment_service", ignore_errors=True)
             self.put_files("before")
         self.put_files(release)
         image, _ = self.engine.images.build(path=str(self.directory), tag=name, rm=True)
+        if self.variant == "registry":
+            self.push(release)
+            return
         for node in self.nodes:
             if self._id_on(node, name) != image.id:
                 self.load_image(name, node)
+
+    def push(self, release: str) -> None:
+        """As the tag that all releases have; what it means from now on."""
+        pushed = f"{registry.HERE}/{self.project}-worker"
+        image = self.engine.images.get(self.image(release))
+        image.tag(pushed, "latest")
+        run(["docker", "push", "-q", f"{pushed}:latest"])
+        image.reload()
+        digest = next(one.partition("@")[2] for one in image.attrs["RepoDigests"] if one.startswith(f"{pushed}@"))
+        self.set(f"LAB_DIGEST_{release.upper()}", digest)
 
     def _id_on(self, node: LabNode, name: str) -> str:
         with contextlib.suppress(ImageNotFound):
@@ -149,8 +158,17 @@ class Stack(Lab):
         self.copy_code(node)
 
     def image(self, release: str) -> str:
-        """One tag for all releases of a `bind` stack: the code is not in it."""
-        return f"{self.project}-worker:{release if self.variant == 'image' else 'base'}"
+        """Its name here. One tag for all releases where the code is not in it."""
+        return f"{self.project}-worker:{'base' if self.has_mounted_code else release}"
+
+    def deployed_image(self, release: str) -> str:
+        """Its name in the stack's file."""
+        name = f"{MAIN}:{registry.PORT}/{self.project}-worker:latest"
+        return name if self.variant == "registry" else self.image(release)
+
+    @property
+    def has_mounted_code(self) -> bool:
+        return self.variant in ("bind", "shared")
 
     def everywhere(self) -> None:
         """The worker as a global service: one task on each node."""
@@ -165,18 +183,21 @@ class Stack(Lab):
         self.wait_consuming()
 
     def stack_deploy(self, release: str) -> None:
-        (self.directory / STACK_FILE).write_text(stack_file(self.settings, self.image(release), self._mounted))
+        (self.directory / STACK_FILE).write_text(stack_file(self.settings, self.deployed_image(release), self._mounted))
         self._deploy_file()
 
     def _deploy_file(self) -> None:
+        resolve = "always" if self.variant == "registry" else "never"
         self.ask_manager(
-            "stack", "deploy", "--resolve-image", "never", "-c", str(self.directory / STACK_FILE), self.project
+            "stack", "deploy", "--resolve-image", resolve, "-c", str(self.directory / STACK_FILE), self.project
         )
 
     def heal(self, release: str = "before") -> None:
         """As new: every node there, this release, no documents, an empty queue."""
         self._nodes_back()
         self._side_services_back()
+        if self.variant == "registry":
+            registry.ensure(nodes.REGISTRY, self.wait)
         for service in self.ask_manager("service", "ls", "-q").split():
             self.ask_manager("service", "rm", service)
         self._without_containers()
@@ -219,7 +240,7 @@ class Stack(Lab):
     @property
     def _mounted(self) -> str:
         """The folder with the code, as the nodes have it; "" if it is in the image."""
-        return {"bind": str(nodes.SHARED), "shared": str(self.directory), "image": ""}[self.variant]
+        return {"bind": str(nodes.SHARED), "shared": str(self.directory)}.get(self.variant, "")
 
     def force(self, *services: str) -> None:
         for service in services:
@@ -246,7 +267,7 @@ class Stack(Lab):
 
     def containers(self, service: str) -> list[Container]:
         """Of a service of the stack, on all nodes, running; of the main server's, as in any lab."""
-        if service in _SIDE:
+        if service in SIDE:
             return super().containers(service)
         wanted: dict[str, Any] = {"label": f"com.docker.swarm.service.name={self.project}_{service}"}
         found = [one for client in self.clients.values() for one in client.containers.list(filters=wanted)]
@@ -308,13 +329,21 @@ class Stack(Lab):
 
     def _write_project(self, variant: str, compose: str, nature: Nature) -> None:
         super()._write_project("bind", compose, nature)
-        for key, value in {"LAB_VARIANT": variant, **{name: str(port) for name, port in _PORTS.values()}}.items():
+        for key, value in {"LAB_VARIANT": variant, **{name: str(port) for name, port in PORTS.values()}}.items():
             self.set(key, value)
-        (self.directory / "docker-compose.yml").write_text(_side_file())
-        ports = {name: str(port) for name, port in _PORTS.values()}
+        (self.directory / "docker-compose.yml").write_text(side_file())
+        ports = {name: str(port) for name, port in PORTS.values()}
         text = profile_text(self.directory, self.project, "bind", ports, float(self.settings["LAB_TIME_SCALE"]))
-        images = _image_items(self.image("before"), self.image("phase1")) if variant == "image" else ""
-        self.profile.write_text(_of_a_stack(text, self.nodes_given()) + images)
+        self.profile.write_text(of_a_stack(text, self.nodes_given()))
+
+    def _write_image_items(self) -> None:
+        """Into the profile, where the code is in the image; of a registry's image the old one by its digest."""
+        if self.has_mounted_code:
+            return
+        old, new = self.deployed_image("before"), self.deployed_image("phase1")
+        by_digest = f"{old}@{self.settings['LAB_DIGEST_BEFORE']}" if self.variant == "registry" else old
+        with self.profile.open("a") as profile:
+            profile.write(image_items(by_digest, new))
 
     def nodes_given(self) -> Iterator[str]:
         for node in nodes.nodes_of(9):
@@ -330,66 +359,3 @@ def any_lab(project: str) -> Lab:
 def _is_stack(directory: Path) -> bool:
     settings = directory / ".env"
     return settings.exists() and "LAB_NODES=" in settings.read_text()
-
-
-def _of_a_stack(text: str, addresses: Iterator[str]) -> str:
-    """The lab's profile, for a stack."""
-    swarm = f'[deployment]\nplatform = "swarm"\nfiles = ["{STACK_FILE}"]\n'
-    text = text.replace("[deployment]\n", swarm).replace("127.0.0.1:", f"{MAIN}:")
-    return text.replace("replicas = 2\n", f"replicas = {REPLICAS}\n") + "\n" + "\n".join(addresses)
-
-
-def _image_items(old: str, new: str) -> str:
-    """Phase 1's items, and the image in the stack's file: a profile's list replaces that of the one it extends."""
-    phase1 = (HERE.parent / "profiles" / "phase1.toml").read_text()
-    items = phase1[phase1.index("[[change]]") : phase1.index("[partial]")]
-    named = (
-        f'[[change]]\nkind = "image"\nservices = ["{service}"]\nfile = "{STACK_FILE}"\n'
-        f'key = "services.{service}.image"\nnew = "{new}"\nold = "{old}"\n'
-        for service in (WORKER, COORDINATOR)
-    )
-    return "\n" + items + "\n" + "\n".join(named)
-
-
-def _side_file() -> str:
-    """What runs on the main server: database, queue and upstream, at the addresses that the nodes use."""
-    common = yaml.safe_load((HERE / "compose" / "common.yml").read_text())
-    services = {name: common["services"][name] for name in _SIDE}
-    for name, (_, port) in _PORTS.items():
-        services[name]["ports"] = [f"{MAIN}:{port}:{port}"]
-    services["nsqd"]["ports"].append(f"{MAIN}:{_TCP}:{_TCP}")
-    return yaml.safe_dump({"version": "3.8", "services": services}, sort_keys=False)
-
-
-def stack_file(settings: dict[str, str], image: str, mounted: str) -> str:
-    """As the team's own: an image by its tag, the main server's addresses, replicas, and nothing about updates."""
-    password = urllib.parse.quote_plus(settings["LAB_MONGO_PASSWORD"])
-    environment = {
-        "MONGO_URI": f"mongodb://gvpocr_admin:{password}@{MAIN}:27017/gvpocr?authSource=admin",
-        "NSQD_HOST": MAIN,
-        "MCP_SERVER_URL": f"ws://{MAIN}:3003",
-        **{key: settings[key] for key in ("LAB_TIME_SCALE", "LAB_MANNER", "LAB_FIRST_DOCUMENT")},
-    }
-    service: dict[str, Any] = {
-        "image": image,
-        "environment": environment,
-        "stop_grace_period": settings["LAB_GRACE"],
-        "labels": {PROJECT_LABEL: settings["LAB_PROJECT"]},
-    }
-    if mounted:
-        service["volumes"] = [f"{mounted}/enrichment_service:/app/enrichment_service"]
-    restart = {
-        "restart_policy": {"condition": "on-failure", "delay": "1s"},
-        "update_config": {"parallelism": REPLICAS, "monitor": "500ms"},  # the team's has none: one by one, 5 s for each
-    }
-    worker = {
-        **service,
-        "command": "python -u -m enrichment_service.workers.enrichment_worker",
-        "deploy": {"replicas": REPLICAS, "endpoint_mode": "dnsrr", **restart},
-    }
-    coordinator = {
-        **service,
-        "command": "python -u -m enrichment_service.coordinator.enrichment_coordinator",
-        "deploy": {"replicas": 1, "endpoint_mode": "dnsrr", **restart},
-    }
-    return yaml.safe_dump({"version": "3.8", "services": {WORKER: worker, COORDINATOR: coordinator}}, sort_keys=False)

@@ -35,7 +35,7 @@ def lab_errors() -> Iterator[None]:
         "pace": "quick (one second stands for twenty) or real",
         "manner": "true (as the real worker: further documents of a process hang) or tame (every one is as the first)",
         "project": PROJECT,
-        "platform": "compose, or swarm (a stack on nodes of its own; its variants: image, shared, bind)",
+        "platform": "compose, or swarm (a stack on nodes of its own; its variants: image, registry, shared, bind)",
         "nodes": "of a swarm, how many",
     }
 )

@@ -55,9 +55,10 @@ class Values:
         return found + [item.says for item in images]
 
     def _is_new(self, item: ImageItem, replica: Replica) -> bool:
-        if item.is_moved:
-            return replica.image_name == item.new and replica.image_id != self.engine.image_id(item.old)
-        return item.new == replica.image_name or self.engine.image_id(item.new) == replica.image_id
+        if item.is_moved or "@" in item.old:
+            is_old = replica.image_id == self.engine.image_id(item.old)
+            return _is_named(replica.image_name, item.new) and not is_old
+        return _is_named(replica.image_name, item.new) or self.engine.image_id(item.new) == replica.image_id
 
     def _all(
         self, service: str, environment: Mapping[str, str], name: str, image_id: str | None
@@ -68,18 +69,22 @@ class Values:
         )
 
     def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
-        by_tag = name.partition("@")[0] if "@" in name else ""  # of an image that was fetched by its digest
-        if by_tag and by_tag == item.new:
-            return ValueReading(item.says, Held.NEW)
         old = self.engine.image_id(item.old)  # never by its tag alone: any digest can stand behind that
+        if "@" in name and _is_named(name, item.new) and (old is None or image_id != old or "@" not in item.old):
+            return ValueReading(item.says, Held.NEW)
         if old is None:
             return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
         if not item.is_moved and old == self.engine.image_id(item.new):
             return ValueReading(item.says, Held.OTHER, f"{item.old} and {item.new} are the same image")
         if image_id == old:
             return ValueReading(item.says, Held.OLD)
-        is_new = name == item.new or image_id == self.engine.image_id(item.new)
+        is_new = _is_named(name, item.new) or image_id == self.engine.image_id(item.new)
         return ValueReading(item.says, Held.NEW if is_new else Held.OTHER)
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    """Also where the image was fetched by its digest, behind the tag."""
+    return wanted in (name, name.partition("@")[0])
 
 
 def _setting(item: SettingItem, environment: Mapping[str, str]) -> ValueReading:

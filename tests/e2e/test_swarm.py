@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.catalogue import swarm
+from lab.catalogue import swarm_acts
 from lab.operator import Operator, finding, settings
 from lab.reference import COORDINATOR, WORKER
-from lab.stack import STACK_FILE, Stack
+from lab.stack import Stack
+from lab.stack_files import STACK_FILE
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_a_node_that_does_not_answer_shuts_the_gate_too(operator: Operator, stac
     """What was GO is unknown while a node is away: it may run anything."""
     stack.heal()
     assert operator.verify().status == 0
-    swarm.node_cut_off_just_now(stack)
+    swarm_acts.node_cut_off_just_now(stack)
     shut = operator.invoke("gate", *settings(*operator.quick))
     assert shut.status == 20, shut.output
     assert stack.nodes[-1].name in shut.output

@@ -48,6 +48,39 @@ def test_an_image_is_known_by_its_id_and_the_changes_by_its_tag_too(
     assert held(name, image_id, known) is expected
 
 
+LATEST = ITEM.model_copy(update={"new": "ocr/worker:latest", "old": "ocr/worker:latest@sha256:a"})
+
+
+@pytest.mark.parametrize(
+    ("name", "image_id", "known", "expected"),
+    [
+        ("ocr/worker:latest@sha256:a", "sha256:1", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.OLD),
+        ("ocr/worker:latest@sha256:b", "sha256:2", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.NEW),
+        ("ocr/worker:latest@sha256:b", "sha256:2", {}, Held.NEW),
+        ("ocr/worker:latest", "sha256:2", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.NEW),
+        ("ocr/worker:latest", "sha256:2", {}, Held.OTHER),
+        ("ocr/worker:3@sha256:c", "sha256:3", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.OTHER),
+    ],
+)
+def test_one_tag_for_both_and_the_old_one_by_its_digest(
+    name: str, image_id: str, known: dict[str, str], expected: Held
+) -> None:
+    """`:latest` from a registry: a service of a stack keeps the tag before either digest."""
+    assert held(name, image_id, known, LATEST) is expected
+
+
+def test_another_service_with_the_same_tag_is_of_the_change_by_its_digest_only() -> None:
+    other = LATEST.model_copy(update={"services": ("enrichment-coordinator",)})
+    raw: dict[str, Any] = {"Config": {"Env": []}}
+    engine = type(
+        "Engine", (), {"raw": lambda *_: raw, "image_id": lambda _, name: "sha256:1" if "@" in name else None}
+    )
+    values = Values(profile(other), cast(Engine, engine()))
+    for digest, image_id, told in (("a", "sha256:1", []), ("b", "sha256:2", [other.says])):
+        one = replica(image_name=f"ocr/worker:latest@sha256:{digest}", image_id=image_id)
+        assert values.of_the_change(one) == told
+
+
 def test_an_image_of_another_services_item_is_not_told_of_one_that_has_its_own() -> None:
     """Each service has an item of its own, for the same image."""
     other = ITEM.model_copy(update={"services": ("enrichment-coordinator",), "key": "j"})
