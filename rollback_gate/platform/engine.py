@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from docker.errors import APIError, DockerException, NotFound
 from rollback_gate.errors import CommandFailed, Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import tunnel
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.replica import ONEOFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, Replica, parse_inspect
+from rollback_gate.platform.tunnel import Tunnel
 from rollback_gate.redaction import cut
 
 ANSWER_S = 15
@@ -30,12 +33,16 @@ REMEDY = "start it (systemctl start docker), or set DOCKER_HOST or `docker conte
 
 @dataclass(frozen=True)
 class Engine:
-    """A connected engine. `environment` makes docker and docker-compose talk to this same one."""
+    """A connected engine. `environment` makes docker and docker-compose talk to this same one.
+
+    `tunnel`: by which it is reached, if that is ssh.
+    """
 
     client: docker.DockerClient
     host: str
     id: str
     environment: Mapping[str, str]
+    tunnel: Tunnel | None = None
 
     @property
     def is_local(self) -> bool:
@@ -133,6 +140,8 @@ class Engine:
 
     def close(self) -> None:
         self.client.close()
+        if self.tunnel:
+            self.tunnel.close()
 
     def image_config(self, image_id: str) -> Mapping[str, Any] | None:
         """The image's defaults for its containers; None if the image does not exist. Raises Unreachable."""
@@ -160,13 +169,24 @@ def connect(environ: Mapping[str, str]) -> Engine:
     """Connect to the engine. Raises Unreachable, naming the endpoint and what to do."""
     environment = {**environ, "DOCKER_HOST": endpoint(environ)}
     host = environment["DOCKER_HOST"]
-    try:
-        _refuse_silence(host)
-        client = docker.DockerClient.from_env(environment=environment, timeout=ANSWER_S, use_ssh_client=True)
-        known_as = lasting_id(client, host)
-    except (DockerException, requests.RequestException, OSError) as error:
-        raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}", REMEDY) from error
-    return Engine(client, host, known_as, environment)
+    with contextlib.ExitStack() as undo:
+        way = tunnel.opened(host, environ) if host.startswith(tunnel.SCHEME) else None
+        if way:
+            undo.callback(way.close)
+        try:
+            _refuse_silence(host)
+            client = docker.DockerClient.from_env(environment=_for_sdk(environment, way), timeout=ANSWER_S)
+            known_as = lasting_id(client, host)
+        except (DockerException, requests.RequestException, OSError) as error:
+            besides = f" (ssh: {way.says})" if way and way.says else ""
+            remedy = tunnel.REMEDY if way else REMEDY
+            raise Unreachable(f"no Docker Engine answers at {host}: {_cause(error)}{besides}", remedy) from error
+        undo.pop_all()
+    return Engine(client, host, known_as, environment, way)
+
+
+def _for_sdk(environment: Mapping[str, str], way: Tunnel | None) -> Mapping[str, str]:
+    return {"DOCKER_HOST": way.address} if way else environment
 
 
 def _refuse_silence(host: str) -> None:

@@ -1,0 +1,129 @@
+"""An engine that is reached by ssh: one connection, through which all requests to it go.
+
+The SDK's own way opens a connection for each request, and needs a second implementation of ssh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from rollback_gate.errors import Unreachable
+from rollback_gate.platform.commands import allowed
+from rollback_gate.redaction import cut
+
+SCHEME = "ssh://"
+REMEDY = (
+    "its user must be allowed to use the engine's socket (group docker), and its sshd to forward it "
+    "(AllowStreamLocalForwarding); another socket than /var/run/docker.sock is named in the address"
+)
+_SOCKET = "/var/run/docker.sock"
+_CONNECT_S, _READY_S, _ALIVE_S = 5, 15.0, 5
+_READY = b"ready"
+# Its input is a pipe of ours: when this process ends, however that be, the command there ends, and ssh with it.
+_THERE = f"echo {_READY.decode()} && exec cat"
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": str(_CONNECT_S),
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "ExitOnForwardFailure": "yes",
+    "ServerAliveCountMax": "2",
+    "ServerAliveInterval": str(_ALIVE_S),
+}
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """`address`: where the engine answers on this machine while the tunnel is open."""
+
+    address: str
+    _process: subprocess.Popen[bytes]
+    _folder: Path
+
+    @property
+    def says(self) -> str:
+        """What ssh has said besides; "" for nothing."""
+        return _said(self._folder)
+
+    def close(self) -> None:
+        _ended(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def opened(host: str, environ: Mapping[str, str]) -> Tunnel:
+    """`host`: ssh://[user@]machine[:port][/path/of/its/socket]. Raises Unreachable with what ssh says."""
+    parts = urlsplit(host)
+    folder = Path(tempfile.mkdtemp(prefix="rollback-gate-ssh-"))  # of this user only; its name is short
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        local = folder / "docker.sock"
+        process = _started(_command(parts, local), folder, environ)
+        undo.callback(_ended, process)
+        if why := _why_not_ready(process, folder):
+            raise Unreachable(
+                f"no Docker Engine can be reached at {host}: {why}", f"try `ssh {_where(parts)} docker info`"
+            )
+        undo.pop_all()
+    return Tunnel(f"unix://{local}", process, folder)
+
+
+def _command(parts: SplitResult, local: Path) -> list[str]:
+    options = [word for name, value in _OPTIONS.items() for word in ("-o", f"{name}={value}")]
+    who = [*(["-l", parts.username] if parts.username else []), *(["-p", str(parts.port)] if parts.port else [])]
+    there = parts.path if parts.path.strip("/") else _SOCKET
+    return ["ssh", "-T", *options, *who, "-L", f"{local}:{there}", "--", parts.hostname or "", _THERE]
+
+
+def _where(parts: SplitResult) -> str:
+    return (
+        f"{f'-p {parts.port} ' if parts.port else ''}{f'{parts.username}@' if parts.username else ''}{parts.hostname}"
+    )
+
+
+def _started(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Raises Unreachable if there is no ssh."""
+    try:
+        with (folder / "errors").open("wb") as errors:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=allowed(environ),
+                start_new_session=True,  # Ctrl-C is for the run, which still has questions to the engine
+            )
+    except OSError as error:
+        raise Unreachable(f"ssh cannot be started: {error.strerror}", "install it (Debian: openssh-client)") from error
+
+
+def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """Waits until the tunnel is open; "" then, else what ssh has said."""
+    assert process.stdout
+    deadline, said = time.monotonic() + _READY_S, b""
+    while _READY not in said:  # a shell may greet first
+        ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return f"ssh did not connect within {_READY_S:.0f} s"
+        if not (more := process.stdout.read1()):  # type: ignore[attr-defined]
+            process.wait()
+            return _said(folder) or f"ssh exited with status {process.returncode}"
+        said += more
+    return ""
+
+
+def _said(folder: Path) -> str:
+    return cut(" ".join((folder / "errors").read_text(errors="replace").split()), 300)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
