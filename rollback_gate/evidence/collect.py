@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from rollback_gate.change import settings
 from rollback_gate.change.inside import Ask
 from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
@@ -303,7 +302,7 @@ class Collector:
             ended_early=early,
             ill_before=self.judged.ill_before,
             kept=self.asked.kept() if is_over else {},
-            written=settings.written(self.profile, self.profile.deployment.project_directory),
+            written=self.configured.written(),
             answers=self._answers(slots, early) if is_over else {},
             stands=services.stands() if is_over else None,
             elsewhere=services.elsewhere(slots) if is_over and self.judged.invasive else {},

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rollback_gate.change import settings
 from rollback_gate.change.reading import ValueReading
 from rollback_gate.change.strategy import covering_mount
 from rollback_gate.change.values import Values
@@ -99,6 +100,10 @@ class Configurations:
             return _unknown(service, error.message)
         parts -= self.reverted.get(service, frozenset())
         return f"another {', '.join(sorted(parts))}" if parts else SAME_PARTS
+
+    def written(self) -> dict[str, ValueReading | Unmeasured]:
+        """What the project's files hold."""
+        return settings.written(self.profile, self.profile.deployment.project_directory)
 
     def rewritten(self, _: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
         """Nothing else: `now` is what the files say."""

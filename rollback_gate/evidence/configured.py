@@ -32,6 +32,9 @@ class Configured(Protocol):
         Empty under Compose, where `now` has it.
         """
 
+    def written(self) -> dict[str, ValueReading | Unmeasured]:
+        """What the project's files hold of the change's values, by the item's place."""
+
 
 Now = Callable[[Iterable[Replica]], Mapping[str, str | Unmeasured]]
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rollback_gate.change.reading import ValueReading
+from rollback_gate.change import settings
+from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.change.values import Values
 from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.model import Unmeasured
@@ -18,6 +19,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, familiar
 from rollback_gate.platform.swarm.stack import hash_of
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
 
 
@@ -53,6 +55,24 @@ class Specs:
         if isinstance(written, Unmeasured):
             return dict.fromkeys(names, written)
         return {name: self._differences(written.get(name), known[name]) for name in names if name in known}
+
+    def written(self) -> dict[str, ValueReading | Unmeasured]:
+        """As the files say; a tag that old and new share, by what its registry says it means now."""
+        found = settings.written(self.profile, self.profile.deployment.project_directory)
+        shared = [item for item in self.profile.values if isinstance(item, ImageItem) and "@" in item.old]
+        for item in shared:
+            tag, _, digest = item.old.partition("@")
+            if item.place in found and item.new == tag and _is_new(found[item.place]):
+                found[item.place] = self._meant(item, digest)
+        return found
+
+    def _meant(self, item: ImageItem, digest: str) -> ValueReading | Unmeasured:
+        now = self.cluster.digest_of(item.new)
+        if not now:
+            return Unmeasured(
+                item.place, f"it holds {item.new}, and its registry does not tell which image that is now"
+            )
+        return ValueReading(item.place, Held.OLD if now == digest else Held.NEW)
 
     def _differences(self, wanted: Wanted | None, service: Service) -> tuple[str, ...] | Unmeasured:
         """Parts in which the service differs from its entry in the files."""
@@ -100,6 +120,10 @@ class Specs:
             return self.cluster.services(self.profile.deployment.project)
         except Unreachable as error:
             return Unmeasured("the services of the stack", error.message)
+
+
+def _is_new(found: ValueReading | Unmeasured) -> bool:
+    return isinstance(found, ValueReading) and found.held is Held.NEW
 
 
 def _gone(service: str) -> Unmeasured:

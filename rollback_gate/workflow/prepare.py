@@ -160,7 +160,8 @@ def _keep_images(session: Session, snapshot_id: str, containers: tuple[Replica, 
     found = {(replica.image_name, replica.node): replica for replica in containers}
     for (name, node), replica in sorted(found.items()):
         image_id = replica.image_id
-        tag = f"{images.kept_repository(session.keeps, name)}:snapshot-{snapshot_id}"
+        repository = images.kept_repository(session.keeps, name.partition("@")[0])
+        tag = f"{repository}:snapshot-{snapshot_id}"
         images.tag(session.engines.of(replica), image_id, tag)
         where = f"{name} on node {node}" if node else name
         kept[where] = {"id": image_id, "kept_as": tag}

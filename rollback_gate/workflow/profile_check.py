@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rollback_gate.change import backups
-from rollback_gate.change import settings as settings_of
 from rollback_gate.change.content import Content, classify
 from rollback_gate.change.goal import Direction, Goal, Mode
 from rollback_gate.change.reading import Held, ValueReading
@@ -18,7 +17,7 @@ from rollback_gate.change.values import Values
 from rollback_gate.checks.manifest import Own
 from rollback_gate.draft import printed
 from rollback_gate.errors import Refused, Unreachable, WrongSetting
-from rollback_gate.evidence import documents, keeping, logs, metric, queue, readiness, upstream
+from rollback_gate.evidence import configured, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.evidence.trial import Trial
@@ -173,7 +172,7 @@ def _of_texts(item: FileItem, text: str, content: Content) -> Iterator[Row]:
 
 def _of_values(profile: Profile, engines: Engines, found: dict[str, tuple[Replica, ...]]) -> Iterator[Row]:
     """Where each setting and image is written, and what the containers have."""
-    for place, one in settings_of.written(profile, profile.deployment.project_directory).items():
+    for place, one in configured.of(profile, engines).written().items():
         mark = "ok" if isinstance(one, ValueReading) and one.held is not Held.OTHER else "refused"
         yield Row(mark, place, one.reason if isinstance(one, Unmeasured) else f"holds {one.held}")
     yield from _of_images(profile, engines)

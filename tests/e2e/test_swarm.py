@@ -5,12 +5,16 @@ What is judged how is in the catalogue, group `swarm`.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab import ssh
 from lab.catalogue import swarm_acts
 from lab.operator import Operator, finding, settings
 from lab.reference import COORDINATOR, WORKER
@@ -178,3 +182,70 @@ def test_a_node_that_is_lost_meanwhile_is_left_and_told(operator: Operator, stac
     stack.wait_consuming()
     back = operator.verify()
     assert back.status == 0, back.output
+
+
+@pytest.mark.thorough
+def test_a_snapshot_keeps_what_the_services_are_made_from_and_the_images_on_each_node(
+    operator: Operator, stack: Stack
+) -> None:
+    stack.heal()
+    ended = operator.invoke("snapshot")
+    assert ended.status == 0, ended.output
+    (path,) = stack.directory.rglob("snapshot.json")
+    manifest = json.loads(path.read_text())
+    nodes = {stack.node_of(container).name for container in stack.containers(WORKER)}
+    for node in nodes:
+        kept = manifest["images"][f"{stack.image('before')} on node {node}"]
+        assert stack.clients[node].images.get(kept["kept_as"]).id == kept["id"]
+    spec = path.parent / "specs" / f"{WORKER}.json"
+    assert json.loads(spec.read_text()) == stack.service(WORKER)["Spec"]
+    assert spec.stat().st_mode & 0o077 == 0
+    assert set(manifest["configuration_hashes"]) == {WORKER, COORDINATOR}
+
+
+@pytest.mark.thorough
+def test_a_profile_is_proposed_of_a_stack_and_each_statement_of_one_is_tried(
+    operator: Operator, stack: Stack, tmp_path: Path
+) -> None:
+    stack.heal("phase1")
+    checked = operator.invoke("profile.check")
+    assert checked.status == 0, checked.output
+    assert f"{WORKER}: 3 of 3 containers" in checked.output
+    out, way = tmp_path / "proposed.toml", "tcp://{address}:2375"
+    arguments = ("--directory", str(stack.directory), "--out", str(out), "--nodes", way, "--yes")
+    ended = operator.invoke("profile.new", *arguments)
+    assert ended.status == 0, ended.output
+    made = tomllib.loads(out.read_text())
+    own = tomllib.loads(stack.profile.read_text())
+    keys = ("platform", "project", "project_directory", "files")
+    assert {key: made["deployment"][key] for key in keys} == {key: own["deployment"][key] for key in keys}
+    assert made["nodes"] == {node.name: {"address": node.host} for node in stack.nodes}
+    assert made["services"][WORKER]["replicas"] == 3
+    assert made["services"][WORKER]["consumes"]
+    assert made["queue"]["address"] == own["queue"]["address"]
+    assert made["database"]["address"] == own["database"]["address"]
+    images = {(item["key"], item["new"], item["old"]) for item in made["change"] if item["kind"] == "image"}
+    assert images == {(item["key"], item["new"], item["old"]) for item in own["change"] if item["kind"] == "image"}
+    there = operator.invoke("profile.new", *arguments)
+    assert "is there already" in there.output
+
+
+@pytest.mark.thorough
+def test_a_node_is_reached_by_ssh(operator: Operator, stack: Stack, tmp_path: Path) -> None:
+    """One connection for each process, whatever it asks; without it, the node's tasks are unmeasured."""
+    stack.heal()
+    node = stack.nodes[-1]
+    inside = ["nsenter", f"--net=/run/netns/{node.name}"]
+    text = stack.profile.read_text()
+    by_ssh = f"ssh://{node.address}:2222{node.folder}/docker.sock"
+    other = stack.directory / "by-ssh.toml"
+    other.write_text(text.replace(f'address = "{node.host}"', f'address = "{by_ssh}"'))
+    with ssh.serving(tmp_path / "ssh", node.address, 2222, inside=inside) as server:
+        path = server.environment({"PATH": operator.environment()["PATH"]})["PATH"]
+        ended = operator.verify("--profile", str(other), PATH=path)
+        assert ended.status == 0, ended.output
+        assert 0 < server.connections < 10
+        server.forget_host()
+        refused = operator.verify("--profile", str(other), PATH=path)
+        assert refused.status == 20, refused.output
+        assert "Host key verification failed" in refused.output

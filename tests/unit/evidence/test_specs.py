@@ -1,0 +1,58 @@
+"""What the stack's files hold, where one tag stands for the old image and for the change's: the registry decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from rollback_gate.change.reading import Held, ValueReading
+from rollback_gate.evidence.specs import Specs
+from rollback_gate.model import Unmeasured
+from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.profile.deployment import ImageItem
+from rollback_gate.profile.schema import Profile
+from tests.unit.builders import phase1
+
+WORKER = "enrichment-worker"
+
+
+def specs(folder: Path, written: str, registry: str, **item: str) -> Specs:
+    (folder / "s.yml").write_text(f"services:\n  {WORKER}:\n    image: {written}\n")
+    names = {"new": "ocr/worker:latest", "old": "ocr/worker:latest@sha256:a", **item}
+    image = ImageItem(kind="image", services=(WORKER,), file="s.yml", key=f"services.{WORKER}.image", **names)
+    found = phase1(
+        'deployment.platform="swarm"', 'deployment.files=["s.yml"]', f'deployment.project_directory="{folder}"'
+    )
+    profile: Profile = found.model_copy(update={"change": (*found.change, image)})
+    cluster = type("Cluster", (), {"digest_of": lambda *_: registry})()
+    return Specs(profile, cast(Cluster, cluster), cast(Any, None))
+
+
+@pytest.mark.parametrize(
+    ("written", "registry", "held"),
+    [
+        ("ocr/worker:latest", "sha256:a", Held.OLD),
+        ("ocr/worker:latest", "sha256:b", Held.NEW),
+        ("ocr/worker:latest@sha256:a", "sha256:b", Held.OLD),
+        ("ocr/worker:3", "sha256:a", Held.OTHER),
+    ],
+)
+def test_a_tag_means_what_its_registry_says(tmp_path: Path, written: str, registry: str, held: Held) -> None:
+    (found,) = specs(tmp_path, written, registry).written().values()
+    assert isinstance(found, ValueReading)
+    assert found.held is held
+
+
+def test_a_tag_whose_registry_does_not_answer_is_unmeasured(tmp_path: Path) -> None:
+    (found,) = specs(tmp_path, "ocr/worker:latest", "").written().values()
+    assert isinstance(found, Unmeasured)
+    assert "its registry does not tell" in found.reason
+
+
+def test_a_tag_of_the_change_alone_is_the_change_whatever_the_registry_says(tmp_path: Path) -> None:
+    """Only where the old image has the same tag can it mean the old one."""
+    (found,) = specs(tmp_path, "ocr/worker:2", "sha256:a", new="ocr/worker:2").written().values()
+    assert isinstance(found, ValueReading)
+    assert found.held is Held.NEW
