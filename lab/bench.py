@@ -17,6 +17,7 @@ from docker.models.containers import Container
 
 from lab.images import LabError
 from lab.reference import COORDINATOR, WORKER, Lab
+from lab.stack import Stack
 from rollback_gate.instant import Instant
 
 ROUNDS = 5
@@ -38,8 +39,8 @@ def main(root: Path) -> None:
     _compare("interruption", [gap for gap, _ in by_script], ours)
     _compare("total time", [total for _, total in by_script], [total for _, total in measured])
     print("\ninterruption, variant single, from the old process's end to the new one's start (engine's clock)")
-    print(f"  bare docker restart     median {statistics.median(bare):.3f} s of {_listed(bare)}")
-    print(f"  invoke rollback         median {statistics.median(ours):.3f} s of {_listed(ours)}")
+    print(f"  bare docker restart     median {statistics.median(bare):.3f} s of {listed(bare)}")
+    print(f"  invoke rollback         median {statistics.median(ours):.3f} s of {listed(ours)}")
     print(f"  ratio                   {statistics.median(ours) / statistics.median(bare):.2f} (goal: 1.2)")
 
 
@@ -47,14 +48,17 @@ def own(root: Path) -> None:
     """Print verify's own time with few and with many replicas, in one run."""
     lab = Lab.up("bind", "before", PROJECT)
     try:
-        _without_health_checks(lab)
-        few, many = _verifies(root, lab, FEW), _verifies(root, lab, MANY)
+        without_health_checks(lab)
+        scale(lab, FEW)
+        few = verifies(root, lab, FEW)
+        scale(lab, MANY)
+        many = verifies(root, lab, MANY)
     finally:
         lab.down()
     first, second = statistics.median(few), statistics.median(many)
     print("verify, variant bind, without the soak and without test documents")
-    print(f"  {FEW} replicas              median {first:.2f} s of {_listed(few)} (goal: 1.2)")
-    print(f"  {MANY} replicas             median {second:.2f} s of {_listed(many)}")
+    print(f"  {FEW} replicas              median {first:.2f} s of {listed(few)} (goal: 1.2)")
+    print(f"  {MANY} replicas             median {second:.2f} s of {listed(many)}")
     print(f"  ratio                   {second / first:.2f} (goal: 3)")
 
 
@@ -90,13 +94,17 @@ def _restart(container: Container) -> None:
     container.restart(timeout=1)
 
 
-def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
+def scale(lab: Lab, replicas: int) -> None:
+    """So many workers, which consume."""
+    lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", "--scale", f"{WORKER}={replicas}", WORKER)
+    lab.wait_consuming()
+
+
+def verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
     """Wall time less the soak, in seconds. Each replica finishes a document first, so no test document is sent.
 
     The lab has no rollback run and is judged as found.
     """
-    lab.compose("up", "-d", "--no-deps", "--no-build", "--no-recreate", "--scale", f"{WORKER}={replicas}", WORKER)
-    lab.wait_consuming()
     _work(lab, replicas)
     given = (
         f"limits.soak_s={VERIFY_SOAK_S}",
@@ -107,13 +115,13 @@ def _verifies(root: Path, lab: Lab, replicas: int) -> list[float]:
     times = []
     for _ in range(ROUNDS):
         began = time.monotonic()
-        if status := _invoke(root, lab, "verify", *settings):
+        if status := invoke(root, lab, "verify", *settings):
             raise LabError(f"verify of {replicas} replicas ended with {status}: nothing was measured")
         times.append(time.monotonic() - began - VERIFY_SOAK_S)
     return times
 
 
-def _without_health_checks(lab: Lab) -> None:
+def without_health_checks(lab: Lab) -> None:
     """The health checks of 40 workers, every 3 s, would use both cores and distort the measurement."""
     path = lab.directory / "docker-compose.yml"
     tree = yaml.safe_load(path.read_text())
@@ -133,13 +141,15 @@ def _work(lab: Lab, replicas: int) -> None:
 
 
 def _rollback(root: Path, lab: Lab) -> None:
-    if _invoke(root, lab, "rollback"):
+    if invoke(root, lab, "rollback"):
         raise LabError("the rollback failed: nothing was measured")
 
 
-def _invoke(root: Path, lab: Lab, *arguments: str) -> int:
+def invoke(root: Path, lab: Lab, *arguments: str) -> int:
     state = str(lab.directory / "state")  # removed with the lab: the next lab of this name must not see its runs
-    environment = {**os.environ, "ROLLBACK_GATE_PROFILE": str(lab.profile), "ROLLBACK_GATE_STATE_DIRECTORY": state}
+    own = {"ROLLBACK_GATE_PROFILE": str(lab.profile), "ROLLBACK_GATE_STATE_DIRECTORY": state}
+    there = {"DOCKER_HOST": lab.nodes[0].host} if isinstance(lab, Stack) else {}
+    environment = {**os.environ, **own, **there}
     command = [sys.executable, "-m", "invoke", "--search-root", str(root), *arguments]
     quiet = subprocess.DEVNULL
     return subprocess.run(command, env=environment, check=False, stdout=quiet, stderr=quiet).returncode
@@ -162,5 +172,5 @@ def _is_worker(event: Any, lab: Lab) -> bool:
     return (labels.get("com.docker.compose.project"), labels.get("com.docker.compose.service")) == wanted
 
 
-def _listed(values: list[float]) -> str:
+def listed(values: list[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in sorted(values))

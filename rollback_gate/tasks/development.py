@@ -169,15 +169,16 @@ def mutate(_: Context) -> None:
         raise Exit("error: assertions above can be removed unnoticed", code=1)
 
 
-@task(help={"only": "one of: rollback, verify, logs, completeness, record, assess"})
+@task(help={"only": "one of: rollback, verify, swarm, logs, completeness, record, assess"})
 def bench(context: Context, only: str = "") -> None:
-    """Measure interruption, verify's own time, log reading and completeness, each against its alternative."""
-    from lab import bench, bench_reading, bench_record
+    """Measure interruption, verify's own time, stacks, log reading and completeness, each against its alternative."""
+    from lab import bench, bench_reading, bench_record, bench_swarm
 
     root = root_of(context)
     measures: dict[str, Callable[[], None]] = {
         "rollback": lambda: bench.main(root),
         "verify": lambda: bench.own(root),
+        "swarm": lambda: bench_swarm.main(root),
         "logs": lambda: bench_reading.read_logs(root / "profiles" / "phase1.toml"),
         "completeness": bench_reading.completeness,
         "record": bench_record.record,
