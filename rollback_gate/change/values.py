@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.platform.configured import environment_of
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import ImageItem, SettingItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem, ValueItem
 from rollback_gate.profile.schema import Profile
 
 
@@ -27,16 +28,19 @@ class Values:
             return ()
         config = self.engine.raw(replica.id).get("Config") or {}
         environment = dict(row.partition("=")[::2] for row in config.get("Env") or ())
-        return self._all(replica.service, environment, replica.image_name, replica.image_id)
+        configs = dict(replica.configs)
+        return self._all(replica.service, environment, replica.image_name, replica.image_id, configs)
 
-    def of_a_new_one(self, service: str, entry: Mapping[str, Any]) -> tuple[ValueReading, ...]:
-        """As a new container would get them. `entry`: of the service, as Compose prints it."""
+    def of_a_new_one(
+        self, service: str, entry: Mapping[str, Any], configs: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[ValueReading, ...]:
+        """As a new container would get them. `entry`: of the service, as Compose prints it. `configs`: of a Swarm."""
         if not self.profile.values_of(service):
             return ()
         name = str(entry.get("image") or "")
         image = (self.engine.image_config(name) if name else None) or {}
         environment = environment_of(entry.get("environment"), image.get("Env") or ())
-        return self._all(service, environment, name, self.engine.image_id(name) if name else None)
+        return self._all(service, environment, name, self.engine.image_id(name) if name else None, configs)
 
     def of_the_change(self, replica: Replica) -> list[str]:
         """Names of the change's values that a container has, of items that do not name its service.
@@ -61,12 +65,23 @@ class Values:
         return _is_named(replica.image_name, item.new) or self.engine.image_id(item.new) == replica.image_id
 
     def _all(
-        self, service: str, environment: Mapping[str, str], name: str, image_id: str | None
+        self,
+        service: str,
+        environment: Mapping[str, str],
+        name: str,
+        image_id: str | None,
+        configs: Mapping[str, str],
     ) -> tuple[ValueReading, ...]:
-        return tuple(
-            _setting(item, environment) if isinstance(item, SettingItem) else self._image(item, name, image_id)
-            for item in self.profile.values_of(service)
-        )
+        def read(item: ValueItem) -> ValueReading:
+            match item:
+                case SettingItem():
+                    return _setting(item, environment)
+                case ConfigItem():
+                    return _config(item, configs)
+                case item:
+                    return self._image(item, name, image_id)
+
+        return tuple(read(item) for item in self.profile.values_of(service))
 
     def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
         old = self.engine.image_id(item.old)  # never by its tag alone: any digest can stand behind that
@@ -85,6 +100,13 @@ class Values:
 def _is_named(name: str, wanted: str) -> bool:
     """Also where the image was fetched by its digest, behind the tag."""
     return wanted in (name, name.partition("@")[0])
+
+
+def _config(item: ConfigItem, configs: Mapping[str, str]) -> ValueReading:
+    """By its name: a manager gives none to another content while a service has it."""
+    name = configs.get(item.target)
+    held = Held.NEW if name == item.new else Held.OLD if name == item.old else Held.OTHER
+    return ValueReading(item.says, held, "" if name else f"it has no config at {item.target}")
 
 
 def _setting(item: SettingItem, environment: Mapping[str, str]) -> ValueReading:

@@ -111,7 +111,8 @@ class Specs:
             return _gone(replica.service)
         try:
             values = Values(self.profile, self.cluster.of(replica))
-            return values.of_a_new_one(replica.service, {"image": service.image, "environment": service.environment})
+            entry = {"image": service.image, "environment": service.environment}
+            return values.of_a_new_one(replica.service, entry, service.configs)
         except Unreachable as error:
             return Unmeasured(f"what a new task of {replica.service} would get", error.message)
 

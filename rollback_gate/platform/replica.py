@@ -57,6 +57,7 @@ class Replica:
     `log_is_limited`: the oldest lines may be discarded. `log_buffer_bytes`: lines not yet written wait in a buffer of
     this size, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network it shares.
     `node`: of a Swarm, that runs it, "" under Compose. `unwanted`: why the manager of a Swarm does not count it.
+    `configs`: its configs and secrets, each as its path inside and its name.
     `shares_processes`: it sees the processes of the machine, or of another container.
     `check_results`: number of results of the health check; `check_at`: start of the last one; `check_every_s`: at most
     so many seconds from one to the next.
@@ -101,6 +102,7 @@ class Replica:
     log_is_limited: bool = False
     node: str = ""
     unwanted: str = ""
+    configs: tuple[tuple[str, str], ...] = ()
 
     @property
     def short_id(self) -> str:

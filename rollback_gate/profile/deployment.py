@@ -162,6 +162,40 @@ class SettingItem(_Value):
         return ((self.new, self.old),)
 
 
+class ConfigItem(_Value):
+    """Another config or secret of a Swarm. `target`: its absolute path in the containers of `services`.
+
+    `old`, `new`: their names at the manager; the old one must still be there. `file`, `key`: where its name is written,
+    as for a setting (`configs.settings.name`); the old one is written there.
+    """
+
+    kind: Literal["config"]
+    services: tuple[Name, ...] = Field(min_length=1)
+    target: Inside = Field(min_length=1)
+    old: str = Field(min_length=1)
+    new: str = Field(min_length=1)
+    file: RelativePath | None = None
+    key: str = ""
+
+    @model_validator(mode="after")
+    def _tells_old_from_new(self) -> Self:
+        if self.old == self.new:
+            raise ValueError("old and new are the same config: give it another name for each content")
+        if bool(self.file) != bool(self.key):
+            raise ValueError("file and key belong together: they say where the config's name is written")
+        return self
+
+    @property
+    def says(self) -> str:
+        """What it is called in messages."""
+        return f"config {self.target}"
+
+    @property
+    def writings(self) -> tuple[tuple[str, str | None], ...]:
+        """Its names in the file: of the change, and the old one."""
+        return ((self.new, self.old),)
+
+
 _ID = "sha256:"
 
 
@@ -226,9 +260,9 @@ def without_tag(image: str) -> str:
     return image.partition("@")[0].removesuffix(f":{tag}") if tag else image.partition("@")[0]
 
 
-Item = Annotated[FileItem | RemovedItem | SettingItem | ImageItem, Field(discriminator="kind")]
+Item = Annotated[FileItem | RemovedItem | SettingItem | ImageItem | ConfigItem, Field(discriminator="kind")]
 CodeItem = FileItem | RemovedItem
-ValueItem = SettingItem | ImageItem
+ValueItem = SettingItem | ImageItem | ConfigItem
 
 
 class Keep(Section):

@@ -14,6 +14,7 @@ from rollback_gate.profile.answers import Metric, ReadyLog, Request
 from rollback_gate.profile.base import Name, Section
 from rollback_gate.profile.deployment import (
     CodeItem,
+    ConfigItem,
     Deployment,
     FileItem,
     ImageItem,
@@ -146,6 +147,13 @@ class Profile(Section):
                 raise ValueError(f"change: two items give {service} an image")
             if not any(not item.services or service in item.services for item in self.change):
                 raise ValueError(f"services: no item of the change is for {service}: leave it out, or name it there")
+        configs = [item for item in self.values if isinstance(item, ConfigItem)]
+        if configs and self.deployment.platform != "swarm":
+            raise ValueError(
+                "change: a config is an object of a Swarm: mount a file, and name it as an item of kind file"
+            )
+        if twice := _twice((service, item.target) for item in configs for service in item.services):
+            raise ValueError(f"change: two items give {twice[0]} the config {twice[1]}")
         if twice := _twice((s, i.in_container) for i in self.values if isinstance(i, SettingItem) for s in i.services):
             raise ValueError(f"change: two items give {twice[0]} the variable {twice[1]}")
         return self
@@ -167,7 +175,7 @@ class Profile(Section):
     @property
     def values(self) -> tuple[ValueItem, ...]:
         """The items that containers get when they are created: settings and images."""
-        return tuple(item for item in self.change if isinstance(item, SettingItem | ImageItem))
+        return tuple(item for item in self.change if isinstance(item, SettingItem | ImageItem | ConfigItem))
 
     @property
     def value_files(self) -> tuple[str, ...]:

@@ -230,13 +230,20 @@ def _worker(situation: Situation) -> list[Step]:
     return steps
 
 
+def _other_config(one: tuple[str, str, str, str]) -> str:
+    kind, path, present, wanted = one
+    added = shlex.quote(f"source={wanted},target={path}")
+    return f" --{kind.lower()}-rm {shlex.quote(present)} --{kind.lower()}-add {added}"
+
+
 def _update(situation: Situation, name: str) -> Step:
     """Swarm makes its tasks anew, in turn; what else the service is made from stays."""
     given = wanted.given(situation.profile, name)
     image = f" --no-resolve-image --image {shlex.quote(given.image)}" if given.image else ""
     names = "".join(f" --env-add {shlex.quote(f'{key}=...')}" for key in given.variables)  # a value may be a secret
     service = shlex.quote(f"{situation.profile.deployment.project}_{name}")
-    command = f"docker service update --force{image}{names} {service}"
+    objects = "".join(map(_other_config, situation.stack[name].replaced()))
+    command = f"docker service update --force{image}{names}{objects} {service}"
     return Step(f"update:{name}", Kind.UPDATE, f"make every task of {name} anew", (name,), command)
 
 

@@ -28,7 +28,7 @@ from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.service import Update
-from rollback_gate.profile.deployment import ImageItem, SettingItem, ValueItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem, ValueItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, room, surroundings
@@ -492,7 +492,13 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
 
 def _part(item: ValueItem) -> str:
     """As `Configurations` calls it."""
-    return f"environment {item.in_container}" if isinstance(item, SettingItem) else "image"
+    match item:
+        case SettingItem():
+            return f"environment {item.in_container}"
+        case ConfigItem():
+            return item.says
+        case _:
+            return "image"
 
 
 def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:

@@ -12,7 +12,7 @@ from rollback_gate.change.goal import Goal
 from rollback_gate.errors import Refused, RollbackFailed, Unreachable
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
-from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.service import Service, Update, objects_of
 from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
@@ -42,7 +42,22 @@ def of_goal(profile: Profile, cluster: Cluster, kept_in: Path | None, goal: Goal
             "correct the names under [services]; `docker stack services` shows what there is",
         )
     found = {name: wanted(profile, now[name], kept.get(name), goal.direction, name) for name in profile.services}
-    return {name: _with_digest(one, name, cluster, profile) for name, one in found.items()}
+    return {name: _with_digest(_with_configs(one, cluster), name, cluster, profile) for name, one in found.items()}
+
+
+def _with_configs(one: Wanted, cluster: Cluster) -> Wanted:
+    """With the ids of its configs and secrets. Raises Refused for one that is gone: nothing that runs keeps it."""
+    container = one.service.spec["TaskTemplate"]["ContainerSpec"]
+    kinds = {path: kind for kind, path, _ in objects_of(container)}
+    made = {}
+    for path, (_, name) in one.given.configs.items():
+        kind = kinds.get(path, "Config")
+        known = cluster.id_of(kind, name)
+        if not known:
+            says = f"there is no {kind.lower()} {name} any more, which {path} had before"
+            raise Refused(says, f"make it again (`docker {kind.lower()} create {name} FILE`), then try again")
+        made[path] = known, name
+    return replace(one, given=replace(one.given, configs=made))
 
 
 def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> Wanted:

@@ -8,9 +8,9 @@ from typing import Any
 
 from rollback_gate.change.goal import Direction
 from rollback_gate.platform.swarm import update
-from rollback_gate.platform.swarm.service import Service
+from rollback_gate.platform.swarm.service import Service, objects_of
 from rollback_gate.platform.swarm.update import Given
-from rollback_gate.profile.deployment import ImageItem, SettingItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem
 from rollback_gate.profile.schema import Profile
 
 
@@ -28,6 +28,13 @@ class Wanted:
         same = update.same_template(spec["TaskTemplate"], update.template_with(spec, self.given))
         return same and not update.has_our_pace(spec) and not update.has_failed(self.service)
 
+    def replaced(self) -> list[tuple[str, str, str, str]]:
+        """Configs and secrets that it gets in place of others: kind, path inside, present name, wanted name."""
+        container = self.service.spec["TaskTemplate"]["ContainerSpec"]
+        rows = ((kind, path, str(row[f"{kind}Name"])) for kind, path, row in objects_of(container))
+        wanted = {path: name for path, (_, name) in self.given.configs.items()}
+        return [(*row, wanted[row[1]]) for row in rows if wanted.get(row[1], row[2]) != row[2]]
+
 
 def wanted(profile: Profile, now: Service, kept: Mapping[str, Any] | None, direction: Direction, name: str) -> Wanted:
     """`kept`: the spec of before the run; an undo gives back what the change's items had there, and nothing else."""
@@ -40,7 +47,8 @@ def given(profile: Profile, service: str) -> Given:
     """The old values of the change's items, for one service."""
     items = profile.values_of(service)
     image = next((item.old for item in items if isinstance(item, ImageItem)), None)
-    return Given(image, {item.in_container: item.old for item in items if isinstance(item, SettingItem)})
+    variables = {item.in_container: item.old for item in items if isinstance(item, SettingItem)}
+    return Given(image, variables, {item.target: ("", item.old) for item in items if isinstance(item, ConfigItem)})
 
 
 def _of_before(profile: Profile, kept: Mapping[str, Any], service: str) -> Given:
@@ -48,7 +56,9 @@ def _of_before(profile: Profile, kept: Mapping[str, Any], service: str) -> Given
     variables = update.variables_of(had)
     of_change = given(profile, service)
     image = str(had["Image"]) if of_change.image is not None else None
-    return Given(image, {name: variables.get(name) for name in of_change.variables})
+    objects = {path: (str(row[f"{kind}ID"]), str(row[f"{kind}Name"])) for kind, path, row in objects_of(had)}
+    configs = {path: one for path, one in objects.items() if path in of_change.configs}
+    return Given(image, {name: variables.get(name) for name in of_change.variables}, configs)
 
 
 def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
@@ -61,4 +71,7 @@ def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
         if isinstance(item, SettingItem) and has.get(item.in_container) not in (item.new, item.old):
             what = "has another value there" if item.in_container in has else "has no such variable"
             return f"{item.in_container}: service {service} {what} than the change's or the old one"
+        if isinstance(item, ConfigItem) and one.service.configs.get(item.target) not in (item.new, item.old):
+            what = "has another one there" if item.target in one.service.configs else "has none there"
+            return f"{item.says}: service {service} {what} than the change's or the old one"
     return ""

@@ -249,3 +249,52 @@ def test_a_node_is_reached_by_ssh(operator: Operator, stack: Stack, tmp_path: Pa
         refused = operator.verify("--profile", str(other), PATH=path)
         assert refused.status == 20, refused.output
         assert "Host key verification failed" in refused.output
+
+
+@pytest.mark.thorough
+def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_before_anything_is_touched(
+    operator: Operator, stack: Stack, tmp_path: Path
+) -> None:
+    stack.heal()
+    target, names = "/etc/app.ini", [f"{stack.project}-settings-{number}" for number in (1, 2)]
+    item = f'kind = "config"\nservices = ["{WORKER}"]\ntarget = "{target}"\nnew = "{names[1]}"\nold = "{names[0]}"\n'
+    other = stack.directory / "with-config.toml"
+    text = stack.profile.read_text()
+    images = text.index('[[change]]\nkind = "image"')
+    other.write_text(f"{text[:images]}[[change]]\n{item}")
+    given = ("--profile", str(other))
+    for name in names:
+        (tmp_path / name).write_text(f"name = {name}\n")
+        stack.ask_manager("config", "create", name, str(tmp_path / name))
+    try:
+        _with_config(stack, f"source={names[1]},target={target}")
+        changed = operator.verify(*given)
+        assert changed.status == 10, changed.output
+        assert f"was created with the change's config {target}" in changed.output
+        back = operator.rollback("--reason", "a test", "--despite-assessment", *given, "verify", *given)
+        assert back.status == 0, back.output
+        assert _name_of_config(stack) == names[0]
+        undone = operator.invoke("rollback.undo", "--reason", "a test", *given)
+        assert undone.status == 0, undone.output
+        assert _name_of_config(stack) == names[1]
+        stack.ask_manager("config", "rm", names[0])
+        before = {container.id for container in stack.containers(WORKER)}
+        refused = operator.rollback("--reason", "a test", "--despite-assessment", *given)
+        assert refused.status == 40, refused.output
+        assert f"there is no config {names[0]} any more" in refused.output
+        assert {container.id for container in stack.containers(WORKER)} == before
+    finally:
+        stack.ask_manager("service", "update", "-q", "--config-rm", names[1], f"{stack.project}_{WORKER}")
+        for name in stack.ask_manager("config", "ls", "-q", "--filter", f"name={stack.project}-settings").split():
+            stack.ask_manager("config", "rm", name)
+
+
+def _with_config(stack: Stack, config: str) -> None:
+    stack.ask_manager("service", "update", "-q", "--config-add", config, f"{stack.project}_{WORKER}")
+    stack.wait_settled()
+    stack.wait_consuming()
+
+
+def _name_of_config(stack: Stack) -> str:
+    (row,) = stack.service(WORKER)["Spec"]["TaskTemplate"]["ContainerSpec"]["Configs"]
+    return str(row["ConfigName"])

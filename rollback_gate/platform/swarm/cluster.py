@@ -176,6 +176,13 @@ class Cluster:
             return ""
         return str((found.get("Descriptor") or {}).get("digest") or "")
 
+    def id_of(self, kind: str, name: str) -> str:
+        """The id of a Config or a Secret; "" if there is none of this name."""
+        with _understood(f"the {kind.lower()}s"):
+            api = self.manager.client.api
+            rows = (api.configs if kind == "Config" else api.secrets)(filters={"name": name})
+            return next((str(row["ID"]) for row in rows if row["Spec"]["Name"] == name), "")
+
     def post(self, service: Service, spec: Mapping[str, Any]) -> None:
         """Give a service this spec. Raises Unreachable, also if it has another version by now."""
         api = self.manager.client.api

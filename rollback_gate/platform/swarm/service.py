@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,11 @@ class Service:
         return tuple((self.spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or ())
 
     @property
+    def configs(self) -> dict[str, str]:
+        """Names of configs and secrets, by their path inside."""
+        return configs_of(self.spec["TaskTemplate"]["ContainerSpec"])
+
+    @property
     def image(self) -> str:
         return str(self.spec["TaskTemplate"]["ContainerSpec"].get("Image") or "")
 
@@ -106,6 +111,22 @@ def familiar(image: str) -> str:
     for default in _DEFAULTS:
         image = image.removeprefix(default)
     return image if not image or "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+_OBJECTS = (("Config", "/"), ("Secret", "/run/secrets/"))  # and where those with a relative path are
+
+
+def objects_of(container: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The configs and secrets of a service's containers: kind (Config or Secret), path inside, and entry."""
+    for kind, folder in _OBJECTS:
+        for row in container.get(f"{kind}s") or ():
+            path = str((row.get("File") or {}).get("Name") or "")
+            yield kind, path if path.startswith("/") else folder + path, row
+
+
+def configs_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """Their names, by path inside."""
+    return {path: str(row.get(f"{kind}Name") or "") for kind, path, row in objects_of(container)}
 
 
 def _mount(row: Mapping[str, Any]) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.nodes import Node
+from rollback_gate.platform.swarm.service import configs_of
 from rollback_gate.platform.swarm.tasks import Task
 
 STACK_LABEL = "com.docker.stack.namespace"
@@ -61,6 +63,7 @@ class Stack:
             unwanted=why,
             config_hash=hash_of(task.template) if task else "",
             number=str(task.slot) if task and task.slot else "",
+            configs=_configs(task) if task else (),
             restart_count=self._failures_before(task) if task else 0,
         )
 
@@ -101,6 +104,11 @@ class Stack:
         known = {one.task for one in self.seen}
         rows = (task for task in self.tasks if task.is_wanted and task.id not in known)
         return [f"task {task.id[:12]}{f' of slot {task.slot}' if task.slot else ''} {task.says}" for task in rows]
+
+
+def _configs(task: Task) -> tuple[tuple[str, str], ...]:
+    container = json.loads(task.template).get("ContainerSpec") or {}
+    return tuple(sorted(configs_of(container).items()))
 
 
 def hash_of(template: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from rollback_gate.platform.swarm.service import Service, Update
+from rollback_gate.platform.swarm.service import Service, Update, objects_of
 from rollback_gate.platform.swarm.tasks import Condition, Task
 
 _MONITOR_NS = 2 * 10**9
@@ -20,10 +20,14 @@ Spec = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Given:
-    """What tasks of a service get. `image`: None to leave it. `variables`: None removes one."""
+    """What tasks of a service get. `image`: None to leave it. `variables`: None removes one.
+
+    `configs`: id and name by their path inside; id "" until it is known.
+    """
 
     image: str | None
     variables: Mapping[str, str | None]
+    configs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def template_with(spec: Spec, given: Given) -> dict[str, Any]:
@@ -32,6 +36,9 @@ def template_with(spec: Spec, given: Given) -> dict[str, Any]:
     container = template["ContainerSpec"]
     if given.image is not None:
         container["Image"] = given.image
+    for kind, path, row in objects_of(container):
+        if path in given.configs and row[f"{kind}Name"] != given.configs[path][1]:
+            row[f"{kind}ID"], row[f"{kind}Name"] = given.configs[path]
     rows = list(container.get("Env") or ())
     kept = [row for row in rows if row.partition("=")[0] not in given.variables]
     own = [f"{name}={value}" for name, value in given.variables.items() if value is not None]

@@ -9,7 +9,7 @@ import pytest
 from rollback_gate.change.reading import Held
 from rollback_gate.change.values import Values
 from rollback_gate.platform.engine import Engine
-from rollback_gate.profile.deployment import ImageItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from tests.unit.builders import phase1, replica
 
@@ -25,7 +25,7 @@ def profile(item: ImageItem = ITEM) -> Profile:
 def held(name: str, image_id: str, known: dict[str, str], item: ImageItem = ITEM) -> Held:
     engine = type("Engine", (), {"image_id": lambda _, name: known.get(name)})()
     values = Values(profile(item), cast(Engine, engine))
-    (found,) = values._all(WORKER, {}, name, image_id)
+    (found,) = values._all(WORKER, {}, name, image_id, {})
     return found.held
 
 
@@ -46,6 +46,34 @@ def test_an_image_is_known_by_its_id_and_the_changes_by_its_tag_too(
 ) -> None:
     """A node that has fetched an image by its digest has no tag of it. The old tag before any digest proves nothing."""
     assert held(name, image_id, known) is expected
+
+
+CONFIG = ConfigItem(kind="config", services=(WORKER,), target="/etc/app.ini", new="app-2", old="app-1")
+
+
+@pytest.mark.parametrize(
+    ("configs", "expected", "words"),
+    [
+        ((("/etc/app.ini", "app-1"), ("/run/secrets/key", "k")), Held.OLD, ""),
+        ((("/etc/app.ini", "app-2"),), Held.NEW, ""),
+        ((("/etc/app.ini", "app-3"),), Held.OTHER, ""),
+        ((("/etc/other.ini", "app-1"),), Held.OTHER, "it has no config at /etc/app.ini"),
+        ((), Held.OTHER, "it has no config at /etc/app.ini"),
+    ],
+)
+def test_a_config_is_known_by_its_name(configs: tuple[tuple[str, str], ...], expected: Held, words: str) -> None:
+    engine = type("Engine", (), {"raw": lambda *_: {"Config": {}}})()
+    values = Values(_with(CONFIG), cast(Engine, engine))
+    (found,) = values.of(replica(configs=configs))
+    assert (found.held, found.why, found.is_setting) == (expected, words, False)
+    alone = type("Engine", (), {"image_id": lambda *_: None, "image_config": lambda *_: None})()
+    (new,) = Values(_with(CONFIG), cast(Engine, alone)).of_a_new_one(WORKER, {}, dict(configs))
+    assert new.held is expected
+
+
+def _with(item: ConfigItem) -> Profile:
+    table = phase1('deployment.platform="swarm"', 'deployment.files=["s.yml"]')
+    return table.model_copy(update={"change": (*table.change, item)})
 
 
 LATEST = ITEM.model_copy(update={"new": "ocr/worker:latest", "old": "ocr/worker:latest@sha256:a"})

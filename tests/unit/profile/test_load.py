@@ -297,3 +297,34 @@ def test_an_entry_that_is_wrong_is_told_once(tmp_path: Path) -> None:
     said = message(path=path)
     assert "change.0.backups: Field required" in said
     assert "at least 1 item" not in said
+
+
+_STACK = ('deployment.platform="swarm"', 'deployment.files=["s.yml"]')
+_CONFIG = {"kind": "config", "services": ["enrichment-worker"], "target": "/etc/a", "new": "a-2", "old": "a-1"}
+
+
+def with_items(*items: dict[str, Any], settings: tuple[str, ...] = _STACK) -> Profile:
+    table = phase1(*settings).model_dump()
+    return Profile.model_validate({**table, "change": [*table["change"], *items]})
+
+
+def test_a_config_of_a_swarm_is_an_item() -> None:
+    (item,) = with_items(_CONFIG).values
+    assert (item.says, item.writings) == ("config /etc/a", (("a-2", "a-1"),))
+
+
+@pytest.mark.parametrize(
+    ("items", "settings", "says"),
+    [
+        ([_CONFIG], (), "a config is an object of a Swarm"),
+        ([{**_CONFIG, "old": "a-2"}], _STACK, "old and new are the same config"),
+        ([{**_CONFIG, "key": "configs.a.name"}], _STACK, "file and key belong together"),
+        ([_CONFIG, {**_CONFIG, "new": "a-3"}], _STACK, "two items give enrichment-worker the config /etc/a"),
+        ([{**_CONFIG, "target": "etc/a"}], _STACK, "target"),
+    ],
+)
+def test_a_config_that_could_not_be_given_back_is_refused(
+    items: list[dict[str, Any]], settings: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(ValidationError, match=says):
+        with_items(*items, settings=settings)

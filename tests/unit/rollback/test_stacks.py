@@ -51,6 +51,7 @@ class Fake:
     )
     late: list[Task] = field(default_factory=list)
     is_one_away: bool = False
+    objects: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def services(self, project: str) -> dict[str, Service]:
         assert project == "ocr"
@@ -61,6 +62,9 @@ class Fake:
         nodes = tuple(Node(known, known, "", "ready", "active", {}) for known in ("here", "lost"))
         away = {"lost": "no answer"}
         return {WORKER: Stack(WORKER, (), tuple(tasks), nodes, away if self.is_one_away else {})}
+
+    def id_of(self, kind: str, name: str) -> str:
+        return self.objects.get((kind, name), "")
 
     def digest_of(self, image: str) -> str:
         return self.registry.get(image, "")
@@ -320,6 +324,78 @@ def test_a_task_that_failed_is_told_and_its_update_is_not_begun_again() -> None:
     with pytest.raises(RollbackFailed, match=r"update paused; task x failed: task: non-zero exit \(3\)"):
         updated(fake, wanted(fake)[WORKER])
     assert len(fake.posted) == 1
+
+
+OBJECTS = {
+    "Configs": [{"File": {"Name": "/etc/app.ini"}, "ConfigID": "c2", "ConfigName": "app-2"}],
+    "Secrets": [{"File": {"Name": "key"}, "SecretID": "s2", "SecretName": "key-2"}],
+}
+
+
+def with_objects() -> Profile:
+    items = [
+        {"kind": "config", "services": [WORKER], "target": target, "new": f"{name}-2", "old": f"{name}-1"}
+        for target, name in (("/etc/app.ini", "app"), ("/run/secrets/key", "key"))
+    ]
+    table = profile().model_dump()
+    return Profile.model_validate({**table, "change": [*table["change"], *items]})
+
+
+def fake_with_objects() -> Fake:
+    spec = copy.deepcopy(dict(service().spec))
+    container(spec).update(copy.deepcopy(OBJECTS))
+    ids = {("Config", "app-1"): "c1", ("Config", "app-2"): "c2", ("Secret", "key-1"): "s1", ("Secret", "key-2"): "s2"}
+    return Fake(replace(service(), spec=spec), objects=ids)
+
+
+def wanted_with_objects(fake: Fake, goal: Goal = BACK, kept: Path | None = None) -> Wanted:
+    return stacks.of_goal(with_objects(), cast(Cluster, fake), kept, goal)[WORKER]
+
+
+def test_old_configs_and_secrets_are_given_back_by_their_ids_and_an_undo_returns_the_changes(tmp_path: Path) -> None:
+    fake = fake_with_objects()
+    before = wanted_with_objects(fake)
+    assert before.replaced() == [
+        ("Config", "/etc/app.ini", "app-2", "app-1"),
+        ("Secret", "/run/secrets/key", "key-2", "key-1"),
+    ]
+    stacks.keep(tmp_path, {WORKER: before.service})
+    updated(fake, before)
+    now = container(dict(fake.now.spec))
+    assert [(row["ConfigID"], row["ConfigName"]) for row in now["Configs"]] == [("c1", "app-1")]
+    assert [(row["SecretID"], row["SecretName"]) for row in now["Secrets"]] == [("s1", "key-1")]
+    assert wanted_with_objects(fake).is_reached
+    updated(fake, wanted_with_objects(fake, replace(BACK, direction=Direction.UNDO), tmp_path))
+    assert {key: container(dict(fake.now.spec))[key] for key in OBJECTS} == OBJECTS
+
+
+def test_a_config_that_only_the_old_service_had_and_that_was_removed_is_refused() -> None:
+    """Nothing else uses it, so Swarm lets anybody remove it; the update would be refused in the middle of the run."""
+    fake = fake_with_objects()
+    del fake.objects["Secret", "key-1"]
+    with pytest.raises(Refused, match="there is no secret key-1 any more") as caught:
+        wanted_with_objects(fake)
+    assert "docker secret create key-1 FILE" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("name", "says"), [("app-3", "has another one there"), ("", "has none there")])
+def test_a_config_that_is_neither_old_nor_the_changes_is_refused(name: str, says: str) -> None:
+    fake = fake_with_objects()
+    assert why_not_given(with_objects(), wanted_with_objects(fake), WORKER) == ""
+    spec = copy.deepcopy(dict(fake.now.spec))
+    rows = container(spec)["Configs"]
+    rows[0].update(ConfigName=name) if name else rows.clear()
+    fake.now = replace(fake.now, spec=spec)
+    assert says in why_not_given(with_objects(), wanted_with_objects(fake), WORKER)
+
+
+def test_by_hand_a_config_is_replaced_by_name() -> None:
+    fake = fake_with_objects()
+    stack = stacks.of_goal(with_objects(), cast(Cluster, fake), None, BACK)
+    made = plan.make(situation(profile=with_objects(), stack=stack, services={}), KEEP)
+    by_hand = next(step.command for step in made.steps if step.id == f"update:{WORKER}")
+    assert "--config-rm app-2 --config-add source=app-1,target=/etc/app.ini" in by_hand
+    assert "--secret-rm key-2 --secret-add source=key-1,target=/run/secrets/key" in by_hand
 
 
 def test_a_service_that_is_not_in_the_stack_is_refused() -> None:
