@@ -37,7 +37,7 @@ _BY_STATE = {
     "rejected": Condition.REFUSED,
     "orphaned": Condition.ORPHANED,
 }
-_MAY_RUN = frozenset((Condition.RUNS, Condition.GOES, Condition.ORPHANED, Condition.UNKNOWN))
+_OVER = frozenset((Condition.REFUSED, Condition.FAILED, Condition.ENDED))
 _WANTED = frozenset(("running", "ready"))  # `ready`: held back until its predecessor has stopped
 
 
@@ -84,8 +84,12 @@ class Task:
 
     @property
     def may_run(self) -> bool:
-        """True if its container may run: on a node that is down or was removed it goes on."""
-        return self.condition in _MAY_RUN
+        """True if its container may run: on a node that is down or was removed it goes on.
+
+        Also of a task that was on its way when its node was last heard of: it counts as running only once it is
+        healthy.
+        """
+        return bool(self.node) and self.condition not in _OVER
 
     @property
     def says(self) -> str:

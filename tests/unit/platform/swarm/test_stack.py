@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from rollback_gate.instant import Instant
 from rollback_gate.platform.swarm import nodes
 from rollback_gate.platform.swarm.stack import Seen, Stack, by_service, hash_of
@@ -102,6 +104,15 @@ def test_what_may_run_where_nobody_could_ask_is_unmeasured() -> None:
     found = stack([seen()], [task(), replaced], {THERE.name: "no answer"}).unseen()
     assert [(one.what, one.reason) for one in found] == [(f"a container of worker on node {THERE.name}", "no answer")]
     assert stack([seen()], [task(), task(2, node=THERE.id, state="shutdown")], {THERE.name: "no answer"}).unseen() == []
+
+
+@pytest.mark.parametrize("state", ["assigned", "preparing", "ready", "starting"])
+def test_a_task_that_was_on_its_way_to_a_node_that_was_lost_is_unmeasured(state: str) -> None:
+    """Swarm calls it running once it is healthy: the slot is not empty, nobody knows what is in it."""
+    coming = task(2, node=THERE.id, state=state, container="")
+    assert len(stack([seen()], [task(), coming], {THERE.name: "no answer"}).unseen()) == 1
+    waits = task(2, node="", state="pending", container="")
+    assert stack([seen()], [task(), waits], {THERE.name: "no answer"}).unseen() == []
 
 
 def test_a_node_that_was_asked_hides_nothing() -> None:
