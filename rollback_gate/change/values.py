@@ -56,10 +56,12 @@ class Values:
         settings = [one for one in others if isinstance(one, SettingItem) and one.new and not is_listed]
         found = [item.says for item in settings if environment.get(item.in_container) == item.new]
         images = (one for one in others if isinstance(one, ImageItem) and self._is_new(one, replica))
-        return found + [item.says for item in images]
+        names = {name for _, name in replica.configs}
+        configs = (item.says for item in others if isinstance(item, ConfigItem) and item.new in names)
+        return [*found, *(item.says for item in images), *configs]
 
     def _is_new(self, item: ImageItem, replica: Replica) -> bool:
-        if item.is_moved or "@" in item.old:
+        if item.is_moved or item.has_one_tag:
             is_old = replica.image_id == self.engine.image_id(item.old)
             return _is_named(replica.image_name, item.new) and not is_old
         return _is_named(replica.image_name, item.new) or self.engine.image_id(item.new) == replica.image_id
@@ -84,12 +86,14 @@ class Values:
         return tuple(read(item) for item in self.profile.values_of(service))
 
     def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
+        if "@" in name and name == item.old:
+            return ValueReading(item.says, Held.OLD)
         old = self.engine.image_id(item.old)  # never by its tag alone: any digest can stand behind that
-        if "@" in name and _is_named(name, item.new) and (old is None or image_id != old or "@" not in item.old):
+        if "@" in name and _is_named(name, item.new) and not (item.has_one_tag and old is not None and image_id == old):
             return ValueReading(item.says, Held.NEW)
         if old is None:
             return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
-        if not item.is_moved and old == self.engine.image_id(item.new):
+        if not (item.is_moved or item.has_one_tag) and old == self.engine.image_id(item.new):
             return ValueReading(item.says, Held.OTHER, f"{item.old} and {item.new} are the same image")
         if image_id == old:
             return ValueReading(item.says, Held.OLD)
@@ -106,7 +110,7 @@ def _config(item: ConfigItem, configs: Mapping[str, str]) -> ValueReading:
     """By its name: a manager gives none to another content while a service has it."""
     name = configs.get(item.target)
     held = Held.NEW if name == item.new else Held.OLD if name == item.old else Held.OTHER
-    return ValueReading(item.says, held, "" if name else f"it has no config at {item.target}")
+    return ValueReading(item.says, held, "" if name else f"its task tells of none at {item.target}")
 
 
 def _setting(item: SettingItem, environment: Mapping[str, str]) -> ValueReading:

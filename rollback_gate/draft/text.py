@@ -34,9 +34,18 @@ class Draft:
         self.missing += 1
         self.rows.append(f"# {key} =   # not found: {look_for}")
 
+    def comment(self, text: str) -> None:
+        """In one line, whatever it holds."""
+        self.rows.append(f"# {' '.join(text.split())}")
+
     @property
     def text(self) -> str:
         return "\n".join(self.rows).lstrip("\n") + "\n"
+
+
+def key_of(name: str) -> str:
+    """A name as a key of TOML, in quotes where it needs them."""
+    return name if _BARE.match(name) else json.dumps(name)
 
 
 def toml(value: Any) -> str:
@@ -49,7 +58,7 @@ def toml(value: Any) -> str:
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, Mapping):
-        rows = (f"{name if _BARE.match(name) else json.dumps(name)} = {toml(one)}" for name, one in value.items())
+        rows = (f"{key_of(name)} = {toml(one)}" for name, one in value.items())
         return f"{{ {', '.join(rows)} }}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(toml, value))}]"

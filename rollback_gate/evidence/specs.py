@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.commands import Runner
-from rollback_gate.platform.compose import Compose
 from rollback_gate.platform.configured import Wanted
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
@@ -59,11 +57,9 @@ class Specs:
     def written(self) -> dict[str, ValueReading | Unmeasured]:
         """As the files say; a tag that old and new share, by what its registry says it means now."""
         found = settings.written(self.profile, self.profile.deployment.project_directory)
-        shared = [item for item in self.profile.values if isinstance(item, ImageItem) and "@" in item.old]
-        for item in shared:
-            tag, _, digest = item.old.partition("@")
-            if item.place in found and item.new == tag and _is_new(found[item.place]):
-                found[item.place] = self._meant(item, digest)
+        for item in (one for one in self.profile.values if isinstance(one, ImageItem) and one.has_one_tag):
+            if item.place in found and _is_new(found[item.place]):
+                found[item.place] = self._meant(item, item.old.partition("@")[2])
         return found
 
     def _meant(self, item: ImageItem, digest: str) -> ValueReading | Unmeasured:
@@ -94,9 +90,7 @@ class Specs:
         """The services in the stack's files, as Compose reads them."""
         deployment, what = self.profile.deployment, "what the stack's files say"
         try:
-            command, version = composes.choose(composes.installed(self.runner, self.cluster.environment), "")
-            # `docker stack deploy` reads no .env
-            compose = Compose(command, version, deployment.project, deployment.files, (os.devnull,))
+            compose = composes.of_stack(deployment, self.runner, self.cluster.environment)
             text = composes.config_of(compose, self.runner, deployment.project_directory)
             volumes = composes.parse_volumes(text, deployment.project)
             return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}

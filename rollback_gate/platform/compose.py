@@ -181,6 +181,15 @@ def of(deployment: Deployment, replica: Replica, runner: Runner, environ: Mappin
     return bind(deployment, replica, command, version)
 
 
+def of_stack(deployment: Deployment, runner: Runner, environ: Mapping[str, str]) -> Compose:
+    """The newest installed Compose, to read a stack's files. Raises Refused if none is installed.
+
+    `docker stack deploy` reads no .env.
+    """
+    command, version = choose(installed(runner, environ, ""), "")
+    return Compose(command, version, deployment.project, deployment.files, (os.devnull,))
+
+
 def _place(name: str, here: Path, made_in: Path) -> str:
     """Compose before 2.0 keeps the names as given, relative to where it was called."""
     return str(made_in / Path(name).name) if not _is_file(here / name) and _is_file(made_in / Path(name).name) else name

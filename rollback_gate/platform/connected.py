@@ -77,7 +77,7 @@ def _environment(address: NodeAddress | None, node: Node, environ: Mapping[str, 
     """The command line's own way to that engine; without one in the profile, by ssh to the node's address."""
     rest = {key: value for key, value in environ.items() if key not in _OF_ANOTHER}
     if address is None:
-        return {**rest, "DOCKER_HOST": f"ssh://{node.address}"}
+        return {**rest, "DOCKER_HOST": f"ssh://{node.as_host}"}
     if address.context:
         return {**rest, "DOCKER_CONTEXT": address.context}
     tls = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(address.certificates)} if address.certificates else {}

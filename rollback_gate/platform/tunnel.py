@@ -6,6 +6,7 @@ The SDK's own way opens a connection for each request, and needs a second implem
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import shutil
 import subprocess
@@ -21,13 +22,15 @@ from rollback_gate.platform.commands import allowed
 from rollback_gate.redaction import cut
 
 SCHEME = "ssh://"
+_PREFIX = "rollback-gate-ssh-"
 REMEDY = (
     "its user must be allowed to use the engine's socket (group docker), and its sshd to forward it "
     "(AllowStreamLocalForwarding); another socket than /var/run/docker.sock is named in the address"
 )
 _SOCKET = "/var/run/docker.sock"
+_SHORT = 60
 _CONNECT_S, _READY_S, _ALIVE_S = 5, 15.0, 5
-_READY = b"ready"
+_READY, _ERRORS = b"ready", "errors"
 # Its input is a pipe of ours: when this process ends, however that be, the command there ends, and ssh with it.
 _THERE = f"echo {_READY.decode()} && exec cat"
 _OPTIONS = {
@@ -61,19 +64,51 @@ class Tunnel:
 
 def opened(host: str, environ: Mapping[str, str]) -> Tunnel:
     """`host`: ssh://[user@]machine[:port][/path/of/its/socket]. Raises Unreachable with what ssh says."""
-    parts = urlsplit(host)
-    folder = Path(tempfile.mkdtemp(prefix="rollback-gate-ssh-"))  # of this user only; its name is short
+    parts = _parts(host)
+    folder = _folder()
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         local = folder / "docker.sock"
         process = _started(_command(parts, local), folder, environ)
         undo.callback(_ended, process)
         if why := _why_not_ready(process, folder):
-            raise Unreachable(
-                f"no Docker Engine can be reached at {host}: {why}", f"try `ssh {_where(parts)} docker info`"
-            )
+            remedy = f"try `ssh {_where(parts)} docker info`"
+            raise Unreachable(f"no Docker Engine can be reached at {host}: {why}", remedy)
         undo.pop_all()
     return Tunnel(f"unix://{local}", process, folder)
+
+
+def _parts(host: str) -> SplitResult:
+    """Raises Unreachable for an address that is none."""
+    try:
+        parts = urlsplit(host)
+        is_address = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        remedy = "write ssh://user@host:port, an IPv6 address in []"
+        raise Unreachable(f"{host} is no address of an engine by ssh", remedy)
+    return parts
+
+
+def _folder() -> Path:
+    """Of this user only; with a short name, as paths of sockets must be short. Raises Unreachable."""
+    place = tempfile.gettempdir()
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place if len(place) < _SHORT else "/tmp"))
+    except OSError as error:
+        says = f"no folder can be made for a connection by ssh: {error}"
+        raise Unreachable(says, "make room, or set TMPDIR") from error
+    _without_left_ones(made.parent)
+    return made
+
+
+def _without_left_ones(place: Path) -> None:
+    """Of processes that were killed."""
+    for folder in place.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _command(parts: SplitResult, local: Path) -> list[str]:
@@ -84,15 +119,15 @@ def _command(parts: SplitResult, local: Path) -> list[str]:
 
 
 def _where(parts: SplitResult) -> str:
-    return (
-        f"{f'-p {parts.port} ' if parts.port else ''}{f'{parts.username}@' if parts.username else ''}{parts.hostname}"
-    )
+    port = f"-p {parts.port} " if parts.port else ""
+    user = f"{parts.username}@" if parts.username else ""
+    return f"{port}{user}{parts.hostname}"
 
 
 def _started(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Raises Unreachable if there is no ssh."""
-    try:
-        with (folder / "errors").open("wb") as errors:
+    with (folder / _ERRORS).open("wb") as errors:
+        try:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -101,8 +136,9 @@ def _started(command: list[str], folder: Path, environ: Mapping[str, str]) -> su
                 env=allowed(environ),
                 start_new_session=True,  # Ctrl-C is for the run, which still has questions to the engine
             )
-    except OSError as error:
-        raise Unreachable(f"ssh cannot be started: {error.strerror}", "install it (Debian: openssh-client)") from error
+        except OSError as error:
+            says = f"ssh cannot be started: {error.strerror}"
+            raise Unreachable(says, "install it (Debian: openssh-client)") from error
 
 
 def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
@@ -121,7 +157,7 @@ def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
 
 
 def _said(folder: Path) -> str:
-    return cut(" ".join((folder / "errors").read_text(errors="replace").split()), 300)
+    return cut(" ".join((folder / _ERRORS).read_text(errors="replace").split()), 300)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

@@ -165,8 +165,9 @@ class SettingItem(_Value):
 class ConfigItem(_Value):
     """Another config or secret of a Swarm. `target`: its absolute path in the containers of `services`.
 
-    `old`, `new`: their names at the manager; the old one must still be there. `file`, `key`: where its name is written,
-    as for a setting (`configs.settings.name`); the old one is written there.
+    `old`, `new`: their names at the manager; the old one must still be there, with its content of before. `file`,
+    `key`: where the name is written in the stack's file, as for a setting (`configs.settings.name`); the old one is
+    written there.
     """
 
     kind: Literal["config"]
@@ -174,15 +175,13 @@ class ConfigItem(_Value):
     target: Inside = Field(min_length=1)
     old: str = Field(min_length=1)
     new: str = Field(min_length=1)
-    file: RelativePath | None = None
-    key: str = ""
+    file: RelativePath
+    key: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _tells_old_from_new(self) -> Self:
         if self.old == self.new:
             raise ValueError("old and new are the same config: give it another name for each content")
-        if bool(self.file) != bool(self.key):
-            raise ValueError("file and key belong together: they say where the config's name is written")
         return self
 
     @property
@@ -228,6 +227,11 @@ class ImageItem(_Value):
         if self.is_moved and not lasts:
             raise ValueError(f"{self.old} may be moved, too: give `old` as an id, a digest or a version")
         return self
+
+    @property
+    def has_one_tag(self) -> bool:
+        """True if only its digest tells the old one: both have the same tag, as `:latest` of a registry."""
+        return self.old.partition("@")[0] == self.new
 
     @property
     def is_moved(self) -> bool:

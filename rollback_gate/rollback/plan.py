@@ -12,8 +12,8 @@ from rollback_gate.change.goal import Direction
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.platform.compose import in_order
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import wanted
 from rollback_gate.rollback.situation import Keeping, Situation
+from rollback_gate.rollback.wanted import Replaced
 
 
 class Kind(enum.StrEnum):
@@ -230,15 +230,16 @@ def _worker(situation: Situation) -> list[Step]:
     return steps
 
 
-def _other_config(one: tuple[str, str, str, str]) -> str:
-    kind, path, present, wanted = one
-    added = shlex.quote(f"source={wanted},target={path}")
-    return f" --{kind.lower()}-rm {shlex.quote(present)} --{kind.lower()}-add {added}"
+def _other_config(one: Replaced) -> str:
+    word, file = one.kind.lower(), one.file
+    owner = f"uid={file.get('UID', 0)},gid={file.get('GID', 0)},mode={int(file.get('Mode') or 0o444):04o}"
+    added = shlex.quote(f"source={one.wanted},target={file.get('Name', '')},{owner}")
+    return f" --{word}-rm {shlex.quote(one.present)} --{word}-add {added}"
 
 
 def _update(situation: Situation, name: str) -> Step:
     """Swarm makes its tasks anew, in turn; what else the service is made from stays."""
-    given = wanted.given(situation.profile, name)
+    given = situation.stack[name].given
     image = f" --no-resolve-image --image {shlex.quote(given.image)}" if given.image else ""
     names = "".join(f" --env-add {shlex.quote(f'{key}=...')}" for key in given.variables)  # a value may be a secret
     service = shlex.quote(f"{situation.profile.deployment.project}_{name}")

@@ -14,13 +14,14 @@ from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, Update, objects_of
 from rollback_gate.platform.swarm.stack import Stack
+from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
 from rollback_gate.rollback.wanted import Wanted, wanted
 
 _FOLDER = "specs"
 _POLL_S = 0.25
-_TRIES = 5
+_TRIES, _BEGUN_AGAIN = 5, 3
 _LOOK = "see `docker service ps --no-trunc`; fix the cause"
 
 
@@ -51,13 +52,22 @@ def _with_configs(one: Wanted, cluster: Cluster) -> Wanted:
     kinds = {path: kind for kind, path, _ in objects_of(container)}
     made = {}
     for path, (_, name) in one.given.configs.items():
-        kind = kinds.get(path, "Config")
-        known = cluster.id_of(kind, name)
-        if not known:
-            says = f"there is no {kind.lower()} {name} any more, which {path} had before"
-            raise Refused(says, f"make it again (`docker {kind.lower()} create {name} FILE`), then try again")
-        made[path] = known, name
+        if path in kinds:  # else there is nothing to replace, and preflight says so
+            made[path] = _known(cluster, kinds[path], path, name, one.service.configs[path]), name
     return replace(one, given=replace(one.given, configs=made))
+
+
+def _known(cluster: Cluster, kind: str, path: str, name: str, present: str) -> str:
+    """Its id. Raises Refused if it is gone, or holds what the present one holds: a name proves no content."""
+    known, word = cluster.object_of(kind, name), kind.lower()
+    if known is None:
+        says = f"there is no {word} {name} any more, which {path} had before"
+        remedy = f"make it again with its content of before the change (`docker {word} create {name} FILE`)"
+        raise Refused(says, f"{remedy}, then try again")
+    other = cluster.object_of(kind, present)
+    if name != present and known.data and other is not None and other.data == known.data:
+        raise Refused(f"{word} {name} holds the same as {present}", f"make {name} again with its content of before")
+    return known.id
 
 
 def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> Wanted:
@@ -115,17 +125,50 @@ def updated(cluster: Cluster, project: str, name: str, want: Wanted, all_at_once
     now = _now(cluster, project, name)
     if not _is_under_way(now, want):
         begin(now)
-    left_alone = _settled(cluster, project, name, limits, begin)
+    left_alone = _settled(cluster, project, name, limits, _Again(want, begin))
     _post(cluster, project, _now(cluster, project, name), update.spec_with_own_pace)
     return f"{name}: every task was made anew{f'; {left_alone}' if left_alone else ''}"
 
 
 def _is_under_way(now: Service, want: Wanted) -> bool:
+    return _is_ours(now, want) and now.update is Update.GOES_ON
+
+
+def _is_ours(now: Service, want: Wanted) -> bool:
+    """False if somebody else has changed the service since."""
     same = update.same_template(now.spec["TaskTemplate"], update.template_with(now.spec, want.given))
-    return update.has_our_pace(now.spec) and same and now.update is Update.GOES_ON
+    return update.has_our_pace(now.spec) and same
 
 
-def _settled(cluster: Cluster, project: str, name: str, limits: Limits, begin_again: Callable[[Service], None]) -> str:
+@dataclass
+class _Again:
+    """Begins an update again that stands still because a node was lost; a few times, as each makes all tasks anew."""
+
+    want: Wanted
+    begin: Callable[[Service], None]
+    left: int = _BEGUN_AGAIN
+
+    def begins(self, now: Service, stack: Stack, cluster: Cluster) -> bool:
+        """True if it did."""
+        if not self.left or not _is_ours(now, self.want) or not _is_cut_short(now, stack, cluster):
+            return False
+        self.left -= 1
+        self.begin(now)
+        return True
+
+
+def _is_cut_short(now: Service, stack: Stack, cluster: Cluster) -> bool:
+    lost: list[frozenset[str]] = []  # asked only where it matters
+
+    def is_lost(task: Task) -> bool:
+        if not lost:
+            lost.append(cluster.lost_nodes())
+        return task.node in lost[0]
+
+    return update.is_cut_short(now, stack.tasks, is_lost)
+
+
+def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _Again) -> str:
     """Waits; returns what stays open because its node does not answer. Raises RollbackFailed."""
     deadline = limits.clock() + limits.seconds
     while True:
@@ -133,9 +176,7 @@ def _settled(cluster: Cluster, project: str, name: str, limits: Limits, begin_ag
         stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
         reached = [task for task in stack.tasks if task.is_wanted or not stack.is_out_of_reach(task)]
         why = update.why_not_settled(now, reached)
-        if update.is_cut_short(now, stack.tasks, stack.is_out_of_reach):
-            begin_again(now)
-        elif update.has_failed(now):
+        if not again.begins(now, stack, cluster) and update.has_failed(now):
             told = update.failures(now, stack.tasks) or why
             raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {told}", _LOOK)
         if not why:

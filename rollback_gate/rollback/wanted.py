@@ -15,6 +15,16 @@ from rollback_gate.profile.schema import Profile
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """A Config or a Secret in place of another one. `file`: where and whose it is inside, as the service says."""
+
+    kind: str
+    present: str
+    wanted: str
+    file: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Wanted:
     """`service`: as it is now. `given`: what its tasks must get; whatever else it is made from is left to others."""
 
@@ -28,12 +38,16 @@ class Wanted:
         same = update.same_template(spec["TaskTemplate"], update.template_with(spec, self.given))
         return same and not update.has_our_pace(spec) and not update.has_failed(self.service)
 
-    def replaced(self) -> list[tuple[str, str, str, str]]:
-        """Configs and secrets that it gets in place of others: kind, path inside, present name, wanted name."""
-        container = self.service.spec["TaskTemplate"]["ContainerSpec"]
-        rows = ((kind, path, str(row[f"{kind}Name"])) for kind, path, row in objects_of(container))
+    def replaced(self) -> list[Replaced]:
+        """Configs and secrets that it gets in place of others."""
         wanted = {path: name for path, (_, name) in self.given.configs.items()}
-        return [(*row, wanted[row[1]]) for row in rows if wanted.get(row[1], row[2]) != row[2]]
+        rows = objects_of(self.service.spec["TaskTemplate"]["ContainerSpec"])
+        found = (
+            Replaced(kind, str(row[f"{kind}Name"]), wanted[path], row.get("File") or {})
+            for kind, path, row in rows
+            if path in wanted
+        )
+        return [one for one in found if one.wanted != one.present]
 
 
 def wanted(profile: Profile, now: Service, kept: Mapping[str, Any] | None, direction: Direction, name: str) -> Wanted:

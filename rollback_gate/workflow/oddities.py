@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 
-_TEMPLATE = "{{."
+_TEMPLATE = re.compile(r"\{\{\s*\.[^{}]*\}\}")
 
 
 def oddities(engines: Engines, replicas: Iterable[Replica], is_stack: bool) -> Iterator[str]:
@@ -17,7 +18,8 @@ def oddities(engines: Engines, replicas: Iterable[Replica], is_stack: bool) -> I
     if ill:
         then = ": Swarm ends such a task and starts another one" if is_stack else ""
         yield f"its health check fails in {len(ill)} of {len(rows)} containers{then}"
-    words = [word for one in rows[:1] for word in _command(engines, one) if _TEMPLATE in word]
+    # Not the rest of the command: it may hold a password.
+    words = [found for one in rows[:1] for word in _command(engines, one) for found in _TEMPLATE.findall(word)]
     if is_stack and words:
         yield (
             f"its command holds {' '.join(words)} as it stands here: Swarm fills in such templates in environment, "

@@ -33,6 +33,7 @@ from rollback_gate.profile.deployment import FileItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.regular import content_of
 from rollback_gate.rollback import stacks
+from rollback_gate.rollback.wanted import why_not_given
 from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
 from rollback_gate.workflow.differing import Difference, sources_of
@@ -126,7 +127,13 @@ def _of_compose(profile: Profile, engines: Engines, replicas: tuple[Replica, ...
     directory = profile.deployment.project_directory
     runner = SubprocessRunner(allowed(engines.environment, profile.deployment.variables))
     try:
-        compose = composes.of(profile.deployment, replicas[0], runner, engines.environment)
+        is_stack = isinstance(engines, Cluster)
+        deployment, environ = profile.deployment, engines.environment
+        compose = (
+            composes.of_stack(deployment, runner, environ)
+            if is_stack
+            else composes.of(deployment, replicas[0], runner, environ)
+        )
         count = len(composes.services(compose, runner, directory))
     except Refused as error:
         yield Row("refused", "compose", f"{error.message}: {error.remedy}")
@@ -185,14 +192,20 @@ def _of_values(profile: Profile, engines: Engines, found: dict[str, tuple[Replic
 def _of_images(profile: Profile, engines: Engines) -> Iterator[Row]:
     """Whether the old images are there: on each node that may run the service, or in their registry."""
     if isinstance(engines, Cluster):
-        try:
-            stacks.of_goal(profile, engines, None, Goal(Direction.ROLLBACK, Mode(), ()))
-        except Refused as error:
-            yield Row("refused", "stack", f"{error.message}: {error.remedy}")
+        yield _of_stack(profile, engines)
         return
     for item in profile.values:
         if isinstance(item, ImageItem) and engines.main.image_id(item.old) is None:
             yield Row("refused", item.says, f"there is no image {item.old} here: load or pull it")
+
+
+def _of_stack(profile: Profile, cluster: Cluster) -> Row:
+    try:
+        found = stacks.of_goal(profile, cluster, None, Goal(Direction.ROLLBACK, Mode(), ()))
+    except Refused as error:
+        return Row("refused", "stack", f"{error.message}: {error.remedy}")
+    why = next(filter(None, (why_not_given(profile, one, name) for name, one in found.items())), "")
+    return Row("refused" if why else "ok", "stack", why or "old images and configs are there, and can be given back")
 
 
 # --- the logs

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.draft import differences
-from rollback_gate.draft.text import Draft, toml
+from rollback_gate.draft.text import Draft, key_of, toml
 from rollback_gate.errors import Refused
 from rollback_gate.model import ExitCode
 from rollback_gate.platform.engine import connect
@@ -109,7 +109,7 @@ class _Proposal:
             self._of_a_stack(made)
         made.set("project", self.found.project, "the containers' label")
         if names := self._variables():
-            made.set("variables", names, "used by the Compose files, and set in no .env")
+            made.set("variables", names, "used by the files, and set in no .env that is read for them")
 
     def _of_a_stack(self, made: Draft) -> None:
         made.set("platform", "swarm", "the engine is a manager, and has this stack")
@@ -118,11 +118,11 @@ class _Proposal:
         else:
             made.lack("files", "the stack's files: no file of the folder has all services of the stack")
         for unseen in self.engines.unseen_services(self.found.project).values():
-            made.rows.append(f"# not looked at: {unseen}")
+            made.comment(f"not looked at: {unseen}")
 
     def _nodes(self, made: Draft) -> None:
         for name, one in self.found.nodes.items():
-            made.section(f"[nodes.{name}]", "by --nodes")
+            made.section(f"[nodes.{key_of(name)}]", "by --nodes")
             made.set("address", one.address)
 
     def _compose_text(self) -> str:
@@ -130,7 +130,7 @@ class _Proposal:
 
     def _variables(self) -> list[str]:
         used = dict.fromkeys(re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", self._compose_text().replace("$$", "")))
-        own = text_of(self.directory / ".env") or ""
+        own = "" if self.found.is_stack else text_of(self.directory / ".env") or ""  # no .env is read for a stack
         return [name for name in used if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", own, re.MULTILINE)]
 
     # --- which services it is for
@@ -255,7 +255,7 @@ class _Proposal:
             repository, colon, tag = replica.image_name.partition("@")[0].rpartition(":")
             older = self._older(replica, repository) if colon and replica.service not in services else ""
             for path in (".env", *self.found.files):
-                if older and (key := _key_of(path, text_of(self.directory / path) or "", replica, tag)):
+                if older and (key := _written_at(path, text_of(self.directory / path) or "", replica, tag)):
                     services[replica.service] = ""
                     why = "the newest older image of it that is here"
                     self._image(made, [replica.service], older, replica.image_name, (path, key), why)
@@ -284,7 +284,7 @@ class _Proposal:
             if why := around.reads_queue(service, list(rows)):
                 made.set("consumes", True, why)
             for odd in oddities(self.engines, replicas, self.found.is_stack):
-                made.rows.append(f"# look: {odd}")
+                made.comment(f"look: {odd}")
             health = replicas[0].health if replicas else ""
             if health == "healthy":
                 made.set("ready", {"kind": "health"}, "it has a health check")
@@ -315,7 +315,7 @@ def _of_root(root: str) -> str:
     return "where the project's files are inside" if root else "its working directory: where are the project's files?"
 
 
-def _key_of(path: str, text: str, replica: Replica, tag: str) -> str:
+def _written_at(path: str, text: str, replica: Replica, tag: str) -> str:
     """Where the tag of a container's image is written in this file; "" if it is not."""
     if differences.is_env(path):
         return next((c.key for c in differences.in_env("", text) if c.new in (tag, replica.image_name)), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,12 +87,16 @@ def _stack(engine: Engine, environ: Mapping[str, str], where: Where, name: str) 
     """Raises Refused if no container of it can be seen."""
     nodes = dict(_addresses(engine, where.nodes))
     cluster = cluster_of(engine, environ, nodes)
-    services = cluster.services(name)
-    everyone = tuple(sorted(cluster.of_project(name), key=lambda replica: replica.name))
-    if not everyone:
-        why = "; ".join(map(str, cluster.unseen_services(name).values())) or "none of its tasks runs"
-        raise Refused(f"no container of stack {name} can be seen: {why}", "give --nodes, such as tcp://{address}:2376")
-    return Running(cluster, name, everyone, tuple(_stack_files(where.directory, set(services))), nodes)
+    with contextlib.ExitStack() as undo:
+        undo.callback(cluster.connections.close)
+        files = tuple(_stack_files(where.directory, set(cluster.services(name))))
+        everyone = tuple(sorted(cluster.of_project(name), key=lambda replica: replica.name))
+        if not everyone:
+            why = "; ".join(map(str, cluster.unseen_services(name).values())) or "none of its tasks runs"
+            remedy = "give --nodes, such as tcp://{address}:2376"
+            raise Refused(f"no container of stack {name} can be seen: {why}", remedy)
+        undo.pop_all()
+    return Running(cluster, name, everyone, files, nodes)
 
 
 def _addresses(engine: Engine, form: str) -> Iterator[tuple[str, NodeAddress]]:
@@ -99,7 +104,7 @@ def _addresses(engine: Engine, form: str) -> Iterator[tuple[str, NodeAddress]]:
     if not form:
         return
     for node in read_nodes(engine):
-        address = form.replace("{address}", node.address).replace("{name}", node.name)
+        address = form.replace("{address}", node.as_host).replace("{name}", node.name)
         if not address.startswith(("ssh://", "tcp://", "unix://")):
             raise Refused(f"{form} is no address of a node", "give --nodes, such as tcp://{address}:2376")
         yield node.name, NodeAddress(address=address)
@@ -115,7 +120,7 @@ def _stack_files(directory: Path, services: set[str]) -> list[str]:
 def _services_of(path: Path) -> set[str]:
     try:
         written: Any = yaml.load(path.read_text(), differences.Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         return set()
     services = written.get("services") if isinstance(written, dict) else None
     return set(map(str, services)) if isinstance(services, dict) else set()

@@ -258,11 +258,14 @@ def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_befo
     stack.heal()
     target, names = "/etc/app.ini", [f"{stack.project}-settings-{number}" for number in (1, 2)]
     item = f'kind = "config"\nservices = ["{WORKER}"]\ntarget = "{target}"\nnew = "{names[1]}"\nold = "{names[0]}"\n'
+    item += f'file = "{STACK_FILE}"\nkey = "configs.settings.name"\n'
     other = stack.directory / "with-config.toml"
     text = stack.profile.read_text()
     images = text.index('[[change]]\nkind = "image"')
     other.write_text(f"{text[:images]}[[change]]\n{item}")
     given = ("--profile", str(other))
+    file = stack.directory / STACK_FILE
+    file.write_text(f"{file.read_text()}configs:\n  settings:\n    external: true\n    name: {names[1]}\n")
     for name in names:
         (tmp_path / name).write_text(f"name = {name}\n")
         stack.ask_manager("config", "create", name, str(tmp_path / name))
@@ -274,6 +277,7 @@ def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_befo
         back = operator.rollback("--reason", "a test", "--despite-assessment", *given, "verify", *given)
         assert back.status == 0, back.output
         assert _name_of_config(stack) == names[0]
+        assert f"name: {names[0]}" in file.read_text()
         undone = operator.invoke("rollback.undo", "--reason", "a test", *given)
         assert undone.status == 0, undone.output
         assert _name_of_config(stack) == names[1]

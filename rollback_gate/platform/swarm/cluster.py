@@ -25,6 +25,7 @@ from rollback_gate.redaction import cut
 
 _AT_ONCE = 8  # nodes that are asked at the same time
 _UPDATE_S, _BAD = 60, 400
+_READY = "ready"
 Connect = Callable[[Node], Engine]
 
 
@@ -62,6 +63,14 @@ class Connections:
         for known in self._known.values():
             if isinstance(known, Engine):
                 known.close()
+
+
+@dataclass(frozen=True)
+class Object:
+    """A config or a secret. `data`: as the manager tells it; "" of a secret, and of an empty config."""
+
+    id: str
+    data: str
 
 
 @dataclass(frozen=True)
@@ -176,12 +185,17 @@ class Cluster:
             return ""
         return str((found.get("Descriptor") or {}).get("digest") or "")
 
-    def id_of(self, kind: str, name: str) -> str:
-        """The id of a Config or a Secret; "" if there is none of this name."""
+    def lost_nodes(self) -> frozenset[str]:
+        """Ids of the nodes of which the manager does not hear now."""
+        return frozenset(node.id for node in read_nodes(self.manager) if node.state != _READY)
+
+    def object_of(self, kind: str, name: str) -> Object | None:
+        """A Config or a Secret; None if there is none of this name."""
         with _understood(f"the {kind.lower()}s"):
             api = self.manager.client.api
             rows = (api.configs if kind == "Config" else api.secrets)(filters={"name": name})
-            return next((str(row["ID"]) for row in rows if row["Spec"]["Name"] == name), "")
+            found = [row for row in rows if row["Spec"]["Name"] == name]
+            return Object(str(found[0]["ID"]), str(found[0]["Spec"].get("Data") or "")) if found else None
 
     def post(self, service: Service, spec: Mapping[str, Any]) -> None:
         """Give a service this spec. Raises Unreachable, also if it has another version by now."""

@@ -26,6 +26,11 @@ class Node:
     availability: str
     about: Mapping[str, str]
 
+    @property
+    def as_host(self) -> str:
+        """Its address as a part of a URL."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
     def may_run(self, constraints: Iterable[str]) -> bool:
         """True unless a constraint rules it out for certain; a drained node may have run it before."""
         return not any(self._is_ruled_out(constraint) for constraint in constraints)

@@ -13,7 +13,6 @@ from rollback_gate.platform.swarm.tasks import Condition, Task
 
 _MONITOR_NS = 2 * 10**9
 _HOST_PORT = "host"
-_FAILURES = (Condition.FAILED, Condition.REFUSED)
 _LABEL = "rollback-gate.own-pace"
 Spec = Mapping[str, Any]
 
@@ -142,7 +141,11 @@ def why_not_settled(service: Service, tasks: Iterable[Task]) -> str:
 def failures(service: Service, tasks: Iterable[Task]) -> str:
     """Why tasks of the present definition have ended, in Swarm's words; "" for none."""
     rows = (task for task in tasks if task.template == service.template)
-    return "; ".join(sorted({f"task {task.id[:12]} {task.says}" for task in rows if task.condition in _FAILURES}))
+    return "; ".join(sorted({f"task {task.id[:12]} {task.says}" for task in rows if _is_failure(task)}))
+
+
+def _is_failure(task: Task) -> bool:
+    return task.has_failed or task.condition is Condition.REFUSED
 
 
 def is_cut_short(service: Service, tasks: Iterable[Task], is_lost: Callable[[Task], bool]) -> bool:
@@ -151,9 +154,9 @@ def is_cut_short(service: Service, tasks: Iterable[Task], is_lost: Callable[[Tas
     It waits for that very task: for ever while the node is away, and pauses as the node comes back and stops it.
     """
     rows = [task for task in tasks if task.template == service.template]
-    taken_back = [task for task in rows if not task.is_wanted and task.condition not in _FAILURES]
+    taken_back = [task for task in rows if not task.is_wanted and not _is_failure(task)]
     if service.update is Update.PAUSED:
-        return bool(taken_back) and not failures(service, rows)
+        return bool(taken_back) and not any(map(_is_failure, rows))
     is_waited_for = any(task.condition is Condition.COMES and is_lost(task) for task in taken_back)
     return service.update is Update.GOES_ON and is_waited_for
 

@@ -22,7 +22,7 @@ def profile(item: ImageItem = ITEM) -> Profile:
     return table.model_copy(update={"change": (*table.change, item)})
 
 
-def held(name: str, image_id: str, known: dict[str, str], item: ImageItem = ITEM) -> Held:
+def held(name: str, image_id: str | None, known: dict[str, str], item: ImageItem = ITEM) -> Held:
     engine = type("Engine", (), {"image_id": lambda _, name: known.get(name)})()
     values = Values(profile(item), cast(Engine, engine))
     (found,) = values._all(WORKER, {}, name, image_id, {})
@@ -48,7 +48,15 @@ def test_an_image_is_known_by_its_id_and_the_changes_by_its_tag_too(
     assert held(name, image_id, known) is expected
 
 
-CONFIG = ConfigItem(kind="config", services=(WORKER,), target="/etc/app.ini", new="app-2", old="app-1")
+CONFIG = ConfigItem(
+    kind="config",
+    services=(WORKER,),
+    target="/etc/app.ini",
+    new="app-2",
+    old="app-1",
+    file="s.yml",
+    key="configs.a.name",
+)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +65,8 @@ CONFIG = ConfigItem(kind="config", services=(WORKER,), target="/etc/app.ini", ne
         ((("/etc/app.ini", "app-1"), ("/run/secrets/key", "k")), Held.OLD, ""),
         ((("/etc/app.ini", "app-2"),), Held.NEW, ""),
         ((("/etc/app.ini", "app-3"),), Held.OTHER, ""),
-        ((("/etc/other.ini", "app-1"),), Held.OTHER, "it has no config at /etc/app.ini"),
-        ((), Held.OTHER, "it has no config at /etc/app.ini"),
+        ((("/etc/other.ini", "app-1"),), Held.OTHER, "its task tells of none at /etc/app.ini"),
+        ((), Held.OTHER, "its task tells of none at /etc/app.ini"),
     ],
 )
 def test_a_config_is_known_by_its_name(configs: tuple[tuple[str, str], ...], expected: Held, words: str) -> None:
@@ -69,6 +77,15 @@ def test_a_config_is_known_by_its_name(configs: tuple[tuple[str, str], ...], exp
     alone = type("Engine", (), {"image_id": lambda *_: None, "image_config": lambda *_: None})()
     (new,) = Values(_with(CONFIG), cast(Engine, alone)).of_a_new_one(WORKER, {}, dict(configs))
     assert new.held is expected
+
+
+def test_a_service_that_no_item_names_and_that_has_the_changes_config_is_told() -> None:
+    """At whatever path."""
+    other = CONFIG.model_copy(update={"services": ("enrichment-coordinator",)})
+    engine = type("Engine", (), {"raw": lambda *_: {"Config": {}}})()
+    values = Values(_with(other), cast(Engine, engine))
+    for name, told in (("app-1", []), ("app-2", [CONFIG.says])):
+        assert values.of_the_change(replica(configs=(("/elsewhere.ini", name),))) == told
 
 
 def _with(item: ConfigItem) -> Profile:
@@ -88,13 +105,29 @@ LATEST = ITEM.model_copy(update={"new": "ocr/worker:latest", "old": "ocr/worker:
         ("ocr/worker:latest", "sha256:2", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.NEW),
         ("ocr/worker:latest", "sha256:2", {}, Held.OTHER),
         ("ocr/worker:3@sha256:c", "sha256:3", {"ocr/worker:latest@sha256:a": "sha256:1"}, Held.OTHER),
+        (
+            "ocr/worker:latest@sha256:a",
+            "sha256:1",
+            {"ocr/worker:latest@sha256:a": "sha256:1", "ocr/worker:latest": "sha256:1"},
+            Held.OLD,
+        ),
+        ("ocr/worker:latest@sha256:a", None, {}, Held.OLD),
     ],
 )
 def test_one_tag_for_both_and_the_old_one_by_its_digest(
-    name: str, image_id: str, known: dict[str, str], expected: Held
+    name: str, image_id: str | None, known: dict[str, str], expected: Held
 ) -> None:
     """`:latest` from a registry: a service of a stack keeps the tag before either digest."""
     assert held(name, image_id, known, LATEST) is expected
+
+
+def test_the_changes_image_by_another_tag_is_of_the_change_also_where_the_old_one_has_a_digest() -> None:
+    other = ITEM.model_copy(update={"old": "ocr/worker:1@sha256:a", "services": ("enrichment-coordinator",)})
+    raw: dict[str, Any] = {"Config": {"Env": []}}
+    known = {"ocr/worker:2": "sha256:2", "ocr/worker:1@sha256:a": "sha256:1"}
+    engine = type("Engine", (), {"raw": lambda *_: raw, "image_id": lambda _, name: known.get(name)})
+    values = Values(profile(other), cast(Engine, engine()))
+    assert values.of_the_change(replica(image_name="ocr/worker:canary", image_id="sha256:2")) == [other.says]
 
 
 def test_another_service_with_the_same_tag_is_of_the_change_by_its_digest_only() -> None:

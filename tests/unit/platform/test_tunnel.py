@@ -7,6 +7,7 @@ import signal
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +54,12 @@ def socket_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def server(tmp_path: Path) -> Iterator[Server]:
     with ssh.serving(tmp_path / "ssh") as made:
         yield made
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        yield Path(made)
 
 
 def environ(server: Server, path: str = "") -> dict[str, str]:
@@ -142,6 +149,34 @@ def test_without_ssh_it_says_what_to_install() -> None:
     with pytest.raises(Unreachable) as caught:
         engine.connect({"PATH": "/nowhere", "DOCKER_HOST": "ssh://db1"})
     assert "openssh-client" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "host", ["ssh://fd00::1", "ssh://db1:abc", "ssh://[::1", "ssh://", "ssh:///var/run/docker.sock"]
+)
+def test_an_address_that_is_none_is_told(host: str) -> None:
+    with pytest.raises(Unreachable, match="is no address of an engine by ssh"):
+        engine.connect({"PATH": os.environ["PATH"], "DOCKER_HOST": host})
+
+
+def test_a_folder_for_temporary_files_with_a_long_name_is_none_for_sockets(server: Server, socket_path: str) -> None:
+    place = server.folder / ("x" * 90)
+    place.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(place))
+        engine.connect(environ(server, socket_path)).close()
+
+
+def test_what_a_killed_process_has_left_is_removed(server: Server, socket_path: str, short_folder: Path) -> None:
+    place = short_folder
+    left, kept = place / "rollback-gate-ssh-999999999-x", place / f"rollback-gate-ssh-{os.getpid()}-x"
+    for folder in (left, kept):
+        folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(place))
+        engine.connect(environ(server, socket_path)).close()
+    assert not left.exists()
+    assert kept.exists()
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,15 @@ def test_an_entry_that_is_wrong_is_told_once(tmp_path: Path) -> None:
 
 
 _STACK = ('deployment.platform="swarm"', 'deployment.files=["s.yml"]')
-_CONFIG = {"kind": "config", "services": ["enrichment-worker"], "target": "/etc/a", "new": "a-2", "old": "a-1"}
+_CONFIG = {
+    "kind": "config",
+    "services": ["enrichment-worker"],
+    "target": "/etc/a",
+    "new": "a-2",
+    "old": "a-1",
+    "file": "s.yml",
+    "key": "configs.a.name",
+}
 
 
 def with_items(*items: dict[str, Any], settings: tuple[str, ...] = _STACK) -> Profile:
@@ -318,8 +326,8 @@ def test_a_config_of_a_swarm_is_an_item() -> None:
     [
         ([_CONFIG], (), "a config is an object of a Swarm"),
         ([{**_CONFIG, "old": "a-2"}], _STACK, "old and new are the same config"),
-        ([{**_CONFIG, "key": "configs.a.name"}], _STACK, "file and key belong together"),
-        ([_CONFIG, {**_CONFIG, "new": "a-3"}], _STACK, "two items give enrichment-worker the config /etc/a"),
+        ([{**_CONFIG, "key": ""}], _STACK, "key"),
+        ([_CONFIG, {**_CONFIG, "key": "configs.b.name"}], _STACK, "two items give enrichment-worker the config /etc/a"),
         ([{**_CONFIG, "target": "etc/a"}], _STACK, "target"),
     ],
 )

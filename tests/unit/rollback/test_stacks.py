@@ -13,7 +13,7 @@ import pytest
 from rollback_gate.change.goal import Direction, Goal, Mode
 from rollback_gate.errors import Refused, RollbackFailed, Unreachable
 from rollback_gate.platform.swarm import update
-from rollback_gate.platform.swarm.cluster import Cluster
+from rollback_gate.platform.swarm.cluster import Cluster, Object
 from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.service import Service, Update
 from rollback_gate.platform.swarm.stack import Stack
@@ -51,7 +51,7 @@ class Fake:
     )
     late: list[Task] = field(default_factory=list)
     is_one_away: bool = False
-    objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
 
     def services(self, project: str) -> dict[str, Service]:
         assert project == "ocr"
@@ -63,8 +63,11 @@ class Fake:
         away = {"lost": "no answer"}
         return {WORKER: Stack(WORKER, (), tuple(tasks), nodes, away if self.is_one_away else {})}
 
-    def id_of(self, kind: str, name: str) -> str:
-        return self.objects.get((kind, name), "")
+    def object_of(self, kind: str, name: str) -> Object | None:
+        return self.objects.get((kind, name))
+
+    def lost_nodes(self) -> frozenset[str]:
+        return frozenset(["lost"] if self.is_one_away else [])
 
     def digest_of(self, image: str) -> str:
         return self.registry.get(image, "")
@@ -311,6 +314,46 @@ def test_an_update_that_waits_for_a_task_of_a_lost_node_is_begun_again(away: boo
     assert last["UpdateConfig"] == service().spec["UpdateConfig"]
 
 
+def test_an_update_is_begun_again_a_few_times_only() -> None:
+    def lose(found: Service) -> Service:
+        fake.late = [replace(settled()[0], id="x", state="shutdown", desired="shutdown", template=found.template)]
+        return replace(found, update=Update.PAUSED, message="update paused")
+
+    fake = Fake(service(), after=lose)
+    with pytest.raises(RollbackFailed, match="update paused"):
+        updated(fake, wanted(fake)[WORKER], 30)
+    assert len(fake.posted) == 4
+
+
+def test_an_update_of_somebody_else_is_never_begun_again() -> None:
+    """Theirs is newer than ours."""
+
+    def taken_over(found: Service) -> Service:
+        other = copy.deepcopy(dict(found.spec))
+        container(other)["Image"] = "ocr/worker:hotfix"
+        theirs = replace(found, spec=other, update=Update.PAUSED, message="update paused")
+        fake.late = [replace(settled()[0], id="x", state="shutdown", desired="shutdown", template=theirs.template)]
+        return theirs
+
+    fake = Fake(service(), after=taken_over)
+    with pytest.raises(RollbackFailed, match="update paused"):
+        updated(fake, wanted(fake)[WORKER])
+    assert len(fake.posted) == 1
+    assert container(dict(fake.now.spec))["Image"] == "ocr/worker:hotfix"
+
+
+@pytest.mark.parametrize("state", ["failed", "complete"])
+def test_a_task_whose_process_ended_is_a_failure_whatever_its_exit_status(state: str) -> None:
+    def end(found: Service) -> Service:
+        fake.late = [replace(settled()[0], id="x", state=state, desired="shutdown", template=found.template)]
+        return replace(found, update=Update.PAUSED, message="update paused")
+
+    fake = Fake(service(), after=end)
+    with pytest.raises(RollbackFailed, match="update paused; task x"):
+        updated(fake, wanted(fake)[WORKER])
+    assert len(fake.posted) == 1
+
+
 def test_a_task_that_failed_is_told_and_its_update_is_not_begun_again() -> None:
     def fail(found: Service) -> Service:
         made = replace(settled()[0], id="x", node="here", template=found.template)
@@ -328,14 +371,24 @@ def test_a_task_that_failed_is_told_and_its_update_is_not_begun_again() -> None:
 
 OBJECTS = {
     "Configs": [{"File": {"Name": "/etc/app.ini"}, "ConfigID": "c2", "ConfigName": "app-2"}],
-    "Secrets": [{"File": {"Name": "key"}, "SecretID": "s2", "SecretName": "key-2"}],
+    "Secrets": [
+        {"File": {"Name": "key", "UID": "7", "GID": "0", "Mode": 256}, "SecretID": "s2", "SecretName": "key-2"}
+    ],
 }
 
 
 def with_objects() -> Profile:
     items = [
-        {"kind": "config", "services": [WORKER], "target": target, "new": f"{name}-2", "old": f"{name}-1"}
-        for target, name in (("/etc/app.ini", "app"), ("/run/secrets/key", "key"))
+        {
+            "kind": "config",
+            "services": [WORKER],
+            "target": target,
+            "new": f"{name}-2",
+            "old": f"{name}-1",
+            "file": "s.yml",
+            "key": f"{section}.{name}.name",
+        }
+        for target, name, section in (("/etc/app.ini", "app", "configs"), ("/run/secrets/key", "key", "secrets"))
     ]
     table = profile().model_dump()
     return Profile.model_validate({**table, "change": [*table["change"], *items]})
@@ -344,8 +397,13 @@ def with_objects() -> Profile:
 def fake_with_objects() -> Fake:
     spec = copy.deepcopy(dict(service().spec))
     container(spec).update(copy.deepcopy(OBJECTS))
-    ids = {("Config", "app-1"): "c1", ("Config", "app-2"): "c2", ("Secret", "key-1"): "s1", ("Secret", "key-2"): "s2"}
-    return Fake(replace(service(), spec=spec), objects=ids)
+    objects = {
+        ("Config", "app-1"): Object("c1", "b25l"),
+        ("Config", "app-2"): Object("c2", "dHdv"),
+        ("Secret", "key-1"): Object("s1", ""),
+        ("Secret", "key-2"): Object("s2", ""),
+    }
+    return Fake(replace(service(), spec=spec), objects=objects)
 
 
 def wanted_with_objects(fake: Fake, goal: Goal = BACK, kept: Path | None = None) -> Wanted:
@@ -355,10 +413,8 @@ def wanted_with_objects(fake: Fake, goal: Goal = BACK, kept: Path | None = None)
 def test_old_configs_and_secrets_are_given_back_by_their_ids_and_an_undo_returns_the_changes(tmp_path: Path) -> None:
     fake = fake_with_objects()
     before = wanted_with_objects(fake)
-    assert before.replaced() == [
-        ("Config", "/etc/app.ini", "app-2", "app-1"),
-        ("Secret", "/run/secrets/key", "key-2", "key-1"),
-    ]
+    rows = [(one.kind, one.present, one.wanted) for one in before.replaced()]
+    assert rows == [("Config", "app-2", "app-1"), ("Secret", "key-2", "key-1")]
     stacks.keep(tmp_path, {WORKER: before.service})
     updated(fake, before)
     now = container(dict(fake.now.spec))
@@ -378,6 +434,14 @@ def test_a_config_that_only_the_old_service_had_and_that_was_removed_is_refused(
     assert "docker secret create key-1 FILE" in caught.value.remedy
 
 
+def test_an_old_config_that_was_made_again_with_the_changes_content_is_refused() -> None:
+    """Its name is all that a service says of it."""
+    fake = fake_with_objects()
+    fake.objects["Config", "app-1"] = Object("c3", "dHdv")
+    with pytest.raises(Refused, match="config app-1 holds the same as app-2"):
+        wanted_with_objects(fake)
+
+
 @pytest.mark.parametrize(("name", "says"), [("app-3", "has another one there"), ("", "has none there")])
 def test_a_config_that_is_neither_old_nor_the_changes_is_refused(name: str, says: str) -> None:
     fake = fake_with_objects()
@@ -394,8 +458,8 @@ def test_by_hand_a_config_is_replaced_by_name() -> None:
     stack = stacks.of_goal(with_objects(), cast(Cluster, fake), None, BACK)
     made = plan.make(situation(profile=with_objects(), stack=stack, services={}), KEEP)
     by_hand = next(step.command for step in made.steps if step.id == f"update:{WORKER}")
-    assert "--config-rm app-2 --config-add source=app-1,target=/etc/app.ini" in by_hand
-    assert "--secret-rm key-2 --secret-add source=key-1,target=/run/secrets/key" in by_hand
+    assert "--config-rm app-2 --config-add source=app-1,target=/etc/app.ini,uid=0,gid=0,mode=0444" in by_hand
+    assert "--secret-rm key-2 --secret-add source=key-1,target=key,uid=7,gid=0,mode=0400" in by_hand
 
 
 def test_a_service_that_is_not_in_the_stack_is_refused() -> None:

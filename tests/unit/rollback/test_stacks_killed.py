@@ -129,6 +129,9 @@ class Manager:
             self.now, self.waits_for = replace(self.now, update=Update.GOES_ON), ""
         self.asked()  # taken, and the answer is lost
 
+    def lost_nodes(self) -> frozenset[str]:
+        return frozenset([LOST] if self.away else [])
+
     def digest_of(self, _: str) -> str:
         return ""
 

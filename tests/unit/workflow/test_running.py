@@ -60,6 +60,7 @@ def test_the_stacks_file_is_the_one_with_its_services_and_the_fewest_others(tmp_
     (tmp_path / "half.yaml").write_text("services:\n  worker: {image: a}\n")
     (tmp_path / "broken.yml").write_text("services: [")
     (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "dates.yml").write_text("a: 2024-13-45\n")
     (tmp_path / "list.yml").write_text("- services\n")
     assert runs._stack_files(tmp_path, {"worker", "api"}) == ["docker-stack.yml"]
     assert runs._stack_files(tmp_path, {"worker", "mailer"}) == []
@@ -91,6 +92,13 @@ def test_systems_that_the_environment_names(row: str, says: dict[str, tuple[str,
     [
         (["run.py", "--id", "{{.Task.Slot}}"], "", True, ["its command holds {{.Task.Slot}} as it stands here"]),
         (["run.py", "--id", "{{.Task.Slot}}"], "", False, []),
+        (
+            ["sh", "-c", "export PASSWORD=p\nrun --id={{ .Node.Hostname }}"],
+            "",
+            True,
+            ["holds {{ .Node.Hostname }} as it"],
+        ),
+        (["run.py", "{{jinja}}"], "", True, []),
         (["run.py"], "unhealthy", True, ["fails in 1 of 1 containers: Swarm ends such a task"]),
         (["run.py"], "unhealthy", False, ["fails in 1 of 1 containers"]),
         (["run.py"], "healthy", True, []),
@@ -104,3 +112,4 @@ def test_what_does_not_do_what_its_author_may_have_meant(
     said = list(oddities(cast(Engines, engines), [replica(health=health)], is_stack))
     assert len(said) == len(words)
     assert all(one in text for one, text in zip(words, said, strict=True))
+    assert "PASSWORD" not in "".join(said)
