@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from docker.errors import APIError
+
 from rollback_gate.errors import Unreachable
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
@@ -39,6 +41,7 @@ class Connections:
     connect: Connect
     digests: dict[str, str] = field(default_factory=dict)
     _known: dict[str, Engine | Unreachable] = field(default_factory=dict)
+    _left: list[Engine] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def to(self, node: Node) -> Engine:
@@ -59,8 +62,15 @@ class Connections:
         except Unreachable as error:
             return Unreachable(f"node {node.name}: {error.message}", error.remedy)
 
+    def lost(self, node: Node, error: Unreachable) -> None:
+        """It does not answer any more: each further question would wait as long as the one that failed."""
+        with self._lock:
+            known = self._known.get(node.id)
+            self._known[node.id] = Unreachable(f"node {node.name}: {error.message}", error.remedy)
+            self._left.extend([known] if isinstance(known, Engine) else [])
+
     def close(self) -> None:
-        for known in self._known.values():
+        for known in (*self._known.values(), *self._left):
             if isinstance(known, Engine):
                 known.close()
 
@@ -156,6 +166,8 @@ class Cluster:
         try:
             labelled = self.connections.to(node).with_labels(f"containers on {node.name}", f"{STACK_LABEL}={project}")
         except Unreachable as error:
+            if not isinstance(error.__cause__, APIError):  # which is an answer
+                self.connections.lost(node, error)
             return Unmeasured(f"the containers on node {node.name}", error.message)
         return [_seen(replace(one, node=node.name), project, labels) for one, labels in labelled]
 

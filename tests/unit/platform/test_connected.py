@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from rollback_gate.errors import RollbackGateError, Unreachable, WrongSetting
 from rollback_gate.model import Unmeasured
@@ -142,6 +144,30 @@ def test_what_cannot_be_asked_is_no_container_and_no_silence(monkeypatch: pytest
     seen, unasked = found._seen("ocr")
     assert (seen, sorted(unasked)) == ([], ["rgl2", "rgl3"])
     assert isinstance(found._on(found.nodes[1], "ocr"), list | Unmeasured)
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked"),
+    [(requests.ConnectionError("reset"), 1), (requests.ReadTimeout("15 s"), 1), (APIError("no such option"), 2)],
+)
+def test_a_node_that_has_stopped_answering_is_asked_once(
+    failure: Exception, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question would wait as long. A refusal is an answer."""
+    questions: list[Any] = []
+
+    class Failing(Api):
+        def containers(self, filters: Any, **_: Any) -> list[Any]:
+            questions.append(filters)
+            raise failure
+
+    client = Client(Failing(BY_NAME["rgl2"]))
+    found = cluster(monkeypatch, {**manager(), "ssh://10.213.2.2": client})
+    for _ in range(2):
+        assert "rgl2" in found._seen("ocr")[1]
+    assert len(questions) == asked
+    found.close()
+    assert client.closed
 
 
 def test_a_profile_for_the_other_platform_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
