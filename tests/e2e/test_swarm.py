@@ -260,9 +260,7 @@ def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_befo
     item = f'kind = "config"\nservices = ["{WORKER}"]\ntarget = "{target}"\nnew = "{names[1]}"\nold = "{names[0]}"\n'
     item += f'file = "{STACK_FILE}"\nkey = "configs.settings.name"\n'
     other = stack.directory / "with-config.toml"
-    text = stack.profile.read_text()
-    images = text.index('[[change]]\nkind = "image"')
-    other.write_text(f"{text[:images]}[[change]]\n{item}")
+    other.write_text(f"{stack.profile.read_text()}\n[[change]]\n{item}")
     given = ("--profile", str(other))
     file = stack.directory / STACK_FILE
     file.write_text(f"{file.read_text()}configs:\n  settings:\n    external: true\n    name: {names[1]}\n")
@@ -284,7 +282,7 @@ def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_befo
         stack.ask_manager("config", "rm", names[0])
         before = {container.id for container in stack.containers(WORKER)}
         refused = operator.rollback("--reason", "a test", "--despite-assessment", *given)
-        assert refused.status == 40, refused.output
+        assert refused.status == 50, refused.output
         assert f"there is no config {names[0]} any more" in refused.output
         assert {container.id for container in stack.containers(WORKER)} == before
     finally:
