@@ -15,10 +15,18 @@ from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.configured import Wanted
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
-from rollback_gate.platform.swarm.service import Service, familiar
+from rollback_gate.platform.swarm.service import Service, configs_written, familiar
 from rollback_gate.platform.swarm.stack import hash_of
 from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
+
+
+@dataclass(frozen=True)
+class Written:
+    """A service in the stack's files. `configs`: names of its configs and secrets, by their path inside."""
+
+    wanted: Wanted
+    configs: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,19 @@ class Specs:
             )
         return ValueReading(item.place, Held.OLD if now == digest else Held.NEW)
 
-    def _differences(self, wanted: Wanted | None, service: Service) -> tuple[str, ...] | Unmeasured:
+    def _differences(self, written_as: Written | None, service: Service) -> tuple[str, ...] | Unmeasured:
         """Parts in which the service differs from its entry in the files."""
-        if wanted is None:
+        if written_as is None:
             return ("definition: it is not in them",)
+        wanted = written_as.wanted
         written = familiar(str(wanted.entry.get("image") or ""))
         named = Wanted({**wanted.entry, "image": written}, wanted.volumes)
-        found = tuple(named.differences(service.as_container("@" in written), {}))
+        paths = sorted({*written_as.configs, *service.configs})
+        others = (one for one in paths if written_as.configs.get(one) != service.configs.get(one))
+        found = (
+            *named.differences(service.as_container("@" in written), {}),
+            *(f"config {path}" for path in others),
+        )
         if "image" in found or "@" in written or "@" not in service.image:
             return found
         digest = self.cluster.digest_of(written)  # `docker stack deploy` asks the registry anew
@@ -86,14 +100,16 @@ class Specs:
             )
         return found if service.image.endswith(f"@{digest}") else (*found, "image")
 
-    def _written(self) -> dict[str, Wanted] | Unmeasured:
+    def _written(self) -> dict[str, Written] | Unmeasured:
         """The services in the stack's files, as Compose reads them."""
         deployment, what = self.profile.deployment, "what the stack's files say"
         try:
             compose = composes.of_stack(deployment, self.runner, self.cluster.environment)
             text = composes.config_of(compose, self.runner, deployment.project_directory)
             volumes = composes.parse_volumes(text, deployment.project)
-            return {name: Wanted(entry, volumes) for name, entry in composes.parse_services(text).items()}
+            names = {one: composes.parse_names(text, deployment.project, one) for one in ("configs", "secrets")}
+            rows = composes.parse_services(text).items()
+            return {name: Written(Wanted(entry, volumes), configs_written(entry, names)) for name, entry in rows}
         except (Refused, CommandFailed) as error:
             return Unmeasured(what, error.message)
         except OSError as error:

@@ -286,14 +286,19 @@ def parse_services(text: str) -> dict[str, Mapping[str, Any]]:
 
 def parse_volumes(text: str, project: str) -> dict[str, str]:
     """The engine's volume names, by their key in the file. Raises Refused."""
+    return parse_names(text, project, "volumes")
+
+
+def parse_names(text: str, project: str, section: str) -> dict[str, str]:
+    """The same, of another section: configs or secrets."""
     try:
-        rows = (yaml.safe_load(text).get("volumes") or {}).items()
-        return {str(key): _volume(str(key), row or {}, project) for key, row in rows}
+        rows = (yaml.safe_load(text).get(section) or {}).items()
+        return {str(key): _name(str(key), row or {}, project) for key, row in rows}
     except (yaml.YAMLError, TypeError, AttributeError) as error:
         raise Refused(f"what Compose printed is not a Compose file: {error}") from error
 
 
-def _volume(key: str, row: Mapping[str, Any], project: str) -> str:
+def _name(key: str, row: Mapping[str, Any], project: str) -> str:
     external = row.get("external")
     given = row.get("name") or (external.get("name") if isinstance(external, Mapping) else None)
     return str(given) if given else key if external else f"{project}_{key}"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import ssh
 from lab.catalogue import swarm_acts
@@ -263,7 +264,10 @@ def test_a_config_of_the_change_is_given_back_and_one_that_is_gone_is_named_befo
     other.write_text(f"{stack.profile.read_text()}\n[[change]]\n{item}")
     given = ("--profile", str(other))
     file = stack.directory / STACK_FILE
-    file.write_text(f"{file.read_text()}configs:\n  settings:\n    external: true\n    name: {names[1]}\n")
+    table = yaml.safe_load(file.read_text())
+    table["services"][WORKER]["configs"] = [{"source": "settings", "target": target}]
+    table["configs"] = {"settings": {"external": True, "name": names[1]}}
+    file.write_text(yaml.safe_dump(table, sort_keys=False))
     for name in names:
         (tmp_path / name).write_text(f"name = {name}\n")
         stack.ask_manager("config", "create", name, str(tmp_path / name))

@@ -129,6 +129,20 @@ def configs_of(container: Mapping[str, Any]) -> dict[str, str]:
     return {path: str(row.get(f"{kind}Name") or "") for kind, path, row in objects_of(container)}
 
 
+def configs_written(entry: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The same, of an entry in the stack's files. `names`: by section (configs, secrets) and key."""
+    found = {}
+    for kind, folder in _OBJECTS:
+        section = f"{kind.lower()}s"
+        for row in entry.get(section) or ():
+            given = row if isinstance(row, Mapping) else {"source": row}
+            source = str(given.get("source"))
+            target = str(given.get("target") or source)
+            path = target if target.startswith("/") else folder + target
+            found[path] = names[section].get(source, source)
+    return found
+
+
 def _mount(row: Mapping[str, Any]) -> dict[str, str]:
     kind, source = str(row.get("Type") or "bind"), str(row.get("Source") or "")
     return {"Type": kind, "Source": source, "Name": source, "Destination": str(row.get("Target"))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,10 +12,12 @@ import pytest
 from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.evidence.specs import Specs
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform.commands import Completed
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
-from tests.unit.builders import phase1
+from tests.unit.builders import phase1, replica
+from tests.unit.platform.swarm.test_words import a_service
 
 WORKER = "enrichment-worker"
 
@@ -56,3 +60,55 @@ def test_a_tag_of_the_change_alone_is_the_change_whatever_the_registry_says(tmp_
     (found,) = specs(tmp_path, "ocr/worker:2", "sha256:a", new="ocr/worker:2").written().values()
     assert isinstance(found, ValueReading)
     assert found.held is Held.NEW
+
+
+FILE = """services:
+  enrichment-worker:
+    image: a:1
+    configs:
+    - {source: settings, target: /etc/app.ini}
+    - plain
+    secrets:
+    - source: key
+configs:
+  settings: {external: true, name: app-1}
+  plain: {file: ./plain}
+secrets:
+  key: {external: true}
+"""
+AS_WRITTEN = {"/etc/app.ini": "app-1", "/plain": "ocr_plain", "/run/secrets/key": "key"}
+
+
+@pytest.mark.parametrize(
+    ("configs", "differ"),
+    [
+        (AS_WRITTEN, ()),
+        ({**AS_WRITTEN, "/etc/app.ini": "app-2"}, ("config /etc/app.ini",)),
+        ({**AS_WRITTEN, "/run/secrets/other": "x"}, ("config /run/secrets/other",)),
+        ({}, ("config /etc/app.ini", "config /plain", "config /run/secrets/key")),
+    ],
+)
+def test_what_the_next_deployment_would_give_in_configs_and_secrets(
+    tmp_path: Path, configs: dict[str, str], differ: tuple[str, ...]
+) -> None:
+    one = a_service("a-1-after")
+    spec = copy.deepcopy(dict(one.spec))
+    rows = [{"File": {"Name": path}, "ConfigName": name} for path, name in configs.items() if "secrets" not in path]
+    hidden = [
+        {"File": {"Name": path.rpartition("/")[2]}, "SecretName": name}
+        for path, name in configs.items()
+        if "secrets" in path
+    ]
+    spec["TaskTemplate"]["ContainerSpec"] = {"Image": "a:1", "Configs": rows, "Secrets": hidden}
+
+    def run(argv: tuple[str, ...], **_: Any) -> Completed:
+        return Completed(argv, "5.6.1" if "version" in argv else FILE, "")
+
+    cluster = type("Cluster", (), {"environment": {}, "services": lambda *_: {WORKER: replace(one, spec=spec)}})()
+    profile = phase1(
+        'deployment.platform="swarm"',
+        'deployment.files=["s.yml"]',
+        'deployment.project="ocr"',
+        f'deployment.project_directory="{tmp_path}"',
+    )
+    assert Specs(profile, cast(Cluster, cluster), run).rewritten([replica()]) == {WORKER: differ}
