@@ -11,7 +11,7 @@ from rollback_gate.change.reading import Held, ValueReading
 from rollback_gate.platform.configured import environment_of
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem, ValueItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem, ValueItem, without_tag
 from rollback_gate.profile.schema import Profile
 
 
@@ -86,10 +86,12 @@ class Values:
         return tuple(read(item) for item in self.profile.values_of(service))
 
     def _image(self, item: ImageItem, name: str, image_id: str | None) -> ValueReading:
-        if "@" in name and name == item.old:
+        if "@" in item.old and _content(name) == _content(item.old):
             return ValueReading(item.says, Held.OLD)
         old = self.engine.image_id(item.old)  # never by its tag alone: any digest can stand behind that
-        if "@" in name and _is_named(name, item.new) and not (item.has_one_tag and old is not None and image_id == old):
+        if item.has_one_tag and old is not None and image_id == old:
+            return ValueReading(item.says, Held.OLD)
+        if "@" in name and _is_named(name, item.new):
             return ValueReading(item.says, Held.NEW)
         if old is None:
             return ValueReading(item.says, Held.OTHER, f"there is no image {item.old} here to compare with")
@@ -99,6 +101,12 @@ class Values:
             return ValueReading(item.says, Held.OLD)
         is_new = _is_named(name, item.new) or image_id == self.engine.image_id(item.new)
         return ValueReading(item.says, Held.NEW if is_new else Held.OTHER)
+
+
+def _content(name: str) -> tuple[str, str]:
+    """Repository and digest of an image's name; the tag before a digest says nothing."""
+    tagged, _, digest = name.partition("@")
+    return without_tag(tagged), digest
 
 
 def _is_named(name: str, wanted: str) -> bool:

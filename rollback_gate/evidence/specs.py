@@ -17,7 +17,7 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, configs_written, familiar
 from rollback_gate.platform.swarm.stack import hash_of
-from rollback_gate.profile.deployment import ImageItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem
 from rollback_gate.profile.schema import Profile
 
 
@@ -68,7 +68,16 @@ class Specs:
         for item in (one for one in self.profile.values if isinstance(one, ImageItem) and one.has_one_tag):
             if item.place in found and _is_new(found[item.place]):
                 found[item.place] = self._meant(item, item.old.partition("@")[2])
+        for config in (one for one in self.profile.values if isinstance(one, ConfigItem)):
+            if why := self._doubt(config):
+                found[config.place] = Unmeasured(config.place, why)
         return found
+
+    def _doubt(self, item: ConfigItem) -> str:
+        try:
+            return self.cluster.why_doubted(item.old, item.new, with_secrets=True)
+        except Unreachable as error:
+            return error.message
 
     def _meant(self, item: ImageItem, digest: str) -> ValueReading | Unmeasured:
         now = self.cluster.digest_of(item.new)

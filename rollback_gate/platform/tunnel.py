@@ -6,7 +6,6 @@ The SDK's own way opens a connection for each request, and needs a second implem
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import shutil
 import subprocess
@@ -95,39 +94,36 @@ def _folder() -> Path:
     """Of this user only; with a short name, as paths of sockets must be short. Raises Unreachable."""
     place = tempfile.gettempdir()
     try:
-        made = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place if len(place) < _SHORT else "/tmp"))
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place if len(place) < _SHORT else "/tmp"))
     except OSError as error:
         says = f"no folder can be made for a connection by ssh: {error}"
         raise Unreachable(says, "make room, or set TMPDIR") from error
-    _without_left_ones(made.parent)
     return made
-
-
-def _without_left_ones(place: Path) -> None:
-    """Of processes that were killed."""
-    for folder in place.glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _command(parts: SplitResult, local: Path) -> list[str]:
     options = [word for name, value in _OPTIONS.items() for word in ("-o", f"{name}={value}")]
     who = [*(["-l", parts.username] if parts.username else []), *(["-p", str(parts.port)] if parts.port else [])]
     there = parts.path if parts.path.strip("/") else _SOCKET
-    return ["ssh", "-T", *options, *who, "-L", f"{local}:{there}", "--", parts.hostname or "", _THERE]
+    return ["ssh", "-T", *options, *who, "-L", f"{local}:{there}", "--", _machine(parts), _THERE]
 
 
 def _where(parts: SplitResult) -> str:
     port = f"-p {parts.port} " if parts.port else ""
     user = f"{parts.username}@" if parts.username else ""
-    return f"{port}{user}{parts.hostname}"
+    return f"{port}{user}{_machine(parts)}"
+
+
+def _machine(parts: SplitResult) -> str:
+    """As it is written: names in an ssh configuration are not the same in small letters."""
+    host = parts.netloc.rpartition("@")[2]
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def _started(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Raises Unreachable if there is no ssh."""
-    with (folder / _ERRORS).open("wb") as errors:
-        try:
+    try:
+        with (folder / _ERRORS).open("wb") as errors:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -136,9 +132,9 @@ def _started(command: list[str], folder: Path, environ: Mapping[str, str]) -> su
                 env=allowed(environ),
                 start_new_session=True,  # Ctrl-C is for the run, which still has questions to the engine
             )
-        except OSError as error:
-            says = f"ssh cannot be started: {error.strerror}"
-            raise Unreachable(says, "install it (Debian: openssh-client)") from error
+    except OSError as error:
+        says = f"ssh cannot be started: {error}"
+        raise Unreachable(says, "install it (Debian: openssh-client), or make room in the temporary folder") from error
 
 
 def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
@@ -157,7 +153,10 @@ def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
 
 
 def _said(folder: Path) -> str:
-    return cut(" ".join((folder / _ERRORS).read_text(errors="replace").split()), 300)
+    try:
+        return cut(" ".join((folder / _ERRORS).read_text(errors="replace").split()), 300)
+    except OSError as error:
+        return f"what it says cannot be read: {error}"
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

@@ -231,7 +231,8 @@ class ImageItem(_Value):
     @property
     def has_one_tag(self) -> bool:
         """True if only its digest tells the old one: both have the same tag, as `:latest` of a registry."""
-        return self.old.partition("@")[0] == self.new
+        name, has_digest, _ = self.old.partition("@")
+        return bool(has_digest) and name in (self.new, without_tag(self.new))
 
     @property
     def is_moved(self) -> bool:

@@ -205,7 +205,7 @@ class Preflight:
             old = self.engines.main.image_id(item.old)
             if old is None:
                 raise Refused(f"there is no image {item.old} here", "load or pull it, then try again")
-            if not item.is_moved and old == self.engines.main.image_id(item.new):
+            if not (item.is_moved or item.has_one_tag) and old == self.engines.main.image_id(item.new):
                 says = f"{item.old} and {item.new} are the same image {old[7:19]}: nothing would change"
                 raise Refused(says, "give `old` as the digest or the id of the image that ran before the change")
         return True, f"{', '.join(item.old for item in self._named_images)} is there"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rollback_gate.change.goal import Goal
+from rollback_gate.change.goal import Direction, Goal
 from rollback_gate.errors import Refused, RollbackFailed, Unreachable
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, Update, objects_of
 from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.platform.swarm.tasks import Task
+from rollback_gate.profile.deployment import ConfigItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import files
 from rollback_gate.rollback.wanted import Wanted, wanted
@@ -42,8 +43,19 @@ def of_goal(profile: Profile, cluster: Cluster, kept_in: Path | None, goal: Goal
             f"stack {profile.deployment.project} has no service {', '.join(missing)}",
             "correct the names under [services]; `docker stack services` shows what there is",
         )
+    for item in (one for one in profile.values if isinstance(one, ConfigItem)):
+        if goal.direction is not Direction.UNDO and (
+            why := cluster.why_doubted(item.old, item.new, with_secrets=False)
+        ):
+            raise Refused(why, f"make {item.old} again with its content of before the change, then try again")
     found = {name: wanted(profile, now[name], kept.get(name), goal.direction, name) for name in profile.services}
     return {name: _with_digest(_with_configs(one, cluster), name, cluster, profile) for name, one in found.items()}
+
+
+def _refuse_doubted(profile: Profile, cluster: Cluster) -> None:
+    for item in (one for one in profile.values if isinstance(one, ConfigItem)):
+        if why := cluster.why_doubted(item.old, item.new, with_secrets=False):
+            raise Refused(why, f"make {item.old} again with its content of before the change, then try again")
 
 
 def _with_configs(one: Wanted, cluster: Cluster) -> Wanted:
@@ -53,20 +65,17 @@ def _with_configs(one: Wanted, cluster: Cluster) -> Wanted:
     made = {}
     for path, (_, name) in one.given.configs.items():
         if path in kinds:  # else there is nothing to replace, and preflight says so
-            made[path] = _known(cluster, kinds[path], path, name, one.service.configs[path]), name
+            made[path] = _known(cluster, kinds[path], path, name), name
     return replace(one, given=replace(one.given, configs=made))
 
 
-def _known(cluster: Cluster, kind: str, path: str, name: str, present: str) -> str:
-    """Its id. Raises Refused if it is gone, or holds what the present one holds: a name proves no content."""
+def _known(cluster: Cluster, kind: str, path: str, name: str) -> str:
+    """Its id. Raises Refused if it is gone."""
     known, word = cluster.object_of(kind, name), kind.lower()
     if known is None:
         says = f"there is no {word} {name} any more, which {path} had before"
         remedy = f"make it again with its content of before the change (`docker {word} create {name} FILE`)"
         raise Refused(says, f"{remedy}, then try again")
-    other = cluster.object_of(kind, present)
-    if name != present and known.data and other is not None and other.data == known.data:
-        raise Refused(f"{word} {name} holds the same as {present}", f"make {name} again with its content of before")
     return known.id
 
 
@@ -76,15 +85,16 @@ def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> 
     Raises Refused if no registry knows it, and a node that may run the service does not have it.
     """
     image = one.given.image
-    if image is None or "@" in image or image.startswith("sha256:"):
+    if image is None:
         return one
-    if digest := cluster.digest_of(image):
-        return replace(one, given=replace(one.given, image=f"{image}@{digest}"))
+    is_content = "@" in image or image.startswith("sha256:")
+    if digest := "" if image.startswith("sha256:") else cluster.digest_of(image):
+        return one if is_content else replace(one, given=replace(one.given, image=f"{image}@{digest}"))
     places = cluster.places(profile.deployment.project, name)
     if lacking := [place for place in places if cluster.on(place).image_id(image) is None]:
         raise Refused(
-            f"node {', '.join(lacking)} does not have image {image}, and no registry tells its digest",
-            "load it there, or give the item's image with its digest",
+            f"node {', '.join(lacking)} does not have image {image}, and no registry has it",
+            "load it there, or name the image that ran before the change",
         )
     return one
 
@@ -176,7 +186,9 @@ def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _
         stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
         reached = [task for task in stack.tasks if task.is_wanted or not stack.is_out_of_reach(task)]
         why = update.why_not_settled(now, reached)
-        if not again.begins(now, stack, cluster) and update.has_failed(now):
+        if again.begins(now, stack, cluster):
+            deadline = limits.clock() + limits.seconds
+        elif update.has_failed(now):
             told = update.failures(now, stack.tasks) or why
             raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {told}", _LOOK)
         if not why:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from docker.errors import APIError
+import requests
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.instant import Instant
@@ -26,6 +28,7 @@ from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.redaction import cut
 
 _AT_ONCE = 8  # nodes that are asked at the same time
+_LEFT_ALONE_S = 30.0
 _UPDATE_S, _BAD = 60, 400
 _READY = "ready"
 Connect = Callable[[Node], Engine]
@@ -35,11 +38,13 @@ Connect = Callable[[Node], Engine]
 class Connections:
     """One connection to each node that was asked, kept until `close`; one that failed is not tried again.
 
-    `digests`: of images, as their registry has told them.
+    `digests`: of images, as their registry has told them. `clock`: in seconds.
     """
 
     connect: Connect
     digests: dict[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _silent_until: dict[str, float] = field(default_factory=dict)
     _known: dict[str, Engine | Unreachable] = field(default_factory=dict)
     _left: list[Engine] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,6 +52,9 @@ class Connections:
     def to(self, node: Node) -> Engine:
         """Raises Unreachable."""
         with self._lock:
+            if self.clock() > self._silent_until.get(node.id, math.inf):  # once more: it may be back
+                self._silent_until.pop(node.id)
+                self._known.pop(node.id)
             known = self._known.get(node.id)
         if known is None:
             known = self._tried(node)
@@ -63,11 +71,13 @@ class Connections:
             return Unreachable(f"node {node.name}: {error.message}", error.remedy)
 
     def lost(self, node: Node, error: Unreachable) -> None:
-        """It does not answer any more: each further question would wait as long as the one that failed."""
+        """It did not answer in time: each further question would wait as long, so it is left alone for a while."""
         with self._lock:
             known = self._known.get(node.id)
-            self._known[node.id] = Unreachable(f"node {node.name}: {error.message}", error.remedy)
-            self._left.extend([known] if isinstance(known, Engine) else [])
+            if isinstance(known, Engine):
+                self._left.append(known)
+                self._known[node.id] = Unreachable(f"node {node.name}: {error.message}", error.remedy)
+                self._silent_until[node.id] = self.clock() + _LEFT_ALONE_S
 
     def close(self) -> None:
         for known in (*self._known.values(), *self._left):
@@ -81,6 +91,7 @@ class Object:
 
     id: str
     data: str
+    created: Instant
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,7 @@ class Cluster:
         try:
             labelled = self.connections.to(node).with_labels(f"containers on {node.name}", f"{STACK_LABEL}={project}")
         except Unreachable as error:
-            if not isinstance(error.__cause__, APIError):  # which is an answer
+            if isinstance(error.__cause__, requests.Timeout):
                 self.connections.lost(node, error)
             return Unmeasured(f"the containers on node {node.name}", error.message)
         return [_seen(replace(one, node=node.name), project, labels) for one, labels in labelled]
@@ -207,7 +218,20 @@ class Cluster:
             api = self.manager.client.api
             rows = (api.configs if kind == "Config" else api.secrets)(filters={"name": name})
             found = [row for row in rows if row["Spec"]["Name"] == name]
-            return Object(str(found[0]["ID"]), str(found[0]["Spec"].get("Data") or "")) if found else None
+            return _object(found[0]) if found else None
+
+    def why_doubted(self, old: str, new: str, with_secrets: bool) -> str:
+        """Why a config `old` may hold what `new` holds: a name proves no content. "" if nothing shows it.
+
+        It was made after `new`, and holds the same. What was never removed since holds what it always did, also where a
+        version left it as it was. `with_secrets`: of a secret that was made after `new`, nobody can tell.
+        """
+        for kind in ("Config", "Secret") if with_secrets else ("Config",):
+            one, other = self.object_of(kind, old), self.object_of(kind, new)
+            if one and other and one.created > other.created and one.data == other.data:
+                holds = "holds the same" if one.data else "nobody can tell what it holds"
+                return f"{kind.lower()} {old} was made after {new}, and {holds}"
+        return ""
 
     def post(self, service: Service, spec: Mapping[str, Any]) -> None:
         """Give a service this spec. Raises Unreachable, also if it has another version by now."""
@@ -296,6 +320,10 @@ class Cluster:
     def close(self) -> None:
         self.connections.close()
         self.manager.close()
+
+
+def _object(row: Mapping[str, Any]) -> Object:
+    return Object(str(row["ID"]), str(row["Spec"].get("Data") or ""), Instant.parse(row["CreatedAt"]))
 
 
 def _seen(replica: Replica, project: str, labels: Mapping[str, str]) -> Seen:

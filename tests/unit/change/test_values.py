@@ -121,6 +121,15 @@ def test_one_tag_for_both_and_the_old_one_by_its_digest(
     assert held(name, image_id, known, LATEST) is expected
 
 
+def test_an_old_image_by_its_digest_alone_is_known_behind_the_changes_tag() -> None:
+    item = LATEST.model_copy(update={"old": "ocr/worker@sha256:a"})
+    known = {"ocr/worker@sha256:a": "sha256:1"}
+    assert held("ocr/worker:latest@sha256:a", "sha256:1", known, item) is Held.OLD
+    assert held("ocr/worker:latest", "sha256:1", known, item) is Held.OLD
+    assert held("ocr/worker:latest@sha256:b", "sha256:2", known, item) is Held.NEW
+    assert held("other/worker:latest@sha256:a", "sha256:3", known, item) is Held.OTHER
+
+
 def test_the_changes_image_by_another_tag_is_of_the_change_also_where_the_old_one_has_a_digest() -> None:
     other = ITEM.model_copy(update={"old": "ocr/worker:1@sha256:a", "services": ("enrichment-coordinator",)})
     raw: dict[str, Any] = {"Config": {"Env": []}}

@@ -14,7 +14,7 @@ from rollback_gate.evidence.specs import Specs
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.commands import Completed
 from rollback_gate.platform.swarm.cluster import Cluster
-from rollback_gate.profile.deployment import ImageItem
+from rollback_gate.profile.deployment import ConfigItem, ImageItem
 from rollback_gate.profile.schema import Profile
 from tests.unit.builders import phase1, replica
 from tests.unit.platform.swarm.test_words import a_service
@@ -32,6 +32,23 @@ def specs(folder: Path, written: str, registry: str, **item: str) -> Specs:
     profile: Profile = found.model_copy(update={"change": (*found.change, image)})
     cluster = type("Cluster", (), {"digest_of": lambda *_: registry})()
     return Specs(profile, cast(Cluster, cluster), cast(Any, None))
+
+
+def test_a_config_that_may_hold_the_changes_content_under_the_old_name_is_unmeasured(tmp_path: Path) -> None:
+    (tmp_path / "s.yml").write_text("configs:\n  a: {external: true, name: a-1}\n")
+    found = phase1(
+        'deployment.platform="swarm"', 'deployment.files=["s.yml"]', f'deployment.project_directory="{tmp_path}"'
+    )
+    item = ConfigItem(
+        kind="config", services=(WORKER,), target="/a", new="a-2", old="a-1", file="s.yml", key="configs.a.name"
+    )
+    profile = found.model_copy(update={"change": (*found.change, item)})
+    for doubt in ("", "config a-1 was made after a-2"):
+        cluster = type(
+            "Cluster", (), {"why_doubted": lambda *_, with_secrets, said=doubt: said if with_secrets else ""}
+        )()
+        (one,) = Specs(profile, cast(Cluster, cluster), cast(Any, None)).written().values()
+        assert one == (Unmeasured(item.place, doubt) if doubt else ValueReading(item.place, Held.OLD))
 
 
 @pytest.mark.parametrize(

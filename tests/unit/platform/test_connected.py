@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -148,12 +149,12 @@ def test_what_cannot_be_asked_is_no_container_and_no_silence(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("failure", "asked"),
-    [(requests.ConnectionError("reset"), 1), (requests.ReadTimeout("15 s"), 1), (APIError("no such option"), 2)],
+    [(requests.ConnectionError("reset"), 3), (requests.ReadTimeout("15 s"), 1), (APIError("no such option"), 3)],
 )
 def test_a_node_that_has_stopped_answering_is_asked_once(
     failure: Exception, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each question would wait as long. A refusal is an answer."""
+    """For a while: each question would wait as long. What fails at once costs nothing."""
     questions: list[Any] = []
 
     class Failing(Api):
@@ -163,9 +164,12 @@ def test_a_node_that_has_stopped_answering_is_asked_once(
 
     client = Client(Failing(BY_NAME["rgl2"]))
     found = cluster(monkeypatch, {**manager(), "ssh://10.213.2.2": client})
-    for _ in range(2):
-        assert "rgl2" in found._seen("ocr")[1]
+    reasons = [found._seen("ocr")[1]["rgl2"] for _ in range(3)]
+    assert all(one.count("node rgl2") <= 1 for one in reasons)
     assert len(questions) == asked
+    found.connections.clock = lambda: time.monotonic() + 60
+    assert "rgl2" in found._seen("ocr")[1]
+    assert len(questions) == asked + 1
     found.close()
     assert client.closed
 
@@ -225,3 +229,38 @@ def test_any_service_that_may_run_on_a_node_that_cannot_be_asked_is_told(monkeyp
 
     found = cluster(monkeypatch, {"tcp://manager:2375": Client(Busy(BY_NAME["rgl1"], services_there=[service]))})
     assert list(found.unseen_services("ocr")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "doubted"),
+    [
+        ("Config", (1, "same"), (2, "same"), (False, False)),
+        ("Config", (3, "same"), (2, "same"), (True, True)),
+        ("Config", (3, "other"), (2, "same"), (False, False)),
+        ("Secret", (1, ""), (2, ""), (False, False)),
+        ("Secret", (3, ""), (2, ""), (False, True)),
+        ("Config", None, (2, "same"), (False, False)),
+    ],
+)
+def test_a_config_that_was_made_after_the_changes_and_holds_the_same_is_doubted(
+    kind: str,
+    old: tuple[int, str] | None,
+    new: tuple[int, str],
+    doubted: tuple[bool, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`doubted`: without secrets, of which nobody can tell what they hold, and with them."""
+    made = {"a-1": old, "a-2": new}
+    rows = [
+        {"ID": name, "CreatedAt": f"2026-11-2{one[0]}T10:00:00Z", "Spec": {"Name": name, "Data": one[1]}}
+        for name, one in made.items()
+        if one
+    ]
+    rows.append({"ID": "x", "CreatedAt": "2026-11-01T10:00:00Z", "Spec": {"Name": "a-10", "Data": "same"}})
+    machines = manager()
+    (client,) = machines.values()
+    own: dict[str, Any] = {"Config": "configs", "Secret": "secrets"}
+    for one, method in own.items():
+        setattr(client.api, method, lambda filters, one=one: rows if one == kind and filters else [])
+    found = cluster(monkeypatch, machines)
+    assert tuple(bool(found.why_doubted("a-1", "a-2", one)) for one in (False, True)) == doubted

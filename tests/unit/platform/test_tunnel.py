@@ -56,12 +56,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir="/tmp") as made:
-        yield Path(made)
-
-
 def environ(server: Server, path: str = "") -> dict[str, str]:
     host = f"ssh://{server.address}:{server.port}{path}"
     return server.environment({"PATH": os.environ["PATH"], "DOCKER_HOST": host})
@@ -167,23 +161,13 @@ def test_a_folder_for_temporary_files_with_a_long_name_is_none_for_sockets(serve
         engine.connect(environ(server, socket_path)).close()
 
 
-def test_what_a_killed_process_has_left_is_removed(server: Server, socket_path: str, short_folder: Path) -> None:
-    place = short_folder
-    left, kept = place / "rollback-gate-ssh-999999999-x", place / f"rollback-gate-ssh-{os.getpid()}-x"
-    for folder in (left, kept):
-        folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(place))
-        engine.connect(environ(server, socket_path)).close()
-    assert not left.exists()
-    assert kept.exists()
-
-
 @pytest.mark.parametrize(
     ("host", "words"),
     [
         ("ssh://db1", ["-L", "/l:/var/run/docker.sock", "--", "db1"]),
         ("ssh://amit@db1:2222", ["-l", "amit", "-p", "2222", "-L", "/l:/var/run/docker.sock", "--", "db1"]),
+        ("ssh://OCR1", ["-L", "/l:/var/run/docker.sock", "--", "OCR1"]),
+        ("ssh://a@[fd00::1]:22", ["-l", "a", "-p", "22", "-L", "/l:/var/run/docker.sock", "--", "fd00::1"]),
         ("ssh://db1/run/user/1000/docker.sock", ["-L", "/l:/run/user/1000/docker.sock", "--", "db1"]),
     ],
 )

@@ -22,7 +22,7 @@ from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import plan, stacks
 from rollback_gate.rollback.stacks import Limits
 from rollback_gate.rollback.wanted import Wanted, why_not_given
-from tests.unit.builders import phase1
+from tests.unit.builders import STARTED, phase1
 from tests.unit.platform.swarm.test_update import at_rest, settled
 from tests.unit.rollback.test_plan import KEEP, situation
 
@@ -52,6 +52,7 @@ class Fake:
     late: list[Task] = field(default_factory=list)
     is_one_away: bool = False
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    doubts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def services(self, project: str) -> dict[str, Service]:
         assert project == "ocr"
@@ -65,6 +66,10 @@ class Fake:
 
     def object_of(self, kind: str, name: str) -> Object | None:
         return self.objects.get((kind, name))
+
+    def why_doubted(self, old: str, new: str, with_secrets: bool) -> str:
+        assert not with_secrets, "nobody could go on who has made one again"
+        return self.doubts.get((old, new), "")
 
     def lost_nodes(self) -> frozenset[str]:
         return frozenset(["lost"] if self.is_one_away else [])
@@ -398,10 +403,10 @@ def fake_with_objects() -> Fake:
     spec = copy.deepcopy(dict(service().spec))
     container(spec).update(copy.deepcopy(OBJECTS))
     objects = {
-        ("Config", "app-1"): Object("c1", "b25l"),
-        ("Config", "app-2"): Object("c2", "dHdv"),
-        ("Secret", "key-1"): Object("s1", ""),
-        ("Secret", "key-2"): Object("s2", ""),
+        ("Config", "app-1"): Object("c1", "b25l", STARTED),
+        ("Config", "app-2"): Object("c2", "dHdv", STARTED),
+        ("Secret", "key-1"): Object("s1", "", STARTED),
+        ("Secret", "key-2"): Object("s2", "", STARTED),
     }
     return Fake(replace(service(), spec=spec), objects=objects)
 
@@ -437,9 +442,31 @@ def test_a_config_that_only_the_old_service_had_and_that_was_removed_is_refused(
 def test_an_old_config_that_was_made_again_with_the_changes_content_is_refused() -> None:
     """Its name is all that a service says of it."""
     fake = fake_with_objects()
-    fake.objects["Config", "app-1"] = Object("c3", "dHdv")
-    with pytest.raises(Refused, match="config app-1 holds the same as app-2"):
+    fake.doubts["app-1", "app-2"] = "config app-1 was made after app-2, and holds the same"
+    with pytest.raises(Refused, match="config app-1 was made after app-2, and holds the same"):
         wanted_with_objects(fake)
+
+
+@pytest.mark.parametrize("image", ["ocr/worker:1@sha256:abc", "sha256:1f"])
+def test_an_old_image_by_its_content_must_be_somewhere_too(image: str) -> None:
+    """Else the only task is stopped, and its successor refused."""
+    fake = Fake(service())
+    table = profile().model_dump()
+    items = [{**one, "old": image} if one["kind"] == "image" else one for one in table["change"]]
+    given = Profile.model_validate({**table, "change": items})
+
+    def asked() -> str | None:
+        return stacks.of_goal(given, cast(Cluster, fake), None, BACK)[WORKER].given.image
+
+    with pytest.raises(Refused, match="node one, two does not have image"):
+        asked()
+    for node in fake.images.values():
+        node[image] = "sha256:1"
+    assert asked() == image
+    fake.images["two"].clear()
+    fake.registry["ocr/worker:1@sha256:abc"] = "sha256:abc"
+    if "@" in image:
+        assert asked() == image
 
 
 @pytest.mark.parametrize(("name", "says"), [("app-3", "has another one there"), ("", "has none there")])
