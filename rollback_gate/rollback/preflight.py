@@ -16,6 +16,7 @@ from rollback_gate.errors import Refused
 from rollback_gate.evidence import configured
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.oddities import oddities
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.archive import digest_in, entry_in
@@ -126,6 +127,9 @@ class Preflight:
             checklist.ask("updates", lambda: _at_rest(situation))
             for one in dict.fromkeys(one for rows in self._deployed.unseen().values() for one in rows):
                 checklist.warn("node", f"{one}; what runs there is not rolled back")
+            for name, rows in situation.found.items():
+                for odd in oddities(self.engines, rows, is_stack=True):
+                    checklist.warn(name, odd)
 
     @property
     def _deployed(self) -> Deployed:

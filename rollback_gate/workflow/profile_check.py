@@ -19,6 +19,7 @@ from rollback_gate.draft import printed
 from rollback_gate.errors import Refused, Unreachable, WrongSetting
 from rollback_gate.evidence import configured, documents, keeping, logs, metric, queue, readiness, upstream
 from rollback_gate.evidence.documents import Documents
+from rollback_gate.evidence.oddities import oddities
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.evidence.trial import Trial
 from rollback_gate.model import ExitCode, Unmeasured
@@ -38,7 +39,6 @@ from rollback_gate.suite import own
 from rollback_gate.workflow.call import Call, stores_of
 from rollback_gate.workflow.differing import Difference, sources_of
 from rollback_gate.workflow.left_behind import of_brought, of_differences, of_what_was_compared, old_text, reaching
-from rollback_gate.workflow.oddities import oddities
 from rollback_gate.workflow.statements import (
     Row,
     of_documents,

@@ -14,6 +14,7 @@ from pathlib import Path
 from rollback_gate.draft import differences
 from rollback_gate.draft.text import Draft, key_of, toml
 from rollback_gate.errors import Refused
+from rollback_gate.evidence.oddities import oddities
 from rollback_gate.model import ExitCode
 from rollback_gate.platform.engine import connect
 from rollback_gate.platform.engines import Engines
@@ -21,7 +22,6 @@ from rollback_gate.platform.replica import Replica
 from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
-from rollback_gate.workflow.oddities import oddities
 from rollback_gate.workflow.running import Running, Where, running
 from rollback_gate.workflow.surveyed import Around, around_of, inside_of
 

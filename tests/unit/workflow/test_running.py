@@ -9,10 +9,10 @@ import pytest
 
 from rollback_gate.errors import Refused
 from rollback_gate.evidence.adapters.recognised import named_in
+from rollback_gate.evidence.oddities import oddities
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.engines import Engines
 from rollback_gate.workflow import running as runs
-from rollback_gate.workflow.oddities import oddities
 from rollback_gate.workflow.running import Where
 from tests.unit.builders import replica
 
@@ -102,14 +102,16 @@ def test_systems_that_the_environment_names(row: str, says: dict[str, tuple[str,
         (["run.py"], "unhealthy", True, ["fails in 1 of 1 containers: Swarm ends such a task"]),
         (["run.py"], "unhealthy", False, ["fails in 1 of 1 containers"]),
         (["run.py"], "healthy", True, []),
+        (["run.py"], "starting", True, ["so no update of it can end"]),
     ],
 )
 def test_what_does_not_do_what_its_author_may_have_meant(
     command: list[str], health: str, is_stack: bool, words: list[str]
 ) -> None:
+    """`starting` is a health check that has failed, once it has spoken."""
     engine = type("Engine", (), {"raw": lambda *_: {"Config": {"Cmd": command}}})()
     engines = type("Engines", (), {"of": lambda *_: engine})()
-    said = list(oddities(cast(Engines, engines), [replica(health=health)], is_stack))
+    said = list(oddities(cast(Engines, engines), [replica(health=health, check_results=1)], is_stack))
     assert len(said) == len(words)
     assert all(one in text for one, text in zip(words, said, strict=True))
     assert "PASSWORD" not in "".join(said)

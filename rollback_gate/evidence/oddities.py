@@ -14,9 +14,9 @@ _TEMPLATE = re.compile(r"\{\{\s*\.[^{}]*\}\}")
 def oddities(engines: Engines, replicas: Iterable[Replica], is_stack: bool) -> Iterator[str]:
     """In words, of the replicas of one service. Raises Unreachable."""
     rows = list(replicas)
-    ill = [one for one in rows if one.health == "unhealthy"]
+    ill = [one for one in rows if one.health == "unhealthy" or (one.health == "starting" and one.check_results)]
     if ill:
-        then = ": Swarm ends such a task and starts another one" if is_stack else ""
+        then = ": Swarm ends such a task and starts another one, so no update of it can end" if is_stack else ""
         yield f"its health check fails in {len(ill)} of {len(rows)} containers{then}"
     # Not the rest of the command: it may hold a password.
     words = [found for one in rows[:1] for word in _command(engines, one) for found in _TEMPLATE.findall(word)]
