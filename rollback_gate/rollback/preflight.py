@@ -12,7 +12,7 @@ from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
-from rollback_gate.errors import Refused
+from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.evidence import configured
 from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
@@ -127,9 +127,15 @@ class Preflight:
             checklist.ask("updates", lambda: _at_rest(situation))
             for one in dict.fromkeys(one for rows in self._deployed.unseen().values() for one in rows):
                 checklist.warn("node", f"{one}; what runs there is not rolled back")
-            for name, rows in situation.found.items():
-                for odd in oddities(self.engines, rows, is_stack=True):
+            for name, replicas in situation.found.items():
+                for odd in self._oddities(replicas):
                     checklist.warn(name, odd)
+
+    def _oddities(self, replicas: Iterable[Replica]) -> list[str]:
+        try:
+            return list(oddities(self.engines, replicas, is_stack=True))
+        except Unreachable as error:
+            return [f"its command and its health check could not be looked at: {error.message}"]
 
     @property
     def _deployed(self) -> Deployed:
