@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rollback_gate.draft import differences
 from rollback_gate.draft.text import Draft, key_of, toml
@@ -19,6 +20,7 @@ from rollback_gate.model import ExitCode
 from rollback_gate.platform.engine import connect
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import tag_of, without_tag
 from rollback_gate.rollback.files import write_text
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.differing import Difference, Pair, brought, sources_of, text_of
@@ -244,7 +246,7 @@ class _Proposal:
         made.set("file", place[0])
         made.set("key", place[1])
         made.set("new", latest)
-        if self.engines.main.image_id(old):
+        if any(engine.image_id(old) for engine in self.engines.everywhere()):
             made.set("old", old)
         else:
             made.lack("old", f"the image that ran before the change: {old or 'its name'} is not here")
@@ -252,21 +254,24 @@ class _Proposal:
     def _images(self, made: Draft, services: dict[str, str]) -> None:
         """An older image of the same repository, where the tag is written in a file of the project."""
         for replica in self.everyone:
-            repository, colon, tag = replica.image_name.partition("@")[0].rpartition(":")
-            older = self._older(replica, repository) if colon and replica.service not in services else ""
+            name = replica.image_name.partition("@")[0]  # a service of a stack has it with its digest
+            older = self._older(replica, name) if tag_of(name) and replica.service not in services else ""
             for path in (".env", *self.found.files):
-                if older and (key := _written_at(path, text_of(self.directory / path) or "", replica, tag)):
+                if older and (key := _written_at(path, text_of(self.directory / path) or "", replica, name)):
                     services[replica.service] = ""
                     why = "the newest older image of it that is here"
-                    self._image(made, [replica.service], older, replica.image_name, (path, key), why)
+                    self._image(made, [replica.service], older, name, (path, key), why)
                     break
 
-    def _older(self, replica: Replica, repository: str) -> str:
+    def _older(self, replica: Replica, name: str) -> str:
+        """The newest older image of the same repository, on the engine that runs it; "" for none."""
+        repository = without_tag(name)
         rows = list(self.engines.of(replica).client.images.list(name=repository))
         mine = next((str(image.attrs["Created"]) for image in rows if image.id == replica.image_id), "")
-        others = [(str(i.attrs["Created"]), tag) for i in rows if i.id != replica.image_id for tag in i.tags]
-        fitting = [(at, tag) for at, tag in others if tag.startswith(f"{repository}:")]
-        earlier = [row for row in fitting if row[0] < mine] or fitting
+        others = [image for image in rows if image.id != replica.image_id]
+        tags = [(image, tag) for image in others for tag in image.tags if tag.startswith(f"{repository}:")]
+        found = [(str(image.attrs["Created"]), one) for image, one in tags or list(_by_digest(others, name))]
+        earlier = [row for row in found if row[0] < mine] or found
         return max(earlier, default=("", ""))[1]
 
     # --- services
@@ -292,6 +297,15 @@ class _Proposal:
                 made.lack("ready", f'its health check is "{health}" now; {{ kind = "health" }} if it passes else')
 
 
+def _by_digest(images: Iterable[Any], name: str) -> Iterator[tuple[Any, str]]:
+    """Of a registry that has one tag for all: the tag, with the digest of each."""
+    for image in images:
+        for one in image.attrs.get("RepoDigests") or ():
+            repository, _, digest = one.partition("@")
+            if repository == without_tag(name):
+                yield image, f"{name}@{digest}"
+
+
 def _names(carriers: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
     return frozenset(service for places in carriers.values() for service in places)
 
@@ -315,9 +329,9 @@ def _of_root(root: str) -> str:
     return "where the project's files are inside" if root else "its working directory: where are the project's files?"
 
 
-def _written_at(path: str, text: str, replica: Replica, tag: str) -> str:
-    """Where the tag of a container's image is written in this file; "" if it is not."""
+def _written_at(path: str, text: str, replica: Replica, name: str) -> str:
+    """Where the name or the tag of a container's image is written in this file; "" if it is not."""
     if differences.is_env(path):
-        return next((c.key for c in differences.in_env("", text) if c.new in (tag, replica.image_name)), "")
+        return next((c.key for c in differences.in_env("", text) if c.new in (name.rpartition(":")[2], name)), "")
     wanted = f"services.{replica.service}.image"
-    return next((c.key for c in differences.in_compose("", text) if (c.key, c.new) == (wanted, replica.image_name)), "")
+    return next((c.key for c in differences.in_compose("", text) if (c.key, c.new) == (wanted, name)), "")
