@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rollback_gate.model import Unmeasured
@@ -119,9 +119,3 @@ def hash_of(template: str) -> str:
 def by_service(stack: str, name: str) -> str:
     """The service's name in the stack's file."""
     return name.removeprefix(f"{stack}_")
-
-
-def eligible(nodes: Iterable[Node], constraints: Iterable[str]) -> list[Node]:
-    """Nodes that may run a service, or may have run it."""
-    rules = tuple(constraints)
-    return [node for node in nodes if node.may_run(rules)]
