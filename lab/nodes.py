@@ -203,15 +203,23 @@ def _left_of(node: LabNode) -> Iterator[int]:
     """Its processes: in its network, and in the control groups of its containers."""
     if Path("/run/netns", node.name).exists():
         yield from map(int, run(["ip", "netns", "pids", node.name]).split())
-    for group in Path("/sys/fs/cgroup").glob(f"**/{node.name}/**/cgroup.procs"):
-        with contextlib.suppress(OSError):
-            yield from map(int, group.read_text().split())
+    for group in _groups(node.name):
+        for folder, _, _ in os.walk(group):
+            with contextlib.suppress(OSError):
+                yield from map(int, Path(folder, "cgroup.procs").read_text().split())
+
+
+def _groups(name: str) -> Iterator[Path]:
+    """Control groups of this name; those of other labs come and go meanwhile."""
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        if name in names:
+            yield Path(folder, name)
 
 
 def _without_namespace(name: str) -> None:
     if Path("/run/netns", name).exists():
         run(["ip", "netns", "del", name])
-    for group in Path("/sys/fs/cgroup").glob(f"**/{name}"):
+    for group in list(_groups(name)):
         for folder, _, _ in os.walk(group, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
