@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socketserver
@@ -96,8 +97,13 @@ def test_it_ends_with_the_process_that_opened_it_however_that_ends(server: Serve
 
 def _running(local: Path) -> list[str]:
     """Processes of ssh that lead to this socket."""
-    found = subprocess.run(["pgrep", "-f", f"ssh .*{local}"], capture_output=True, text=True, check=False)
-    return found.stdout.split()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = path.read_bytes().split(b"\0")
+            if b"ssh" in command[0] and any(str(local).encode() in word for word in command):
+                found.append(path.parent.name)
+    return found
 
 
 @pytest.mark.parametrize(
