@@ -43,11 +43,8 @@ def of_goal(profile: Profile, cluster: Cluster, kept_in: Path | None, goal: Goal
             f"stack {profile.deployment.project} has no service {', '.join(missing)}",
             "correct the names under [services]; `docker stack services` shows what there is",
         )
-    for item in (one for one in profile.values if isinstance(one, ConfigItem)):
-        if goal.direction is not Direction.UNDO and (
-            why := cluster.why_doubted(item.old, item.new, with_secrets=False)
-        ):
-            raise Refused(why, f"make {item.old} again with its content of before the change, then try again")
+    if goal.direction is not Direction.UNDO:
+        _refuse_doubted(profile, cluster)
     found = {name: wanted(profile, now[name], kept.get(name), goal.direction, name) for name in profile.services}
     return {name: _with_digest(_with_configs(one, cluster), name, cluster, profile) for name, one in found.items()}
 
@@ -85,9 +82,9 @@ def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> 
     Raises Refused if no registry knows it, and a node that may run the service does not have it.
     """
     image = one.given.image
-    if image is None:
+    is_content = image is not None and ("@" in image or image.startswith("sha256:"))
+    if image is None or (is_content and one.is_reached):
         return one
-    is_content = "@" in image or image.startswith("sha256:")
     if digest := "" if image.startswith("sha256:") else cluster.digest_of(image):
         return one if is_content else replace(one, given=replace(one.given, image=f"{image}@{digest}"))
     places = cluster.places(profile.deployment.project, name)

@@ -463,7 +463,11 @@ def test_an_old_image_by_its_content_must_be_somewhere_too(image: str) -> None:
     for node in fake.images.values():
         node[image] = "sha256:1"
     assert asked() == image
+    done = stacks.of_goal(given, cast(Cluster, fake), None, BACK)[WORKER]
+    updated(fake, done)
     fake.images["two"].clear()
+    assert asked() == image, "there is nothing left to do"
+    fake.now = service()
     fake.registry["ocr/worker:1@sha256:abc"] = "sha256:abc"
     if "@" in image:
         assert asked() == image
