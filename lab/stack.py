@@ -292,17 +292,27 @@ class Stack(Lab):
         return self.clients[self.nodes[0].name]
 
     def wait_settled(self) -> None:
-        """No update under way, and no task besides the wanted ones runs."""
+        """No update under way, and only tasks of what the service says now are wanted or run.
+
+        Just after an update was ordered, neither its state nor the tasks show it.
+        """
 
         def is_settled() -> bool:
-            for service in (WORKER, COORDINATOR):
-                status = self.service(service).get("UpdateStatus") or {}
-                others = [t for t in self.tasks(service) if t["DesiredState"] != "running"]
-                if status.get("State") == "updating" or any(t["Status"]["State"] == "running" for t in others):
-                    return False
-            return True
+            return all(map(self._is_settled, (WORKER, COORDINATOR)))
 
         self.wait(is_settled, "the update", 90)
+
+    def _is_settled(self, name: str) -> bool:
+        service, tasks = self.service(name), self.tasks(name)
+        made = _made_from(service["Spec"]["TaskTemplate"])
+        is_going = (service.get("UpdateStatus") or {}).get("State") == "updating"
+        wanted = [task for task in tasks if task["DesiredState"] == "running"]
+        others = [task for task in tasks if task["DesiredState"] != "running"]
+        return (
+            not is_going
+            and all(_made_from(task["Spec"]) == made for task in wanted)
+            and not any(task["Status"]["State"] == "running" for task in others)
+        )
 
     def wait_consuming(self) -> None:
         def said(container: Container, text: bytes) -> bool:
@@ -348,6 +358,10 @@ class Stack(Lab):
     def nodes_given(self) -> Iterator[str]:
         for node in nodes.nodes_of(9):
             yield f'[nodes.{node.name}]\naddress = "{node.host}"\n'
+
+
+def _made_from(spec: Any) -> tuple[Any, Any]:
+    return spec["ContainerSpec"], spec.get("ForceUpdate")
 
 
 def any_lab(project: str) -> Lab:
