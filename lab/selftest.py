@@ -23,7 +23,7 @@ from lab.reference import VARIANTS, Lab
 from lab.stack import STACKS, Stack
 from lab.team import TEAMS, at_work
 
-STATIONS = 3  # labs at once: each waits most of the time; and one for stacks, whose nodes are the whole machine's
+STATIONS = 3  # labs at once; one of them begins with the stacks, whose nodes are the whole machine's
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,12 @@ class Station:
     variant: str = ""
     up: ExitStack = field(default_factory=ExitStack)
 
-    def run(self, work: Work, tell: Callable[[Row], None]) -> None:
+    def run(self, works: Iterable[Work], tell: Callable[[Row], None]) -> None:
+        """One after the other."""
         try:
-            while job := work.next(self.variant):
-                tell(self._judge(job))
+            for work in works:
+                while job := work.next(self.variant):
+                    tell(self._judge(job))
         finally:
             self._down()
 
@@ -188,10 +190,10 @@ def run(full: bool, only: Iterable[str], readings: Path | None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="rollback-gate-selftest-") as folder:
         of_stacks, others = (Work([j for j in todo if (j.variant in STACKS) is one]) for one in (True, False))
-        works = [of_stacks] * min(1, len(of_stacks.left)) + [others] * min(STATIONS, len(others.left))
-        with ThreadPoolExecutor(len(works)) as pool:
-            stations = (Station(number, Path(folder), keeping(readings)) for number in range(len(works)))
-            for done in [pool.submit(station.run, work, tell) for station, work in zip(stations, works, strict=True)]:
+        stations = [Station(number, Path(folder), keeping(readings)) for number in range(min(STATIONS, len(todo)))]
+        with ThreadPoolExecutor(len(stations)) as pool:
+            each = [(of_stacks, others), *[(others,)] * (len(stations) - 1)]
+            for done in [pool.submit(station.run, works, tell) for station, works in zip(stations, each, strict=True)]:
                 done.result()
     print(table(sorted(rows, key=lambda row: todo.index(row.job))))
     for row in rows:
