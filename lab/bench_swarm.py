@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,10 @@ def _interruption(stack: Stack, replicas: int, act: Callable[[Stack], None]) -> 
     stack.heal("phase1")
     stack.ask_manager("service", "scale", f"{_name(stack)}={replicas}")
     stack.wait(lambda: len(stack.containers(WORKER)) == replicas, f"{replicas} workers")
+    began = Instant(time.time_ns())
     act(stack)
     stack.wait_settled()
-    return gap(list(_ran(stack)))
+    return gap(row for row in _ran(stack) if row[1] is None or row[1] > began)  # not of what came before
 
 
 def _forced(stack: Stack) -> None:
@@ -102,7 +104,7 @@ def _ran(stack: Stack) -> Iterator[tuple[Instant, Instant | None]]:
             yield Instant.parse(state["StartedAt"]), None if state["Running"] else Instant.parse(state["FinishedAt"])
 
 
-def gap(rows: list[tuple[Instant, Instant | None]]) -> float:
+def gap(rows: Iterable[tuple[Instant, Instant | None]]) -> float:
     """The longest time in which none ran, between the first start and now; 0 for none."""
     longest, until = 0.0, None
     for start, end in sorted(rows, key=lambda row: row[0]):
