@@ -29,7 +29,8 @@ REMEDY = (
 _SOCKET = "/var/run/docker.sock"
 _SHORT = 60
 _CONNECT_S, _READY_S, _ALIVE_S = 5, 15.0, 5
-_READY, _ERRORS = b"ready", "errors"
+_TOO_LATE = f"ssh did not connect within {_READY_S:.0f} s"
+_READY, _ERRORS, _LONGEST = b"rollback-gate-is-through", "errors", 4096
 # Its input is a pipe of ours: when this process ends, however that be, the command there ends, and ssh with it.
 _THERE = f"echo {_READY.decode()} && exec cat"
 _OPTIONS = {
@@ -141,15 +142,21 @@ def _why_not_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
     """Waits until the tunnel is open; "" then, else what ssh has said."""
     assert process.stdout
     deadline, said = time.monotonic() + _READY_S, b""
-    while _READY not in said:  # a shell may greet first
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            return f"ssh did not connect within {_READY_S:.0f} s"
+    while (left := deadline - time.monotonic()) > 0 and select.select([process.stdout], [], [], left)[0]:
         if not (more := process.stdout.read1()):  # type: ignore[attr-defined]
-            process.wait()
-            return _said(folder) or f"ssh exited with status {process.returncode}"
-        said += more
-    return ""
+            return _why_ended(process, folder, left)
+        said = (said + more)[-_LONGEST:]  # a shell may greet first
+        if _READY in said:
+            return ""
+    return _TOO_LATE
+
+
+def _why_ended(process: subprocess.Popen[bytes], folder: Path, seconds: float) -> str:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return _TOO_LATE
+    return _said(folder) or f"ssh exited with status {process.returncode}"
 
 
 def _said(folder: Path) -> str:

@@ -192,7 +192,8 @@ def _of_values(profile: Profile, engines: Engines, found: dict[str, tuple[Replic
 def _of_images(profile: Profile, engines: Engines) -> Iterator[Row]:
     """Whether the old images are there: on each node that may run the service, or in their registry."""
     if isinstance(engines, Cluster):
-        yield _of_stack(profile, engines)
+        if profile.values:
+            yield _of_stack(profile, engines)
         return
     for item in profile.values:
         if isinstance(item, ImageItem) and engines.main.image_id(item.old) is None:
@@ -205,7 +206,11 @@ def _of_stack(profile: Profile, cluster: Cluster) -> Row:
     except Refused as error:
         return Row("refused", "stack", f"{error.message}: {error.remedy}")
     why = next(filter(None, (why_not_given(profile, one, name) for name, one in found.items())), "")
-    return Row("refused" if why else "ok", "stack", why or "old images and configs are there, and can be given back")
+    return Row(
+        "refused" if why else "ok",
+        "stack",
+        why or "what the items name can be given to its services, on the nodes that answer",
+    )
 
 
 # --- the logs

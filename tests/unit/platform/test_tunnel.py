@@ -137,9 +137,17 @@ def test_a_server_that_forwards_nothing_is_told(tmp_path: Path, socket_path: str
     assert "AllowStreamLocalForwarding" in caught.value.remedy
 
 
-def test_a_machine_that_does_not_answer_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ssh that says nothing at all."""
-    (server.bin / "ssh").write_text("#!/bin/sh\nexec sleep 600\n")
+@pytest.mark.parametrize(
+    "says",
+    [
+        "exec sleep 600",
+        "exec yes 'system ready'",
+        "exec sleep 600 >&-",
+    ],
+)
+def test_a_machine_that_does_not_answer_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """An ssh that says nothing at all, one that never stops greeting, and one that hangs with its output closed."""
+    (server.bin / "ssh").write_text(f"#!/bin/sh\n{says}\n")
     monkeypatch.setattr(tunnel, "_READY_S", 0.3)
     with pytest.raises(Unreachable, match="did not connect within"):
         engine.connect(environ(server))
