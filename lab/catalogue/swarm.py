@@ -46,6 +46,14 @@ ENTRIES = (
     _entry(
         "killed-long-ago", "a task failed before the one that runs now was ordered", GO, CODE, "", acts.killed_long_ago
     ),
+    _entry(
+        "killed-before",
+        "a container was killed, and Swarm made another task",
+        INCONCLUSIVE,
+        RUNNING,
+        "has been restarted 1 times by the engine",
+        acts.killed_before,
+    ),
     _entry("stack-change", "nothing was rolled back", NO_GO, CODE, "not the old code", acts.the_change),
     _entry(
         "stack-old-process",

@@ -260,9 +260,16 @@ def drained(lab: Stack) -> None:
 
 def killed_long_ago(lab: Stack) -> None:
     """One container was killed by hand, and replaced, before the stack was deployed anew."""
+    killed_before(lab)
+    lab.force(WORKER)
+    lab.wait_settled()
+    lab.wait_consuming()
+
+
+def killed_before(lab: Stack) -> None:
+    """One container was killed by hand: another task took its slot, of the same definition."""
     lab.containers(WORKER)[0].kill()
     lab.wait(lambda: any(t["Status"]["State"] == "failed" for t in lab.tasks(WORKER)), "the failed task")
-    lab.force(WORKER)
     lab.wait_settled()
     lab.wait_consuming()
 

@@ -98,7 +98,7 @@ def _crashes(reading: ReplicaReading) -> bool:
     """
     before, after = reading.before, reading.after
     if isinstance(before, Replica) and before.node:  # Swarm makes a new task each time
-        return before.restart_count >= _ONCE_MORE and not before.is_running
+        return before.restarts >= _ONCE_MORE and not before.is_running
     if not isinstance(before, Replica) or not before.restarting:
         return False
     return not isinstance(after, Replica) or after.restart_count >= before.restart_count
@@ -226,22 +226,18 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, "was removed while the checks ran: verify again")
     assert isinstance(after, Replica)
     window = f"over {readings.soak_s:.0f} s"
-    if after.restart_count > before.restart_count:
-        return failed(
-            replica.label, f"restarted {after.restart_count - before.restart_count} times {window}", Evidence.PROCESS
-        )
+    if after.restarts > before.restarts:
+        return failed(replica.label, f"restarted {after.restarts - before.restarts} times {window}", Evidence.PROCESS)
     if not before.is_running:
         return inconclusive(replica.label, f"is {before.condition}, so nothing could be watched")
     if not after.is_running:
         return failed(replica.label, f"was {before.condition} and is now {after.condition}", Evidence.PROCESS)
     if after.started_at != before.started_at:
         return inconclusive(replica.label, "was restarted by someone while the checks ran: verify again")
-    if replica.by_run and after.started_at and after.started_at > replica.by_run.started_at and after.restart_count:
-        return failed(
-            replica.label, f"restarted by itself since the rollback ({after.restart_count} times)", Evidence.PROCESS
-        )
-    if after.restart_count and not replica.by_run:
-        says = f"has been restarted {after.restart_count} times by the engine since somebody started it: before the"
+    if count := _restarts_since_the_run(replica, after):
+        return failed(replica.label, f"restarted by itself since the rollback ({count} times)", Evidence.PROCESS)
+    if after.restarts and not replica.by_run:
+        says = f"has been restarted {after.restarts} times by the engine since somebody started it: before the"
         return inconclusive(
             replica.label,
             f"{says} rollback or after it, nothing tells. Restart it once by hand, and verify again",
@@ -249,6 +245,13 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
     if readings.ended_early:
         return inconclusive(replica.label, f"was watched {window} only: {readings.ended_early}")
     return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)
+
+
+def _restarts_since_the_run(replica: ReplicaReading, after: Replica) -> int:
+    run = replica.by_run
+    if run is None or after.started_at is None or after.started_at <= run.started_at:
+        return 0
+    return after.restarts_since(run.started_at)
 
 
 def image_and_configuration(replica: ReplicaReading) -> Claim:

@@ -58,6 +58,7 @@ class Replica:
     this size, and the rest is dropped; 0: the process waits. `network_of`: id of the container whose network it shares.
     `node`: of a Swarm, that runs it, "" under Compose. `unwanted`: why the manager of a Swarm does not count it.
     `configs`: its configs and secrets, each as its path inside and its name.
+    `restart_count`: by its engine. `failed_at`: of a Swarm, which makes a new task instead: when earlier ones failed.
     `shares_processes`: it sees the processes of the machine, or of another container.
     `check_results`: number of results of the health check; `check_at`: start of the last one; `check_every_s`: at most
     so many seconds from one to the next.
@@ -103,6 +104,7 @@ class Replica:
     node: str = ""
     unwanted: str = ""
     configs: tuple[tuple[str, str], ...] = ()
+    failed_at: tuple[Instant, ...] = ()
 
     @property
     def short_id(self) -> str:
@@ -130,6 +132,15 @@ class Replica:
             return self.started_at.plus(-min(_SURELY_S, gap_s / 2))
         gap_s = self.started_at.seconds_since(self.finished_at)
         return self.started_at.plus(-min(_FIRST_LINES_S, gap_s / 2))
+
+    @property
+    def restarts(self) -> int:
+        """How often its process was started again after it had ended by itself."""
+        return self.restart_count + len(self.failed_at)
+
+    def restarts_since(self, moment: Instant) -> int:
+        """Those that can be later: an engine only counts them, from the last start by hand on."""
+        return self.restart_count + sum(at > moment for at in self.failed_at)
 
     @property
     def is_running(self) -> bool:
@@ -164,8 +175,8 @@ class Replica:
             words.append(f"with status {self.exit_code}")
         if self.oom_killed:
             words.append("(out of memory)")
-        if self.restart_count:
-            words.append(f"(restarted {self.restart_count} times)")
+        if self.restarts:
+            words.append(f"(restarted {self.restarts} times)")
         return " ".join(words)
 
 

@@ -140,7 +140,7 @@ def _worker_before(numbers: Mapping[str, Any] | None) -> str:
 def _worker_after(readings: Readings) -> str:
     seen = [replica.after for replica in readings.consuming]
     words = [
-        str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restart_count} restarts" if r else "missing"
+        str(r) if isinstance(r, Unmeasured) else f"{r.condition}, {r.restarts} restarts" if r else "missing"
         for r in seen
     ]
     return "; ".join(words) or "no container"

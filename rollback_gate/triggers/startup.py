@@ -89,8 +89,8 @@ def _start_of(worker: WorkerReading, symptoms: Symptoms, profile: Profile) -> st
     up_s = symptoms.now.seconds_since(replica.started_at) if replica.started_at else 0.0
     if up_s > profile.limits.start_s:
         return f"runs for {up_s:.0f} s and does not consume"
-    if replica.restart_count:
-        return f"was restarted {replica.restart_count} times and does not consume"
+    if replica.restarts:
+        return f"was restarted {replica.restarts} times and does not consume"
     return Unmeasured(f"whether {replica.place} starts", f"it has run for {up_s:.0f} s and does not consume yet")
 
 

@@ -71,7 +71,7 @@ def _numbers(symptoms: Symptoms, profile: Profile) -> dict[str, Any]:
         "workers": []
         if isinstance(symptoms.workers, Unmeasured)
         else [
-            {"name": w.replica.place, "condition": w.replica.condition, "restarts": w.replica.restart_count}
+            {"name": w.replica.place, "condition": w.replica.condition, "restarts": w.replica.restarts}
             for w in symptoms.workers
         ],
         "completeness": {

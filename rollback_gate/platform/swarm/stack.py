@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.nodes import Node
@@ -64,7 +65,7 @@ class Stack:
             config_hash=hash_of(task.template) if task else "",
             number=str(task.slot) if task and task.slot else "",
             configs=_configs(task) if task else (),
-            restart_count=self._failures_before(task) if task else 0,
+            failed_at=self._failures_before(task) if task else (),
         )
 
     def _given_up(self) -> list[Task]:
@@ -77,10 +78,14 @@ class Stack:
         rows = (task for place, task in last.items() if place not in wanted and (most is None or task.slot <= most))
         return [task for task in rows if task.has_failed]
 
-    def _failures_before(self, task: Task) -> int:
-        """How often its slot has failed with the same definition: Swarm makes a new task where Compose restarts."""
+    def _failures_before(self, task: Task) -> tuple[Instant, ...]:
+        """When its slot has failed with the same definition: Swarm makes a new task where Compose restarts.
+
+        How tasks ended on a node that was drained says nothing: one that has to be killed there can count as failed.
+        """
+        drained = {node.id for node in self.nodes if node.availability == "drain"}
         others = (one for one in self.tasks if one.place == task.place and one.template == task.template)
-        return sum(one.has_failed for one in others)
+        return tuple(sorted(one.at for one in others if one.has_failed and one.node not in drained))
 
     def unseen(self) -> list[Unmeasured]:
         """One for each container that may run on a node that could not be asked."""

@@ -10,7 +10,7 @@ import pytest
 from rollback_gate.checks import undisturbed, worker_running
 from rollback_gate.model import Outcome, Unmeasured
 from rollback_gate.platform.stands import Stands
-from tests.unit.builders import phase1, readings, replica, replica_reading
+from tests.unit.builders import STARTED, phase1, readings, replica, replica_reading
 
 QUIET = Stands(
     updates={"enrichment-worker": ""},
@@ -105,6 +105,7 @@ def test_a_slot_that_fails_again_and_again_has_failed_though_its_next_task_runs(
     failures: int, outcome: Outcome
 ) -> None:
     """A new task was made between two failures; once may have been its start."""
-    made = replica(node="two", status="created", started_at=None, restart_count=failures)
-    found = replica_reading(1, before=made, after=replica(node="two", restart_count=failures))
+    failed_at = (STARTED.plus(-60),) * failures
+    made = replica(node="two", status="created", started_at=None, failed_at=failed_at)
+    found = replica_reading(1, before=made, after=replica(node="two", failed_at=failed_at))
     assert worker_running.state(readings(replicas=(found, replica_reading(2)), stands=QUIET), found).outcome is outcome

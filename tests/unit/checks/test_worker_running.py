@@ -138,6 +138,17 @@ def test_automatic_restart_since_the_run_fails() -> None:
     assert claim.outcome is Outcome.FAILED
 
 
+@pytest.mark.parametrize(("seconds", "outcome"), [(50, Outcome.FAILED), (-50, Outcome.PASSED)])
+def test_a_former_failure_in_a_slot_of_a_swarm_is_held_against_it_if_it_is_of_after_the_run(
+    seconds: float, outcome: Outcome
+) -> None:
+    """The manager keeps what has failed before, also of the time before the change."""
+    now = replace(ONE, node="two", failed_at=(STARTED.plus(seconds),), started_at=STARTED.plus(100))
+    by_run = Started(ONE.id, STARTED, ONE.image_id, ONE.config_hash)
+    claim = worker_running.stays_up(readings(), replica_reading(before=now, after=now, by_run=by_run))
+    assert claim.outcome is outcome
+
+
 def test_restarts_that_nobody_journaled_may_be_of_now() -> None:
     """A process that dies every few minutes is quiet while it is watched. A start by hand counts from zero again."""
     veteran = replace(ONE, restart_count=40)

@@ -95,7 +95,16 @@ def test_failed_tasks_of_a_slot_count_as_restarts_while_nothing_else_was_ordered
         task(15, slot=1, state="shutdown"),
         task(16, slot=1, state="rejected"),
     ]
-    assert [one.restart_count for one in stack([seen()], [task(), *failed, *others]).replicas()] == [2]
+    assert [one.restarts for one in stack([seen()], [task(), *failed, *others]).replicas()] == [2]
+
+
+def test_how_tasks_ended_on_a_drained_node_says_nothing_of_the_next_one() -> None:
+    """One that ignores the stop there is killed, and can count as failed."""
+    killed = task(11, slot=1, node=THERE.id, state="failed", desired="shutdown", error="task: non-zero exit (137)")
+    drained = tuple(replace(one, availability="drain") if one == THERE else one for one in NODES)
+    with_it = replace(stack([seen()], [task(), killed]), nodes=drained)
+    assert [one.restarts for one in with_it.replicas()] == [0]
+    assert [one.restarts for one in stack([seen()], [task(), killed]).replicas()] == [1]
 
 
 def test_what_may_run_where_nobody_could_ask_is_unmeasured() -> None:
