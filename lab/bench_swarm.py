@@ -42,8 +42,7 @@ def many(root: Path) -> None:
     finally:
         lab.down()
     with _stack() as stack:
-        stack.ask_manager("service", "update", "-q", "--no-healthcheck", "--update-parallelism", "0", _name(stack))
-        stack.ask_manager("service", "scale", f"{_name(stack)}={MANY}")
+        stack.redefine(_many_without_health_checks)
         stack.wait(lambda: _all_consume(stack), f"{MANY} tasks", 180)
         three = bench.verifies(root, stack, MANY)
     print(f"\nverify of {MANY} replicas, without the soak and without test documents")
@@ -67,6 +66,12 @@ def _stack() -> Iterator[Stack]:
 
 def _name(stack: Stack) -> str:
     return f"{stack.project}_{WORKER}"
+
+
+def _many_without_health_checks(worker: Any) -> None:
+    worker["healthcheck"] = {"disable": True}
+    worker["deploy"]["replicas"] = MANY
+    worker["deploy"]["update_config"]["parallelism"] = 0
 
 
 def _all_consume(stack: Stack) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,13 +174,16 @@ class Stack(Lab):
         """The worker as a global service: one task on each node."""
         self.ask_manager("service", "rm", f"{self.project}_{WORKER}")
         self.wait(lambda: not self.containers(WORKER), "the workers to end")
+        self.redefine(lambda worker: worker.update(deploy={"mode": "global", "endpoint_mode": "dnsrr"}))
+        self.wait_consuming()
+
+    def redefine(self, change: Callable[[Any], None]) -> None:
+        """Change the worker in the stack's file, and deploy it."""
         file = self.directory / STACK_FILE
         table = yaml.safe_load(file.read_text())
-        deploy = table["services"][WORKER]["deploy"]
-        table["services"][WORKER]["deploy"] = {"mode": "global", "endpoint_mode": deploy["endpoint_mode"]}
+        change(table["services"][WORKER])
         file.write_text(yaml.safe_dump(table, sort_keys=False))
         self._deploy_file()
-        self.wait_consuming()
 
     def stack_deploy(self, release: str) -> None:
         (self.directory / STACK_FILE).write_text(stack_file(self.settings, self.deployed_image(release), self._mounted))

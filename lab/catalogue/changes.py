@@ -358,6 +358,22 @@ def expecting(number: int) -> Change:
     return lambda readings: having(readings, expected={**readings.expected, readings.replicas[0].service: number})
 
 
+def missing(readings: Readings, consumes: bool = True) -> Readings:
+    """A replica is there neither at first nor at the end."""
+    gone = next(one for one in readings.replicas if one.consumes is consumes)
+    assert isinstance(gone.before, Replica)
+    ids = readings.ids_after[gone.service]
+    assert not isinstance(ids, Unmeasured)
+    left = {name: container_id for name, container_id in ids.items() if container_id != gone.before.id}
+    rows = tuple(having(one, before=None, after=None) if one is gone else one for one in readings.replicas)
+    return having(readings, replicas=rows, ids_after={**readings.ids_after, gone.service: left})
+
+
+def other_missing(readings: Readings) -> Readings:
+    """The replica of the other service is not there."""
+    return missing(readings, consumes=False)
+
+
 def ids_unread(readings: Readings) -> Readings:
     """The container ids could not be read at the end."""
     return having(readings, ids_after=dict.fromkeys(readings.expected, GONE))

@@ -24,7 +24,7 @@ _PASSED = {
 _FAILED = {
     "test_restored_files_are_the_old_code": "{who} [does|do] not have the old code",
     "test_removed_modules_are_gone": "{who}: {says}",
-    "test_settings_and_images_are_the_old_ones": "{who} {says}",
+    "test_settings_and_images_are_the_old_ones": "{who}: {says}",
     "test_process_started_after_the_restore": "{who} still [runs|run] what [it|they] loaded before the old code was "
     "put back: [it was|they were] not restarted since",
     "test_code_stays_the_same": "the code of {who} changed while the checks ran",

@@ -141,6 +141,8 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, now)
     if now is None and nothing_exists(readings):
         return inconclusive(replica.label, "does not exist, nor does anything else of this deployment")
+    if now is None and _running_at_the_end(readings, replica.service) >= readings.expected[replica.service]:
+        return inconclusive(replica.label, "did not exist at first, and all replicas run at the end: verify again")
     if now is None:
         return failed(replica.label, "does not exist", Evidence.PROCESS)
     if not now.is_running and _running(readings, replica.service) >= readings.expected[replica.service]:

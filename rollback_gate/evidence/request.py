@@ -21,6 +21,7 @@ from rollback_gate.redaction import cut
 _MOST_BYTES = 1 << 20
 _NOT_FINE = 300
 _POLL_S = 0.5
+_LEAST_S = 1.0  # one that is cut off by the limit would take back what the last one has answered
 _NOT_YET = 1
 WHAT = "a request to the service"
 
@@ -104,9 +105,10 @@ class Errand:
 
     def _waited(self, wanted: CommandRequest, runner: Runner, until: float) -> Answer:
         """Exit status 1 says "not yet"; any other that it could not be asked, which is no answer."""
-        status, said = None, "it was never asked"
-        while (left_s := until - self.clock()) > 0:
+        status, said, least_s = None, "it was never asked", 0.0
+        while (left_s := until - self.clock()) > least_s:
             status, said = self._run(wanted.done, runner, left_s)
+            least_s = _LEAST_S
             if not said:
                 return Answered(True, f"`{shlex.join(wanted.send)}`; then it is done")
             self.sleep(_POLL_S)

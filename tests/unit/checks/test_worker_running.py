@@ -99,7 +99,20 @@ def test_a_leftover_beside_enough_running_replicas_is_inconclusive() -> None:
 
 
 def test_a_replica_that_does_not_exist_fails() -> None:
-    assert worker_running.state(readings(), replica_reading(before=None)).outcome is Outcome.FAILED
+    gone = replica_reading(before=None, after=None)
+    world = readings(replicas=(gone, replica_reading(2)), worker_ids={"replica-2": "2" * 64})
+    assert worker_running.state(world, gone).outcome is Outcome.FAILED
+
+
+def test_a_slot_that_was_empty_at_first_only_is_to_be_asked_again() -> None:
+    """As the number of replicas says of it: a Swarm makes a new task where one is missing."""
+    empty, other = replica_reading(1, before=None, after=None), replica_reading(2)
+    came = {"enrichment-worker": {"replica-1": "f" * 64, "replica-2": "2" * 64}}
+    world = readings(replicas=(empty, other), ids_after={**readings().ids_after, **came})
+    assert worker_running.expected_number(world).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.state(world, empty).outcome is Outcome.INCONCLUSIVE
+    still = replace(world, ids_after={**world.ids_after, "enrichment-worker": {"replica-2": "2" * 64}})
+    assert worker_running.state(still, empty).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -358,6 +371,8 @@ def test_every_service_is_judged_alike(changes: dict[str, Any], outcome: Outcome
     """Whether it reads the queue or not, it has to run, to stay up, and to run the image that its name means."""
     one = coordinator(**changes)
     world = readings(others=(one,))
+    if one.before is None:
+        world = replace(world, ids_after={**world.ids_after, one.service: {}})
     claims = (
         worker_running.expected_number(world),
         worker_running.state(world, one),

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from rollback_gate.errors import CommandFailed, CommandTimedOut
 from rollback_gate.evidence import readiness
 from rollback_gate.evidence.answered import Answered
 from rollback_gate.evidence.request import Errand, sent
@@ -119,6 +120,28 @@ def test_commands_send_wait_and_clean() -> None:
     assert isinstance(command(done=[python, "-c", "import sys; sys.exit(2)"]), Unmeasured)
     with_id = command(send=["test", "{id}", "=", "rollback-probe-x"])
     assert isinstance(with_id, Answered)
+
+
+def test_an_answer_is_not_taken_back_by_one_that_the_limit_would_cut_off() -> None:
+    """A command that takes 0.4 s, asked every 0.5 s for 2 s: the third one would be left 0.2 s."""
+    at = [0.0]
+
+    def sleep(seconds: float) -> None:
+        at[0] += seconds
+
+    def runner(argv: tuple[str, ...], timeout_s: float) -> str:
+        if argv[0] == "send":
+            return ""
+        took = min(0.4, timeout_s)
+        at[0] += took
+        if took < 0.4:
+            raise CommandTimedOut(argv, "did not end", "")
+        raise CommandFailed(argv, "exited with status 1", "not yet", exit_status=1)
+
+    wanted = CommandRequest.model_validate({"kind": "command", "send": ["send"], "done": ["done"], "limit_s": 2})
+    found = Errand("x", lambda: at[0], sleep).by_command(wanted, runner)  # type: ignore[arg-type]
+    assert isinstance(found, Answered)
+    assert not found.is_fine
 
 
 def ready(condition: Any, **state: Any) -> str | Unmeasured:
