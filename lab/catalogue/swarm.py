@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
+from lab import other_clock
 from lab.catalogue import swarm_acts as acts
 from lab.catalogue.entry import (
     CODE,
@@ -15,12 +17,16 @@ from lab.catalogue.entry import (
     PROCESSING,
     RUNNING,
     Entry,
+    Judged,
     Start,
     meanwhile,
+    verify,
 )
+from lab.operator import Operator
 from lab.stack import Stack
 
 GROUP, IMAGE, BIND, REGISTRY = "swarm", "stack", "stack-bind", "stack-registry"
+_HOUR_S = 3600.0
 
 
 def _entry(
@@ -35,6 +41,12 @@ def _entry(
 ) -> Entry:
     """No readings are kept: the mutation run has the lab's profile."""
     return Entry(name, GROUP, says, verdict, check, words, apply, (variant,), shows_in_readings=False, **more)
+
+
+def _by_another_clock(operator: Operator, entry: Entry) -> Judged:
+    node = cast(Stack, operator.lab).nodes[-1]
+    with other_clock.off(node, _HOUR_S) as address:
+        return verify(operator, replace(entry, settings=(f"nodes.{node.name}.address={address}",)))
 
 
 ENTRIES = (
@@ -308,6 +320,15 @@ ENTRIES = (
         lambda _: None,
         judge=meanwhile("soak: watching", lambda lab: acts.cut_off_one(cast(Stack, lab))),
         settings=("limits.soak_s=6",),
+    ),
+    _entry(
+        "node-clock-off",
+        "the clock of one node is an hour ahead",
+        INCONCLUSIVE,
+        RUNNING,
+        "the clock of node rgl3",
+        lambda _: None,
+        judge=_by_another_clock,
     ),
     _entry("registry-healthy", "`:latest` from a registry, as it should be", GO, CODE, "", lambda _: None, REGISTRY),
     _entry(

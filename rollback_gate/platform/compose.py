@@ -29,6 +29,7 @@ _FOUND_BY_ITSELF = frozenset(
     for override in ("", ".override")
     for end in ("yml", "yaml")
 )
+_NOTHING = Path(__file__).with_name("nothing.env")
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 
 
@@ -187,7 +188,7 @@ def of_stack(deployment: Deployment, runner: Runner, environ: Mapping[str, str])
     `docker stack deploy` reads no .env.
     """
     command, version = choose(installed(runner, environ, ""), "")
-    return Compose(command, version, deployment.project, deployment.files, (os.devnull,))
+    return Compose(command, version, deployment.project, deployment.files, (str(_NOTHING),))
 
 
 def _place(name: str, here: Path, made_in: Path) -> str:
