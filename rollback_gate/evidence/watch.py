@@ -60,11 +60,11 @@ class Watch:
                 if self.is_marked() and (early := self.early()):
                     return early
             if count := processing.wants_probes(elapsed):
-                self.tell(f"{count} replicas have finished no document by themselves: sending as many test documents")
+                self.tell(_sending(count))
                 processing.send(count)
             if elapsed >= soak_s and not self._awaits_proof(elapsed) and not self._awaits_health(now, elapsed):
                 self._wait_for_traces()
-                self.tell(f"soak: over after {elapsed:.0f} s")
+                self.tell(f"the replicas were watched for {elapsed:.0f} s")
                 return ""
             left = soak_s - (self.clock() - began)
             waiting.on(partial(self._awaited, left))
@@ -88,7 +88,8 @@ class Watch:
             return f"soak: {left:.0f} s left"
         lacking, limits = len(self.processing.lacking()), self.profile.limits
         if lacking:
-            return f"waiting for {lacking} replicas to finish a document: {limits.probe_s:.0f} s at most for each"
+            who = "1 replica" if lacking == 1 else f"{lacking} replicas"
+            return f"soak: over; waiting for {who} to finish a document, {limits.probe_s:.0f} s at most for each"
         return f"waiting for a health check that has not reported yet: {limits.health_s:.0f} s at most"
 
     def _awaits_proof(self, elapsed: float) -> bool:
@@ -122,6 +123,12 @@ class Watch:
             if all(replica is None or replica.is_running for replica in self._now()):
                 return
             self.sleep(0.1)
+
+
+def _sending(count: int) -> str:
+    if count == 1:
+        return "1 replica has finished no document by itself: sending a test document"
+    return f"{count} replicas have finished no document by themselves: sending as many test documents"
 
 
 def _identity(replica: Replica | None) -> tuple[object, ...] | None:

@@ -54,7 +54,8 @@ def _asked(session: Session, situation: Situation, folder: Path, limit_s: float)
     write.write_beside(folder / write.LOG_NAME, left.log, clean)
     if left.trouble:
         return left.trouble
-    return _in_words(_checks(write.write_json(folder / write.JSON_NAME, left.judged, clean, None)))
+    checks = _checks(write.write_json(folder / write.JSON_NAME, left.judged, clean, None))
+    return _in_words(checks, session.profile.titles.model_dump())
 
 
 def _request(session: Session, situation: Situation) -> GateRequest:
@@ -91,5 +92,8 @@ def _checks(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _in_words(checks: Mapping[str, Mapping[str, Any]]) -> str:
-    return ", ".join(f"{check} {row['outcome']} ({row['held']} of {row['asked']})" for check, row in checks.items())
+def _in_words(checks: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    rows = ((titles.get(check, check), row) for check, row in checks.items())
+    return "; ".join(
+        f"{title}: {row['outcome']}, {row['held']} of {row['asked']} assertions held" for title, row in rows
+    )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from rollback_gate.evidence.readings import UpstreamReading, UpstreamState
@@ -40,6 +40,10 @@ def _asked(upstream: WebsocketUpstream, limit_s: float, clock: Callable[[], floa
                 taken = f"{address} takes WebSocket connections, in {clock() - began:.2f} s"
                 return UpstreamState.SHOOK_HANDS, f"{taken}; no call was asked of it (upstream.ask is not set)"
             return _call(connection, upstream, upstream.ask, clock)
+    except InvalidMessage as error:  # behind a proxy of ports, nothing that listens looks like this
+        says = f"{address} gave no answer to the WebSocket handshake"
+        ended = f"{says}: it ended the connection, as where nothing listens behind a published port"
+        return UpstreamState.REFUSES, ended if isinstance(error.__cause__, EOFError) else f"{says} that can be read"
     except InvalidHandshake as error:
         return UpstreamState.REFUSES, f"{address} refused the WebSocket handshake: {error}"
     except (OSError, WebSocketException, ValueError) as error:  # ValueError: a name that no host can have

@@ -111,7 +111,7 @@ def test_one_that_closes_instead_of_answering_is_silent() -> None:
 
 
 def test_refused_at_the_door() -> None:
-    """No listener, a handshake that is refused, and a port that closes (Docker's proxy before a server that is away)."""
+    """No listener, and a handshake that is refused."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     assert asked(address).state is UpstreamState.REFUSES
@@ -123,6 +123,31 @@ def test_refused_at_the_door() -> None:
         reading = asked(address)
     assert reading.state is UpstreamState.REFUSES
     assert "503" in reading.says
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"", "as where nothing listens"),
+        (b"no HTTP at all\r\n\r\n", "no answer to the WebSocket handshake that can be"),
+    ],
+)
+def test_a_port_that_closes_did_not_refuse_a_handshake(said: bytes, words: str) -> None:
+    """As Docker's proxy does before a server that is away."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        reading = asked(f"127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+    assert reading.state is UpstreamState.REFUSES
+    assert words in reading.says
 
 
 def test_without_a_call_a_handshake_proves_little_and_says_so() -> None:
