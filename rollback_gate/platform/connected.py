@@ -10,7 +10,8 @@ from rollback_gate.platform import engine as one
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import PROJECT_LABEL
-from rollback_gate.platform.swarm.cluster import Cluster, Connections, read_id, read_nodes
+from rollback_gate.platform.swarm.cluster import Cluster, read_id, read_nodes
+from rollback_gate.platform.swarm.connections import Connections
 from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.stack import STACK_LABEL
 from rollback_gate.profile.deployment import NodeAddress

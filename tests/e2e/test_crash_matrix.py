@@ -6,12 +6,6 @@ tests/unit/rollback/test_crash_matrix.py; here it is proven that engine and Comp
 
 from __future__ import annotations
 
-import io
-import itertools
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,22 +16,15 @@ import pytest
 from lab.reference import COORDINATOR, Nature
 from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.errors import Locked
-from rollback_gate.redaction import Redactor
-from rollback_gate.rollback import steps
 from rollback_gate.rollback.plan import Kind, Step
-from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
-from rollback_gate.workflow.terminal import Terminal
-from tests.e2e.conftest import OTHERS, ROOT, Operator, code_in, identities, running_lab, tree
+from tests.e2e.conftest import OTHERS, Operator, code_in, identities, running_lab, tree
+from tests.e2e.killing import PHASES, in_this_process, is_killed, watching
 from tests.marks import thorough
 
 CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}
-PHASES = ("before", "in", "after")
-# Long enough for the engine or Compose to have begun, short enough for it not to have ended.
-INSIDE_S = {Kind.BUILD: 0.3, Kind.RECREATE: 0.4, Kind.REPLACE: 0.4, Kind.RESTART: 0.2, Kind.START: 0.3}
 OF_IMAGES = {Kind.KEEP_IMAGE, Kind.BUILD, Kind.TAG, Kind.RECREATE, Kind.REPLACE}
-ON_FILES = {Kind.RESTORE, Kind.QUARANTINE, Kind.PUT_BACK}
 
 
 @dataclass(frozen=True)
@@ -49,10 +36,7 @@ class Matrix:
     end: str
 
     def act(self, what: Callable[[Call, Order], object]) -> None:
-        """Raises what the workflow raises. In this process: importing everything anew would take longer than the work."""
-        environ = self.operator.environment()
-        call = Call.make(ROOT, str(self.operator.lab.profile), [], environ, Terminal(io.StringIO(), Redactor([])))
-        what(call, Order(mode=self.mode))
+        in_this_process(self.operator, what, Order(mode=self.mode))
 
     def soon(self, what: Callable[[Call, Order], object]) -> None:
         """As soon as nobody holds the lock: a command that the killed run had started may still work."""
@@ -88,48 +72,7 @@ class Matrix:
 
     def is_killed(self, number: int, phase: str) -> bool:
         """Whether a rollback, in a process of its own, was killed at its n-th step; False: it ended before."""
-        child = os.fork()
-        if child == 0:
-            numbers = itertools.count()
-            with watching(lambda step, act: _killing(step, act, phase) if next(numbers) == number else act()):
-                try:
-                    self.act(rollback)
-                finally:
-                    os._exit(0)
-        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-class watching:  # noqa: N801 - reads as a statement
-    """Every step of a run in this process goes through `through`, which gets the step and what does it."""
-
-    def __init__(self, through: Callable[[Step, Callable[[], None]], object]) -> None:
-        self._through, self._perform = through, steps.perform
-
-    def __enter__(self) -> None:
-        def perform(step: Step, context: Context) -> str:
-            said: list[str] = []
-            self._through(step, lambda: said.append(self._perform(step, context)))
-            return said[0]
-
-        steps.perform = perform
-
-    def __exit__(self, *_: object) -> None:
-        steps.perform = self._perform
-
-
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _killing(step: Step, act: Callable[[], None], phase: str) -> None:
-    if phase == "before":
-        _kill()
-    if phase == "in" and step.kind in ON_FILES:
-        sys.addaudithook(lambda event, _: _kill() if event == "os.rename" else None)
-    elif phase == "in":
-        threading.Timer(INSIDE_S.get(step.kind, 0.01), _kill).start()
-    act()
-    _kill()
+        return is_killed(lambda: self.act(rollback), number, phase)
 
 
 FIRST = "bind-quick-undo"

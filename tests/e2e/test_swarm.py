@@ -5,11 +5,13 @@ What is judged how is in the catalogue, group `swarm`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,13 @@ from lab.operator import Operator, finding, settings
 from lab.reference import COORDINATOR, WORKER
 from lab.stack import Stack
 from lab.stack_files import STACK_FILE
+from rollback_gate.errors import RollbackFailed, Unreachable
+from rollback_gate.rollback.plan import Step
+from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from tests.e2e.killing import PHASES, in_this_process, is_killed, watching
+
+_STEPS = 5  # of a rollback of the stack, and more
 
 
 @pytest.fixture(scope="module")
@@ -176,13 +185,87 @@ def test_a_node_that_is_lost_meanwhile_is_left_and_told(operator: Operator, stac
     assert lost.status in (10, 20), lost.output
     assert stack.nodes[-1].name in lost.output
     stack.nodes[-1].connect()
-    stack.wait(lambda: all(row.attrs["Status"]["State"] == "ready" for row in stack.manager.nodes.list()), "it", 90)
+    stack.wait(lambda: _all_ready(stack), "it", 90)
     if process.returncode:
         assert operator.invoke("rollback.resume", *settings(*operator.quick)).status == 0
     stack.wait_settled()
     stack.wait_consuming()
     back = operator.verify()
     assert back.status == 0, back.output
+
+
+@dataclass
+class Matrix:
+    """One rollback, or one undo, that is disturbed once in every phase of every step; after each a resume goes on."""
+
+    operator: Operator
+    stack: Stack
+
+    def act(self, what: Callable[[Call, Order], object]) -> None:
+        in_this_process(self.operator, what, Order(reason="a test", despite_assessment=True))
+
+    def killed(self, first: Callable[[Call, Order], object]) -> int:
+        """The number of kills."""
+        phases, kills = itertools.cycle(PHASES), 0
+        while is_killed(lambda what=first if not kills else resume: self.act(what), 0, next(phases)):
+            kills += 1
+        return kills
+
+    def lost(self, first: Callable[[Call, Order], object]) -> list[str]:
+        """A node is off the network during each step; the steps."""
+        lost: list[str] = []
+
+        def without(step: Step, act: Callable[[], None]) -> None:
+            if step.id in lost:
+                act()
+                return
+            lost.append(step.id)
+            self.stack.nodes[-1].cut()
+            try:
+                act()
+            finally:
+                self.stack.nodes[-1].connect()
+                self.stack.wait(lambda: _all_ready(self.stack), "the node", 90)
+
+        with watching(without):
+            what = first
+            while True:
+                try:
+                    self.act(what)
+                    return lost
+                except (RollbackFailed, Unreachable):
+                    what = resume
+
+    def disturb(self, how: str, first: Callable[[Call, Order], object]) -> None:
+        count = self.killed(first) if how == "killed" else len(self.lost(first))
+        assert count >= _STEPS * (len(PHASES) if how == "killed" else 1)
+        self.stack.wait_settled()
+        self.stack.wait_consuming()
+
+
+def _all_ready(stack: Stack) -> bool:
+    return all(row.attrs["Status"]["State"] == "ready" for row in stack.manager.nodes.list())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["killed", "lost"])
+def test_killed_or_a_node_lost_at_every_step_it_converges(operator: Operator, stack: Stack, how: str) -> None:
+    """Old code everywhere after the last resume, and after an undo the change; each service has its own pace again."""
+    stack.heal("phase1")
+    matrix, file = Matrix(operator, stack), stack.directory / STACK_FILE
+    before = file.read_text(), [stack.service(name)["Spec"] for name in (WORKER, COORDINATOR)]
+    matrix.disturb(how, rollback)
+    done = operator.verify()
+    assert done.status == 0, done.output
+    assert [stack.service(name)["Spec"]["UpdateConfig"] for name in (WORKER, COORDINATOR)] == [
+        spec["UpdateConfig"] for spec in before[1]
+    ]
+    matrix.disturb(how, undo)
+    assert operator.verify().status == 10
+    now = [stack.service(name)["Spec"] for name in (WORKER, COORDINATOR)]
+    for spec in (*now, *before[1]):
+        spec["TaskTemplate"].pop("ForceUpdate", None)  # counts how often all tasks were made anew
+    assert (file.read_text(), now) == before
 
 
 @pytest.mark.thorough

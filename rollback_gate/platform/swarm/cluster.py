@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
@@ -21,6 +18,7 @@ from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.stands import Stands
 from rollback_gate.platform.swarm import nodes, service, stack, tasks
+from rollback_gate.platform.swarm.connections import Connections
 from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.service import Service
 from rollback_gate.platform.swarm.stack import SERVICE_LABEL, STACK_LABEL, TASK_LABEL, Seen, Stack
@@ -28,61 +26,8 @@ from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.redaction import cut
 
 _AT_ONCE = 8  # nodes that are asked at the same time
-_LEFT_ALONE_S = 30.0
 _UPDATE_S, _BAD = 60, 400
 _READY = "ready"
-Connect = Callable[[Node], Engine]
-
-
-@dataclass
-class Connections:
-    """One connection to each node that was asked, kept until `close`; one that failed is not tried again.
-
-    `digests`: of images, as their registry has told them. `clock`: in seconds.
-    """
-
-    connect: Connect
-    digests: dict[str, str] = field(default_factory=dict)
-    clock: Callable[[], float] = time.monotonic
-    _silent_until: dict[str, float] = field(default_factory=dict)
-    _known: dict[str, Engine | Unreachable] = field(default_factory=dict)
-    _left: list[Engine] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def to(self, node: Node) -> Engine:
-        """Raises Unreachable."""
-        with self._lock:
-            if self.clock() > self._silent_until.get(node.id, math.inf):  # once more: it may be back
-                self._silent_until.pop(node.id)
-                self._known.pop(node.id)
-            known = self._known.get(node.id)
-        if known is None:
-            known = self._tried(node)
-            with self._lock:
-                known = self._known.setdefault(node.id, known)
-        if isinstance(known, Unreachable):
-            raise Unreachable(known.message, known.remedy)
-        return known
-
-    def _tried(self, node: Node) -> Engine | Unreachable:
-        try:
-            return self.connect(node)
-        except Unreachable as error:
-            return Unreachable(f"node {node.name}: {error.message}", error.remedy)
-
-    def lost(self, node: Node, error: Unreachable) -> None:
-        """It did not answer in time: each further question would wait as long, so it is left alone for a while."""
-        with self._lock:
-            known = self._known.get(node.id)
-            if isinstance(known, Engine):
-                self._left.append(known)
-                self._known[node.id] = Unreachable(f"node {node.name}: {error.message}", error.remedy)
-                self._silent_until[node.id] = self.clock() + _LEFT_ALONE_S
-
-    def close(self) -> None:
-        for known in (*self._known.values(), *self._left):
-            if isinstance(known, Engine):
-                known.close()
 
 
 @dataclass(frozen=True)

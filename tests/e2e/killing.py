@@ -1,0 +1,85 @@
+"""Kills a rollback with SIGKILL before, in or after one of its steps, and watches each step of one in this process."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from lab.operator import Operator
+from rollback_gate.redaction import Redactor
+from rollback_gate.rollback import steps
+from rollback_gate.rollback.plan import Kind, Step
+from rollback_gate.rollback.steps import Context
+from rollback_gate.workflow.call import Call
+from rollback_gate.workflow.rollback import Order
+from rollback_gate.workflow.terminal import Terminal
+from tests.e2e.conftest import ROOT
+
+PHASES = ("before", "in", "after")
+# Long enough for the engine, Compose or the manager to have begun, short enough for it not to have ended.
+INSIDE_S = {
+    Kind.BUILD: 0.3,
+    Kind.RECREATE: 0.4,
+    Kind.REPLACE: 0.4,
+    Kind.RESTART: 0.2,
+    Kind.START: 0.3,
+    Kind.UPDATE: 0.8,
+}
+ON_FILES = {Kind.RESTORE, Kind.QUARANTINE, Kind.PUT_BACK}
+
+
+def in_this_process(operator: Operator, what: Callable[[Call, Order], object], order: Order) -> None:
+    """Raises what the workflow raises. Importing everything anew would take longer than the work."""
+    terminal = Terminal(io.StringIO(), Redactor([]))
+    what(Call.make(ROOT, str(operator.lab.profile), [], operator.environment(), terminal), order)
+
+
+def is_killed(act: Callable[[], object], number: int, phase: str) -> bool:
+    """Whether `act`, in a process of its own, was killed at its n-th step; False: it ended before."""
+    child = os.fork()
+    if child == 0:
+        numbers = itertools.count()
+        with watching(lambda step, do: _killing(step, do, phase) if next(numbers) == number else do()):
+            try:
+                act()
+            finally:
+                os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+class watching:  # noqa: N801 - reads as a statement
+    """Every step of a run in this process goes through `through`, which gets the step and what does it."""
+
+    def __init__(self, through: Callable[[Step, Callable[[], None]], object]) -> None:
+        self._through, self._perform = through, steps.perform
+
+    def __enter__(self) -> None:
+        def perform(step: Step, context: Context) -> str:
+            said: list[str] = []
+            self._through(step, lambda: said.append(self._perform(step, context)))
+            return said[0]
+
+        steps.perform = perform
+
+    def __exit__(self, *_: object) -> None:
+        steps.perform = self._perform
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _killing(step: Step, act: Callable[[], None], phase: str) -> None:
+    if phase == "before":
+        _kill()
+    if phase == "in" and step.kind in ON_FILES:
+        sys.addaudithook(lambda event, _: _kill() if event == "os.rename" else None)
+    elif phase == "in":
+        threading.Timer(INSIDE_S.get(step.kind, 0.01), _kill).start()
+    act()
+    _kill()
