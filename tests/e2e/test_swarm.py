@@ -12,6 +12,7 @@ import signal
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ class Matrix:
     def killed(self, first: Callable[[Call, Order], object]) -> int:
         """The number of kills."""
         phases, kills = itertools.cycle(PHASES), 0
-        while is_killed(lambda what=first if not kills else resume: self.act(what), 0, next(phases)):
+        while is_killed(partial(self.act, resume if kills else first), 0, next(phases)):
             kills += 1
         return kills
 
