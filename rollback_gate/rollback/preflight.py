@@ -8,34 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollback_gate.change import strategy as strategies
-from rollback_gate.change.content import Source
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.strategy import Strategy, covering_mount
 from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.evidence import configured
-from rollback_gate.evidence.configurations import Configurations
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.oddities import oddities
-from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
-from rollback_gate.platform.archive import digest_in, entry_in
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
-from rollback_gate.platform.configured import SAME_PARTS
 from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import is_command_line_of
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.service import Update
-from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem, ValueItem
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
-from rollback_gate.redaction import cut
 from rollback_gate.rollback import ownership, room, surroundings
 from rollback_gate.rollback.checklist import Checklist
-from rollback_gate.rollback.look import Look, StackOf, digest_of, moved_by
+from rollback_gate.rollback.look import Look, StackOf, moved_by
+from rollback_gate.rollback.new_containers import NewContainers
 from rollback_gate.rollback.ownership import refuse_outside
+from rollback_gate.rollback.same_files import SameFiles
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from rollback_gate.rollback.wanted import why_not_given
@@ -43,6 +39,19 @@ from rollback_gate.rollback.wanted import why_not_given
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 _LONGEST = 200
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What all else is asked about. `services`: of the Compose files; `everyone`: `found`, in one row."""
+
+    directory: Path
+    found: Found
+    everyone: tuple[Replica, ...]
+    compose: Compose
+    services: dict[str, ComposeService]
+    strategy: Strategy
+    goal: Goal
 
 
 @dataclass(frozen=True)
@@ -67,55 +76,73 @@ class Preflight:
     def look(self) -> tuple[Checklist, Situation | None, Path | None]:
         """The checklist and, if nothing refuses, the situation and the state folder."""
         checklist = Checklist()
+        basis = self._basis(checklist)
+        if basis is None:
+            return checklist, None, None
+        state = state_of(self.profile, self.engines, basis.everyone, basis.services, self.elsewhere)
+        self._of_the_project(basis, state, checklist)
+        if checklist.refusal():
+            return checklist, None, None
+        return checklist, self._situation(basis, checklist), state
+
+    def _basis(self, checklist: Checklist) -> _Basis | None:
+        """None if something refuses without which nothing more can be asked."""
         directory = checklist.ask("project directory", self._directory)
         checklist.ask("engine", self._engine)
         found = checklist.ask("services", self._services)
         self._database(checklist)
         if directory is None or found is None:
-            return checklist, None, None
+            return None
         everyone = tuple(replica for rows in found.values() for replica in rows)
         compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
         if compose is None:
             # The source can still be checked, so that both problems are reported.
             checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
-            return checklist, None, None
-        bound, services = compose
-        strategy = checklist.ask("strategy", lambda: self._strategy(found, services))
+            return None
+        strategy = checklist.ask("strategy", lambda: self._strategy(found, compose[1]))
         goal = checklist.ask("source", lambda: self._goal(directory, strategy or Strategy.BUILD, everyone))
         if strategy is None or goal is None:
-            return checklist, None, None
+            return None
+        return _Basis(directory, found, everyone, *compose, strategy, goal)
+
+    def _of_the_project(self, basis: _Basis, state: Path, checklist: Checklist) -> None:
+        directory, everyone, strategy, goal = basis.directory, basis.everyone, basis.strategy, basis.goal
         if strategy is Strategy.BIND or (strategy is Strategy.BUILD and self.quarantine is None):
             # A resumed run has proven it, and has since changed the tree but not yet the image.
-            checklist.ask("same files", lambda: self._same_files(everyone, directory, strategy, goal.sources))
+            files = SameFiles(self.profile, self.engines)
+            checklist.ask("same files", lambda: files.seen_by(everyone, directory, strategy, goal.sources))
         checklist.ask("images", lambda: self._images(goal)) if goal.images else None
         checklist.ask("old image", lambda: self._named(goal)) if self._named_images and not self._is_swarm else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
-        state = state_of(self.profile, self.engines, everyone, services, self.elsewhere)
         checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
         checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
-        if checklist.refusal():
-            return checklist, None, None
+
+    def _situation(self, basis: _Basis, checklist: Checklist) -> Situation | None:
         look = Look(
             self.profile,
             self.engines,
-            directory,
-            strategy,
-            goal,
+            basis.directory,
+            basis.strategy,
+            basis.goal,
             self.how,
             self.quarantine,
-            configured.of_a_run(self.profile, self.engines, self.runner, bound),
+            configured.of_a_run(self.profile, self.engines, self.runner, basis.compose),
             self.stack,
         )
-        situation = checklist.ask("state", lambda: _in_words(look.situation(bound, services, found)))
-        if situation is not None:
-            checklist.ask("within reach", lambda: _within_reach(look, situation))
-            self._of_the_swarm(situation, checklist)
-            if not situation.stack and any(map(situation.is_replaced, situation.found)):
-                checklist.ask("configuration", lambda: self._same_configuration(situation, checklist))
-            if situation.keeps_volumes:
-                says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
-                checklist.warn("volumes", says)
-        return checklist, situation, state
+        situation = checklist.ask(
+            "state", lambda: _in_words(look.situation(basis.compose, basis.services, basis.found))
+        )
+        if situation is None:
+            return None
+        checklist.ask("within reach", lambda: _within_reach(look, situation))
+        self._of_the_swarm(situation, checklist)
+        if not situation.stack and any(map(situation.is_replaced, situation.found)):
+            new = NewContainers(self.profile, self.engines, self.runner, self.how)
+            checklist.ask("configuration", lambda: new.are_the_same(situation, checklist))
+        if situation.keeps_volumes:
+            says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
+            checklist.warn("volumes", says)
+        return situation
 
     @property
     def _is_swarm(self) -> bool:
@@ -319,100 +346,6 @@ class Preflight:
             )
         return chosen, chosen.value
 
-    def _same_files(
-        self, everyone: Iterable[Replica], directory: Path, strategy: Strategy, restored: tuple[Source, ...]
-    ) -> tuple[bool, str]:
-        """Raises Refused if containers have other files than the project directory: a remote engine has its own.
-
-        An image holds a copy, so under `build` a local file that already is the old code is accepted too.
-        """
-        for replica in everyone:
-            for source in restored:
-                path = self.profile.inside(replica.service, source.path)
-                seen, mine = digest_in(self.engines.of(replica), replica.id, path), digest_of(directory / source.path)
-                if seen == mine and strategy is Strategy.BIND and not self.engines.of(replica).is_local:
-                    self._refuse_equal_copy(replica, path, directory / source.path)
-                if seen == mine or (strategy is Strategy.BUILD and mine == source.digest):
-                    continue
-                must = self.profile.must_have(replica.service, source.path)
-                if not must and not _is_of_the_tree(replica, path, strategy):
-                    continue  # its part of the change, if any, is checked separately
-                covered = covering_mount(replica.mounts, path)
-                where = f"mounted from {covered.host_path}" if covered else f"{path} of its image"
-                raise Refused(
-                    f"{replica.name} sees another {source.path} ({where}) than {directory / source.path}",
-                    "correct deployment.project_directory, or run this on the engine's machine",
-                )
-        return True, "the containers have the files of the project directory"
-
-    def _refuse_equal_copy(self, replica: Replica, path: str, mine: Path) -> None:
-        """A remote engine allows no `samefile`, but two checkouts of the same files differ in their times."""
-        entry = entry_in(self.engines.of(replica), replica.id, path)
-        if entry and mine.exists() and int(entry.modified_at.epoch_s) != int(mine.stat().st_mtime):
-            raise Refused(
-                f"{mine} has the content of {path} in {replica.name}, but another time: it is a copy of it",
-                "run this on the engine's machine, or correct deployment.project_directory",
-            )
-
-    def _same_configuration(self, situation: Situation, checklist: Checklist) -> tuple[bool, str]:
-        """A recreate uses the Compose files: they must be those that the replaced containers were made from."""
-        compose, services = situation.compose, [name for name in situation.found if situation.is_replaced(name)]
-        replicas = [replica for name in services for replica in situation.found[name]]
-        ours = [Path(name).name for name in compose.files]
-        for replica in replicas:
-            made_from = [Path(name).name for name in replica.config_files.split(",") if name]
-            if made_from and made_from != ours:
-                says = f"{replica.name} was made from {', '.join(made_from)}, a new one would be from {', '.join(ours)}"
-                raise Refused(
-                    says,
-                    f"set deployment.files to {made_from}, or recreate all services from the same files first",
-                )
-        now = Configurations(
-            self.profile, self.engines.main, self.runner, compose, of_others=False, reverted=self._reverted(services)
-        ).now(replicas)
-        for service, found in now.items():
-            rows = [replica for replica in replicas if replica.service == service]
-            self._refuse_another_image(rows, situation, checklist)
-            if isinstance(found, Unmeasured):
-                checklist.warn(
-                    "configuration", f"it is unknown whether a new {service} would be as now: {found.reason}"
-                )
-            elif found != SAME_PARTS and any(replica.config_hash != found for replica in rows):
-                if self.profile.values_of(service) and not situation.values:  # written already: by this run, or by hand
-                    says = f"a new {service} gets {cut(found, _LONGEST)}, as the old values are in the files already"
-                    checklist.warn("configuration", says)
-                    continue
-                self._refuse_another_configuration(rows, found, checklist)
-        return True, f"from {', '.join(ours)}, as the project"
-
-    def _reverted(self, services: list[str]) -> dict[str, frozenset[str]]:
-        """By service, the parts of its configuration that the change alters: these may differ, before and after."""
-        return {name: frozenset(map(_part, self.profile.values_of(name))) for name in services}
-
-    def _refuse_another_image(self, rows: list[Replica], situation: Situation, checklist: Checklist) -> None:
-        """A recreate for a setting must not bring along an image that somebody has moved the name to."""
-        for replica in rows:
-            if (
-                replica.image_name in situation.own_images
-                or "image" in self._reverted([replica.service])[replica.service]
-            ):
-                continue
-            if self.engines.of(replica).image_id(replica.image_name) != replica.image_id:
-                says = f"{replica.image_name} is another image now than {replica.name} runs"
-                self._refuse_another_configuration([replica], says, checklist)
-
-    def _refuse_another_configuration(self, rows: list[Replica], found: str, checklist: Checklist) -> None:
-        """A recreate would alter more than the change. Raises Refused, or warns with --accept-configuration."""
-        names = ", ".join(replica.name for replica in rows)
-        says = (
-            f"new containers would get another configuration than {names} ({cut(found, _LONGEST)}): the Compose files "
-        )
-        says += "have changed, or variables that they use are not known here"
-        if not self.how.accept_configuration:
-            remedy = "name the variables in deployment.variables, or say --accept-configuration"
-            raise Refused(says, remedy)
-        checklist.warn("configuration", f"{says} (--accept-configuration)")
-
     def _surroundings(
         self, directory: Path, strategy: Strategy, goal: Goal, containers: tuple[Replica, ...], checklist: Checklist
     ) -> tuple[bool, str]:
@@ -498,22 +431,6 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
     due = (f"{name} {len(s.stale_of(name))} of {len(rows)}" for name, rows in s.found.items())
     parts.append(f"stale: {', '.join(due)}")
     return situation, ", ".join(parts)
-
-
-def _part(item: ValueItem) -> str:
-    """As `Configurations` calls it."""
-    match item:
-        case SettingItem():
-            return f"environment {item.in_container}"
-        case ConfigItem():
-            return item.says
-        case _:
-            return "image"
-
-
-def _is_of_the_tree(replica: Replica, path: str, strategy: Strategy) -> bool:
-    """True if this replica's file at the path is the project directory's own."""
-    return strategy is Strategy.BIND and covering_mount(replica.mounts, path) is not None
 
 
 def _existing_parent(path: Path) -> Path:
