@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from rollback_gate.change.inside import Ask
-from rollback_gate.change.reading import Baseline, CodeReading, ValueReading
+from rollback_gate.change.reading import CodeReading, ValueReading
 from rollback_gate.change.strategy import covering_mount
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import boundary, consumers, readiness, upstream
-from rollback_gate.evidence.answered import Answer, Answered
+from rollback_gate.evidence import boundary, consumers, listed, upstream
+from rollback_gate.evidence.around import Around, Asked
 from rollback_gate.evidence.configured import Configured
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
@@ -26,7 +25,6 @@ from rollback_gate.evidence.readings import (
     QueueReading,
     Readings,
     ReplicaReading,
-    Series,
     UpstreamReading,
     UpstreamState,
 )
@@ -34,15 +32,9 @@ from rollback_gate.evidence.services import NextStart, Services, Slots
 from rollback_gate.evidence.watch import Watch
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.configured import SAME_PARTS
-from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica
-from rollback_gate.profile.answers import Ready
 from rollback_gate.profile.schema import Profile
-
-_BUCKETS, _FINEST_S = 72, 10.0  # points of the record's chart
-_BOOTS = 2  # a worker has to start before it connects: so many times the time after which it is listed
 
 
 def _now() -> Instant:
@@ -50,17 +42,6 @@ def _now() -> Instant:
 
 
 _DECIDED = "check 1 has failed already"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """`kept`: whether what must stay is there. `request`: sends one, and tells what came of it. `metric`: since the
-    boundary, now.
-    """
-
-    kept: Callable[[], Mapping[str, bool | Unmeasured]]
-    request: Callable[[], Answer]
-    metric: Callable[[Instant | None, Instant | Unmeasured], float | Unmeasured | None]
 
 
 @dataclass(frozen=True)
@@ -129,6 +110,19 @@ class Collector:
     @property
     def services(self) -> Services:
         return Services(self.profile, self.engines, self.judged, self.ask)
+
+    @property
+    def _around(self) -> Around:
+        return Around(
+            self.profile,
+            self.engines,
+            self.documents,
+            self.services,
+            self.configured,
+            self.asked,
+            self.judged,
+            self.now,
+        )
 
     @property
     def _connections(self) -> int:
@@ -251,11 +245,11 @@ class Collector:
     def _queue_at_the_end(self, slots: Slots) -> QueueReading | Unmeasured:
         """Some list a consumer only seconds after it has connected: a young process may not be listed yet."""
         limit_s, now = self.profile.queue.lists_within_s if self.profile.queue else 0, self._time
-        young = [slot for slot, one in slots.consuming.items() if is_young(one, now, limit_s)]
+        young = [slot for slot, one in slots.consuming.items() if listed.is_young(one, now, limit_s)]
 
         def is_listed(reading: QueueReading | Unmeasured) -> bool:
-            listed = _in_queue(reading, slots)
-            return not any(listed.get(slot) is False for slot in young)
+            found = listed.by_slot(reading, slots)
+            return not any(found.get(slot) is False for slot in young)
 
         return read_when_listed(self.queue, limit_s, is_listed, self.clock, self.sleep)
 
@@ -263,14 +257,14 @@ class Collector:
         self, taken: _Taken, last: Look, upstream: UpstreamReading, is_over: bool, early: str = ""
     ) -> Readings:
         """`is_over` False: the checks still run, and readings taken only at their end are left out."""
-        services, processing, slots = self.services, taken.processing, taken.slots
+        services, processing, slots, around = self.services, taken.processing, taken.slots, self._around
         everyone = services.of_project()
         end = _End(
             last,
             {replica.id: replica for replica in everyone},
             services.images_of_names(slots),
-            _in_queue(taken.first.queue, slots),
-            _in_queue(last.queue, slots),
+            listed.by_slot(taken.first.queue, slots),
+            listed.by_slot(last.queue, slots),
         )
         logs = services.logs(slots, processing.summaries)
         since = services.since(slots)
@@ -284,26 +278,26 @@ class Collector:
             upstream=upstream,
             queue_before=taken.first.queue,
             queue_after=last.queue,
-            strangers=_strangers(
+            strangers=listed.of_nobody(
                 (taken.first.queue, last.queue), slots, self.profile.queue.connections if self.profile.queue else 1
             ),
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,
             ids_after={name: {r.name: r.id for r in everyone if r.service == name} for name in self.profile.services},
-            baseline=self._baseline(),
+            baseline=around.baseline(),
             project_exists=bool(everyone),
-            left_out=self._left_out(everyone) if is_over else {},
+            left_out=around.left_out(everyone) if is_over else {},
             configured=last.configured,
             rewritten=last.rewritten,
-            history=self._history(since) if is_over else None,
+            history=around.history(since) if is_over else None,
             stored=stored,
             remembered=processing.remembered(),
             ended_early=early,
             ill_before=self.judged.ill_before,
             kept=self.asked.kept() if is_over else {},
             written=self.configured.written(),
-            answers=self._answers(slots, early) if is_over else {},
+            answers=around.answers(slots, early) if is_over else {},
             stands=services.stands() if is_over else None,
             elsewhere=services.elsewhere(slots) if is_over and self.judged.invasive else {},
             metric=self.asked.metric(since, self._time) if is_over else None,
@@ -344,46 +338,6 @@ class Collector:
         except Unreachable as error:
             return Unmeasured(f"the state of {found.name}", error.message)
 
-    def _left_out(self, everyone: tuple[Replica, ...]) -> dict[str, str]:
-        """Also services that are made from the same files, and not as these say now: by the change's, perhaps."""
-        found = self.services.left_out(everyone)
-        if not self.profile.value_files or not self.judged.invasive:
-            return found
-        unlisted = [one for one in Deployed(self.profile, self.engines).unlisted(everyone) if one.service]
-        now, rewritten = self.configured.now(unlisted), self.configured.rewritten(unlisted)
-        for replica in unlisted:
-            wanted = now.get(replica.service)
-            by_files = rewritten.get(replica.service, ())
-            if isinstance(by_files, Unmeasured) or by_files:  # of a stack
-                says = by_files.reason if isinstance(by_files, Unmeasured) else f"it has another {', '.join(by_files)}"
-                found.setdefault(replica.service, f"is made from the same files as the change, perhaps: {says}")
-            if isinstance(wanted, Unmeasured):
-                found.setdefault(
-                    replica.service, f"is made from the same files as the change, perhaps: {wanted.reason}"
-                )
-            elif wanted not in (replica.config_hash, SAME_PARTS):
-                says = f"is not what Compose makes of {', '.join(self.profile.value_files)} now"
-                found.setdefault(replica.service, f"{says}: it may run with the change's values")
-        return found
-
-    def _answers(self, slots: Slots, early: str) -> Mapping[str, Answer]:
-        """What the services answer at the end. Nothing is sent to one that is about to be rolled back."""
-        found: dict[str, Answer] = {}
-        for name in self.profile.answering:
-            if ready := self.profile.services[name].ready if name in self.profile.services else None:
-                replicas = [one for one in slots.found if one.service == name]
-                found[name] = self._ready(name, ready, replicas)
-            elif not self.judged.invasive or early:
-                found[name] = Unmeasured("a request to the service", early or "none is sent before a rollback")
-            else:
-                found[name] = self.asked.request()
-        return found
-
-    def _ready(self, name: str, ready: Ready, replicas: list[Replica]) -> Answer:
-        now = [one for replica in replicas if (one := now_of(self.engines, replica))]
-        why = readiness.why_not(ready, now, self.engines)
-        return why if isinstance(why, Unmeasured) else Answered(not why, why or f"{name} is ready")
-
     def _files_of(self, service: str) -> tuple[str, ...]:
         return tuple(one.path for one in self.profile.files if self.profile.must_have(service, one.path))
 
@@ -395,24 +349,6 @@ class Collector:
         if not is_over:
             return Unmeasured("test documents", "the checks are under way")
         return processing.concluded(in_queue)
-
-    def _baseline(self) -> Baseline | None:
-        """The snapshot's baseline, else one from documents before the change; None if there is neither."""
-        if self.judged.baseline or self.judged.deployed_at is None or isinstance(self.documents, Unmeasured):
-            return self.judged.baseline
-        found = self.documents.normal_before(self.judged.deployed_at, self.profile.limits.baseline_s)
-        return None if isinstance(found, Unmeasured) else found
-
-    def _history(self, since: Instant | None) -> Series | Unmeasured | None:
-        """Completeness before and after the boundary, for the record's chart; None if it is not wanted."""
-        span_s = self.profile.limits.history_s
-        if not (span_s and since and self.judged.invasive):
-            return None
-        if isinstance(self.documents, Unmeasured):
-            return self.documents
-        bucket_s = max(_FINEST_S, (self.now().seconds_since(since) + span_s) / _BUCKETS)
-        first = since.plus(-bucket_s * math.ceil(span_s / bucket_s))  # so that a bucket ends at the boundary
-        return self.documents.series(first, bucket_s)
 
 
 def _with_values(
@@ -428,42 +364,3 @@ def _with_values(
 def is_behind_a_mount(profile: Profile, replica: Replica) -> bool:
     """True if an item is behind a bind mount: restoring files changes nothing for code in an image."""
     return any(covering_mount(replica.mounts, path) for path in profile.places(replica.service))
-
-
-def _strangers(readings: Iterable[QueueReading | Unmeasured], slots: Slots, most: int) -> tuple[str, ...] | Unmeasured:
-    """Consumers, in any of these readings, that are none of the replicas; containers of other services count too."""
-    found: list[str] = []
-    for reading in readings:
-        if isinstance(reading, Unmeasured):
-            return reading
-        others = consumers.strangers(reading, slots.consuming.values(), most)
-        if isinstance(others, Unmeasured):
-            return others
-        found += others
-    return tuple(dict.fromkeys(found))
-
-
-def is_young(replica: Replica, now: Instant | Unmeasured, lists_within_s: float) -> bool:
-    """Whether its queue may not list it yet."""
-    started = replica.started_at
-    if not replica.is_running or started is None or isinstance(now, Unmeasured):
-        return False
-    return now.seconds_since(started) < _BOOTS * lists_within_s
-
-
-def _in_queue(reading: QueueReading | Unmeasured, slots: Slots) -> dict[str, bool | Unmeasured | None]:
-    """Whether the queue lists each consuming replica, by slot; None if it cannot tell which client the replica is."""
-    rows = {slot: replica for slot, replica in slots.replicas.items() if slots.consumes(slot)}
-    if isinstance(reading, Unmeasured):
-        return dict.fromkeys(rows, reading)
-    untold = {replica.id for replica in consumers.untold(reading, slots.consuming.values())}
-    return {
-        slot: replica if isinstance(replica, Unmeasured) else _is_listed(replica, reading, untold)
-        for slot, replica in rows.items()
-    }
-
-
-def _is_listed(replica: Replica | None, reading: QueueReading, untold: Iterable[str]) -> bool | None:
-    if replica is None:
-        return False
-    return None if replica.id in untold else consumers.has(reading, replica)

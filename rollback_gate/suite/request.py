@@ -22,7 +22,8 @@ from rollback_gate.errors import Unreachable, WrongSetting
 from rollback_gate.evidence import configured, documents, keeping, metric, queue, upstream
 from rollback_gate.evidence import request as request_to
 from rollback_gate.evidence.answered import Answered
-from rollback_gate.evidence.collect import Asked, Collector
+from rollback_gate.evidence.around import Asked
+from rollback_gate.evidence.collect import Collector
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.probe_memory import ProbeMemory

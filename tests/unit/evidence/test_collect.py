@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollback_gate.evidence.collect import is_behind_a_mount, is_young
+from rollback_gate.evidence.collect import is_behind_a_mount
+from rollback_gate.evidence.listed import is_young
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Mount
 from rollback_gate.profile.systems import RabbitmqQueue
