@@ -38,7 +38,7 @@ ROWS: tuple[Row, ...] = (
         RUNNING,
         "exists here",
         BY_RUN,
-        chain(first(before=None, after=None), measured(project_exists=False), other_missing),
+        chain(first(before=None, after=None), measured(project_exists=False), coordinator(before=None, after=None)),
     ),
     (
         "restarts-before-somebody-looked",
@@ -202,7 +202,7 @@ ROWS: tuple[Row, ...] = (
         chain(state("after", started_at=None), first(in_queue=False)),
     ),
     ("gone-meanwhile", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, first(after=None)),
-    ("other-missing", NO_GO, RUNNING, "does not exist", BY_RUN, coordinator(before=None, after=None)),
+    ("other-missing", NO_GO, RUNNING, "does not exist", BY_RUN, other_missing),
     ("other-removed", INCONCLUSIVE, RUNNING, "was removed while the checks ran", BY_RUN, coordinator(after=None)),
     ("other-restarted", NO_GO, RUNNING, "restarted 9 times", BY_RUN, coordinator("after", restart_count=9)),
     ("other-restarted-by-hand", INCONCLUSIVE, RUNNING, "by someone", BY_RUN, coordinator("after", started_at=None)),
