@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from lab.operator import Operator
 from rollback_gate.redaction import Redactor
@@ -39,12 +39,19 @@ def in_this_process(operator: Operator, what: Callable[[Call, Order], object], o
     what(Call.make(ROOT, str(operator.lab.profile), [], operator.environment(), terminal), order)
 
 
-def is_killed(act: Callable[[], object], number: int, phase: str) -> bool:
-    """Whether `act`, in a process of its own, was killed at its n-th step; False: it ended before."""
+def is_killed(act: Callable[[], object], number: int, phase: str, passed_over: Collection[Kind] = ()) -> bool:
+    """Whether `act`, in a process of its own, was killed at its n-th step; False: it ended before.
+
+    `passed_over`: kinds that are not counted, as each resume begins with them.
+    """
     child = os.fork()
     if child == 0:
         numbers = itertools.count()
-        with watching(lambda step, do: _killing(step, do, phase) if next(numbers) == number else do()):
+
+        def is_it(step: Step) -> bool:
+            return step.kind not in passed_over and next(numbers) == number
+
+        with watching(lambda step, do: _killing(step, do, phase) if is_it(step) else do()):
             try:
                 act()
             finally:

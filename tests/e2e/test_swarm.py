@@ -25,10 +25,10 @@ from lab.reference import COORDINATOR, WORKER
 from lab.stack import Stack
 from lab.stack_files import STACK_FILE
 from rollback_gate.errors import RollbackFailed, Unreachable
-from rollback_gate.rollback.plan import Step
+from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
-from tests.e2e.killing import PHASES, in_this_process, is_killed, watching
+from tests.e2e.killing import in_this_process, is_killed, watching
 
 _STEPS = 5  # of a rollback of the stack, and more
 
@@ -206,9 +206,10 @@ class Matrix:
         in_this_process(self.operator, what, Order(reason="a test", despite_assessment=True))
 
     def killed(self, first: Callable[[Call, Order], object]) -> int:
-        """The number of kills."""
-        phases, kills = itertools.cycle(PHASES), 0
-        while is_killed(partial(self.act, resume if kills else first), 0, next(phases)):
+        """The number of kills. Before the next step, the first one is done: each resume gets so far."""
+        assert is_killed(partial(self.act, first), 0, "in")
+        moments, kills = itertools.cycle(((0, "in"), (0, "after"), (1, "before"))), 1
+        while is_killed(partial(self.act, resume), *next(moments), passed_over=(Kind.SAVE_EVIDENCE,)):
             kills += 1
         return kills
 
@@ -239,7 +240,7 @@ class Matrix:
 
     def disturb(self, how: str, first: Callable[[Call, Order], object]) -> None:
         count = self.killed(first) if how == "killed" else len(self.lost(first))
-        assert count >= _STEPS * (len(PHASES) if how == "killed" else 1)
+        assert count >= _STEPS * (3 if how == "killed" else 1) - 1
         self.stack.wait_settled()
         self.stack.wait_consuming()
 
