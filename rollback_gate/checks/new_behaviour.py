@@ -15,6 +15,7 @@ from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.readings import Readings, ReplicaReading
 from rollback_gate.model import Claim, Evidence, Outcome, Unmeasured, failed, inconclusive, passed, worst
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import SettingItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.redaction import cut
 
@@ -148,6 +149,9 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
         return claim
     if other := [value.says for value in found if value.held is not Held.OLD and not value.is_setting]:
         return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
+    if hidden := _hidden(profile, replica.service):
+        says = f"what it runs with is not known: a task shows only its environment, and {hidden} is none of it"
+        return inconclusive(replica.label, f"{says}; look with `docker service inspect`")
     names = ", ".join(value.name for value in found)
     unseen = ["not every process could be asked for its environment"] if replica.code.environments_unseen else []
     if other := [value.says for value in found if not value.is_shown]:
@@ -174,6 +178,12 @@ def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) 
         if one.held is not Held.OLD:
             return inconclusive(replica.label, f"what is written is not known: {one.says}")
     return None
+
+
+def _hidden(profile: Profile, service: str) -> str:
+    """Settings of a stack that nothing of a task shows: no hash of Compose's covers them there."""
+    items = profile.values_of(service) if profile.deployment.platform == "swarm" else ()
+    return ", ".join(one.key for one in items if isinstance(one, SettingItem) and not one.is_variable)
 
 
 def _is_as_the_files_say(readings: Readings, replica: ReplicaReading) -> bool:

@@ -10,6 +10,7 @@ from rollback_gate.platform.stands import Stands
 from rollback_gate.profile.schema import Profile
 
 SUBJECT = "the Swarm"
+_FORMER_TASKS = 2  # with fewer, a failed task is forgotten as soon as there is another one
 
 
 def at_rest(readings: Readings, profile: Profile) -> Claim:
@@ -35,6 +36,9 @@ def troubles(stands: Stands, limit_s: float) -> Iterator[str]:
     for service, nodes in stands.unasked.items():
         for node in nodes:
             yield f"{node.what}, which may run {service}, could not be asked: {node.reason}"
+    if stands.remembers is not None and 0 <= stands.remembers < _FORMER_TASKS:
+        says = f"the Swarm remembers {stands.remembers} former tasks: whether one has failed before cannot be seen"
+        yield f"{says}; `docker swarm update --task-history-limit 5`, wait some minutes, then verify again"
     for name, apart in stands.apart_s.items():
         if isinstance(apart, Unmeasured):
             yield str(apart)

@@ -232,6 +232,10 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
         return failed(replica.label, f"restarted {after.restarts - before.restarts} times {window}", Evidence.PROCESS)
     if not before.is_running:
         return inconclusive(replica.label, f"is {before.condition}, so nothing could be watched")
+    if not after.is_running and after.unwanted:
+        return inconclusive(
+            replica.label, f"{after.unwanted}: the Swarm was told to stop it while the checks ran; verify again"
+        )
     if not after.is_running:
         return failed(replica.label, f"was {before.condition} and is now {after.condition}", Evidence.PROCESS)
     if after.started_at != before.started_at:
@@ -240,10 +244,8 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
         return failed(replica.label, f"restarted by itself since the rollback ({count} times)", Evidence.PROCESS)
     if after.restarts and not replica.by_run:
         says = f"has been restarted {after.restarts} times by the engine since somebody started it: before the"
-        return inconclusive(
-            replica.label,
-            f"{says} rollback or after it, nothing tells. Restart it once by hand, and verify again",
-        )
+        how = "Make its tasks anew (`docker service update --force`)" if after.node else "Restart it once by hand"
+        return inconclusive(replica.label, f"{says} rollback or after it, nothing tells. {how}, and verify again")
     if readings.ended_early:
         return inconclusive(replica.label, f"was watched {window} only: {readings.ended_early}")
     return passed(replica.label, f"same container, same process, no restart {window}", Evidence.PROCESS)

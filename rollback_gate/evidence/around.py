@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rollback_gate.change.reading import Baseline
+from rollback_gate.errors import Unreachable
 from rollback_gate.evidence import readiness
 from rollback_gate.evidence.answered import Answer, Answered
 from rollback_gate.evidence.configured import Configured
@@ -56,7 +57,7 @@ class Around:
         if not self.profile.value_files or not self.judged.invasive:
             return found
         unlisted = [one for one in Deployed(self.profile, self.engines).unlisted(everyone) if one.service]
-        now, rewritten = self.configured.now(unlisted), self.configured.rewritten(unlisted)
+        now, rewritten = self.configured.now(unlisted), self.configured.rewritten(unlisted, by_content=False)
         for replica in unlisted:
             wanted = now.get(replica.service)
             by_files = rewritten.get(replica.service, ())
@@ -86,7 +87,10 @@ class Around:
         return found
 
     def _ready(self, name: str, ready: Ready, replicas: list[Replica]) -> Answer:
-        now = [one for replica in replicas if (one := now_of(self.engines, replica))]
+        try:
+            now = [one for replica in replicas if (one := now_of(self.engines, replica))]
+        except Unreachable as error:
+            return Unmeasured(f"whether {name} is ready", error.message)
         why = readiness.why_not(ready, now, self.engines)
         return why if isinstance(why, Unmeasured) else Answered(not why, why or f"{name} is ready")
 

@@ -32,7 +32,7 @@ from rollback_gate.evidence.services import NextStart, Services, Slots
 from rollback_gate.evidence.watch import Watch
 from rollback_gate.instant import Instant
 from rollback_gate.model import Unmeasured
-from rollback_gate.platform.engines import Engines, now_of
+from rollback_gate.platform.engines import Engines, now_of, time_at
 from rollback_gate.platform.replica import Replica
 from rollback_gate.profile.schema import Profile
 
@@ -325,16 +325,29 @@ class Collector:
             in_queue_before=end.in_queue_before.get(slot),
             restarted=restarted,
             recreated=recreated,
-            reverted_at=self.judged.reverted_at if replica and is_behind_a_mount(self.profile, replica) else None,
+            reverted_at=self._reverted_at(replica) if replica and is_behind_a_mount(self.profile, replica) else None,
             files=self._files_of(taken.slots.services[slot]),
         )
+
+    def _reverted_at(self, replica: Replica) -> Instant | None:
+        """When the run has restored the files, by the clock that dates the process's start; None if not known."""
+        at = self.judged.reverted_at
+        if at is None or not replica.node:
+            return at
+        there, here = time_at(self.engines, replica), self._time
+        if isinstance(there, Unmeasured) or isinstance(here, Unmeasured):
+            return None
+        return at.plus(there.seconds_since(here))
 
     def _at_the_end(self, found: Replica | Unmeasured | None, end: _End) -> Replica | Unmeasured | None:
         """A container that has ended may be listed no more, where the platform makes a new one in its place."""
         if not isinstance(found, Replica) or found.id in end.containers:
             return end.containers[found.id] if isinstance(found, Replica) else found
         try:
-            return now_of(self.engines, found)
+            now = now_of(self.engines, found)
+            if now is None or now.is_running:
+                return now
+            return replace(now, unwanted=self.engines.why_ended(self.profile.deployment.project, now))
         except Unreachable as error:
             return Unmeasured(f"the state of {found.name}", error.message)
 

@@ -105,7 +105,11 @@ class Configurations:
         """What the project's files hold."""
         return settings.written(self.profile, self.profile.deployment.project_directory)
 
-    def rewritten(self, _: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
+    def rewritten(
+        self,
+        _: Iterable[Replica],
+        by_content: bool = True,  # noqa: ARG002 - of a stack only
+    ) -> dict[str, tuple[str, ...] | Unmeasured]:
         """Nothing else: `now` is what the files say."""
         return {}
 

@@ -26,10 +26,12 @@ class Configured(Protocol):
     def values(self, replicas: Iterable[Replica]) -> dict[str, tuple[ValueReading, ...] | Unmeasured]:
         """By service, the settings and images of the change that it would get."""
 
-    def rewritten(self, replicas: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
+    def rewritten(
+        self, replicas: Iterable[Replica], by_content: bool = True
+    ) -> dict[str, tuple[str, ...] | Unmeasured]:
         """By service, what the next deployment of the project's files would change.
 
-        Empty under Compose, where `now` has it.
+        `by_content`: also where the same tag means another image by now. Empty under Compose, where `now` has it.
         """
 
     def written(self) -> dict[str, ValueReading | Unmeasured]:

@@ -52,15 +52,20 @@ class Specs:
             return dict.fromkeys(asked, known)
         return {name: self._values_of(replica, known) for name, replica in asked.items()}
 
-    def rewritten(self, replicas: Iterable[Replica]) -> dict[str, tuple[str, ...] | Unmeasured]:
-        """By service, what the stack's files have otherwise than its spec, and the next deployment brings."""
+    def rewritten(
+        self, replicas: Iterable[Replica], by_content: bool = True
+    ) -> dict[str, tuple[str, ...] | Unmeasured]:
+        """By service, what the stack's files have otherwise than its spec, and the next deployment brings.
+
+        `by_content`: also where the same tag means another image by now.
+        """
         names, known = {replica.service for replica in replicas}, self._services()
         if isinstance(known, Unmeasured):
             return dict.fromkeys(names, known)
         written = self._written()
         if isinstance(written, Unmeasured):
             return dict.fromkeys(names, written)
-        return {name: self._differences(written.get(name), known[name]) for name in names if name in known}
+        return {name: self._differences(written.get(name), known[name], by_content) for name in names if name in known}
 
     def written(self) -> dict[str, ValueReading | Unmeasured]:
         """As the files say; a tag that old and new share, by what its registry says it means now."""
@@ -87,7 +92,9 @@ class Specs:
             )
         return ValueReading(item.place, Held.OLD if now == digest else Held.NEW)
 
-    def _differences(self, written_as: Written | None, service: Service) -> tuple[str, ...] | Unmeasured:
+    def _differences(
+        self, written_as: Written | None, service: Service, by_content: bool
+    ) -> tuple[str, ...] | Unmeasured:
         """Parts in which the service differs from its entry in the files."""
         if written_as is None:
             return ("definition: it is not in them",)
@@ -100,7 +107,7 @@ class Specs:
             *named.differences(service.as_container("@" in written), {}),
             *(f"config {path}" for path in others),
         )
-        if "image" in found or "@" in written or "@" not in service.image:
+        if not by_content or "image" in found or "@" in written or "@" not in service.image:
             return found
         digest = self.cluster.digest_of(written)  # `docker stack deploy` asks the registry anew
         if not digest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from rollback_gate.errors import Unreachable
@@ -60,6 +61,9 @@ class Engines(Protocol):
     def one_offs(self, project: str) -> list[Replica]:
         """Containers that were started from a service, beside it (`docker compose run`). Raises Unreachable."""
 
+    def why_ended(self, project: str, _: Replica, /) -> str:
+        """Why the platform itself has ended the container, in words; "" if it has not. Raises Unreachable."""
+
     def others(self, project: str, listed: Iterable[str]) -> dict[str, str]:
         """Of other services, by name, what must be the same after a rollback. Raises Unreachable."""
 
@@ -70,8 +74,23 @@ class Engines(Protocol):
 
 
 def now_of(engines: Engines, replica: Replica) -> Replica | None:
-    """The same container as it is now; None if it no longer exists. Raises Unreachable."""
-    return engines.of(replica).inspect(replica.id)
+    """The same container as it is now; None if it no longer exists. Raises Unreachable.
+
+    Its engine does not know what only the manager of a Swarm does: that stays as it was.
+    """
+    now = engines.of(replica).inspect(replica.id)
+    if now is None or not replica.node:
+        return now
+    return replace(
+        now,
+        node=replica.node,
+        service=replica.service,
+        number=replica.number,
+        config_hash=replica.config_hash,
+        configs=replica.configs,
+        failed_at=replica.failed_at,
+        unwanted=replica.unwanted,
+    )
 
 
 def anywhere(engines: Engines, container_id: str) -> Replica | None:

@@ -14,9 +14,11 @@ class Stands:
 
     `lacking`: by service, what the manager says of tasks that have no container. `unasked`: by service, the nodes that
     may run it, and could not be asked. `apart_s`: by node, how many seconds its clock is ahead of the manager's.
+    `remembers`: how many former tasks of a slot the manager keeps, negative for all; None where it does not say.
     """
 
     updates: Mapping[str, str]
     lacking: Mapping[str, tuple[str, ...]]
     unasked: Mapping[str, tuple[Unmeasured, ...]]
     apart_s: Mapping[str, float | Unmeasured]
+    remembers: int | None = None

@@ -152,6 +152,12 @@ class SettingItem(_Value):
         return self.variable or self.key.rpartition(".")[2]
 
     @property
+    def is_variable(self) -> bool:
+        """Whether it is in the containers' environment: a Compose file has other values, as limits, too."""
+        is_compose_file = self.file.endswith((".yml", ".yaml"))
+        return bool(self.variable) or not is_compose_file or ".environment." in self.key
+
+    @property
     def says(self) -> str:
         """What it is called in messages."""
         return self.in_container

@@ -136,7 +136,14 @@ class Cluster:
             lacking={name: tuple(one.without_container()) for name, one in rows.items()},
             unasked={name: tuple(self._unasked(known.get(name), one)) for name, one in rows.items()},
             apart_s=self._clocks(rows.values()),
+            remembers=self._remembers(),
         )
+
+    def _remembers(self) -> int | None:
+        with _understood("the state of the Swarm"):
+            swarm = self.manager.client.api.inspect_swarm()
+            limit = (swarm["Spec"].get("Orchestration") or {}).get("TaskHistoryRetentionLimit")
+            return None if limit is None else int(limit)
 
     def digest_of(self, image: str) -> str:
         """The digest that the image's registry has for it; "" if no registry tells. Asked once: it may take long."""
@@ -248,6 +255,11 @@ class Cluster:
     def one_offs(self, _: str) -> list[Replica]:
         """None: Swarm starts containers for its services only."""
         return []
+
+    def why_ended(self, project: str, replica: Replica) -> str:
+        """Why the manager has ended a container, in words; "" if it ended by itself."""
+        service, found = self.services(project).get(replica.service), self.stacks(project).get(replica.service)
+        return found.why_ended(replica.id, service.template if service else "") if found else ""
 
     def others(self, project: str, listed: Iterable[str]) -> dict[str, str]:
         """What they are made from: their tasks come and go by themselves."""

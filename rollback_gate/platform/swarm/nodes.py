@@ -49,22 +49,37 @@ class Node:
         return is_known and is_equal is not (operator == "==")
 
 
+_NOWHERE = frozenset(("0.0.0.0", "::", "127.0.0.1", "::1", ""))
+
+
 def parse(rows: Iterable[Mapping[str, Any]]) -> tuple[Node, ...]:
     """The nodes as the manager lists them. Raises KeyError, TypeError for any other form."""
     found = list(rows)
-    names = [str(row["Description"]["Hostname"]) for row in found]
+    names = [_host_name(row) for row in found]
     return tuple(
         _node(row, name if names.count(name) == 1 else f"{name}-{row['ID'][:8]}")
         for row, name in zip(found, names, strict=True)
     )
 
 
+def _host_name(row: Mapping[str, Any]) -> str:
+    """One that has joined and has not told of itself yet has none."""
+    return str(row["Description"].get("Hostname") or row["ID"][:12])
+
+
+def _address(row: Mapping[str, Any]) -> str:
+    """Of a manager, that of the others' view: to itself it can be 0.0.0.0."""
+    of_manager = str((row.get("ManagerStatus") or {}).get("Addr") or "").rpartition(":")[0].strip("[]")
+    seen = str(row["Status"].get("Addr") or "")
+    return of_manager or seen if seen in _NOWHERE else seen
+
+
 def _node(row: Mapping[str, Any], name: str) -> Node:
-    spec, description, status = row["Spec"], row["Description"], row["Status"]
+    spec, description = row["Spec"], row["Description"]
     platform, labels = description.get("Platform") or {}, (description.get("Engine") or {}).get("Labels") or {}
     about = {
         "node.id": row["ID"],
-        "node.hostname": description["Hostname"],
+        "node.hostname": _host_name(row),
         "node.role": spec["Role"],
         "node.platform.os": platform.get("OS", ""),
         "node.platform.arch": platform.get("Architecture", ""),
@@ -74,8 +89,8 @@ def _node(row: Mapping[str, Any], name: str) -> Node:
     return Node(
         id=str(row["ID"]),
         name=name,
-        address=str(status.get("Addr") or ""),
-        state=str(status["State"]),
+        address=_address(row),
+        state=str(row["Status"]["State"]),
         availability=str(spec["Availability"]),
         about=about,
     )

@@ -76,16 +76,27 @@ class Stack:
         wanted = {task.place for task in self.tasks if task.is_wanted}
         most = self.replicas_wanted
         rows = (task for place, task in last.items() if place not in wanted and (most is None or task.slot <= most))
-        return [task for task in rows if task.has_failed]
+        return [task for task in rows if task.has_failed and not self._is_drained(task)]
+
+    def why_ended(self, container_id: str, template: str) -> str:
+        """Why the manager has ended a container; "" if it ended by itself. `template`: of a new task.
+
+        A process that has to be killed can count as failed, though it was told to stop.
+        """
+        ordered = (one for one in self.tasks if one.container == container_id and not one.is_wanted)
+        found = (one for one in ordered if not one.has_failed or one.template != template or self._is_drained(one))
+        return next((str(one.condition) for one in found), "")
+
+    def _is_drained(self, task: Task) -> bool:
+        return any(node.id == task.node and node.availability == "drain" for node in self.nodes)
 
     def _failures_before(self, task: Task) -> tuple[Instant, ...]:
         """When its slot has failed with the same definition: Swarm makes a new task where Compose restarts.
 
         How tasks ended on a node that was drained says nothing: one that has to be killed there can count as failed.
         """
-        drained = {node.id for node in self.nodes if node.availability == "drain"}
         others = (one for one in self.tasks if one.place == task.place and one.template == task.template)
-        return tuple(sorted(one.at for one in others if one.has_failed and one.node not in drained))
+        return tuple(sorted(one.at for one in others if one.has_failed and not self._is_drained(one)))
 
     def unseen(self) -> list[Unmeasured]:
         """One for each container that may run on a node that could not be asked."""

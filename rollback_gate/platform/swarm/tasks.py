@@ -38,6 +38,7 @@ _BY_STATE = {
     "orphaned": Condition.ORPHANED,
 }
 _OVER = frozenset((Condition.REFUSED, Condition.FAILED, Condition.ENDED))
+_NOT_OF_A_TASK = frozenset(("Runtime", "Placement"))
 _WANTED = frozenset(("running", "ready"))  # `ready`: held back until its predecessor has stopped
 
 
@@ -114,5 +115,8 @@ def parse(row: Mapping[str, Any]) -> Task:
 
 
 def template_of(spec: Mapping[str, Any]) -> str:
-    """What a task is made from, in a form that can be compared: a task lacks the service's word for its runtime."""
-    return json.dumps({key: value for key, value in spec.items() if key != "Runtime"}, sort_keys=True)
+    """What a task is made from, in a form that can be compared: a task lacks the service's word for its runtime.
+
+    Where it may run is none of it: while its node still fits, Swarm leaves a task as it is.
+    """
+    return json.dumps({key: value for key, value in spec.items() if key not in _NOT_OF_A_TASK}, sort_keys=True)
