@@ -60,7 +60,10 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
     if covered == {True}:
         return Strategy.BIND
     if not covered and profile.code and not profile.values:
-        raise Refused("no container has the files of the change", "make one: `docker compose up --no-start`")
+        make = (
+            "scale the service to one" if profile.deployment.platform == "swarm" else "`docker compose up --no-start`"
+        )
+        raise Refused("no container has the files of the change", f"make one: {make}")
     of_code = {replica.service for replica in replicas}
     is_by_image = any(isinstance(item, ImageItem) and of_code & set(item.services) for item in profile.values)
     if profile.values and (is_by_image or not profile.code):

@@ -149,7 +149,7 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
         return claim
     if other := [value.says for value in found if value.held is not Held.OLD and not value.is_setting]:
         return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
-    if hidden := _hidden(profile, replica.service):
+    if hidden := _hidden(profile, replica.service, found):
         says = f"what it runs with is not known: a task shows only its environment, and {hidden} is none of it"
         return inconclusive(replica.label, f"{says}; look with `docker service inspect`")
     names = ", ".join(value.name for value in found)
@@ -180,10 +180,11 @@ def _not_written(readings: Readings, replica: ReplicaReading, profile: Profile) 
     return None
 
 
-def _hidden(profile: Profile, service: str) -> str:
+def _hidden(profile: Profile, service: str, found: tuple[ValueReading, ...]) -> str:
     """Settings of a stack that nothing of a task shows: no hash of Compose's covers them there."""
-    items = profile.values_of(service) if profile.deployment.platform == "swarm" else ()
-    return ", ".join(one.key for one in items if isinstance(one, SettingItem) and not one.is_variable)
+    rows = zip(profile.values_of(service), found, strict=True) if profile.deployment.platform == "swarm" else ()
+    hidden = (one for one, value in rows if isinstance(one, SettingItem) and not (one.is_variable or value.is_shown))
+    return ", ".join(one.key for one in hidden)
 
 
 def _is_as_the_files_say(readings: Readings, replica: ReplicaReading) -> bool:

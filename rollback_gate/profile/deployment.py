@@ -153,7 +153,7 @@ class SettingItem(_Value):
 
     @property
     def is_variable(self) -> bool:
-        """Whether it is in the containers' environment: a Compose file has other values, as limits, too."""
+        """Whether it is in the containers' environment for sure: a Compose file has other values, as limits, too."""
         is_compose_file = self.file.endswith((".yml", ".yaml"))
         return bool(self.variable) or not is_compose_file or ".environment." in self.key
 

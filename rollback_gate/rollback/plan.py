@@ -237,14 +237,20 @@ def _other_config(one: Replaced) -> str:
     return f" --{word}-rm {shlex.quote(one.present)} --{word}-add {added}"
 
 
+def _variable(name: str, value: str | None) -> str:
+    """Without the value: it may be a secret."""
+    return f"--env-rm {shlex.quote(name)}" if value is None else f"--env-add {shlex.quote(f'{name}=...')}"
+
+
 def _update(situation: Situation, name: str) -> Step:
     """Swarm makes its tasks anew, in turn; what else the service is made from stays."""
     given = situation.stack[name].given
     image = f" --no-resolve-image --image {shlex.quote(given.image)}" if given.image else ""
-    names = "".join(f" --env-add {shlex.quote(f'{key}=...')}" for key in given.variables)  # a value may be a secret
+    image += " --with-registry-auth" if given.image else ""
+    names = "".join(f" {_variable(key, value)}" for key, value in given.variables.items())
     service = shlex.quote(f"{situation.profile.deployment.project}_{name}")
     objects = "".join(map(_other_config, situation.stack[name].replaced()))
-    command = f"docker service update --force{image}{names}{objects} {service}"
+    command = f"docker service update --force --update-failure-action pause{image}{names}{objects} {service}"
     return Step(f"update:{name}", Kind.UPDATE, f"make every task of {name} anew", (name,), command)
 
 
@@ -300,8 +306,8 @@ def _replace(situation: Situation, label: str, group: tuple[Replica, ...]) -> St
 
 
 def _wait(situation: Situation, label: str, targets: tuple[str, ...], who: str) -> list[Step]:
-    """No wait for a restored change that did not come up before the run."""
-    if not situation.goal.consumes:
+    """No wait for a restored change that did not come up before the run, nor for a service that is scaled to 0."""
+    if not situation.goal.consumes or situation.normal(situation.worker) == 0:
         return []
     return [Step(f"wait:{label}", Kind.WAIT_CONSUMING, f"wait until {who}", targets)]
 
@@ -312,7 +318,7 @@ def _others(situation: Situation, names: Iterable[str], with_all: bool) -> list[
     for name in in_order(names, situation.services):
         if situation.stack:
             steps.append(_update(situation, name))
-            if situation.goal.consumes:
+            if situation.goal.consumes and situation.normal(name):
                 steps.append(Step(f"wait:{name}", Kind.WAIT_RUNNING, f"wait until {name} runs", (name,)))
             continue
         replicas = situation.found[name] if with_all else situation.stale_of(name)

@@ -38,6 +38,7 @@ from rollback_gate.rollback.wanted import why_not_given
 
 Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 _LONGEST = 200
+_MAKE_ONE = "make one without starting it: `docker compose up --no-start --no-deps --no-build NAME`"
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
 
 
@@ -151,9 +152,9 @@ class Preflight:
     def _of_the_swarm(self, situation: Situation, checklist: Checklist) -> None:
         """What of a stack is out of reach is told: the rest of it is rolled back all the same."""
         if situation.stack:
-            checklist.ask("updates", lambda: _at_rest(situation))
+            checklist.ask("updates", lambda: _updates(situation, checklist))
             for one in dict.fromkeys(one for rows in self._deployed.unseen().values() for one in rows):
-                checklist.warn("node", f"{one}; what runs there is not rolled back")
+                checklist.warn("node", f"{one}; whether it is rolled back, too, will not be seen")
             for name, replicas in situation.found.items():
                 for odd in self._oddities(replicas):
                     checklist.warn(name, odd)
@@ -320,10 +321,9 @@ class Preflight:
         must_have = self.profile.must_have
         of_code = [name for name in found if any(must_have(name, file.path) for file in self.profile.files)]
         if empty := [name for name in of_code if not found[name]]:
-            raise Refused(
-                f"{', '.join(empty)} has no container: how the old code gets into it cannot be seen",
-                "make one without starting it: `docker compose up --no-start --no-deps --no-build NAME`",
-            )
+            one = f"`docker service scale {self.profile.deployment.project}_{empty[0]}=1`"
+            how = f"{one} makes one" if self._is_swarm else _MAKE_ONE
+            raise Refused(f"{', '.join(empty)} has no container: how the old code gets into it cannot be seen", how)
         of_code = of_code or [self.profile.consumer]
         replicas = [replica for name in of_code for replica in found[name]]
         builds = (services[name] for name in of_code if name in services and services[name].builds)
@@ -400,18 +400,23 @@ def state_of(
     return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere, is_shared)
 
 
-def _at_rest(situation: Situation) -> tuple[bool, str]:
-    """Raises Refused while somebody else updates a service, and for a variable that an update could not revert."""
+def _updates(situation: Situation, checklist: Checklist) -> tuple[bool, str]:
+    """Raises Refused for a value that an update could not revert, or that is neither the change's nor the old one.
+
+    An update that is under way is no reason to wait: it may be the change's own, on its way to every replica.
+    """
     rows = situation.stack.items()
-    going = [(name, one) for name, one in rows if one.service.update in (Update.GOES_ON, Update.GOES_BACK)]
-    under_way = [name for name, one in going if not update.has_our_pace(one.service.spec)]
     if why := next(filter(None, (why_not_given(situation.profile, one, name) for name, one in rows)), ""):
-        raise Refused(why, "correct the item's `variable`, or the service, then try again")
-    if under_way:
-        raise Refused(
-            f"an update of {', '.join(under_way)} is under way", "see `docker service ps`; let it end, then try again"
-        )
-    return True, "no update is under way" if not going else "a run's own update is under way"
+        raise Refused(why, "correct the item, or the service, then try again")
+    going = [name for name, one in rows if one.service.update in (Update.GOES_ON, Update.GOES_BACK)]
+    if others := [name for name in going if not update.has_our_pace(situation.stack[name].service.spec)]:
+        says = "is under way: this rollback takes its place, and keeps what else it brings"
+        checklist.warn("updates", f"an update of {', '.join(others)} {says}")
+    empty = [name for name, one in rows if one.service.replicas == 0]
+    if empty:
+        says = "is scaled to 0: it is given the old values, and nothing is started"
+        checklist.warn("replicas", f"{', '.join(empty)} {says}")
+    return True, "no update is under way" if not going else "an update is under way"
 
 
 def _within_reach(look: Look, situation: Situation) -> tuple[bool, str]:

@@ -81,7 +81,9 @@ def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> 
 
     Raises Refused if no registry knows it, and a node that may run the service does not have it.
     """
-    image = one.given.image
+    image, has = one.given.image, one.service.image
+    if image is not None and update.has_our_pace(one.service.spec) and has.partition("@")[0] == image != has:
+        return replace(one, given=replace(one.given, image=has))  # as an unended run has found it
     is_content = image is not None and ("@" in image or image.startswith("sha256:"))
     if image is None or (is_content and one.is_reached):
         return one
@@ -117,28 +119,49 @@ def _kept(folder: Path | None) -> dict[str, Mapping[str, Any]]:
         ) from error
 
 
-def updated(cluster: Cluster, project: str, name: str, want: Wanted, all_at_once: bool, limits: Limits) -> str:
+def updated(
+    cluster: Cluster, project: str, name: str, want: Wanted, all_at_once: bool, limits: Limits, is_needed: bool = True
+) -> str:
     """Every task of the service is made anew with what `want` gives it, and its own pace is put back; in words.
 
-    What somebody else has changed in the service since it was looked at stays.
+    What somebody else has changed in the service since it was looked at stays, but for what this gives it: that is
+    theirs. An update to the same that is under way already is waited for; one that stands still because a node was lost
+    is begun again. `is_needed`: there are tasks of before; else one of ours that has ended is not begun again.
 
-    An update to the same that is under way already is waited for; one that stands still because a node was lost is
-    begun again. Raises RollbackFailed, Unreachable.
+    Raises RollbackFailed, Unreachable.
     """
 
     def begin(service: Service) -> None:
         _post(cluster, project, service, lambda one: update.spec_for(one, want.given, all_at_once))
 
     now = _now(cluster, project, name)
-    if not _is_under_way(now, want):
+    if has_other_values(now, want):
+        raise _somebody_else(now)
+    if not (_is_under_way(now, want) or (not is_needed and _is_done(now, want))):
         begin(now)
     left_alone = _settled(cluster, project, name, limits, _Again(want, begin))
     _post(cluster, project, _now(cluster, project, name), update.spec_with_own_pace)
     return f"{name}: every task was made anew{f'; {left_alone}' if left_alone else ''}"
 
 
+def has_other_values(now: Service, want: Wanted) -> bool:
+    """True if it has by now, of what it is to get, neither what it had when it was looked at nor that."""
+    had, has = (update.values_in(one.spec, want.given) for one in (want.service, now))
+    gets = update.values_in({"TaskTemplate": update.template_with(now.spec, want.given)}, want.given)
+    return any(has[key] not in (had[key], gets[key]) for key in has)
+
+
+def _somebody_else(service: Service) -> RollbackFailed:
+    return RollbackFailed(f"somebody else has changed service {service.name} meanwhile", "find out who, then resume")
+
+
 def _is_under_way(now: Service, want: Wanted) -> bool:
     return _is_ours(now, want) and now.update is Update.GOES_ON
+
+
+def _is_done(now: Service, want: Wanted) -> bool:
+    """All but its own pace, which is then to be put back."""
+    return _is_ours(now, want) and now.is_at_rest and not update.has_failed(now)
 
 
 def _is_ours(now: Service, want: Wanted) -> bool:
@@ -183,13 +206,15 @@ def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _
         stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
         reached = [task for task in stack.tasks if task.is_wanted or not stack.is_out_of_reach(task)]
         why = update.why_not_settled(now, reached)
+        if not _is_ours(now, again.want):
+            raise _somebody_else(now)
         if again.begins(now, stack, cluster):
             deadline = limits.clock() + limits.seconds
         elif update.has_failed(now):
             told = update.failures(now, stack.tasks) or why
             raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {told}", _LOOK)
         if not why:
-            return "; ".join(f"{one.what} goes on: {one.reason}" for one in stack.unseen())
+            return "; ".join(f"{one.what} could not be looked at: {one.reason}" for one in stack.unseen())
         if limits.clock() > deadline:
             raise RollbackFailed(f"the update of {name} did not end within {limits.seconds:.0f} s: {why}", _LOOK)
         limits.sleep(_POLL_S)
@@ -221,7 +246,6 @@ def _post(
             if now.version == service.version:
                 raise
             if now.spec != service.spec:
-                says = f"somebody else has changed service {service.name} meanwhile"
-                raise RollbackFailed(says, "find out who, then resume") from error
+                raise _somebody_else(service) from error
             service = now
     raise RollbackFailed(f"service {service.name} could not be updated: its version never stood still", _LOOK)

@@ -27,6 +27,7 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engine import answering
 from rollback_gate.platform.engines import Engines, now_of
 from rollback_gate.platform.replica import Replica, left_by_an_interrupted_recreate
+from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.redaction import Redactor
 from rollback_gate.regular import content_of
@@ -224,11 +225,11 @@ def _update(step: Step, context: Context) -> str:
     situation, engines, (name,) = context.situation, context.engines, step.targets
     assert isinstance(engines, Cluster)
     former = situation.found[name]
-    grace_s = sum(replica.stop_timeout_s for replica in former)
-    seconds = situation.profile.limits.start_s * max(1, len(former)) + grace_s
+    want, project, how = situation.stack[name], situation.profile.deployment.project, situation.how
+    seconds = update.longest_s(want.service.spec, len(former), situation.profile.limits.start_s)
     limits = stacks.Limits(seconds, context.clock, context.sleep)
-    project, all_at_once = situation.profile.deployment.project, situation.how.all_at_once
-    says = stacks.updated(engines, project, name, situation.stack[name], all_at_once, limits)
+    is_needed = bool(situation.stale_of(name))
+    says = stacks.updated(engines, project, name, want, how.all_at_once, limits, is_needed)
     for replica in former:
         context.stopped.add(replica.id)
         with contextlib.suppress(Unreachable):  # its end is then not known
@@ -272,6 +273,8 @@ def _wait_consuming(step: Step, context: Context) -> str:
     deadline = context.clock() + context.situation.profile.limits.start_s
     while True:
         replicas = _replicas(step, context)
+        if not replicas and _is_all_unseen(step, context):
+            return "none could be looked at: their nodes do not answer"
         waiting = [text for replica in replicas if (text := _not_yet(replica, context))]
         not_ready = _not_ready(context.situation.worker, replicas, context) if replicas and not waiting else ""
         if (
@@ -284,7 +287,7 @@ def _wait_consuming(step: Step, context: Context) -> str:
         if context.clock() > deadline:
             said = "; ".join(waiting) or "there is no container"
             limit_s = context.situation.profile.limits.start_s
-            down = [replica.name for replica in replicas if _not_yet(replica, context)]
+            down = [replica for replica in replicas if _not_yet(replica, context)]
             raise RollbackFailed(f"the worker does not come up within {limit_s:.0f} s: {said}", _read_the_log(down))
         context.sleep(_POLL_S)
 
@@ -298,10 +301,17 @@ def _not_ready(service: str, replicas: Iterable[Replica], context: Context) -> s
     return readiness.why_not(ready, replicas, context.engines)
 
 
-def _read_the_log(names: Sequence[str]) -> str:
+def _is_all_unseen(step: Step, context: Context) -> bool:
+    consumer = context.situation.profile.consumer
+    return step.targets == (consumer,) and 0 < context.situation.normal(consumer) <= context.unseen(consumer)
+
+
+def _read_the_log(replicas: Sequence[Replica]) -> str:
     """The command that shows why the first of these does not come up."""
-    what = f"`docker logs --tail 50 {names[0]}` shows why" if names else "`docker ps -a` shows what there is"
-    return f"{what}; fix the cause"
+    if not replicas:
+        return "`docker ps -a`, or of a stack `docker service ps --no-trunc`, shows what there is; fix the cause"
+    where = f", on node {replicas[0].node}," if replicas[0].node else ""
+    return f"`docker logs --tail 50 {replicas[0].name}`{where} shows why; fix the cause"
 
 
 def _replicas(step: Step, context: Context) -> tuple[Replica, ...]:
@@ -357,7 +367,7 @@ def _wait_running(step: Step, context: Context) -> str:
             return f"{step.targets[0]} runs"
         if context.clock() > deadline:
             said = str(not_ready) or "; ".join(f"{r.name} is {r.condition}" for r in second) or "there is no container"
-            down = [replica.name for replica in second if not replica.is_running]
+            down = [replica for replica in second if not replica.is_running]
             raise RollbackFailed(f"{step.targets[0]} does not come up: {said}", _read_the_log(down))
         context.sleep(_POLL_S)
 

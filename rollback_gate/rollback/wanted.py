@@ -8,7 +8,7 @@ from typing import Any
 
 from rollback_gate.change.goal import Direction
 from rollback_gate.platform.swarm import update
-from rollback_gate.platform.swarm.service import Service, objects_of
+from rollback_gate.platform.swarm.service import Service, familiar, objects_of
 from rollback_gate.platform.swarm.update import Given
 from rollback_gate.profile.deployment import ConfigItem, ImageItem, SettingItem
 from rollback_gate.profile.schema import Profile
@@ -75,13 +75,31 @@ def _of_before(profile: Profile, kept: Mapping[str, Any], service: str) -> Given
     return Given(image, {name: variables.get(name) for name in of_change.variables}, configs)
 
 
+def _is_known(item: ImageItem, image: str) -> bool:
+    """True if it has the tag of one of the item's, or only a digest: what that is, a name does not tell."""
+    tagged, _, digest = image.partition("@")
+    has_tag = ":" in tagged.rpartition("/")[2]
+    if image.startswith("sha256:") or (digest and not has_tag):
+        return True
+    return familiar(tagged) in {familiar(one.partition("@")[0]) for one in (item.new, item.old)}
+
+
 def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
-    """Why an item's variable cannot be reverted in the service; "" if each can.
+    """Why an item's value cannot be reverted in the service; "" if each can.
 
     A value that reaches the process by another way (a command, another variable) would stay, whatever is set beside it.
     """
     has = update.variables_of(one.service.spec["TaskTemplate"]["ContainerSpec"])
     for item in profile.values_of(service):
+        if isinstance(item, SettingItem) and item.old is None and not item.is_variable and item.in_container not in has:
+            says = f"service {service} has no variable {item.in_container}"
+            return f"{item.key}: {says}, and nothing else of a stack's service is given back by a setting"
+        if isinstance(item, SettingItem) and "$" in f"{item.new}{item.old or ''}":
+            says = "is written with a variable of the file's, which a service does not have"
+            return f"{item.key}: its value {says}: write the value itself there"
+        if isinstance(item, ImageItem) and not _is_known(item, one.service.image):
+            says = f"service {service} has image {one.service.image}, which is neither the change's nor the old one"
+            return f"{says}: somebody has deployed another one since; if that has the change too, name it as `new`"
         if isinstance(item, SettingItem) and has.get(item.in_container) not in (item.new, item.old):
             what = "has another value there" if item.in_container in has else "has no such variable"
             return f"{item.in_container}: service {service} {what} than the change's or the old one"

@@ -17,6 +17,7 @@ from rollback_gate.errors import EndedEarly, Refused, RollbackFailed, Unreachabl
 from rollback_gate.evidence import configured
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import images
+from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.schema import Profile
@@ -288,14 +289,23 @@ def _act(
     measured, asked_to_end = _run(session, situation, run, todo, request, order)
     probes.swept(session)
     call.terminal.line(f"interruption: {measured.says}")
-    call.terminal.line(_done(situation))
+    call.terminal.line(_done(situation, _not_reached(session)))
     if asked_to_end:
         raise EndedEarly(f"run {run.id} is done; {asked_to_end} ended what was to follow", "invoke verify", run.id)
     return Outcome(run.id, measured.says)
 
 
-def _done(situation: Situation) -> str:
-    change = situation.profile.title
+def _not_reached(session: Session) -> str:
+    try:
+        found = Deployed(session.profile, session.engines).unseen()
+    except Unreachable as error:
+        return f"whether every container was reached could not be asked: {error.message}"
+    return "; ".join(dict.fromkeys(f"not reached: {one}" for rows in found.values() for one in rows))
+
+
+def _done(situation: Situation, not_reached: str) -> str:
+    change = f"as far as it could be reached ({not_reached}), " if not_reached else ""
+    change += situation.profile.title
     if situation.goal.direction is Direction.UNDO:
         return f"{change} restored" + ("" if situation.goal.consumes else ", and did not consume before either")
     return f"{change} reverted. Next: `invoke verify`"
@@ -407,7 +417,7 @@ def _run(
 
 def _refuse_loss(run: Run, context: Context) -> None:
     """Raises RollbackFailed if a container of another service changed since the run began."""
-    remedy = "look with docker ps -a; start what is missing, then invoke verify"
+    remedy = "look with docker ps -a, or of a stack docker stack services; start what is missing, then invoke verify"
     try:
         lost = surroundings.lost(run.account().others, others_now(context))
     except Unreachable as error:

@@ -44,6 +44,9 @@ def unlock(call: Call, reason: str, connect: Callable[[Profile, Mapping[str, str
         call.terminal.line(of_the_stack)
     if not holders:
         _refuse_if_held(directory, note)
+        if of_the_stack:
+            call.terminal.line("no process here holds the lock, and nothing was done")
+            return
         call.terminal.line(
             "the lock is free, nothing was done: a dead holder's lock is gone with it; if its run has "
             "not ended, invoke rollback.resume or rollback.undo"

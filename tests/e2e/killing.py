@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from lab.operator import Operator
 from rollback_gate.redaction import Redactor
@@ -39,24 +41,40 @@ def in_this_process(operator: Operator, what: Callable[[Call, Order], object], o
     what(Call.make(ROOT, str(operator.lab.profile), [], operator.environment(), terminal), order)
 
 
-def is_killed(act: Callable[[], object], number: int, phase: str, passed_over: Collection[Kind] = ()) -> bool:
-    """Whether `act`, in a process of its own, was killed at its n-th step; False: it ended before.
-
-    `passed_over`: kinds that are not counted, as each resume begins with them.
-    """
+def is_killed(act: Callable[[], object], choose: Callable[[Step], str]) -> bool:
+    """Whether `act`, in a process of its own, was killed; False: it ended before. `choose`: the phase, "" to go on."""
     child = os.fork()
     if child == 0:
-        numbers = itertools.count()
-
-        def is_it(step: Step) -> bool:
-            return step.kind not in passed_over and next(numbers) == number
-
-        with watching(lambda step, do: _killing(step, do, phase) if is_it(step) else do()):
+        with watching(lambda step, do: _killing(step, do, phase) if (phase := choose(step)) else do()):
             try:
                 act()
             finally:
                 os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def at(number: int, phase: str) -> Callable[[Step], str]:
+    """In its n-th step."""
+    numbers = itertools.count()
+    return lambda _: phase if next(numbers) == number else ""
+
+
+@dataclass(frozen=True)
+class EachOnce:
+    """Once in each phase of each step, whatever process gets there. `file`: where the kills are noted."""
+
+    file: Path
+
+    def __call__(self, step: Step) -> str:
+        noted = self.noted
+        phase = next((one for one in PHASES if f"{step.id} {one}" not in noted), "")
+        if phase:
+            self.file.write_text("".join(f"{row}\n" for row in (*noted, f"{step.id} {phase}")))
+        return phase
+
+    @property
+    def noted(self) -> list[str]:
+        return self.file.read_text().splitlines() if self.file.exists() else []
 
 
 class watching:  # noqa: N801 - reads as a statement

@@ -20,7 +20,7 @@ from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
 from tests.e2e.conftest import OTHERS, Operator, code_in, identities, running_lab, tree
-from tests.e2e.killing import PHASES, in_this_process, is_killed, watching
+from tests.e2e.killing import PHASES, at, in_this_process, is_killed, watching
 from tests.marks import thorough
 
 CASES = {"bind-quick": ("bind", Mode()), "build-full": ("build", Mode(ModeName.FULL))}
@@ -72,7 +72,7 @@ class Matrix:
 
     def is_killed(self, number: int, phase: str) -> bool:
         """Whether a rollback, in a process of its own, was killed at its n-th step; False: it ended before."""
-        return is_killed(lambda: self.act(rollback), number, phase)
+        return is_killed(lambda: self.act(rollback), at(number, phase))
 
 
 FIRST = "bind-quick-undo"

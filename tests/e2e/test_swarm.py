@@ -5,7 +5,6 @@ What is judged how is in the catalogue, group `swarm`.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
@@ -25,12 +24,10 @@ from lab.reference import COORDINATOR, WORKER
 from lab.stack import Stack
 from lab.stack_files import STACK_FILE
 from rollback_gate.errors import RollbackFailed, Unreachable
-from rollback_gate.rollback.plan import Kind, Step
+from rollback_gate.rollback.plan import Step
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
-from tests.e2e.killing import in_this_process, is_killed, watching
-
-_STEPS = 5  # of a rollback of the stack, and more
+from tests.e2e.killing import EachOnce, in_this_process, is_killed, watching
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +202,12 @@ class Matrix:
     def act(self, what: Callable[[Call, Order], object]) -> None:
         in_this_process(self.operator, what, Order(reason="a test", despite_assessment=True))
 
-    def killed(self, first: Callable[[Call, Order], object]) -> int:
-        """The number of kills. Before the next step, the first one is done: each resume gets so far."""
-        assert is_killed(partial(self.act, first), 0, "in")
-        moments, kills = itertools.cycle(((0, "in"), (0, "after"), (1, "before"))), 1
-        while is_killed(partial(self.act, resume), *next(moments), passed_over=(Kind.SAVE_EVIDENCE,)):
-            kills += 1
-        return kills
+    def killed(self, first: Callable[[Call, Order], object], file: Path) -> list[str]:
+        """The kills; each resume gets one phase further."""
+        each, what = EachOnce(file), first
+        while is_killed(partial(self.act, what), each):
+            what = resume
+        return each.noted
 
     def lost(self, first: Callable[[Call, Order], object]) -> list[str]:
         """A node is off the network during each step; the steps."""
@@ -238,9 +234,9 @@ class Matrix:
                 except (RollbackFailed, Unreachable):
                     what = resume
 
-    def disturb(self, how: str, first: Callable[[Call, Order], object]) -> None:
-        count = self.killed(first) if how == "killed" else len(self.lost(first))
-        assert count >= _STEPS * (3 if how == "killed" else 1) - 1
+    def disturb(self, how: str, first: Callable[[Call, Order], object], file: Path) -> None:
+        times = self.killed(first, file) if how == "killed" else self.lost(first)
+        assert {f"update:{name}" for name in (WORKER, COORDINATOR)} <= {one.split()[0] for one in times}, times
         self.stack.wait_settled()
         self.stack.wait_consuming()
 
@@ -251,18 +247,20 @@ def _all_ready(stack: Stack) -> bool:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("how", ["killed", "lost"])
-def test_killed_or_a_node_lost_at_every_step_it_converges(operator: Operator, stack: Stack, how: str) -> None:
+def test_killed_or_a_node_lost_at_every_step_it_converges(
+    operator: Operator, stack: Stack, how: str, tmp_path: Path
+) -> None:
     """Old code everywhere after the last resume, and after an undo the change; each service has its own pace again."""
     stack.heal("phase1")
     matrix, file = Matrix(operator, stack), stack.directory / STACK_FILE
     before = file.read_text(), [stack.service(name)["Spec"] for name in (WORKER, COORDINATOR)]
-    matrix.disturb(how, rollback)
+    matrix.disturb(how, rollback, tmp_path / "rollback")
     done = operator.verify()
     assert done.status == 0, done.output
     assert [stack.service(name)["Spec"]["UpdateConfig"] for name in (WORKER, COORDINATOR)] == [
         spec["UpdateConfig"] for spec in before[1]
     ]
-    matrix.disturb(how, undo)
+    matrix.disturb(how, undo, tmp_path / "undo")
     assert operator.verify().status == 10
     now = [stack.service(name)["Spec"] for name in (WORKER, COORDINATOR)]
     for spec in (*now, *before[1]):

@@ -36,6 +36,7 @@ DERIVED = (
     *_made(values.ROWS, change=values.ITEMS),
     *_made(swarm.ROWS, deployment=swarm.STACK),
     *_made(swarm.WRITTEN, deployment=swarm.STACK, change=values.ITEMS),
+    *_made(swarm.LIMITED, deployment=swarm.STACK, change=(swarm.LIMIT,)),
     *_made(values.STAYING, keep=(values.MIGRATION,)),
     *_made(answers.ANSWERS, request=answers.REQUEST),
     *_made(answers.METRICS, metric=answers.METRIC),

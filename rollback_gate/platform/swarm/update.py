@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 from rollback_gate.platform.swarm.service import Service, Update, objects_of
 from rollback_gate.platform.swarm.tasks import Condition, Task
 
-_MONITOR_NS = 2 * 10**9
+_SECOND_NS = 10**9
+_MONITOR_NS, _SWARMS_OWN_NS, _LONGEST_NS = 2 * _SECOND_NS, 5 * _SECOND_NS, 60 * _SECOND_NS
+_SWARMS_GRACE_NS = 10 * _SECOND_NS
+_BY_SLOT = re.compile(r"\{\{-?\s*\.Task\.")
 _HOST_PORT = "host"
 _LABEL = "rollback-gate.own-pace"
 Spec = Mapping[str, Any]
@@ -46,6 +50,17 @@ def template_with(spec: Spec, given: Given) -> dict[str, Any]:
     return template
 
 
+def values_in(spec: Spec, given: Given) -> dict[str, str | None]:
+    """What a spec has of that which is to be given: image, variables, configs and secrets, each by a name."""
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    variables = variables_of(container)
+    found: dict[str, str | None] = {f"variable {name}": variables.get(name) for name in given.variables}
+    if given.image is not None:
+        found["image"] = str(container.get("Image"))
+    rows = {path: str(row[f"{kind}Name"]) for kind, path, row in objects_of(container)}
+    return found | {f"config {path}": rows.get(path) for path in given.configs}
+
+
 def same_template(one: Spec, other: Spec) -> bool:
     """True if tasks would be the same, however often they were made anew; the order of variables does not matter."""
     return _comparable(one) == _comparable(other)
@@ -66,17 +81,27 @@ def variables_of(container: Spec) -> dict[str, str]:
 def pace(spec: Spec, all_at_once: bool) -> dict[str, Any]:
     """How the update goes: one task after the other, each started before its predecessor ends where it can be.
 
-    A single replica, a global service, one that publishes ports on its nodes, reserves resources or may be on a node
-    once only keep their own order: two of its tasks cannot, or may not, be up together.
+    A single replica, a global service, one that publishes ports on its nodes, reserves resources, may be on a node
+    once only, or has something of its own for each slot keep their own order: two of its tasks cannot, or may not, be
+    up together. A task is watched as long as in the service's own updates; their delay is left out.
     """
-    own = (_own_pace(spec) or {}).get("Order") or "stop-first"
+    own = _own_pace(spec) or {}
     return {
         "Parallelism": 0 if all_at_once else 1,
         "FailureAction": "pause",
-        "Monitor": _MONITOR_NS,
-        "MaxFailureRatio": 0,
-        "Order": "start-first" if _may_overlap(spec) and not all_at_once else own,
+        "Monitor": min(max(own.get("Monitor") or _SWARMS_OWN_NS, _MONITOR_NS), _LONGEST_NS),
+        "MaxFailureRatio": own.get("MaxFailureRatio") or 0,
+        "Order": "start-first" if _may_overlap(spec) and not all_at_once else own.get("Order") or "stop-first",
     }
+
+
+def longest_s(spec: Spec, tasks: int, start_s: float) -> float:
+    """Limit for an update, in seconds. `tasks`: of a global service, how many there are. `start_s`: for each start."""
+    container, mode = spec["TaskTemplate"]["ContainerSpec"], spec["Mode"].get("Replicated")
+    turns = max(1, tasks if mode is None else int(mode.get("Replicas", 1)))
+    grace_ns = container.get("StopGracePeriod")
+    grace_s = (_SWARMS_GRACE_NS if grace_ns is None else grace_ns) / _SECOND_NS
+    return turns * (start_s + grace_s) + int(pace(spec, False)["Monitor"]) / _SECOND_NS
 
 
 def _may_overlap(spec: Spec) -> bool:
@@ -86,7 +111,10 @@ def _may_overlap(spec: Spec) -> bool:
     reserves = (template.get("Resources") or {}).get("Reservations") or {}
     is_limited = (template.get("Placement") or {}).get("MaxReplicas") or 0
     has_own_ports = any(port.get("PublishMode") == _HOST_PORT for port in ports)
-    return replicas > 1 and not has_own_ports and not reserves and not is_limited
+    container = template["ContainerSpec"]
+    named = [container.get(part) for part in ("Mounts", "Hostname", "Env")]
+    is_by_slot = bool(_BY_SLOT.search(json.dumps(named)))
+    return replicas > 1 and not (has_own_ports or reserves or is_limited or is_by_slot)
 
 
 def has_our_pace(spec: Spec) -> bool:

@@ -37,6 +37,7 @@ def test_a_quiet_swarm_passes() -> None:
         (replace(QUIET, updates={"enrichment-worker": "its update is paused"}), "its update is paused"),
         (replace(QUIET, unasked={"enrichment-worker": (NOT_ASKED,)}), "which may run enrichment-worker"),
         (replace(QUIET, apart_s={"one": -90.0}), "90 s off the manager's"),
+        (replace(QUIET, remembers=1), "remembers 1 former tasks"),
         (replace(QUIET, apart_s={"one": Unmeasured("the clock of node one", "no answer")}), "the clock of node one"),
         (Unmeasured("the state of the Swarm", "no answer"), "no answer"),
         (None, "was not asked"),
@@ -46,6 +47,12 @@ def test_what_is_under_way_or_out_of_reach_is_never_go(stands: Any, says: str) -
     claim = at_rest(stands)
     assert claim.outcome is Outcome.INCONCLUSIVE
     assert says in claim.says
+
+
+@pytest.mark.parametrize("remembers", [5, -1, None])
+def test_a_manager_that_remembers_former_tasks_passes(remembers: int | None) -> None:
+    """-1: all of them."""
+    assert at_rest(replace(QUIET, remembers=remembers)).passed
 
 
 def test_a_container_that_outlived_its_task_is_not_counted_and_told() -> None:

@@ -143,6 +143,15 @@ def test_a_crash_loop_fails_whichever_moments_of_it_are_seen() -> None:
     assert worker_running.state(readings(replicas=(by_hand, loop[1])), by_hand).outcome is Outcome.INCONCLUSIVE
 
 
+def test_what_the_swarm_was_told_to_stop_meanwhile_is_to_be_asked_again() -> None:
+    """An update, a drain, or one replica less: its container has ended, and by no fault of its own."""
+    before = replace(ONE, node="two")
+    ended = replace(before, status="exited", exit_code=137)
+    told = replica_reading(before=before, after=replace(ended, unwanted="has ended"))
+    assert worker_running.stays_up(readings(), told).outcome is Outcome.INCONCLUSIVE
+    assert worker_running.stays_up(readings(), replica_reading(before=before, after=ended)).outcome is Outcome.FAILED
+
+
 def test_automatic_restart_since_the_run_fails() -> None:
     """The run started it once; since then it has restarted by itself."""
     restarted = replace(ONE, restart_count=2, started_at=STARTED.plus(100))

@@ -293,7 +293,9 @@ def test_an_update_that_does_not_end_fails_and_says_what_is_missing() -> None:
 def test_a_former_task_on_a_node_that_is_lost_stops_nothing_and_is_told() -> None:
     lost = replace(settled()[0], id="old", desired="shutdown", node="lost")
     fake = Fake(service(), late=[lost], is_one_away=True)
-    assert f"a container of {WORKER} on node lost goes on: no answer" in updated(fake, wanted(fake)[WORKER])
+    assert f"a container of {WORKER} on node lost could not be looked at: no answer" in updated(
+        fake, wanted(fake)[WORKER]
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,7 +343,7 @@ def test_an_update_of_somebody_else_is_never_begun_again() -> None:
         return theirs
 
     fake = Fake(service(), after=taken_over)
-    with pytest.raises(RollbackFailed, match="update paused"):
+    with pytest.raises(RollbackFailed, match="somebody else has changed service"):
         updated(fake, wanted(fake)[WORKER])
     assert len(fake.posted) == 1
     assert container(dict(fake.now.spec))["Image"] == "ocr/worker:hotfix"
@@ -482,6 +484,91 @@ def test_a_config_that_is_neither_old_nor_the_changes_is_refused(name: str, says
     rows[0].update(ConfigName=name) if name else rows.clear()
     fake.now = replace(fake.now, spec=spec)
     assert says in why_not_given(with_objects(), wanted_with_objects(fake), WORKER)
+
+
+@pytest.mark.parametrize(
+    ("image", "is_known"),
+    [
+        ("ocr/worker:2", True),
+        ("ocr/worker:2@sha256:abc", True),
+        ("docker.io/ocr/worker:1", True),
+        ("ocr/worker@sha256:abc", True),
+        ("ocr/worker:hotfix", False),
+        ("other/worker:2", False),
+    ],
+)
+def test_an_image_that_somebody_else_has_deployed_since_is_left_to_them(image: str, is_known: bool) -> None:
+    fake = Fake(service())
+    spec = copy.deepcopy(dict(fake.now.spec))
+    container(spec)["Image"] = image
+    one = replace(wanted(fake)[WORKER], service=replace(fake.now, spec=spec))
+    why = why_not_given(profile(), one, WORKER)
+    assert ("neither the change's nor the old one" in why) is not is_known
+    assert bool(why) is not is_known
+
+
+def test_what_somebody_deploys_between_the_look_and_the_update_is_not_overwritten() -> None:
+    fake = Fake(service())
+    want = wanted(fake)[WORKER]
+    spec = copy.deepcopy(dict(fake.now.spec))
+    container(spec)["Image"] = "ocr/worker:hotfix"
+    fake.now = replace(fake.now, spec=spec, version=fake.now.version + 1)
+    with pytest.raises(RollbackFailed, match="somebody else has changed service"):
+        updated(fake, want)
+    assert not fake.posted
+
+
+def test_a_value_that_a_service_cannot_hold_is_refused() -> None:
+    """A variable of the file's, and what is no variable: a limit, which would stay as the change has it."""
+
+    def why(**item: Any) -> str:
+        found = profile().model_dump()
+        setting = {"kind": "setting", "services": [WORKER], "file": "s.yml", **item}
+        found["change"] = [*(one for one in found["change"] if one["kind"] != "setting"), setting]
+        return why_not_given(Profile.model_validate(found), wanted(Fake(service()))[WORKER], WORKER)
+
+    assert "a variable of the file's" in why(key="services.w.environment.TIMEOUT", new="5", old="${TIMEOUT:-60}")
+    assert "has no variable memory" in why(key="services.w.deploy.resources.limits.memory", new="512M")
+    assert why(key="services.w.environment.TIMEOUT", new="5", old="60") == ""
+    assert why(key="x-all.TIMEOUT", new="5", old="60") == ""
+
+
+def test_an_update_of_ours_that_has_ended_is_not_begun_again_for_the_pace_alone() -> None:
+    """A run was ended between the two: each further one would make every task anew."""
+    fake = Fake(service())
+    want = wanted(fake)[WORKER]
+    fake.now = replace(fake.now, spec=update.spec_for(fake.now, want.given, False), update=Update.DONE)
+    again = wanted(fake)[WORKER]
+    clock = iter(range(1000))
+    limits = Limits(5, lambda: float(next(clock)), lambda _: None)
+    stacks.updated(cast(Cluster, fake), "ocr", WORKER, again, False, limits, is_needed=False)
+    (last,) = fake.posted
+    assert last["UpdateConfig"] == service().spec["UpdateConfig"]
+
+
+def test_a_digest_that_a_run_has_found_stays_while_its_registry_is_away() -> None:
+    fake = Fake(service(), registry={"ocr/worker:1": "sha256:abc"}, images={"one": {}, "two": {}})
+    want = wanted(fake)[WORKER]
+    fake.now = replace(fake.now, spec=update.spec_for(fake.now, want.given, False), update=Update.DONE)
+    fake.registry.clear()
+    assert wanted(fake)[WORKER].given.image == "ocr/worker:1@sha256:abc"
+
+
+def test_by_hand_a_variable_that_the_change_brought_is_removed() -> None:
+    fake = Fake(service())
+    made = plan.make(situation(profile=profile(), stack=wanted(fake), services={}), KEEP)
+    by_hand = next(step.command for step in made.steps if step.id == f"update:{WORKER}")
+    assert "--env-add TIMEOUT=... --env-rm MODE" in by_hand
+    assert "--update-failure-action pause" in by_hand
+
+
+def test_nothing_is_waited_for_where_a_service_is_scaled_to_0() -> None:
+    fake = Fake(service())
+    spec = copy.deepcopy(dict(fake.now.spec))
+    spec["Mode"]["Replicated"]["Replicas"] = 0
+    fake.now = replace(fake.now, spec=spec)
+    made = plan.make(situation(profile=profile(), stack=wanted(fake), services={}), KEEP)
+    assert not [step.id for step in made.steps if step.id.startswith("wait")]
 
 
 def test_by_hand_a_config_is_replaced_by_name() -> None:

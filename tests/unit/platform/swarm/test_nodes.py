@@ -35,6 +35,28 @@ def test_nodes_of_the_same_name_are_told_apart() -> None:
     assert all(node.name.startswith("ocr-") for node in nodes.parse(same))
 
 
+def test_a_node_that_has_not_told_of_itself_yet_stops_nothing() -> None:
+    """It has joined, and its ports are closed to the manager."""
+    unknown = {**rows()[1], "Description": {}, "ID": "abcdefghijklmnop"}
+    assert [node.name for node in nodes.parse([rows()[0], unknown])] == ["rgl1", "abcdefghijkl"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "of_manager", "address"),
+    [
+        ("0.0.0.0", "10.0.0.1:2377", "10.0.0.1"),
+        ("127.0.0.1", "[fd00::1]:2377", "fd00::1"),
+        ("10.0.0.7", "10.0.0.1:2377", "10.0.0.7"),
+        ("0.0.0.0", "", "0.0.0.0"),
+    ],
+)
+def test_a_manager_that_sees_itself_nowhere_is_where_the_others_see_it(
+    seen: str, of_manager: str, address: str
+) -> None:
+    row = {**rows()[0], "Status": {"State": "ready", "Addr": seen}, "ManagerStatus": {"Addr": of_manager}}
+    assert [node.address for node in nodes.parse([row])] == [address]
+
+
 @pytest.mark.parametrize(
     ("constraint", "may_run"),
     [

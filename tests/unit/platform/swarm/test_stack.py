@@ -9,7 +9,7 @@ import pytest
 from rollback_gate.instant import Instant
 from rollback_gate.platform.swarm import nodes
 from rollback_gate.platform.swarm.stack import Seen, Stack, by_service, hash_of
-from rollback_gate.platform.swarm.tasks import Task
+from rollback_gate.platform.swarm.tasks import Task, template_of
 from tests.unit.builders import replica
 from tests.unit.platform.swarm.test_nodes import rows
 
@@ -105,6 +105,42 @@ def test_how_tasks_ended_on_a_drained_node_says_nothing_of_the_next_one() -> Non
     with_it = replace(stack([seen()], [task(), killed]), nodes=drained)
     assert [one.restarts for one in with_it.replicas()] == [0]
     assert [one.restarts for one in stack([seen()], [task(), killed]).replicas()] == [1]
+
+
+def test_a_drained_nodes_killed_task_is_not_what_there_is_of_a_global_service() -> None:
+    """Its slot is its node, and no task is wanted there."""
+    killed = task(2, slot=0, node=THERE.id, state="failed", desired="shutdown")
+    containers = [seen(1), seen(2, status="exited", node=THERE.name)]
+    tasks = [task(1, slot=0), killed]
+    drained = tuple(replace(one, availability="drain") if one == THERE else one for one in NODES)
+    assert [one.id[0] for one in replace(stack(containers, tasks), nodes=drained).replicas()] == ["1"]
+    assert [one.id[0] for one in stack(containers, tasks).replicas()] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "template", "says"),
+    [
+        ({"state": "shutdown"}, "same", "has ended"),
+        ({"state": "running"}, "same", "is being stopped"),
+        ({"state": "failed"}, "same", ""),
+        ({"state": "failed"}, "another", "failed"),
+        ({"state": "failed", "desired": "running"}, "another", ""),
+    ],
+)
+def test_what_the_manager_was_told_to_stop_did_not_end_by_itself(
+    changes: dict[str, str], template: str, says: str
+) -> None:
+    """One that has to be killed in an update can count as failed."""
+    one = task(1, **{"desired": "shutdown", "template": "same", **changes})
+    assert stack([], [one]).why_ended("1" * 64, template) == says
+    assert stack([], [one]).why_ended("2" * 64, template) == ""
+
+
+def test_where_a_task_may_run_is_none_of_what_it_is_made_from() -> None:
+    """While its node still fits, Swarm leaves it as it is: it would be of another definition for good."""
+    spec = {"ContainerSpec": {"Image": "a:1"}, "Runtime": "container"}
+    constrained = {**spec, "Placement": {"Constraints": ["node.role == worker"]}}
+    assert template_of(spec) == template_of(constrained) != template_of({**spec, "ContainerSpec": {"Image": "a:2"}})
 
 
 def test_what_may_run_where_nobody_could_ask_is_unmeasured() -> None:

@@ -61,14 +61,46 @@ def test_how_often_tasks_were_made_anew_and_the_order_of_variables_do_not_matter
         ({"UpdateConfig": None}, False, "start-first", 1),
         ({"TaskTemplate": {"Resources": {"Reservations": {"NanoCPUs": 1}}}}, False, "stop-first", 1),
         ({"TaskTemplate": {"Placement": {"MaxReplicas": 1}}}, False, "stop-first", 1),
+        ({"TaskTemplate": {"ContainerSpec": {"Hostname": "w-{{.Task.Slot}}"}}}, False, "stop-first", 1),
+        ({"TaskTemplate": {"ContainerSpec": {"Args": ["--id", "{{.Task.Slot}}"]}}}, False, "start-first", 1),
         ({"Mode": {"Global": {}}, "UpdateConfig": {"Order": "start-first"}}, False, "start-first", 1),
     ],
 )
 def test_tasks_take_turns_where_two_can_be_up_together(
     changes: dict[str, Any], all_at_once: bool, order: str, parallelism: int
 ) -> None:
-    made = update.pace({**at_rest().spec, **changes}, all_at_once)
+    spec = {**at_rest().spec, **changes}
+    spec["TaskTemplate"] = {**at_rest().spec["TaskTemplate"], **changes.get("TaskTemplate", {})}
+    made = update.pace(spec, all_at_once)
     assert (made["Order"], made["Parallelism"], made["FailureAction"]) == (order, parallelism, "pause")
+
+
+@pytest.mark.parametrize(
+    ("own", "monitor_s", "ratio"),
+    [
+        ({}, 5, 0),
+        ({"Monitor": 500_000_000}, 2, 0),
+        ({"Monitor": 40 * 10**9, "MaxFailureRatio": 0.3, "Delay": 10**11}, 40, 0.3),
+        ({"Monitor": 900 * 10**9}, 60, 0),
+    ],
+)
+def test_a_task_is_watched_as_long_as_in_the_services_own_updates(
+    own: dict[str, Any], monitor_s: int, ratio: float
+) -> None:
+    """A minute at most, and without their delay."""
+    made = update.pace({**at_rest().spec, "UpdateConfig": own}, False)
+    assert (made["Monitor"], made["MaxFailureRatio"], made.get("Delay")) == (monitor_s * 10**9, ratio, None)
+
+
+def test_the_limit_of_an_update_has_the_services_own_grace_period_in_it() -> None:
+    """Each turn may take that long before its next one begins."""
+    spec = copy.deepcopy(dict(at_rest().spec))
+    spec["UpdateConfig"] = {"Monitor": 5 * 10**9}
+    spec["TaskTemplate"]["ContainerSpec"].pop("StopGracePeriod", None)
+    assert update.longest_s(spec, 0, 120) == 3 * (120 + 10) + 5
+    spec["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"] = 600 * 10**9
+    assert update.longest_s(spec, 0, 120) == 3 * (120 + 600) + 5
+    assert update.longest_s({**spec, "Mode": {"Global": {}}}, 2, 120) == 2 * (120 + 600) + 5
 
 
 NOTHING = Given(None, {})
