@@ -52,7 +52,7 @@ def outlived(readings: Readings) -> Readings:
 
 def limited(readings: Readings) -> Readings:
     """The file has the old limit; what limit the tasks have, none of them shows."""
-    value = ValueReading(LIMIT.says, Held.OTHER, "its environment has no memory", is_setting=True)
+    value = ValueReading(LIMIT.says, Held.OTHER, "its environment has no memory", is_setting=True, is_shown=False)
 
     def with_value(reading: ReplicaReading) -> ReplicaReading:
         sides = {side: getattr(reading, side) for side in ("code", "restarted", "recreated")}
