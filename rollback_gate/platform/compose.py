@@ -185,10 +185,10 @@ def of(deployment: Deployment, replica: Replica, runner: Runner, environ: Mappin
 def of_stack(deployment: Deployment, runner: Runner, environ: Mapping[str, str]) -> Compose:
     """The newest installed Compose, to read a stack's files. Raises Refused if none is installed.
 
-    `docker stack deploy` reads no .env.
+    `docker stack deploy` reads no .env. Compose takes no upper-case letter in a project's name.
     """
     command, version = choose(installed(runner, environ, ""), "")
-    return Compose(command, version, deployment.project, deployment.files, (str(_NOTHING),))
+    return Compose(command, version, deployment.project.lower(), deployment.files, (str(_NOTHING),))
 
 
 def _place(name: str, here: Path, made_in: Path) -> str:
@@ -291,10 +291,12 @@ def parse_volumes(text: str, project: str) -> dict[str, str]:
 
 
 def parse_names(text: str, project: str, section: str) -> dict[str, str]:
-    """The same, of another section: configs or secrets."""
+    """The same, of another section: configs or secrets. Of a stack, Compose knows the project in lower case."""
     try:
         rows = (yaml.safe_load(text).get(section) or {}).items()
-        return {str(key): _name(str(key), row or {}, project) for key, row in rows}
+        names = {str(key): _name(str(key), row or {}, project) for key, row in rows}
+        own = {key: f"{project.lower()}_{key}" for key in names}
+        return {key: f"{project}_{key}" if name == own[key] else name for key, name in names.items()}
     except (yaml.YAMLError, TypeError, AttributeError) as error:
         raise Refused(f"what Compose printed is not a Compose file: {error}") from error
 

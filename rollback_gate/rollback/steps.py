@@ -32,6 +32,7 @@ from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.redaction import Redactor
 from rollback_gate.regular import content_of
 from rollback_gate.rollback import files, moving, stacks
+from rollback_gate.rollback.node_views import NodeViews
 from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.saving import save_all
@@ -228,6 +229,8 @@ def _update(step: Step, context: Context) -> str:
     want, project, how = situation.stack[name], situation.profile.deployment.project, situation.how
     seconds = update.longest_s(want.service.spec, len(former), situation.profile.limits.start_s)
     limits = stacks.Limits(seconds, context.clock, context.sleep)
+    if situation.strategy.restores_code:
+        NodeViews(situation.profile, engines, context.clock, context.sleep).await_goal(situation.goal, former)
     is_needed = bool(situation.stale_of(name))
     says = stacks.updated(engines, project, name, want, how.all_at_once, limits, is_needed)
     for replica in former:

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import docker
 import requests
+from docker import auth
+from docker.errors import DockerException
 
 from rollback_gate.errors import Unreachable
 from rollback_gate.instant import Instant
@@ -190,7 +193,9 @@ class Cluster:
         api = self.manager.client.api
         url = f"{api.base_url}/v{api.api_version}/services/{service.id}/update"
         with answering(f"the update of {service.name}"):
-            answer = api.post(url, json=spec, params={"version": service.version}, timeout=_UPDATE_S)
+            headers = credentials(api, str(spec["TaskTemplate"]["ContainerSpec"].get("Image") or ""))
+            asked = {"version": service.version}
+            answer = api.post(url, json=spec, params=asked, headers=headers, timeout=_UPDATE_S)
             if answer.status_code >= _BAD:
                 says = cut(str(answer.text).strip(), 300)
                 raise Unreachable(f"the manager refused the update of {service.name}: {says}", "fix what it names")
@@ -277,6 +282,16 @@ class Cluster:
     def close(self) -> None:
         self.connections.close()
         self.manager.close()
+
+
+def credentials(api: docker.APIClient, image: str) -> dict[str, str]:
+    """Of this user for the image's registry, for the nodes that fetch it; without any, the service keeps its own."""
+    try:
+        registry, _ = auth.resolve_repository_name(image)
+        header = auth.get_config_header(api, registry)
+    except DockerException:  # a helper program that does not work
+        return {}
+    return {"X-Registry-Auth": header.decode() if isinstance(header, bytes) else str(header)} if header else {}
 
 
 def _object(row: Mapping[str, Any]) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -47,12 +47,14 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "bin")
 
 
-def rewritten(folder: Path, path: str, text: str, **container: object) -> tuple[str, ...] | Unmeasured:
+def rewritten(
+    folder: Path, path: str, text: str, project: str = "ocr", **container: object
+) -> tuple[str, ...] | Unmeasured:
     """What the file has otherwise than the service."""
     (folder / "docker-stack.yml").write_text(text)
     (folder / ".env").write_text("TAG=2\n")
     at = ('deployment.platform="swarm"', 'deployment.files=["docker-stack.yml"]')
-    profile: Profile = phase1(*at, f'deployment.project_directory="{folder}"', 'deployment.project="ocr"')
+    profile: Profile = phase1(*at, f'deployment.project_directory="{folder}"', f'deployment.project="{project}"')
     environment = {"PATH": path, "HOME": str(folder)}
     services: Mapping[str, Service] = {WORKER: service(**container)}
     cluster = type("Cluster", (), {"environment": environment, "services": lambda *_: services})()
@@ -60,7 +62,7 @@ def rewritten(folder: Path, path: str, text: str, **container: object) -> tuple[
     return found[WORKER]
 
 
-def service(**container: object) -> Service:
+def service(**container: Any) -> Service:
     """As `docker stack deploy` makes it from the file, without its .env."""
     made = {
         "Image": "ocr/worker:1",
@@ -94,10 +96,20 @@ def test_the_service_is_what_its_file_says(tmp_path: Path, path: str) -> None:
         ({"Mounts": [{"Type": "volume", "Source": "models", "Target": "/models"}]}, "mount /data"),
     ],
 )
-def test_what_differs_is_named(tmp_path: Path, path: str, container: dict[str, object], part: str) -> None:
+def test_what_differs_is_named(tmp_path: Path, path: str, container: dict[str, Any], part: str) -> None:
     found = rewritten(tmp_path, path, FILE, **container)
     assert not isinstance(found, Unmeasured)
     assert part in found
+
+
+def test_a_stacks_name_may_have_upper_case_letters(tmp_path: Path, path: str) -> None:
+    """Compose takes none in a project's name."""
+    text = FILE.replace("models: {external: true}", "models: {}")
+    mounts = [
+        {"Type": "volume", "Source": "OCR_models", "Target": "/models"},
+        {"Type": "bind", "Source": "/srv/data", "Target": "/data"},
+    ]
+    assert rewritten(tmp_path, path, text, "OCR", Mounts=mounts) == ()
 
 
 def test_a_file_that_compose_does_not_understand_is_unmeasured(tmp_path: Path, path: str) -> None:
