@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rollback_gate.change import settings
 from rollback_gate.change.reading import Held, ValueReading
@@ -12,7 +13,7 @@ from rollback_gate.errors import CommandFailed, Refused, Unreachable
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform import compose as composes
 from rollback_gate.platform.commands import Runner
-from rollback_gate.platform.configured import Wanted
+from rollback_gate.platform.configured import Wanted, environment_of
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Service, configs_written, familiar
@@ -103,8 +104,10 @@ class Specs:
         named = Wanted({**wanted.entry, "image": written}, wanted.volumes)
         paths = sorted({*written_as.configs, *service.configs})
         others = (one for one in paths if written_as.configs.get(one) != service.configs.get(one))
+        container = service.as_container("@" in written)
+        container["Config"]["Env"] = _without_quotes(container["Config"]["Env"], wanted.entry.get("environment"))
         found = (
-            *named.differences(service.as_container("@" in written), {}),
+            *named.differences(container, {}),
             *(f"config {path}" for path in others),
         )
         if not by_content or "image" in found or "@" in written or "@" not in service.image:
@@ -151,6 +154,18 @@ class Specs:
 
 def _is_new(found: ValueReading | Unmeasured) -> bool:
     return isinstance(found, ValueReading) and found.held is Held.NEW
+
+
+def _without_quotes(rows: Iterable[str], written: Any) -> list[str]:
+    """`docker stack deploy` takes the quotes of an env file into the value; Compose takes them off."""
+    values = environment_of(written, ())
+
+    def as_read(row: str) -> str:
+        name, _, value = row.partition("=")
+        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        return f"{name}={value[1:-1]}" if is_quoted and values.get(name) == value[1:-1] else row
+
+    return [as_read(row) for row in rows]
 
 
 def _gone(service: str) -> Unmeasured:

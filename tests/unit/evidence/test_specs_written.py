@@ -102,6 +102,14 @@ def test_what_differs_is_named(tmp_path: Path, path: str, container: dict[str, A
     assert part in found
 
 
+@pytest.mark.parametrize(("value", "differs"), [('"on"', ()), ("'on'", ()), ('"off"', ("environment MODE",))])
+def test_quotes_of_an_env_file_are_no_difference(
+    tmp_path: Path, path: str, value: str, differs: tuple[str, ...]
+) -> None:
+    """`docker stack deploy` takes them into the value, Compose takes them off: no deployment would change anything."""
+    assert rewritten(tmp_path, path, FILE, Env=[f"MODE={value}"]) == differs
+
+
 def test_a_stacks_name_may_have_upper_case_letters(tmp_path: Path, path: str) -> None:
     """Compose takes none in a project's name."""
     text = FILE.replace("models: {external: true}", "models: {}")
