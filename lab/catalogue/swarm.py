@@ -27,6 +27,7 @@ from lab.stack import Stack
 
 GROUP, IMAGE, BIND, REGISTRY = "swarm", "stack", "stack-bind", "stack-registry"
 _HOUR_S = 3600.0
+_TO_THE_STOP = ("limits.soak_s=8",)  # Swarm waits three seconds before it stops a task
 
 
 def _entry(
@@ -238,6 +239,7 @@ ENTRIES = (
         ("gone:", "new:"),
         lambda _: None,
         judge=meanwhile("soak: watching", lambda lab: acts.forced(cast(Stack, lab))),
+        settings=_TO_THE_STOP,
     ),
     _entry("service-removed", "the service is gone", NO_GO, RUNNING, "0 of 3 replicas run", acts.gone),
     _entry("stack-global", "a global service, one task on each node", GO, CODE, "", acts.on_every_node),
@@ -310,6 +312,7 @@ ENTRIES = (
         ("gone:", "new:"),
         lambda _: None,
         judge=meanwhile("soak: watching", lambda lab: acts.drain_one(cast(Stack, lab))),
+        settings=_TO_THE_STOP,
     ),
     _entry(
         "cut-off-meanwhile",

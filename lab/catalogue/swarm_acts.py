@@ -39,6 +39,22 @@ def new_files_old_process(lab: Stack) -> None:
     lab.old_files()
 
 
+def on_its_way_to_the_change(lab: Stack) -> None:
+    """An update to the change that has reached its first task; the next one is to follow in an hour."""
+    lab.deliver("phase1")
+    options = (
+        "--update-parallelism",
+        "1",
+        "--update-delay",
+        "1h",
+        "--no-resolve-image",
+        "--image",
+        lab.image("phase1"),
+    )
+    lab.ask_manager("service", "update", "-q", "-d", *options, f"{lab.project}_{WORKER}")
+    lab.wait(lambda: any(_runs(task, lab.image("phase1")) for task in lab.tasks(WORKER)), "the change's first task")
+
+
 def one_node_left(lab: Stack) -> None:
     """An update back that stands still after the first task: the others run the change."""
     lab.deploy("phase1")

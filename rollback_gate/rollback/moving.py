@@ -113,9 +113,11 @@ def _put(descriptor: int, target: Path) -> None:
 
 def _copy(source: Path, copy: Path) -> None:
     if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, copy, symlinks=True, ignore=_without_content)
-    else:
+        shutil.copytree(source, copy, symlinks=True, ignore=_without_content, copy_function=_copy_file)
+    elif source.is_symlink():
         shutil.copy2(source, copy, follow_symlinks=False)
+    else:
+        _copy_file(source, copy)
     for path in [copy, *copy.rglob("*")] if copy.is_dir() and not copy.is_symlink() else [copy]:
         _dress(path, (source / path.relative_to(copy) if path != copy else source).lstat())
         if path.is_dir() and not path.is_symlink():
@@ -123,6 +125,13 @@ def _copy(source: Path, copy: Path) -> None:
         elif not path.is_symlink():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def _copy_file(source: Path | str, target: Path | str) -> None:
+    with Path(source).open("rb") as there, Path(target).open("xb") as here:
+        for part in files.parts(there):
+            here.write(part)
+    shutil.copystat(source, target)
 
 
 def _dress(path: Path, status: os.stat_result) -> None:

@@ -126,6 +126,28 @@ def test_a_stack_is_rolled_back_without_interruption_and_undone(operator: Operat
 
 
 @pytest.mark.thorough
+def test_a_change_that_is_still_on_its_way_is_rolled_back_and_another_version_is_left_to_its_owner(
+    operator: Operator, stack: Stack
+) -> None:
+    """Its own update, with an hour between two tasks, is no reason to wait for it."""
+    stack.heal()
+    swarm_acts.on_its_way_to_the_change(stack)
+    ended = operator.rollback("--reason", "a test", "--despite-assessment", "verify")
+    assert ended.status == 0, ended.output
+    assert f"an update of {WORKER} is under way: this rollback takes its place" in ended.output
+    assert "GO: all four checks passed on 3 workers" in ended.output
+    tag = f"{stack.project}-worker:hotfix"
+    for node in stack.nodes:
+        stack.clients[node.name].images.get(stack.image("before")).tag(tag)
+    options = ("-q", "-d", "--no-resolve-image", "--update-delay", "0s", "--image", tag)
+    stack.ask_manager("service", "update", *options, f"{stack.project}_{WORKER}")
+    stack.wait_settled()
+    refused = operator.rollback("--reason", "a test", "--despite-assessment")
+    assert refused.status == 50, refused.output
+    assert f"has image {tag}, which is neither the change's nor the old one" in refused.output
+
+
+@pytest.mark.thorough
 def test_a_run_that_was_killed_in_an_update_is_resumed(operator: Operator, stack: Stack) -> None:
     """Its lock is the dead process's: the next command takes it over."""
     stack.heal("phase1")

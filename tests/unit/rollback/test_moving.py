@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import socket
 import stat
@@ -98,6 +99,36 @@ def test_who_has_it_open_is_noticed_and_nothing_is_gone(source: Path, elsewhere:
     assert caught.value.errno == errno.EBUSY
     assert holds_all(source)
     assert list(elsewhere.iterdir()) == []
+
+
+class Growing:
+    """A file that grows by as much as was read of it, before each reading."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.file, self.reads = path, os.fdopen(os.open(path, os.O_RDONLY), "rb"), 0
+
+    def __enter__(self) -> Growing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+    def read(self, size: int) -> bytes:
+        self.reads += 1
+        assert self.reads < 100, "it would have no end"
+        with os.fdopen(os.open(self.path, os.O_APPEND | os.O_WRONLY), "ab") as more:
+            more.write(b"x" * size)
+        return self.file.read(size)
+
+
+def test_a_file_that_grows_faster_than_it_is_read_has_an_end(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source / "log").write_bytes(b"first")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda path, _: Growing(path))
+        assert files.digest(source / "log") == hashlib.sha256(b"first").hexdigest()
 
 
 @contextmanager
