@@ -6,8 +6,6 @@ What is judged how is in the catalogue, group `swarm`.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -145,20 +143,6 @@ def test_a_change_that_is_still_on_its_way_is_rolled_back_and_another_version_is
     refused = operator.rollback("--reason", "a test", "--despite-assessment")
     assert refused.status == 50, refused.output
     assert f"has image {tag}, which is neither the change's nor the old one" in refused.output
-
-
-@pytest.mark.thorough
-def test_a_run_that_was_killed_in_an_update_is_resumed(operator: Operator, stack: Stack) -> None:
-    """Its lock is the dead process's: the next command takes it over."""
-    stack.heal("phase1")
-    with operator.started(
-        "rollback", "--reason", "a test", "--despite-assessment", *settings(*operator.quick)
-    ) as process:
-        stack.wait(lambda: _is_updating(stack), "the update")
-        os.kill(process.pid, signal.SIGKILL)
-    resumed = operator.invoke("rollback.resume", *settings(*operator.quick), "verify")
-    assert resumed.status == 0, resumed.output
-    assert "GO: all four checks passed on 3 workers" in resumed.output
 
 
 def _is_updating(stack: Stack) -> bool:
