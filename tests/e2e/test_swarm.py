@@ -141,6 +141,8 @@ def test_a_change_that_is_still_on_its_way_is_rolled_back_and_another_version_is
     stack.ask_manager("service", "update", *options, f"{stack.project}_{WORKER}")
     stack.wait_settled()
     refused = operator.rollback("--reason", "a test", "--despite-assessment")
+    for node in stack.nodes:
+        stack.clients[node.name].images.remove(tag, noprune=True)  # a tag only
     assert refused.status == 50, refused.output
     assert f"has image {tag}, which is neither the change's nor the old one" in refused.output
 
