@@ -264,7 +264,10 @@ class Cluster:
     def why_ended(self, project: str, replica: Replica) -> str:
         """Why the manager has ended a container, in words; "" if it ended by itself."""
         service, found = self.services(project).get(replica.service), self.stacks(project).get(replica.service)
-        return found.why_ended(replica.id, service.template if service else "") if found else ""
+        if found is None:
+            return ""
+        now = replace(found, nodes=read_nodes(self.manager))  # a node may have been drained since this began
+        return now.why_ended(replica.id, service.template if service else "")
 
     def others(self, project: str, listed: Iterable[str]) -> dict[str, str]:
         """What they are made from: their tasks come and go by themselves."""
