@@ -152,7 +152,7 @@ class Preflight:
     def _of_the_swarm(self, situation: Situation, checklist: Checklist) -> None:
         """What of a stack is out of reach is told: the rest of it is rolled back all the same."""
         if situation.stack:
-            checklist.ask("updates", lambda: _updates(situation, checklist))
+            checklist.ask("updates", lambda: updates_of(situation, checklist))
             for one in dict.fromkeys(one for rows in self._deployed.unseen().values() for one in rows):
                 checklist.warn("node", f"{one}; whether it is rolled back, too, will not be seen")
             for name, replicas in situation.found.items():
@@ -400,7 +400,7 @@ def state_of(
     return state_folder(deployment_id, directory.resolve(), mounts, contexts, elsewhere, is_shared)
 
 
-def _updates(situation: Situation, checklist: Checklist) -> tuple[bool, str]:
+def updates_of(situation: Situation, checklist: Checklist) -> tuple[bool, str]:
     """Raises Refused for a value that an update could not revert, or that is neither the change's nor the old one.
 
     An update that is under way is no reason to wait: it may be the change's own, on its way to every replica.

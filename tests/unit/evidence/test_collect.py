@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from rollback_gate.evidence.collect import is_behind_a_mount
+from rollback_gate.evidence.collect import Collector, is_behind_a_mount
 from rollback_gate.evidence.listed import is_young
 from rollback_gate.model import Unmeasured
 from rollback_gate.platform.replica import Mount
@@ -24,6 +27,16 @@ from tests.unit.builders import STARTED, phase1, replica
 def test_code_behind_a_mount(mounts: tuple[Mount, ...], is_behind: bool) -> None:
     """Only of that, a run that restored files proves that an older process has read others."""
     assert is_behind_a_mount(phase1(), replica(mounts=mounts)) is is_behind
+
+
+@pytest.mark.parametrize(("node", "off_s", "moved_s"), [("", 3600, 0), ("two", 0, 0), ("two", -3600, -3600)])
+def test_a_restore_is_dated_by_the_clock_that_dates_the_process(node: str, off_s: float, moved_s: float) -> None:
+    """The manager's says when the run restored the files, the node's when its process started."""
+    there = SimpleNamespace(now=lambda: STARTED.plus(off_s))
+    collector: Any = SimpleNamespace(
+        judged=SimpleNamespace(reverted_at=STARTED), engines=SimpleNamespace(of=lambda _: there), _time=STARTED
+    )
+    assert Collector._reverted_at(collector, replica(node=node)) == STARTED.plus(moved_s)
 
 
 @pytest.mark.parametrize(("age_s", "lists_within_s", "young"), [(5, 10, True), (25, 10, False), (5, 0, False)])

@@ -48,7 +48,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def rewritten(
-    folder: Path, path: str, text: str, project: str = "ocr", **container: object
+    folder: Path, path: str, text: str, project: str = "ocr", by_content: bool = True, **container: Any
 ) -> tuple[str, ...] | Unmeasured:
     """What the file has otherwise than the service."""
     (folder / "docker-stack.yml").write_text(text)
@@ -57,9 +57,11 @@ def rewritten(
     profile: Profile = phase1(*at, f'deployment.project_directory="{folder}"', f'deployment.project="{project}"')
     environment = {"PATH": path, "HOME": str(folder)}
     services: Mapping[str, Service] = {WORKER: service(**container)}
-    cluster = type("Cluster", (), {"environment": environment, "services": lambda *_: services})()
-    found = Specs(profile, cast(Cluster, cluster), SubprocessRunner(environment)).rewritten([replica(service=WORKER)])
-    return found[WORKER]
+    digest = f"sha256:{'b' * 64}"
+    known = {"environment": environment, "services": lambda *_: services, "digest_of": lambda *_: digest}
+    cluster = type("Cluster", (), known)()
+    found = Specs(profile, cast(Cluster, cluster), SubprocessRunner(environment))
+    return found.rewritten([replica(service=WORKER)], by_content)[WORKER]
 
 
 def service(**container: Any) -> Service:
@@ -108,6 +110,14 @@ def test_quotes_of_an_env_file_are_no_difference(
 ) -> None:
     """`docker stack deploy` takes them into the value, Compose takes them off: no deployment would change anything."""
     assert rewritten(tmp_path, path, FILE, Env=[f"MODE={value}"]) == differs
+
+
+def test_a_tag_that_was_pushed_again_is_a_difference_of_the_changes_services_only(tmp_path: Path, path: str) -> None:
+    """Of another one, as a public proxy, it says nothing of the change's values; nor does a registry that is silent."""
+    by_digest: dict[str, Any] = {"Image": f"ocr/worker:1@sha256:{'a' * 64}"}
+    assert rewritten(tmp_path, path, FILE, **by_digest) == ("image",)
+    assert rewritten(tmp_path, path, FILE, by_content=False, **by_digest) == ()
+    assert rewritten(tmp_path, path, FILE, by_content=False, Image="ocr/worker:2") == ("image",)
 
 
 def test_a_stacks_name_may_have_upper_case_letters(tmp_path: Path, path: str) -> None:

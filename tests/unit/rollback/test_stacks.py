@@ -20,6 +20,8 @@ from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import plan, stacks
+from rollback_gate.rollback.checklist import Checklist
+from rollback_gate.rollback.preflight import updates_of
 from rollback_gate.rollback.stacks import Limits
 from rollback_gate.rollback.wanted import Wanted, why_not_given
 from tests.unit.builders import STARTED, phase1
@@ -505,6 +507,31 @@ def test_an_image_that_somebody_else_has_deployed_since_is_left_to_them(image: s
     why = why_not_given(profile(), one, WORKER)
     assert ("neither the change's nor the old one" in why) is not is_known
     assert bool(why) is not is_known
+
+
+@pytest.mark.parametrize(
+    ("image", "state", "labels", "told", "refused"),
+    [
+        ("ocr/worker:2", Update.GOES_ON, {}, "this rollback takes its place", ""),
+        ("ocr/worker:2", Update.GOES_BACK, {}, "this rollback takes its place", ""),
+        ("ocr/worker:2", Update.DONE, {}, "", ""),
+        ("ocr/worker:2", Update.GOES_ON, {"rollback-gate.own-pace": "null"}, "", ""),
+        ("ocr/worker:hotfix", Update.DONE, {}, "", "neither the change's nor the old one"),
+    ],
+)
+def test_an_update_that_is_under_way_is_no_reason_to_wait(
+    image: str, state: Update, labels: dict[str, str], told: str, refused: str
+) -> None:
+    """It may be the change's own, on its way to every replica."""
+    spec = copy.deepcopy(dict(service().spec))
+    container(spec)["Image"] = image
+    fake = Fake(replace(service(), spec={**spec, "Labels": labels}, update=state))
+    checklist, found = Checklist(), situation(profile=profile(), stack=wanted(fake), services={})
+    checklist.ask("updates", lambda: updates_of(found, checklist))
+    why = checklist.refusal()
+    assert refused in why.message if why else not refused, checklist
+    assert bool([one for one in checklist.items if one.outcome == "warning"]) is bool(told)
+    assert all(told in one.says for one in checklist.items if one.outcome == "warning")
 
 
 def test_what_somebody_deploys_between_the_look_and_the_update_is_not_overwritten() -> None:
