@@ -151,7 +151,7 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
         return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
     if hidden := _hidden(profile, replica.service, found):
         says = f"what it runs with is not known: a task shows only its environment, and {hidden} is none of it"
-        return inconclusive(replica.label, f"{says}; look with `docker service inspect`")
+        return inconclusive(replica.label, f"{says}; if it is, say `variable` in the item, with its name there")
     names = ", ".join(value.name for value in found)
     unseen = ["not every process could be asked for its environment"] if replica.code.environments_unseen else []
     if other := [value.says for value in found if not value.is_shown]:

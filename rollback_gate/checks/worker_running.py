@@ -86,10 +86,7 @@ def _running_at_the_end(readings: Readings, service: str) -> int:
     """Number running at the end: replicas of the first look, plus containers that came since."""
     replicas = readings.of(service)
     known = [r.after for r in replicas if isinstance(r.after, Replica) and not (r.after.unwanted or _crashes(r))]
-    after = readings.ids_after.get(service, {})
-    ids = set() if isinstance(after, Unmeasured) else set(after.values())
-    came = ids - {r.before.id for r in replicas if isinstance(r.before, Replica)}
-    return sum(replica.is_running for replica in known) + len(came)
+    return sum(replica.is_running for replica in known) + readings.came.get(service, 0)
 
 
 def _crashes(reading: ReplicaReading) -> bool:
@@ -242,7 +239,7 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
         return inconclusive(replica.label, "was restarted by someone while the checks ran: verify again")
     if count := _restarts_since_the_run(replica, after):
         return failed(replica.label, f"restarted by itself since the rollback ({count} times)", Evidence.PROCESS)
-    if after.restarts and not replica.by_run:
+    if after.restarts and not (replica.by_run or replica.ordered_at):
         says = f"has been restarted {after.restarts} times by the engine since somebody started it: before the"
         how = "Make its tasks anew (`docker service update --force`)" if after.node else "Restart it once by hand"
         return inconclusive(replica.label, f"{says} rollback or after it, nothing tells. {how}, and verify again")
@@ -252,7 +249,10 @@ def stays_up(readings: Readings, replica: ReplicaReading) -> Claim:
 
 
 def _restarts_since_the_run(replica: ReplicaReading, after: Replica) -> int:
+    """Of a Swarm's slot, by the definition that the run has ordered: each of its tasks is started once."""
     run = replica.by_run
+    if replica.ordered_at is not None:
+        return after.restarts_since(replica.ordered_at)
     if run is None or after.started_at is None or after.started_at <= run.started_at:
         return 0
     return after.restarts_since(run.started_at)

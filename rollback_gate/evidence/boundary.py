@@ -38,6 +38,15 @@ def started_by_run(replica: Replica, started: Mapping[str, Started]) -> Started 
     return None if by_hand else by_run
 
 
+def ordered_at(replica: Replica, started: Mapping[str, Started]) -> Instant | None:
+    """When the run had its first task of this one's definition; None under Compose, or if the run has ordered another.
+
+    Swarm makes a new task in the place of one that has ended: it is not the container that the run has started.
+    """
+    its = [one.started_at for one in started.values() if one.config_hash == replica.config_hash]
+    return min(its, default=None) if replica.node else None
+
+
 def of_documents(boundaries: Iterable[Instant | None]) -> Instant | None:
     """The latest boundary of all replicas; None if no replica has one."""
     known = [boundary for boundary in boundaries if boundary is not None]

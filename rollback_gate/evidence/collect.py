@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -284,6 +285,7 @@ class Collector:
             probes=self._probes(processing, last.queue, is_over),
             documents=documents,
             soak_s=self.clock() - taken.began,
+            came=_came(everyone, slots),
             ids_after={name: {r.name: r.id for r in everyone if r.service == name} for name in self.profile.services},
             baseline=around.baseline(),
             project_exists=bool(everyone),
@@ -327,6 +329,7 @@ class Collector:
             recreated=recreated,
             reverted_at=self._reverted_at(replica) if replica and is_behind_a_mount(self.profile, replica) else None,
             files=self._files_of(taken.slots.services[slot]),
+            ordered_at=boundary.ordered_at(replica, self.judged.started) if replica else None,
         )
 
     def _reverted_at(self, replica: Replica) -> Instant | None:
@@ -362,6 +365,13 @@ class Collector:
         if not is_over:
             return Unmeasured("test documents", "the checks are under way")
         return processing.concluded(in_queue)
+
+
+def _came(everyone: Iterable[Replica], slots: Slots) -> dict[str, int]:
+    """Containers that run now and were not there at first, by service."""
+    known = {one.id for one in slots.found}
+    came = (one for one in everyone if one.id not in known and one.is_running and not one.unwanted)
+    return dict(Counter(one.service for one in came))
 
 
 def _with_values(

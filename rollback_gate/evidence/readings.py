@@ -37,7 +37,8 @@ class ReplicaReading:
     `restarted`, `recreated`: the code that a restart and a recreate would run, as the engine shows it at the end.
     `finished_in_queue`: messages that it finished during the checks, by the queue's count; None if unknown.
     `reverted_at`: when the run began that restored the files behind its mounts. `files`: paths of the restored files
-    that it must have; None: all, if it reads the queue.
+    that it must have; None: all, if it reads the queue. `ordered_at`: of a Swarm, when the run had its first task of
+    this definition.
     """
 
     slot: str
@@ -57,6 +58,7 @@ class ReplicaReading:
     in_queue_before: bool | Unmeasured | None = None
     reverted_at: Instant | None = None
     files: tuple[str, ...] | None = None
+    ordered_at: Instant | None = None
 
     def must_have(self, path: str) -> bool:
         """True if this restored file must exist in it."""
@@ -273,7 +275,8 @@ class Series:
 class Readings:
     """Everything that one verify measured. `expected`: the expected number of replicas, by service.
 
-    `ids_after`: container ids at the end, by service and name.
+    `ids_after`: container ids at the end, by service and name. `came`: by service, how many run then that were not there
+    at first.
     `baseline`: None if there is neither a snapshot's nor one from documents. `project_exists`: it has a container.
     `history`: completeness around the boundary, for the record's chart only, not for checks. None: not asked for.
     `stored`: by id, documents finished according to a log, as they are stored; missing ones were not found.
@@ -302,6 +305,7 @@ class Readings:
     documents: DocumentsReading | Unmeasured
     soak_s: float
     ids_after: Mapping[str, Mapping[str, str] | Unmeasured]
+    came: Mapping[str, int] = field(default_factory=dict)
     baseline: Baseline | None = None
     project_exists: bool = True
     history: Series | Unmeasured | None = None

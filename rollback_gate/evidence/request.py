@@ -107,8 +107,9 @@ class Errand:
         """Exit status 1 says "not yet"; any other that it could not be asked, which is no answer."""
         status, said, least_s = None, "it was never asked", 0.0
         while (left_s := until - self.clock()) > least_s:
+            began = self.clock()
             status, said = self._run(wanted.done, runner, left_s)
-            least_s = _LEAST_S
+            least_s = max(_LEAST_S, least_s, self.clock() - began)
             if not said:
                 return Answered(True, f"`{shlex.join(wanted.send)}`; then it is done")
             self.sleep(_POLL_S)

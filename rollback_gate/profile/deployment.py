@@ -153,9 +153,17 @@ class SettingItem(_Value):
 
     @property
     def is_variable(self) -> bool:
-        """Whether it is in the containers' environment for sure: a Compose file has other values, as limits, too."""
-        is_compose_file = self.file.endswith((".yml", ".yaml"))
-        return bool(self.variable) or not is_compose_file or ".environment." in self.key
+        """Whether it is in the containers' environment for sure: files have other values, as limits, too."""
+        return bool(self.variable) or ".environment." in self.key
+
+    @property
+    def is_no_variable(self) -> bool:
+        """Whether it is another part of a service for sure."""
+        return self.is_in_a_compose_file and self.key.startswith("services.") and not self.is_variable
+
+    @property
+    def is_in_a_compose_file(self) -> bool:
+        return self.file.endswith((".yml", ".yaml"))
 
     @property
     def says(self) -> str:

@@ -46,7 +46,17 @@ def of_goal(profile: Profile, cluster: Cluster, kept_in: Path | None, goal: Goal
     if goal.direction is not Direction.UNDO:
         _refuse_doubted(profile, cluster)
     found = {name: wanted(profile, now[name], kept.get(name), goal.direction, name) for name in profile.services}
-    return {name: _with_digest(_with_configs(one, cluster), name, cluster, profile) for name, one in found.items()}
+    ready = {name: _with_configs(one, cluster) for name, one in found.items()}
+    if goal.direction is not Direction.UNDO:
+        ready = {name: _as_found_before(one) for name, one in ready.items()}
+    return {name: _with_digest(one, name, cluster, profile) for name, one in ready.items()}
+
+
+def _as_found_before(one: Wanted) -> Wanted:
+    """With the digest that an unended run has found: its registry may be away by now."""
+    image, has = one.given.image, one.service.image
+    is_it = image is not None and update.has_our_pace(one.service.spec) and has.partition("@")[0] == image != has
+    return replace(one, given=replace(one.given, image=has)) if is_it else one
 
 
 def _refuse_doubted(profile: Profile, cluster: Cluster) -> None:
@@ -81,11 +91,9 @@ def _with_digest(one: Wanted, name: str, cluster: Cluster, profile: Profile) -> 
 
     Raises Refused if no registry knows it, and a node that may run the service does not have it.
     """
-    image, has = one.given.image, one.service.image
-    if image is not None and update.has_our_pace(one.service.spec) and has.partition("@")[0] == image != has:
-        return replace(one, given=replace(one.given, image=has))  # as an unended run has found it
+    image = one.given.image
     is_content = image is not None and ("@" in image or image.startswith("sha256:"))
-    if image is None or (is_content and one.is_reached):
+    if image is None or (is_content and (one.is_reached or image == one.service.image)):
         return one
     if digest := "" if image.startswith("sha256:") else cluster.digest_of(image):
         return one if is_content else replace(one, given=replace(one.given, image=f"{image}@{digest}"))

@@ -91,10 +91,9 @@ def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
     """
     has = update.variables_of(one.service.spec["TaskTemplate"]["ContainerSpec"])
     for item in profile.values_of(service):
-        if isinstance(item, SettingItem) and item.old is None and not item.is_variable and item.in_container not in has:
-            says = f"service {service} has no variable {item.in_container}"
-            return f"{item.key}: {says}, and nothing else of a stack's service is given back by a setting"
-        if isinstance(item, SettingItem) and "$" in f"{item.new}{item.old or ''}":
+        if isinstance(item, SettingItem) and item.is_no_variable:
+            return f"{item.key}: a setting gives only variables back to a stack's service, and this is none"
+        if isinstance(item, SettingItem) and item.is_in_a_compose_file and "$" in f"{item.new}{item.old or ''}":
             says = "is written with a variable of the file's, which a service does not have"
             return f"{item.key}: its value {says}: write the value itself there"
         if isinstance(item, ImageItem) and not _is_known(item, one.service.image):

@@ -104,7 +104,14 @@ ROWS: tuple[Row, ...] = (
         BY_RUN,
         missing,
     ),
-    ("empty-at-first", INCONCLUSIVE, RUNNING, "did not exist at first", BY_RUN, first(before=None, after=None)),
+    (
+        "empty-at-first",
+        INCONCLUSIVE,
+        RUNNING,
+        "did not exist at first",
+        BY_RUN,
+        chain(first(before=None, after=None), measured(came={"enrichment-worker": 1})),
+    ),
     ("ended-meanwhile", NO_GO, RUNNING, "was running and is now exited", BY_RUN, state("after", status="exited")),
     (
         "restarted-by-itself",

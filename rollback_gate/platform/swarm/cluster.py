@@ -189,11 +189,15 @@ class Cluster:
         return ""
 
     def post(self, service: Service, spec: Mapping[str, Any]) -> None:
-        """Give a service this spec. Raises Unreachable, also if it has another version by now."""
+        """Give a service this spec, and for another image this user's credentials: else it keeps its own.
+
+        Raises Unreachable, also if it has another version by now.
+        """
         api = self.manager.client.api
         url = f"{api.base_url}/v{api.api_version}/services/{service.id}/update"
         with answering(f"the update of {service.name}"):
-            headers = credentials(api, str(spec["TaskTemplate"]["ContainerSpec"].get("Image") or ""))
+            image = str(spec["TaskTemplate"]["ContainerSpec"].get("Image") or "")
+            headers = credentials(api, image) if image != service.image else {}
             asked = {"version": service.version}
             answer = api.post(url, json=spec, params=asked, headers=headers, timeout=_UPDATE_S)
             if answer.status_code >= _BAD:

@@ -93,10 +93,12 @@ class Stack:
     def _failures_before(self, task: Task) -> tuple[Instant, ...]:
         """When its slot has failed with the same definition: Swarm makes a new task where Compose restarts.
 
-        How tasks ended on a node that was drained says nothing: one that has to be killed there can count as failed.
+        How the last one ended on a node that was drained says nothing: one that has to be killed can count as failed.
         """
         others = (one for one in self.tasks if one.place == task.place and one.template == task.template)
-        return tuple(sorted(one.at for one in others if one.has_failed and not self._is_drained(one)))
+        failed = sorted((one for one in others if one.has_failed), key=lambda one: one.at)
+        last = {one.node: one for one in failed if self._is_drained(one)}
+        return tuple(one.at for one in failed if last.get(one.node) is not one)
 
     def unseen(self) -> list[Unmeasured]:
         """One for each container that may run on a node that could not be asked."""

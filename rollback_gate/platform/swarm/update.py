@@ -90,7 +90,7 @@ def pace(spec: Spec, all_at_once: bool) -> dict[str, Any]:
         "Parallelism": 0 if all_at_once else 1,
         "FailureAction": "pause",
         "Monitor": min(max(own.get("Monitor") or _SWARMS_OWN_NS, _MONITOR_NS), _LONGEST_NS),
-        "MaxFailureRatio": own.get("MaxFailureRatio") or 0,
+        "MaxFailureRatio": 0,
         "Order": "start-first" if _may_overlap(spec) and not all_at_once else own.get("Order") or "stop-first",
     }
 

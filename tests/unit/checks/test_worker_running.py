@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_gate.checks import consuming, new_behaviour, worker_running
+from rollback_gate.evidence import boundary
 from rollback_gate.evidence.log_lines import Sighting
 from rollback_gate.evidence.readings import Started
 from rollback_gate.model import Outcome, Unmeasured, worst
@@ -66,7 +67,8 @@ def test_expected_number() -> None:
     gone = (replica_reading(1), replica_reading(2, before=None, after=None))
     missing = readings(replicas=gone, worker_ids={"p-enrichment-worker-1": "1" * 64})
     assert worker_running.expected_number(missing).outcome is Outcome.FAILED
-    assert worker_running.expected_number(readings(replicas=gone)).outcome is Outcome.INCONCLUSIVE, "it came up since"
+    came = readings(replicas=gone, came={"enrichment-worker": 1})
+    assert worker_running.expected_number(came).outcome is Outcome.INCONCLUSIVE, "it came up since"
     extra = readings(replicas=tuple(replica_reading(n) for n in (1, 2, 3)))
     assert worker_running.expected_number(extra).outcome is Outcome.INCONCLUSIVE
 
@@ -107,12 +109,12 @@ def test_a_replica_that_does_not_exist_fails() -> None:
 def test_a_slot_that_was_empty_at_first_only_is_to_be_asked_again() -> None:
     """As the number of replicas says of it: a Swarm makes a new task where one is missing."""
     empty, other = replica_reading(1, before=None, after=None), replica_reading(2)
-    came = {"enrichment-worker": {"replica-1": "f" * 64, "replica-2": "2" * 64}}
-    world = readings(replicas=(empty, other), ids_after={**readings().ids_after, **came})
+    world = readings(replicas=(empty, other), came={"enrichment-worker": 1})
     assert worker_running.expected_number(world).outcome is Outcome.INCONCLUSIVE
     assert worker_running.state(world, empty).outcome is Outcome.INCONCLUSIVE
-    still = replace(world, ids_after={**world.ids_after, "enrichment-worker": {"replica-2": "2" * 64}})
-    assert worker_running.state(still, empty).outcome is Outcome.FAILED
+    for still in (readings(replicas=(empty, other)), readings(replicas=(empty, other), came={"another": 1})):
+        assert worker_running.state(still, empty).outcome is Outcome.FAILED, "what came does not run"
+        assert worker_running.expected_number(still).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -165,10 +167,14 @@ def test_a_former_failure_in_a_slot_of_a_swarm_is_held_against_it_if_it_is_of_af
     seconds: float, outcome: Outcome
 ) -> None:
     """The manager keeps what has failed before, also of the time before the change."""
-    now = replace(ONE, node="two", failed_at=(STARTED.plus(seconds),), started_at=STARTED.plus(100))
-    by_run = Started(ONE.id, STARTED, ONE.image_id, ONE.config_hash)
-    claim = worker_running.stays_up(readings(), replica_reading(before=now, after=now, by_run=by_run))
-    assert claim.outcome is outcome
+    now = replace(ONE, id="f" * 64, node="two", failed_at=(STARTED.plus(seconds),), started_at=STARTED.plus(100))
+    started = {ONE.id: Started(ONE.id, STARTED, ONE.image_id, ONE.config_hash)}
+    ordered = boundary.ordered_at(now, started)
+    assert ordered == STARTED
+    found = replica_reading(before=now, after=now, by_run=None, ordered_at=ordered)
+    assert worker_running.stays_up(readings(), found).outcome is outcome
+    assert boundary.ordered_at(replace(now, config_hash="another"), started) is None
+    assert boundary.ordered_at(replace(now, node=""), started) is None
 
 
 def test_restarts_that_nobody_journaled_may_be_of_now() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -37,14 +38,23 @@ class Slow:
         return self.asked <= self.until
 
 
-def awaited(slow: Slow, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool = False, **changes: Any) -> float:
+def awaited(
+    slow: Slow,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_silent: bool = False,
+    is_gone: bool = False,
+    goal: Goal = GOAL,
+    **changes: Any,
+) -> float:
     """How long it was waited for, in seconds."""
     at = [0.0]
 
     class Nodes:
-        def of(self, _: object) -> None:
+        def of(self, _: object) -> Any:
             if is_silent:
                 raise Unreachable("no answer")
+            return SimpleNamespace(inspect=lambda _: None if is_gone else HERE)
 
     def sleep(seconds: float) -> None:
         at[0] += seconds
@@ -52,7 +62,7 @@ def awaited(slow: Slow, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool = Fa
     monkeypatch.setattr(node_views, "digest_in", slow.digest)
     monkeypatch.setattr(node_views, "exists_in", slow.exists)
     one = replace(HERE, **changes)
-    NodeViews(PROFILE, cast(Engines, Nodes()), lambda: at[0], sleep).await_goal(GOAL, [one, replace(one, id="f" * 64)])
+    NodeViews(PROFILE, cast(Engines, Nodes()), lambda: at[0], sleep).await_goal(goal, [one, replace(one, id="f" * 64)])
     return at[0]
 
 
@@ -75,3 +85,17 @@ def test_what_is_not_mounted_or_cannot_be_asked_is_not_waited_for(monkeypatch: p
     """Code in an image is in no file of the node's; a lost node is told elsewhere."""
     assert awaited(Slow(until=10_000), monkeypatch, mounts=()) == 0
     assert awaited(Slow(until=10_000), monkeypatch, is_silent=True) == 0
+    assert awaited(Slow(until=10_000), monkeypatch, is_gone=True) == 0, "it answers like one without the file"
+
+
+def test_what_a_process_of_the_change_makes_again_is_waited_for_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends only once its task is made anew."""
+    monkeypatch.setattr(Slow, "exists", lambda *_: True)
+    assert awaited(Slow(until=0), monkeypatch) > 90
+
+
+def test_an_undo_waits_for_what_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = Goal(Direction.UNDO, Mode(), (), put_back=(REMOVED,))
+    answers = iter([False, False, True])
+    monkeypatch.setattr(Slow, "exists", lambda *_: next(answers, True))
+    assert awaited(Slow(until=0), monkeypatch, goal=back) == 2

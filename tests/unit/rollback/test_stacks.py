@@ -18,6 +18,7 @@ from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.service import Service, Update
 from rollback_gate.platform.swarm.stack import Stack
 from rollback_gate.platform.swarm.tasks import Task
+from rollback_gate.platform.swarm.update import Given
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import plan, stacks
 from rollback_gate.rollback.checklist import Checklist
@@ -555,9 +556,33 @@ def test_a_value_that_a_service_cannot_hold_is_refused() -> None:
         return why_not_given(Profile.model_validate(found), wanted(Fake(service()))[WORKER], WORKER)
 
     assert "a variable of the file's" in why(key="services.w.environment.TIMEOUT", new="5", old="${TIMEOUT:-60}")
-    assert "has no variable memory" in why(key="services.w.deploy.resources.limits.memory", new="512M")
+    assert why(file="worker.env", key="TIMEOUT", new="5", old="^ocr-.*$") == "", "there it is the value itself"
+    assert "only variables" in why(key="services.w.deploy.resources.limits.memory", new="512M")
     assert why(key="services.w.environment.TIMEOUT", new="5", old="60") == ""
     assert why(key="x-all.TIMEOUT", new="5", old="60") == ""
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_variable_that_the_change_brought_and_that_is_gone_stops_neither_resume_nor_undo(
+    direction: Direction, tmp_path: Path
+) -> None:
+    """`e.MODE`, as in an anchor: its key does not say that it is a variable."""
+    fake = Fake(service())
+    stacks.keep(tmp_path, {WORKER: fake.now})
+    fake.now = replace(fake.now, spec=update.spec_for(fake.now, wanted(fake)[WORKER].given, False))
+    one = wanted(fake, replace(BACK, direction=direction), tmp_path)[WORKER]
+    assert why_not_given(profile(), one, WORKER) == ""
+
+
+def test_an_undo_is_never_given_what_the_run_had_found_behind_the_same_tag(tmp_path: Path) -> None:
+    """One tag for all releases, deployed without a digest: the change is the tag alone."""
+    fake = Fake(service(), registry={"ocr/worker:2": ""})
+    fake.images = {name: {"ocr/worker:2": "sha256:2"} for name in ("one", "two")}
+    stacks.keep(tmp_path, {WORKER: fake.now})
+    spec = copy.deepcopy(dict(fake.now.spec))
+    container(spec)["Image"] = "ocr/worker:2@sha256:old"
+    fake.now = replace(fake.now, spec=update.spec_for(replace(fake.now, spec=spec), Given(None, {}), False))
+    assert wanted(fake, replace(BACK, direction=Direction.UNDO), tmp_path)[WORKER].given.image == "ocr/worker:2"
 
 
 def test_an_update_of_ours_that_has_ended_is_not_begun_again_for_the_pace_alone() -> None:

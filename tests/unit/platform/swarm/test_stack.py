@@ -104,6 +104,9 @@ def test_how_tasks_ended_on_a_drained_node_says_nothing_of_the_next_one() -> Non
     drained = tuple(replace(one, availability="drain") if one == THERE else one for one in NODES)
     with_it = replace(stack([seen()], [task(), killed]), nodes=drained)
     assert [one.restarts for one in with_it.replicas()] == [0]
+    before = replace(killed, id="task12", at=killed.at.plus(-300))
+    twice = replace(stack([seen()], [task(), killed, before]), nodes=drained)
+    assert [one.failed_at for one in twice.replicas()] == [(before.at,)], "only the last one can be the drain's"
     assert [one.restarts for one in stack([seen()], [task(), killed]).replicas()] == [1]
 
 
