@@ -275,7 +275,7 @@ class Series:
 class Readings:
     """Everything that one verify measured. `expected`: the expected number of replicas, by service.
 
-    `ids_after`: container ids at the end, by service and name. `came`: by service, how many run then that were not there
+    `ids_after`: container ids at the end, by service and name. `came`: by service, how many run then and were not there
     at first.
     `baseline`: None if there is neither a snapshot's nor one from documents. `project_exists`: it has a container.
     `history`: completeness around the boundary, for the record's chart only, not for checks. None: not asked for.

@@ -39,8 +39,7 @@ class NodeViews:
         deadline = self.clock() + _LIMIT_S
         while True:
             other = [(one, path) for one in one_each for path in self._other(goal, one)]
-            there = other or [path for one in one_each for path in self._there(goal, one)]
-            if not there or (self.clock() > deadline and not other):
+            if not other and (self.clock() > deadline or not any(self._there(goal, one) for one in one_each)):
                 return
             if self.clock() > deadline:
                 raise _still_shown(*other[0])
