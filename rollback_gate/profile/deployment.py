@@ -129,7 +129,8 @@ class SettingItem(_Value):
     `file`: in the project directory. `key`: a name in an env file; in a Compose file the path to it, as
     `services.api.environment.TIMEOUT`. `new`, `old`: its values as they are written there; without `old`, the change
     added it, and a rollback removes its line. `variable`: what it is called in the containers, where that is not the
-    key's last part.
+    key's last part; of a stack also where the key does not say that it is a variable (an anchor, an env file): a task
+    shows nothing else.
     """
 
     kind: Literal["setting"]
