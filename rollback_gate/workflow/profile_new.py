@@ -236,7 +236,7 @@ class _Proposal:
             made.set("new", changed.new)
             if changed.old is not None:
                 made.set("old", changed.old)
-        if variable != changed.key.rpartition(".")[2]:
+        if variable != changed.key.rpartition(".")[2] or (self.found.is_stack and ".environment." not in changed.key):
             made.set("variable", variable, "its name in the containers")
 
     def _image(self, made: Draft, services: list[str], old: str, latest: str, place: tuple[str, str], why: str) -> None:
