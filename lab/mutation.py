@@ -47,6 +47,7 @@ def run() -> list[Mutant]:
 
 def _of_module(check: str, recorded: list[Recorded]) -> Iterator[Mutant]:
     module = importlib.import_module(f"rollback_gate.checks.{check}")
+    recorded = sorted(recorded, key=lambda one: one.entry.check != check)  # those that notice soonest
     source = Path(str(module.__file__)).read_text()
     tree = ast.parse(source)
     lines = source.splitlines()

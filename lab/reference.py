@@ -169,7 +169,7 @@ class Lab:
     def _side_services_back(self) -> None:
         """Database, queue and upstream as new."""
         for container in self.containers("nsqd"):
-            container.restart(timeout=1)
+            container.restart(timeout=0)  # it ignores SIGTERM, as the first process of a container
         others = ("mongodb", "nsqd", "mcp-server")
         if any([c.status for c in self.containers(name)] != ["running"] for name in others):  # else nothing to do
             self.compose("up", "-d", "--no-build", "--no-recreate", *others)
