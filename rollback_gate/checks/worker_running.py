@@ -147,7 +147,8 @@ def state(readings: Readings, replica: ReplicaReading) -> Claim:
             replica.label,
             f"is {now.condition}, beside as many running replicas as are expected: remove it if it is not needed",
         )
-    latest = replica.after if isinstance(replica.after, Replica) else now
+    # Of one that has ended meanwhile, `stays_up` tells: its health check says "unhealthy" from then on.
+    latest = replica.after if isinstance(replica.after, Replica) and replica.after.is_running else now
     if not now.is_running and latest.is_running and not _crashes(replica):
         return inconclusive(replica.label, f"was {now.condition} at first, and runs now: verify again")
     if not now.is_running:

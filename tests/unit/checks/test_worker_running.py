@@ -149,7 +149,9 @@ def test_what_the_swarm_was_told_to_stop_meanwhile_is_to_be_asked_again() -> Non
     """An update, a drain, or one replica less: its container has ended, and by no fault of its own."""
     before = replace(ONE, node="two")
     ended = replace(before, status="exited", exit_code=137)
+    ended = replace(ended, health="unhealthy")  # as the engine says of each one that has ended
     told = replica_reading(before=before, after=replace(ended, unwanted="has ended"))
+    assert worker_running.state(readings(), told).passed
     assert worker_running.stays_up(readings(), told).outcome is Outcome.INCONCLUSIVE
     assert worker_running.stays_up(readings(), replica_reading(before=before, after=ended)).outcome is Outcome.FAILED
 
