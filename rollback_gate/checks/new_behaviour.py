@@ -150,8 +150,8 @@ def values(readings: Readings, replica: ReplicaReading, profile: Profile) -> Cla
     if other := [value.says for value in found if value.held is not Held.OLD and not value.is_setting]:
         return inconclusive(replica.label, f"what it runs with is not known: {'; '.join(other)}")
     if hidden := _hidden(profile, replica.service, found):
-        says = f"what it runs with is not known: a task shows only its environment, and {hidden} is none of it"
-        return inconclusive(replica.label, f"{says}; if it is, say `variable` in the item, with its name there")
+        says = f"what it runs with is not known: a task shows only its environment, and {hidden} may not be in it"
+        return inconclusive(replica.label, f"{says}; if it is a variable, name it in the item: `variable = ...`")
     names = ", ".join(value.name for value in found)
     unseen = ["not every process could be asked for its environment"] if replica.code.environments_unseen else []
     if other := [value.says for value in found if not value.is_shown]:

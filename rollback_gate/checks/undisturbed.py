@@ -37,7 +37,7 @@ def troubles(stands: Stands, limit_s: float) -> Iterator[str]:
         for node in nodes:
             yield f"{node.what}, which may run {service}, could not be asked: {node.reason}"
     if stands.remembers is not None and 0 <= stands.remembers < _FORMER_TASKS:
-        says = f"the Swarm remembers {stands.remembers} former tasks: whether one has failed before cannot be seen"
+        says = f"the Swarm's task history limit is {stands.remembers}: whether a task has failed before cannot be seen"
         yield f"{says}; `docker swarm update --task-history-limit 5`, wait some minutes, then verify again"
     for name, apart in stands.apart_s.items():
         if isinstance(apart, Unmeasured):

@@ -92,10 +92,10 @@ def why_not_given(profile: Profile, one: Wanted, service: str) -> str:
     has = update.variables_of(one.service.spec["TaskTemplate"]["ContainerSpec"])
     for item in profile.values_of(service):
         if isinstance(item, SettingItem) and item.is_no_variable:
-            return f"{item.key}: a setting gives only variables back to a stack's service, and this is none"
+            return f"{item.key}: on a stack, a setting can only restore an environment variable, and this is not one"
         if isinstance(item, SettingItem) and item.is_in_a_compose_file and "$" in f"{item.new}{item.old or ''}":
-            says = "is written with a variable of the file's, which a service does not have"
-            return f"{item.key}: its value {says}: write the value itself there"
+            says = "uses a variable of the file's, which Swarm does not interpolate"
+            return f"{item.key}: its value {says}: write the literal value there"
         if isinstance(item, ImageItem) and not _is_known(item, one.service.image):
             says = f"service {service} has image {one.service.image}, which is neither the change's nor the old one"
             return f"{says}: somebody has deployed another one since; if that has the change too, name it as `new`"

@@ -37,7 +37,7 @@ def test_a_quiet_swarm_passes() -> None:
         (replace(QUIET, updates={"enrichment-worker": "its update is paused"}), "its update is paused"),
         (replace(QUIET, unasked={"enrichment-worker": (NOT_ASKED,)}), "which may run enrichment-worker"),
         (replace(QUIET, apart_s={"one": -90.0}), "90 s off the manager's"),
-        (replace(QUIET, remembers=1), "remembers 1 former tasks"),
+        (replace(QUIET, remembers=1), "task history limit is 1"),
         (replace(QUIET, apart_s={"one": Unmeasured("the clock of node one", "no answer")}), "the clock of node one"),
         (Unmeasured("the state of the Swarm", "no answer"), "no answer"),
         (None, "was not asked"),

@@ -557,7 +557,7 @@ def test_a_value_that_a_service_cannot_hold_is_refused() -> None:
 
     assert "a variable of the file's" in why(key="services.w.environment.TIMEOUT", new="5", old="${TIMEOUT:-60}")
     assert why(file="worker.env", key="TIMEOUT", new="5", old="^ocr-.*$") == "", "there it is the value itself"
-    assert "only variables" in why(key="services.w.deploy.resources.limits.memory", new="512M")
+    assert "can only restore" in why(key="services.w.deploy.resources.limits.memory", new="512M")
     assert why(key="services.w.environment.TIMEOUT", new="5", old="60") == ""
     assert why(key="x-all.TIMEOUT", new="5", old="60") == ""
 
