@@ -109,13 +109,25 @@ class Stack(Lab):
             shutil.rmtree(self.directory / "enrichment_service", ignore_errors=True)
             self.put_files("before")
         self.put_files(release)
-        image, _ = self.engine.images.build(path=str(self.directory), tag=name, rm=True)
+        image = self._built(name)
         if self.variant == "registry":
             self.push(release)
             return
         for node in self.nodes:
             if self._id_on(node, name) != image.id:
                 self.load_image(name, node)
+
+    def _built(self, name: str) -> Any:
+        """Once: of two images of one content, Docker's cache gives whatever was built last, under another digest."""
+        key = f"LAB_BUILT_{name.rpartition(':')[2].upper()}"
+        with contextlib.suppress(ImageNotFound):
+            if built := self.settings.get(key):
+                image = self.engine.images.get(built)
+                image.tag(name)
+                return image
+        image, _ = self.engine.images.build(path=str(self.directory), tag=name, rm=True)
+        self.set(key, str(image.id))
+        return image
 
     def push(self, release: str) -> None:
         """As the tag that all releases have; what it means from now on."""

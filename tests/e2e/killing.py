@@ -8,20 +8,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab.operator import Operator
+from rollback_gate.errors import Locked
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import steps
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
-from rollback_gate.workflow.rollback import Order
+from rollback_gate.workflow.rollback import Order, resume
 from rollback_gate.workflow.terminal import Terminal
 from tests.e2e.conftest import ROOT
 
+Workflow = Callable[[Call, Order], object]
 PHASES = ("before", "in", "after")
 # Long enough for the engine, Compose or the manager to have begun, short enough for it not to have ended.
 INSIDE_S = {
@@ -35,7 +40,7 @@ INSIDE_S = {
 ON_FILES = {Kind.RESTORE, Kind.QUARANTINE, Kind.PUT_BACK}
 
 
-def in_this_process(operator: Operator, what: Callable[[Call, Order], object], order: Order) -> None:
+def in_this_process(operator: Operator, what: Workflow, order: Order) -> None:
     """Raises what the workflow raises. Importing everything anew would take longer than the work."""
     terminal = Terminal(io.StringIO(), Redactor([]))
     what(Call.make(ROOT, str(operator.lab.profile), [], operator.environment(), terminal), order)
@@ -51,6 +56,36 @@ def is_killed(act: Callable[[], object], choose: Callable[[Step], str]) -> bool:
             finally:
                 os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def soon(act: Callable[[], object]) -> None:
+    """As soon as nobody holds the lock: a command that a killed run had started may still work."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            act()
+            return
+        except Locked:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def killed_everywhere(act: Callable[[Workflow], object], first: Workflow, file: Path) -> list[str]:
+    """`first`, killed once in each phase of each step; each resume gets one phase further. Returns the kills."""
+    each, what = EachOnce(file), first
+    while is_killed(partial(soon, partial(act, what)), each):
+        what = resume
+    return each.noted
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """A failure says which kill it was."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(what)
+        raise
 
 
 def at(number: int, phase: str) -> Callable[[Step], str]:

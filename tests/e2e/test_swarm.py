@@ -9,7 +9,6 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,8 @@ from lab.stack import Stack
 from lab.stack_files import STACK_FILE
 from rollback_gate.errors import RollbackFailed, Unreachable
 from rollback_gate.rollback.plan import Step
-from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.rollback import Order, resume, rollback, undo
-from tests.e2e.killing import EachOnce, in_this_process, is_killed, watching
+from tests.e2e.killing import Workflow, in_this_process, killed_everywhere, watching
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +61,19 @@ def test_a_stack_is_judged_task_by_task_on_its_nodes_and_the_gate_opens_while_no
     shut = operator.invoke("gate", *settings(*operator.quick))
     assert shut.status == 20, shut.output
     assert "since then something has changed" in shut.output
+
+
+def test_a_lab_delivers_the_image_that_it_delivered_before(stack: Stack) -> None:
+    """Another lab may have built the same content meanwhile, which Docker's cache prefers as the newer one."""
+    stack.deliver("before")
+    delivered = stack.engine.images.get(stack.image("before")).id
+    twin, _ = stack.engine.images.build(path=str(stack.directory), nocache=True, rm=True)
+    assert twin.id != delivered
+    try:
+        stack.deliver("before")
+        assert stack.engine.images.get(stack.image("before")).id == delivered
+    finally:
+        stack.engine.images.remove(str(twin.id))
 
 
 @pytest.mark.thorough
@@ -207,17 +218,10 @@ class Matrix:
     operator: Operator
     stack: Stack
 
-    def act(self, what: Callable[[Call, Order], object]) -> None:
+    def act(self, what: Workflow) -> None:
         in_this_process(self.operator, what, Order(reason="a test", despite_assessment=True))
 
-    def killed(self, first: Callable[[Call, Order], object], file: Path) -> list[str]:
-        """The kills; each resume gets one phase further."""
-        each, what = EachOnce(file), first
-        while is_killed(partial(self.act, what), each):
-            what = resume
-        return each.noted
-
-    def lost(self, first: Callable[[Call, Order], object]) -> list[str]:
+    def lost(self, first: Workflow) -> list[str]:
         """A node is off the network during each step; the steps."""
         lost: list[str] = []
 
@@ -242,8 +246,8 @@ class Matrix:
                 except (RollbackFailed, Unreachable):
                     what = resume
 
-    def disturb(self, how: str, first: Callable[[Call, Order], object], file: Path) -> None:
-        times = self.killed(first, file) if how == "killed" else self.lost(first)
+    def disturb(self, how: str, first: Workflow, file: Path) -> None:
+        times = killed_everywhere(self.act, first, file) if how == "killed" else self.lost(first)
         assert {f"update:{name}" for name in (WORKER, COORDINATOR)} <= {one.split()[0] for one in times}, times
         self.stack.wait_settled()
         self.stack.wait_consuming()
