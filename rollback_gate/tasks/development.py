@@ -38,7 +38,8 @@ def demo(given: Any) -> None:
     from lab.tasks import lab_errors
     from rollback_gate.workflow.assess import Wish
     from rollback_gate.workflow.assess import assess as decide
-    from rollback_gate.workflow.rollback import Order, rollback
+    from rollback_gate.workflow.order import Order
+    from rollback_gate.workflow.rollback import rollback
     from rollback_gate.workflow.verify import verify as judge
 
     with lab_errors():

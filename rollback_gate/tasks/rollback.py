@@ -10,7 +10,7 @@ from rollback_gate.tasks.common import COMMON, WITHOUT_DATABASE, calling, leave
 from rollback_gate.tasks.options import task_with
 
 if TYPE_CHECKING:
-    from rollback_gate.workflow.rollback import Order
+    from rollback_gate.workflow.order import Order
 
 ACTING: dict[str, Any] = {
     **COMMON,
@@ -52,7 +52,7 @@ def _order(given: Any, mode: str = "quick") -> Order:
     """`given`: any task's options; an option that the task lacks counts as not given."""
     from rollback_gate.change.goal import How, Mode, ModeName
     from rollback_gate.change.sources import Choice
-    from rollback_gate.workflow.rollback import Order
+    from rollback_gate.workflow.order import Order
 
     def option(name: str, default: Any = "") -> Any:
         return getattr(given, name, default)

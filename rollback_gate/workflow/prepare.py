@@ -28,7 +28,9 @@ from rollback_gate.rollback.preflight import state_of
 from rollback_gate.rollback.saving import summary_of
 from rollback_gate.workflow import seen
 from rollback_gate.workflow.call import Call, local_now
-from rollback_gate.workflow.rollback import Order, ask_about_dropped, checked, intention, keeping_of
+from rollback_gate.workflow.carry_out import ask_about_dropped, checked, keeping_of
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import intention
 from rollback_gate.workflow.session import Session, opened
 
 

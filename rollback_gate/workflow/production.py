@@ -33,7 +33,8 @@ from rollback_gate.record import next_steps
 from rollback_gate.rollback.stopping import ending_as_an_error
 from rollback_gate.workflow import actions
 from rollback_gate.workflow.call import Call, local_now
-from rollback_gate.workflow.rollback import Order, rollback
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import rollback
 from rollback_gate.workflow.session import Session, opened
 from rollback_gate.workflow.verify import Verified, verify
 from rollback_gate.workflow.why import settled_before

@@ -17,7 +17,7 @@ from rollback_gate.workflow import assessments
 from rollback_gate.workflow.call import Call, local_now, stores_of
 
 if TYPE_CHECKING:
-    from rollback_gate.workflow.rollback import Order
+    from rollback_gate.workflow.order import Order
 
 
 def settled(call: Call, profile: Profile, stores: Iterable[Store], order: Order) -> Order:

@@ -22,7 +22,8 @@ from rollback_gate.rollback import steps
 from rollback_gate.rollback.plan import Kind, Step
 from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
-from rollback_gate.workflow.rollback import Order, resume
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import resume
 from rollback_gate.workflow.terminal import Terminal
 from tests.e2e.conftest import ROOT
 

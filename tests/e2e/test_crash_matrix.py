@@ -15,7 +15,8 @@ import pytest
 from lab.reference import COORDINATOR, Nature
 from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.rollback.plan import Kind, Step
-from rollback_gate.workflow.rollback import Order, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import rollback, undo
 from tests.e2e.conftest import OTHERS, Operator, code_in, identities, running_lab, tree
 from tests.e2e.killing import (
     PHASES,

@@ -22,7 +22,8 @@ from lab.stack import Stack
 from lab.stack_files import STACK_FILE
 from rollback_gate.errors import RollbackFailed, Unreachable
 from rollback_gate.rollback.plan import Step
-from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import resume, rollback, undo
 from tests.e2e.killing import Workflow, in_this_process, killed_everywhere, watching
 
 

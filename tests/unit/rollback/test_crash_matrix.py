@@ -12,7 +12,8 @@ import pytest
 from rollback_gate.change.goal import Mode, ModeName
 from rollback_gate.record import build, find, write
 from rollback_gate.redaction import Redactor
-from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import resume, rollback, undo
 from tests.marks import thorough
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.record.test_record import heading

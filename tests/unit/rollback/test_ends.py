@@ -18,8 +18,10 @@ from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import execute, saving, steps
 from rollback_gate.rollback.plan import Kind
 from rollback_gate.rollback.stopping import ending_as_an_error
+from rollback_gate.workflow import carry_out
 from rollback_gate.workflow import rollback as workflow
 from rollback_gate.workflow.call import Call, local_now
+from rollback_gate.workflow.order import Order
 from rollback_gate.workflow.rollback import rollback, undo
 from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ORCHESTRATOR, ROOT
@@ -51,7 +53,7 @@ def test_a_clock_that_was_set_back_begins_no_run(folder: Path, monkeypatch: pyte
     world = World.deployed(folder / "w", "bind")
     act(world, rollback, Mode())()
     now = local_now()
-    monkeypatch.setattr(workflow, "local_now", lambda: now.plus(-3600))
+    monkeypatch.setattr(carry_out, "local_now", lambda: now.plus(-3600))
     (world.project / ORCHESTRATOR).write_text(NEW)
     with pytest.raises(Refused, match="began in the future") as caught:
         act(world, rollback, Mode())()
@@ -134,7 +136,7 @@ def test_what_fails_after_the_last_step_is_not_blamed_on_it(folder: Path, monkey
     def gone(*_: object) -> None:
         raise Unreachable("the engine did not answer")
 
-    monkeypatch.setattr(workflow, "_again", gone)
+    monkeypatch.setattr(carry_out, "_again", gone)
     with pytest.raises(RollbackFailed) as caught:
         act(world, rollback, Mode())()
     assert caught.value.message == "the engine did not answer"
@@ -144,7 +146,7 @@ def test_a_second_look_keeps_what_ran_before(folder: Path, monkeypatch: pytest.M
     """Bytecode appears while the run works, and is moved away in a second round: the kept image is still the change's."""
     world = World.deployed(folder / "w", "build")
     before = world.containers("enrichment-worker")[0]["image"]
-    again = workflow._again
+    again = carry_out._again
     looks: list[int] = []
 
     def with_bytecode(*arguments: object) -> object:
@@ -155,7 +157,7 @@ def test_a_second_look_keeps_what_ran_before(folder: Path, monkeypatch: pytest.M
         looks.append(1)
         return again(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workflow, "_again", with_bytecode)
+    monkeypatch.setattr(carry_out, "_again", with_bytecode)
     act(world, rollback, Mode())()
     assert len(looks) == 2
     kept = {tag: i for i, image in world.state["images"].items() for tag in image["tags"] if "rollback-gate/" in tag}
@@ -177,7 +179,7 @@ def test_an_undo_of_two_runs_that_stops_half_way_is_a_failure(folder: Path, monk
     with pytest.raises(RollbackFailed):
         act(world, rollback, Mode())()
     world.change(fails="")
-    rollback(world.call(), workflow.Order(anew=True), world.opening)
+    rollback(world.call(), Order(anew=True), world.opening)
     monkeypatch.setattr(workflow, "_refuse_if_changed_since", on_the_second)
     with pytest.raises(RollbackFailed, match=r"the newest run is undone; run .*, which failed before its end, is not"):
         act(world, undo, Mode())()
@@ -241,7 +243,7 @@ def test_a_preflight_says_what_a_rollback_would_say(folder: Path) -> None:
     call = start.call()
     strict = Call(**{**{name: getattr(call, name) for name in call.__dataclass_fields__}, "accept_diff": False})
     with start.opening(strict, "preflight") as session, pytest.raises(Refused, match="somebody has changed"):
-        workflow.intention(session, workflow.Order())
+        workflow.intention(session, Order())
 
 
 @pytest.mark.parametrize("choice", [{"source": "tape"}, {"source": "git", "backup": "x"}, {"rev": "a", "image": "b"}])

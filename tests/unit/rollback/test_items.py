@@ -8,7 +8,8 @@ import pytest
 
 from rollback_gate.change.goal import Mode
 from rollback_gate.errors import Refused, RollbackFailed
-from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import resume, rollback, undo
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.test_crash_matrix import act, folder
 from tests.unit.rollback.world import COORDINATOR, NEW, OLD, WORKER, World

@@ -9,7 +9,8 @@ import pytest
 
 from rollback_gate.change.goal import How, Mode
 from rollback_gate.platform.commands import Completed
-from rollback_gate.workflow.rollback import Order, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import rollback, undo
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.docker_api import NAME
 from tests.unit.rollback.test_crash_matrix import act, folder

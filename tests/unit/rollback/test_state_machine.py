@@ -13,7 +13,8 @@ from rollback_gate.change.goal import Direction, Mode, ModeName
 from rollback_gate.errors import Refused
 from rollback_gate.rollback import lock
 from rollback_gate.rollback.store import RunAccount
-from rollback_gate.workflow.rollback import Order, resume, rollback, undo
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import resume, rollback, undo
 from rollback_gate.workflow.unlock import unlock
 from tests.unit.builders import ORCHESTRATOR
 from tests.unit.rollback.effects import killed_at

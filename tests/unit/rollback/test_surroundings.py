@@ -15,7 +15,8 @@ from rollback_gate.instant import Instant
 from rollback_gate.platform.replica import Mount
 from rollback_gate.rollback import surroundings
 from rollback_gate.rollback.look import moved_at
-from rollback_gate.workflow.rollback import Order, rollback
+from rollback_gate.workflow.order import Order
+from rollback_gate.workflow.rollback import rollback
 from tests.unit.builders import ORCHESTRATOR, phase1, replica
 from tests.unit.rollback.test_crash_matrix import act, folder
 from tests.unit.rollback.world import COORDINATOR, OLD, WORKER, World

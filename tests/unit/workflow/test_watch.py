@@ -10,8 +10,9 @@ from typing import Any
 from rollback_gate.checks import settling
 from rollback_gate.errors import Unreachable
 from rollback_gate.evidence.readings import Readings
+from rollback_gate.workflow.order import Order
 from rollback_gate.workflow.production import glances_of, watch
-from rollback_gate.workflow.rollback import Order, rollback
+from rollback_gate.workflow.rollback import rollback
 from tests.unit.builders import log, phase1, readings, replica_reading
 from tests.unit.rollback.world import World
 

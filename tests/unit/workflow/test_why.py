@@ -13,7 +13,7 @@ from rollback_gate.redaction import Redactor
 from rollback_gate.rollback.store import Store
 from rollback_gate.workflow import assessments, why
 from rollback_gate.workflow.call import Call, local_now
-from rollback_gate.workflow.rollback import Order
+from rollback_gate.workflow.order import Order
 from rollback_gate.workflow.terminal import Terminal
 from tests.unit.builders import ROOT, phase1
 
