@@ -15,12 +15,12 @@ from rollback_gate.evidence.events import first_deaths
 from rollback_gate.instant import Instant
 from rollback_gate.platform.engines import anywhere
 from rollback_gate.platform.replica import Replica
-from rollback_gate.rollback import goals, interruption, stacks, steps
+from rollback_gate.rollback import goals, interruption, stacks, steps, waiting
+from rollback_gate.rollback.context import Context
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import digest_of
 from rollback_gate.rollback.plan import Kind, Plan, Step
 from rollback_gate.rollback.situation import Situation
-from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import ENDS_AT_ONCE, Interrupted, Stopping
 from rollback_gate.rollback.store import RunAccount
 
@@ -282,7 +282,7 @@ def _measure(context: Context, began: Instant, consuming: tuple[str, ...]) -> In
     """Based on those that consumed when the run began, whichever attempt stopped them, and those consuming now."""
     situation, engines = context.situation, context.engines
     now = context.deployed.consumers()
-    steps.note_consuming(now, context)
+    waiting.note_consuming(now, context)
     stopped = [i for i in consuming if i in context.stopped or _has_ended(i, context, began)]
     deaths = {**_own_ends(now, began), **context.died_at, **first_deaths(engines, stopped, began)}
     since = [at for replica in situation.replicas if (at := context.not_consuming_since.get(replica.id))]

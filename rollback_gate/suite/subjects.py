@@ -15,6 +15,7 @@ from rollback_gate.checks import (
     consuming,
     measured,
     new_behaviour,
+    next_start,
     processing,
     start,
     staying,
@@ -65,11 +66,11 @@ class Replica(Subject):
 
     @property
     def keeps_its_code(self) -> bool:
-        return self._holds(new_behaviour.code_stays(self.reading))
+        return self._holds(next_start.code_stays(self.reading))
 
     @property
     def would_start_the_same_again(self) -> bool:
-        return self._holds(new_behaviour.next_start(self.readings, self.reading))
+        return self._holds(next_start.next_start(self.readings, self.reading))
 
     @property
     def logs_nothing_new(self) -> bool:

@@ -15,13 +15,13 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import goals, plan, stacks, store, surroundings
+from rollback_gate.rollback.context import Context
 from rollback_gate.rollback.execute import Listener, Request, execute, others_now
 from rollback_gate.rollback.interruption import Interruption
 from rollback_gate.rollback.look import Look, StackOf
 from rollback_gate.rollback.plan import Plan
 from rollback_gate.rollback.preflight import FindGoal, Preflight
 from rollback_gate.rollback.situation import Keeping, Situation
-from rollback_gate.rollback.steps import Context
 from rollback_gate.rollback.stopping import Stopping
 from rollback_gate.rollback.store import Run, RunAccount, Store
 from rollback_gate.workflow import assessments, failure, probes, seen

@@ -19,8 +19,8 @@ from lab.operator import Operator
 from rollback_gate.errors import Locked
 from rollback_gate.redaction import Redactor
 from rollback_gate.rollback import steps
+from rollback_gate.rollback.context import Context
 from rollback_gate.rollback.plan import Kind, Step
-from rollback_gate.rollback.steps import Context
 from rollback_gate.workflow.call import Call
 from rollback_gate.workflow.order import Order
 from rollback_gate.workflow.rollback import resume

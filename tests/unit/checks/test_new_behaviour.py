@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_gate.change.reading import CodeReading
-from rollback_gate.checks import new_behaviour, start
+from rollback_gate.checks import new_behaviour, next_start, start
 from rollback_gate.evidence.readings import DocumentsReading
 from rollback_gate.model import Evidence, Outcome, Unmeasured
 from tests.unit.builders import (
@@ -158,8 +158,8 @@ OTHER = CodeReading((file_reading(digest="e" * 64),), ())
 @pytest.mark.parametrize("after", [OTHER, CodeReading((file_reading(),), ("x",)), None, Unmeasured("the code", "gone")])
 def test_code_that_changes_meanwhile_is_inconclusive(after: Any) -> None:
     """Drift is never a verdict."""
-    assert new_behaviour.code_stays(replica_reading(1, restarted=after)).outcome is Outcome.INCONCLUSIVE
-    assert new_behaviour.code_stays(replica_reading(1)).passed
+    assert next_start.code_stays(replica_reading(1, restarted=after)).outcome is Outcome.INCONCLUSIVE
+    assert next_start.code_stays(replica_reading(1)).passed
 
 
 # --- what would start next, and services that nobody thought of
@@ -185,7 +185,7 @@ AGAIN = CodeReading((file_reading(),), ("enrichment_service/errors",))
 )
 def test_a_restart_and_a_recreate_must_start_what_was_judged(verb: str, reading: Any, outcome: Outcome) -> None:
     """The change would come back: NO-GO, whatever runs now; anything else that differs, or is unread, is no GO."""
-    assert new_behaviour.next_start(readings(), replica_reading(**{verb: reading})).outcome is outcome
+    assert next_start.next_start(readings(), replica_reading(**{verb: reading})).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -200,14 +200,14 @@ def test_a_restart_and_a_recreate_must_start_what_was_judged(verb: str, reading:
 def test_another_node_must_start_it_too(there: Any, outcome: Outcome) -> None:
     """Of a Swarm, where none runs now: an image's name, or a folder, may be something else there."""
     found = readings(elsewhere={"enrichment-worker": {"node-3": there}})
-    assert new_behaviour.next_start(found, replica_reading()).outcome is outcome
+    assert next_start.next_start(found, replica_reading()).outcome is outcome
     other = replica_reading(slot="enrichment-coordinator-1", service="enrichment-coordinator")
-    assert new_behaviour.next_start(found, other).passed
+    assert next_start.next_start(found, other).passed
 
 
 def test_modules_that_a_partial_rollback_keeps_may_be_there_after_a_restart_too() -> None:
     kept = replica_reading(code=AGAIN, restarted=AGAIN, recreated=AGAIN)
-    assert new_behaviour.next_start(readings(), kept).passed
+    assert next_start.next_start(readings(), kept).passed
 
 
 @pytest.mark.parametrize(
