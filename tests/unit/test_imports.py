@@ -28,6 +28,7 @@ PURE = (WORDS - {"progress"}) | {
     "checks.manifest",
     "checks.measured",
     "checks.new_behaviour",
+    "checks.next_start",
     "checks.processed",
     "checks.processing",
     "checks.settling",
