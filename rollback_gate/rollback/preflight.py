@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 from rollback_gate.change import strategy as strategies
 from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.outside import Outside
-from rollback_gate.change.strategy import Strategy, covering_mount
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused, Unreachable
 from rollback_gate.evidence import configured
 from rollback_gate.evidence.documents import Documents
 from rollback_gate.evidence.oddities import oddities
-from rollback_gate.platform import compose as composes
 from rollback_gate.platform.commands import Runner
 from rollback_gate.platform.compose import Compose, ComposeService
 from rollback_gate.platform.deployed import Deployed
@@ -28,15 +26,15 @@ from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
 from rollback_gate.rollback import ownership, room, surroundings
 from rollback_gate.rollback.checklist import Checklist
-from rollback_gate.rollback.look import Look, StackOf, moved_by
+from rollback_gate.rollback.look import Look, StackOf
 from rollback_gate.rollback.new_containers import NewContainers
 from rollback_gate.rollback.ownership import refuse_outside
 from rollback_gate.rollback.same_files import SameFiles
 from rollback_gate.rollback.situation import Situation
 from rollback_gate.rollback.store import DeploymentId, state_folder
 from rollback_gate.rollback.wanted import why_not_given
+from rollback_gate.rollback.which_compose import Found, WhichCompose
 
-Found = Mapping[str, tuple[Replica, ...]]  # the replicas of every service, by its name
 _LONGEST = 200
 _MAKE_ONE = "make one without starting it: `docker compose up --no-start --no-deps --no-build NAME`"
 FindGoal = Callable[[Path, Strategy, tuple[Replica, ...]], tuple[Goal, str]]
@@ -95,7 +93,9 @@ class Preflight:
         if directory is None or found is None:
             return None
         everyone = tuple(replica for rows in found.values() for replica in rows)
-        compose = checklist.ask("compose", lambda: self._compose(found, directory, checklist))
+        compose = checklist.ask(
+            "compose", lambda: WhichCompose(self.profile, self.engines, self.runner).find(found, checklist)
+        )
         if compose is None:
             # The source can still be checked, so that both problems are reported.
             checklist.ask("source", lambda: self._goal(directory, Strategy.BUILD, everyone))
@@ -116,7 +116,7 @@ class Preflight:
         checklist.ask("old image", lambda: self._named(goal)) if self._named_images and not self._is_swarm else None
         checklist.ask("surroundings", lambda: self._surroundings(directory, strategy, goal, everyone, checklist))
         checklist.ask("disk", lambda: room.enough(directory, state, goal, self.profile.limits.free_disk_mb))
-        checklist.ask("writable", lambda: self._writable(directory, state, strategy, goal))
+        checklist.ask("writable", lambda: room.writable(directory, state, strategy, goal))
 
     def _situation(self, basis: _Basis, checklist: Checklist) -> Situation | None:
         look = Look(
@@ -263,60 +263,6 @@ class Preflight:
 
         checklist.ask("database", answers)
 
-    def _compose(
-        self, found: Found, directory: Path, checklist: Checklist
-    ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
-        """Compose is optional if all code is mounted and no container is missing: restarts are then enough."""
-        if self._is_swarm:
-            return (composes.none(self.profile.deployment), {}), "not needed: the manager makes the tasks anew"
-        try:
-            return self._installed_compose(found[self.profile.consumer], directory, checklist)
-        except Refused as error:
-            if not self._needs_only_restarts(found):
-                raise
-            says = f"{error.message}: not needed, as all code is mounted and nothing is missing"
-            checklist.warn("compose", says)
-            return (composes.none(self.profile.deployment), {}), "containers are restarted without it"
-
-    def _needs_only_restarts(self, found: Found) -> bool:
-        if self.profile.values:
-            return False
-        is_whole = all(len(rows) >= self.profile.services[name].replicas for name, rows in found.items())
-        inside = self.profile.inside
-        return is_whole and all(
-            covering_mount(replica.mounts, inside(replica.service, item.path)) is not None
-            for rows in found.values()
-            for replica in rows
-            for item in self.profile.files_of(replica.service)
-        )
-
-    def _installed_compose(
-        self, worker: tuple[Replica, ...], directory: Path, checklist: Checklist
-    ) -> tuple[tuple[Compose, dict[str, ComposeService]], str]:
-        bound = composes.of(self.profile.deployment, worker[0], self.runner, self.engines.environment)
-        if missing := [name for name in bound.files if not (directory / name).is_file()]:
-            raise Refused(
-                f"{directory} has no {', '.join(missing)}", "correct deployment.project_directory, or deployment.files"
-            )
-        if missing := [name for name in bound.environment_files if not (directory / name).is_file()]:
-            raise Refused(
-                f"the project was made with --env-file {', '.join(missing)}, which is not there any more",
-                "put it back: without it a new container would get other settings",
-            )
-        services = composes.services(bound, self.runner, directory)
-        wanted = self.profile.services
-        missing = [name for name in wanted if name not in services]
-        if missing:
-            raise Refused(
-                f"the Compose file has no service {', '.join(missing)} (it has {', '.join(services)})",
-                "correct the names under [services]",
-            )
-        checklist.warn("compose version", composes.version_warning(bound.version, worker[0].compose_version))
-        hooks = [f"{name}'s {hook}" for name in wanted for hook in services[name].hooks]
-        says = "run only where Compose itself makes or stops a container: after a restart, run by hand what they do"
-        checklist.warn("hooks", f"{', '.join(hooks)} {says}" if hooks else "")
-        return (bound, services), f"{' '.join(bound.command)} {bound.version}"
-
     def _strategy(self, found: Found, services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         must_have = self.profile.must_have
         of_code = [name for name in found if any(must_have(name, file.path) for file in self.profile.files)]
@@ -365,23 +311,6 @@ class Preflight:
             how = "restarted: restart it" if is_restarted else "replaced: recreate it"
             checklist.warn("network", f"{', '.join(hanging)}, which it loses when that is {how} afterwards")
         return True, f"{len(everyone)} containers of the project looked at"
-
-    def _writable(self, directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
-        """Raises Refused unless all that will be replaced or moved, and the state folder, is writable."""
-        existing = next(folder for folder in (state, *state.parents) if folder.exists())
-        moved = [] if not strategy.restores_code else [directory / p for p in moved_by(directory, goal)]
-        written = goal.all_files if strategy.restores_code else goal.values
-        restored = [directory / source.path for source in written]
-        returned = [_existing_parent(directory / path) for path in goal.put_back]
-        folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
-        bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
-        if os.geteuid() != 0:  # only root may give a file back to its owner
-            groups = {os.getegid(), *os.getgroups()}
-            there = [path for path in restored if path.exists()]
-            bad += [str(p) for p in there if p.stat().st_uid != os.geteuid() or p.stat().st_gid not in groups]
-        if bad:
-            raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
-        return True, "the files can be replaced, and the run can be kept"
 
 
 def state_of(
@@ -436,7 +365,3 @@ def _in_words(situation: Situation) -> tuple[Situation, str]:
     due = (f"{name} {len(s.stale_of(name))} of {len(rows)}" for name, rows in s.found.items())
     parts.append(f"stale: {', '.join(due)}")
     return situation, ", ".join(parts)
-
-
-def _existing_parent(path: Path) -> Path:
-    return next(folder for folder in path.parents if folder.exists())

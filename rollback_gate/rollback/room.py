@@ -1,14 +1,17 @@
-"""Disk space for what a run keeps."""
+"""Whether there is room for what a run keeps, and leave to write it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import stat
 from pathlib import Path
 
 from rollback_gate.change.goal import Goal
+from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused
+from rollback_gate.rollback.look import moved_by
 
 
 def enough(directory: Path, state: Path, goal: Goal, least_mb: int) -> tuple[int, str]:
@@ -39,3 +42,25 @@ def _size_of(path: Path) -> int:
             status = one.lstat()
             size += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return size
+
+
+def writable(directory: Path, state: Path, strategy: Strategy, goal: Goal) -> tuple[bool, str]:
+    """Raises Refused unless all that will be replaced or moved, and the state folder, is writable."""
+    existing = next(folder for folder in (state, *state.parents) if folder.exists())
+    moved = [] if not strategy.restores_code else [directory / p for p in moved_by(directory, goal)]
+    written = goal.all_files if strategy.restores_code else goal.values
+    restored = [directory / source.path for source in written]
+    returned = [_existing_parent(directory / path) for path in goal.put_back]
+    folders = {p.parent for p in (*moved, *restored)} | {p for p in moved if p.is_dir()} | {existing, *returned}
+    bad = [str(folder) for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+    if os.geteuid() != 0:  # only root may give a file back to its owner
+        groups = {os.getegid(), *os.getgroups()}
+        there = [path for path in restored if path.exists()]
+        bad += [str(p) for p in there if p.stat().st_uid != os.geteuid() or p.stat().st_gid not in groups]
+    if bad:
+        raise Refused(f"no permission to replace or write {', '.join(sorted(bad))}", "run as the owner, or as root")
+    return True, "the files can be replaced, and the run can be kept"
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in path.parents if folder.exists())
