@@ -191,6 +191,13 @@ def of_stack(deployment: Deployment, runner: Runner, environ: Mapping[str, str])
     return Compose(command, version, deployment.project.lower(), deployment.files, (str(_NOTHING),))
 
 
+def to_read(deployment: Deployment, replica: Replica, runner: Runner, environ: Mapping[str, str]) -> Compose:
+    """To read the files that the services are made from, as what makes them does. Raises as `of`."""
+    if deployment.platform == "swarm":
+        return of_stack(deployment, runner, environ)
+    return of(deployment, replica, runner, environ)
+
+
 def _place(name: str, here: Path, made_in: Path) -> str:
     """Compose before 2.0 keeps the names as given, relative to where it was called."""
     return str(made_in / Path(name).name) if not _is_file(here / name) and _is_file(made_in / Path(name).name) else name

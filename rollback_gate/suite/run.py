@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,14 @@ class Suite:
     folder: Path
     root: Path
     environ: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
 
     def judge(self, request: GateRequest, limit_s: float) -> Left:
-        """Runs all checks. `limit_s`: 0 for none. An interrupt of this process (Ctrl-C, a signal) propagates."""
+        """Runs all checks, the team's own ones too. `limit_s`: 0 for none; own ones take no longer than _OWN_S.
+
+        An interrupt of this process (Ctrl-C, a signal) propagates.
+        """
+        ends = self.clock() + limit_s
         trouble = self._ran(request.as_text(), limit_s)
         log = (self.folder / LOG_NAME).read_text(encoding="utf-8", errors="replace")
         if trouble:
@@ -116,14 +122,16 @@ class Suite:
         except (OSError, ValueError) as error:
             return Left(f"it has left no report ({error}); {LOG_NAME} may say why", {}, "", "", log)
         has_own = request.own is not None and request.heading.scope.own
-        return self._with_own(left, request) if has_own and (self.folder / READINGS_NAME).exists() else left
+        if not has_own or not (self.folder / READINGS_NAME).exists():
+            return left
+        return self._with_own(left, request, min(_OWN_S, ends - self.clock()) if limit_s else _OWN_S)
 
-    def _with_own(self, left: Left, request: GateRequest) -> Left:
+    def _with_own(self, left: Left, request: GateRequest, limit_s: float) -> Left:
         """With the team's own checks, in a process of theirs: whatever they do, the four have their verdict."""
         said = self.folder / OWN_LOG
         ran = {one.id: Ran("", True, None, one.trouble) for one in request.heading.scope.own if one.trouble}
         own = {test for one in request.heading.scope.own for test in one.ids(request.slots)}
-        ran |= {test: one for test, one in self._own_ran(request, said).items() if test in own}
+        ran |= {test: one for test, one in self._own_ran(request, said, limit_s).items() if test in own}
         try:
             judged = build.with_own(left.judged, ran)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -132,8 +140,8 @@ class Suite:
         log = left.log + said.read_text(encoding="utf-8", errors="replace")
         return replace(left, judged=judged, page=left.page.replace(was, now), log=log)
 
-    def _own_ran(self, request: GateRequest, said: Path) -> dict[str, Ran]:
-        """Results by test; what did not end has none. Time limit: _OWN_S."""
+    def _own_ran(self, request: GateRequest, said: Path, limit_s: float) -> dict[str, Ran]:
+        """Results by test; none if they have not all ended within the limit."""
         assert request.own is not None
         with (
             said.open("wb") as log,
@@ -152,7 +160,7 @@ class Suite:
                     process.stdin.write(f"{request.as_text()}\n".encode())
                     process.stdin.flush()  # stays open: its end means that the caller is gone
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=_OWN_S)
+                    process.wait(timeout=max(limit_s, 0))
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

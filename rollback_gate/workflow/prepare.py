@@ -98,7 +98,7 @@ def _folder(session: Session, containers: tuple[Replica, ...]) -> Path:
 
 
 def _compose(session: Session, worker: Replica) -> Compose:
-    return composes.of(session.profile.deployment, worker, session.runner, session.engine.environment)
+    return composes.to_read(session.profile.deployment, worker, session.runner, session.engine.environment)
 
 
 def _fill(session: Session, folder: Path, snapshot_id: str, containers: tuple[Replica, ...]) -> None:

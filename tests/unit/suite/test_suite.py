@@ -3,15 +3,21 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rollback_gate.change.reading import Baseline
+from rollback_gate.checks.manifest import Scope
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.readings import Started
 from rollback_gate.model import Unmeasured
 from rollback_gate.record import seal
+from rollback_gate.record.write import HTML_NAME, JSON_NAME, JUNIT_NAME, LOG_NAME
+from rollback_gate.suite import own
 from rollback_gate.suite import run as suite
 from rollback_gate.suite.request import GateRequest
 from tests.unit.builders import ROOT, STARTED, phase1
@@ -91,6 +97,22 @@ def test_a_suite_that_was_killed_before_it_was_asked_says_so() -> None:
         left = running.judge(request(), 60)
     assert left.trouble == "it was killed by signal 9"
     assert left.judged == {}
+
+
+@pytest.mark.timeout(120)
+def test_the_limit_holds_for_own_checks_too(tmp_path: Path) -> None:
+    """A rollback waits for no more than limits.before_s, whatever a team has written."""
+    checks = tmp_path / "checks"
+    checks.mkdir()
+    (checks / "test_a.py").write_text("import time\n\nwhile True:\n    time.sleep(1)\n\n\ndef test_it(since): pass\n")
+    scope = Scope.of(phase1(), own.find(checks, phase1()))
+    asked = replace(request(), own=checks, heading=replace(heading(), scope=scope))
+    for name in (JSON_NAME, HTML_NAME, JUNIT_NAME, LOG_NAME, suite.READINGS_NAME):
+        (tmp_path / name).write_text("{}")
+    four = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    with four:
+        left = suite.Suite(four, tmp_path, ROOT, {"PATH": os.environ["PATH"]}).judge(asked, 4)
+    assert (left.trouble, left.judged) == ("", {})
 
 
 def test_unmeasured_sources_survive_the_pipe() -> None:
