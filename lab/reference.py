@@ -186,10 +186,11 @@ class Lab:
             shutil.rmtree(folder)
 
     def _remove_strays(self) -> None:
-        """Remove this lab's containers of another Compose project, or of a service that the lab does not have."""
+        """Remove this lab's containers of another project, of a service that it does not have, or beside a service."""
         for left in self.engine.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"}):
             is_ours = left.labels.get("com.docker.compose.project") == self.project
-            if not is_ours or left.labels.get("com.docker.compose.service") not in SERVICES:
+            is_one_off = left.labels.get("com.docker.compose.oneoff") == "True"
+            if not is_ours or is_one_off or left.labels.get("com.docker.compose.service") not in SERVICES:
                 left.remove(force=True)
 
     def _empty_database(self) -> None:

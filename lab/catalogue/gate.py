@@ -81,7 +81,7 @@ ENTRIES = (
             f"{value} in the environment, on a broken rollback",
             NO_GO,
             CODE,
-            "older than",
+            ("older than", "logs what only the change logs"),  # on a busy machine, the log shows it first
             one_replica_new,
             judge=ask.with_environment(**{key: value}),
         )

@@ -28,18 +28,23 @@ def old_file(profile: Profile, directory: Path, path: str) -> Source:
     names = []
     for item in profile.values:
         if item.file == path:
-            data = _old(data, path, item)
+            data = _old(data, path, item, is_literal(profile))
             names.append(item.key)
     return Source.of(path, SETTING, ", ".join(names), data)
 
 
-def _old(data: bytes, path: str, item: ValueItem) -> bytes:
-    present = value_in(data, path, item.key)
+def is_literal(profile: Profile) -> bool:
+    """True if quotes, signs and comments in an env file are part of the value, as `docker stack deploy` reads it."""
+    return profile.deployment.platform == "swarm"
+
+
+def _old(data: bytes, path: str, item: ValueItem, literal: bool) -> bytes:
+    present = value_in(data, path, item.key, literal)
     for new, old in item.writings:
         if present == old:
             return data
         if present == new:
-            return with_value(data, path, item.key, old)
+            return with_value(data, path, item.key, old, literal)
     where = f"{item.key} in {path}"
     says = f"{where} is not set" if present is None else f"{where} holds neither the change's value nor the old one"
     raise Refused(says, "correct the item; or write the old value there by hand, then try again")
@@ -47,12 +52,13 @@ def _old(data: bytes, path: str, item: ValueItem) -> bytes:
 
 def written(profile: Profile, directory: Path) -> dict[str, ValueReading | Unmeasured]:
     """What the files hold now, by the item's place. Never raises."""
-    return {item.place: _written(item, directory) for item in profile.values if item.file}
+    literal = is_literal(profile)
+    return {item.place: _written(item, directory, literal) for item in profile.values if item.file}
 
 
-def _written(item: ValueItem, directory: Path) -> ValueReading | Unmeasured:
+def _written(item: ValueItem, directory: Path, literal: bool) -> ValueReading | Unmeasured:
     try:
-        present = value_in(content_of(directory / str(item.file)), str(item.file), item.key)
+        present = value_in(content_of(directory / str(item.file)), str(item.file), item.key, literal)
     except (OSError, Refused) as error:
         return Unmeasured(item.place, error.message if isinstance(error, Refused) else str(error))
     if any(present == old for _, old in item.writings):

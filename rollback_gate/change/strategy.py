@@ -45,8 +45,10 @@ class Covered:
     host_path: str
 
 
-def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeService | None) -> Strategy:
-    """`replicas`: of all services. `service`: the one that builds the code, if one does.
+def decide(
+    profile: Profile, of_code: Iterable[str], replicas: Iterable[Replica], service: ComposeService | None
+) -> Strategy:
+    """`of_code`: the services that carry it; `replicas`: theirs. `service`: the one that builds the code, if one does.
 
     Raises Refused if only some of the restored files are bind-mounted.
     """
@@ -64,8 +66,8 @@ def decide(profile: Profile, replicas: Iterable[Replica], service: ComposeServic
             "scale the service to one" if profile.deployment.platform == "swarm" else "`docker compose up --no-start`"
         )
         raise Refused("no container has the files of the change", f"make one: {make}")
-    of_code = {replica.service for replica in replicas}
-    is_by_image = any(isinstance(item, ImageItem) and of_code & set(item.services) for item in profile.values)
+    carriers = set(of_code)
+    is_by_image = any(isinstance(item, ImageItem) and carriers & set(item.services) for item in profile.values)
     if profile.values and (is_by_image or not profile.code):
         return Strategy.SETTING
     if covered == {True, False}:

@@ -33,24 +33,25 @@ class Place(NamedTuple):
     is_alone: bool = True
 
 
-def value_in(data: bytes, path: str, key: str) -> str | None:
+def value_in(data: bytes, path: str, key: str, is_literal: bool = False) -> str | None:
     """The value of `key` in the file, as it is written there, without quotes; None if it is not set.
 
-    `key`: a name in an env file; in YAML the path to it (`services.api.environment.TIMEOUT`). Raises Refused.
+    `key`: a name in an env file; in YAML the path to it (`services.api.environment.TIMEOUT`). `is_literal`: all that
+    follows the sign in an env file is the value, as `docker stack deploy` has it. Raises Refused.
     """
-    found = _place(_text(data), path, key)
+    found = _place(_text(data), path, key, is_literal)
     return None if found is None else found.value
 
 
-def with_value(data: bytes, path: str, key: str, value: str | None) -> bytes:
+def with_value(data: bytes, path: str, key: str, value: str | None, is_literal: bool = False) -> bytes:
     """The file with another value of `key`; None removes its entry. Raises Refused, also if there is no such key."""
     text = _text(data)
-    place = _place(text, path, key)
+    place = _place(text, path, key, is_literal)
     if place is None:
         raise Refused(f"{path} does not set {key}", "correct the item's file and key; `docker compose config` helps")
     made = _without(text, path, key, place) if value is None else _replaced(text, place, value)
     result = made.encode(errors="surrogateescape")
-    if value_in(result, path, key) != value:
+    if value_in(result, path, key, is_literal) != value:
         says = f"the old value of {key} cannot be written into {path} as it stands there"
         raise Refused(says, "put quotes around the present value in the file, then try again")
     return result
@@ -96,10 +97,10 @@ def _without(text: str, path: str, key: str, place: Place) -> str:
     return text[:begin] + ("" if newline < 0 else text[newline + 1 :])
 
 
-def _place(text: str, path: str, key: str) -> Place | None:
+def _place(text: str, path: str, key: str, is_literal: bool) -> Place | None:
     if PurePosixPath(path).suffix in _YAML:
         return _in_yaml(text, path, key)
-    found = list(_in_env(text, path, key))
+    found = list(_in_env(text, path, key, is_literal))
     if len(found) > 1:
         raise Refused(f"{path} sets {key} {len(found)} times", "leave the one that counts, the last, then try again")
     return found[0] if found else None
@@ -108,12 +109,16 @@ def _place(text: str, path: str, key: str) -> Place | None:
 # --- env files
 
 
-def _in_env(text: str, path: str, key: str) -> Iterator[Place]:
+def _in_env(text: str, path: str, key: str, is_literal: bool) -> Iterator[Place]:
     at = 0
     for line in text.split("\n"):
         match = _ASSIGNMENT.match(line.rstrip("\r"))
         if match and match["key"] == key and not line.lstrip().startswith("#"):
-            yield _assigned(match["value"], at + match.start("value"), at, path, key)
+            start = at + match.start("value")
+            if is_literal:
+                yield Place(start, start + len(match["value"]), match["value"], "", at)
+            else:
+                yield _assigned(match["value"], start, at, path, key)
         at += len(line) + 1
 
 

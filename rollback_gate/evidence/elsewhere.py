@@ -13,6 +13,7 @@ from rollback_gate.change.strategy import innermost
 from rollback_gate.change.values import Values
 from rollback_gate.errors import Unreachable
 from rollback_gate.model import Unmeasured
+from rollback_gate.platform import images
 from rollback_gate.platform.engine import Engine, answering
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Mount, Replica
@@ -51,12 +52,25 @@ def _on(profile: Profile, engines: Engines, stand_in: Replica) -> CodeReading | 
         if hidden := next((m.target for m in gone if _covers(profile, stand_in, m)), ""):
             return Unmeasured(what, f"volume {hidden} is not there yet")
         image_id = engine.image_id(stand_in.image_name)
-        if image_id is None and "@" in stand_in.image_name and not _is_mounted(profile, stand_in):
-            return CodeReading((), ())  # it is fetched by its digest: nothing else can come
+        if image_id is None and "@" in stand_in.image_name:  # it is fetched by its digest: nothing else can come
+            return _behind_mounts(profile, engines, engine, replace(stand_in, mounts=mounts))
         found = Outside(profile, engines).after_a_recreate([replace(stand_in, mounts=mounts)])[stand_in.id]
         return found if isinstance(found, Unmeasured) else _with_image(profile, engine, stand_in, image_id, found)
     except Unreachable as error:
         return Unmeasured(what, error.message)
+
+
+def _behind_mounts(profile: Profile, engines: Engines, engine: Engine, stand_in: Replica) -> CodeReading | Unmeasured:
+    """What is mounted there, through some image of the node: its own would come by the digest. Raises Unreachable."""
+    covered = [innermost(stand_in.mounts, path) is not None for path in profile.places(stand_in.service)]
+    if not any(covered):
+        return CodeReading((), ())
+    instead = images.any_of(engine)
+    if not all(covered) or not instead:
+        what = f"what a new task of {stand_in.service} would run on node {stand_in.node}"
+        why = "some of its code is mounted, some in its image" if instead else "the node has no image to look through"
+        return Unmeasured(what, f"{why}, and {stand_in.image_name} is not there yet: pull it there")
+    return Outside(profile, engines).after_a_recreate([replace(stand_in, image_name=instead)])[stand_in.id]
 
 
 def _with_image(
@@ -96,7 +110,3 @@ def _has_volume(engine: Engine, name: str) -> bool:
 
 def _covers(profile: Profile, stand_in: Replica, mount: Mount) -> bool:
     return any(innermost(stand_in.mounts, path) == mount for path in profile.places(stand_in.service))
-
-
-def _is_mounted(profile: Profile, stand_in: Replica) -> bool:
-    return any(innermost(stand_in.mounts, path) for path in profile.places(stand_in.service))

@@ -10,7 +10,7 @@ from rollback_gate.change.inside import Ask, Inside
 from rollback_gate.change.outside import Outside
 from rollback_gate.change.reading import CodeReading
 from rollback_gate.errors import Unreachable
-from rollback_gate.evidence import boundary, elsewhere, logs
+from rollback_gate.evidence import boundary, elsewhere, logs, unlisted
 from rollback_gate.evidence.judged import Judged
 from rollback_gate.evidence.log_lines import LogSummary
 from rollback_gate.evidence.replicas import replicas_by_slot
@@ -20,6 +20,7 @@ from rollback_gate.platform.deployed import Deployed
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.stands import Stands
+from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.profile.schema import Profile
 
 NextStart = tuple[CodeReading | Unmeasured, CodeReading | Unmeasured]
@@ -108,7 +109,14 @@ class Services:
         found = outside.carried_by(
             deployed.unlisted(everyone), [r for r in everyone if r.service in self.profile.services]
         )
-        return {name: f"cannot be looked into: {why.reason}" for name, why in deployed.unseen_others().items()} | found
+        unseen = {name: f"cannot be looked into: {why.reason}" for name, why in deployed.unseen_others().items()}
+        return self._by_specs() | unseen | found
+
+    def _by_specs(self) -> dict[str, str]:
+        """Of a stack, also of services of which nothing runs. Raises Unreachable."""
+        if not isinstance(self.engines, Cluster):
+            return {}
+        return unlisted.left_out(self.profile, self.engines.services(self.profile.deployment.project))
 
     def logs(self, slots: Slots, followed: Mapping[str, LogSummary | Unmeasured]) -> dict[str, LogSummary | Unmeasured]:
         """Logs by slot: as followed for replicas that ran at the beginning; others are read once."""

@@ -84,6 +84,12 @@ def opened(engine: Engine, image_id: str, project: str, mounts: Iterable[Mount] 
             engine.client.api.remove_container(made["Id"], v=True, force=True)
 
 
+def any_of(engine: Engine) -> str:
+    """Id of some image that the engine has; "" for none. Raises Unreachable."""
+    with answering("the images"):
+        return next((str(row["Id"]) for row in engine.client.api.images()), "")
+
+
 def _read_only(mount: Mount) -> docker.types.Mount:
     """`no_copy`: the engine would otherwise copy the image's files into an empty volume, even if read-only."""
     if mount.name:

@@ -140,7 +140,7 @@ class Preflight:
         if not situation.stack and any(map(situation.is_replaced, situation.found)):
             new = NewContainers(self.profile, self.engines, self.runner, self.how)
             checklist.ask("configuration", lambda: new.are_the_same(situation, checklist))
-        if situation.keeps_volumes:
+        if situation.keeps_volumes and not situation.stack:
             says = "anonymous volumes are carried over only where all replicas are replaced at once: so they are"
             checklist.warn("volumes", says)
         return situation
@@ -158,6 +158,11 @@ class Preflight:
             for name, replicas in situation.found.items():
                 for odd in self._oddities(replicas):
                     checklist.warn(name, odd)
+                if situation.is_due(name) and any(one.is_anonymous for r in replicas for one in r.mounts):
+                    says = (
+                        "each new task gets an empty anonymous volume, and Swarm removes the old one with its container"
+                    )
+                    checklist.warn(name, f"{says}: copy what must stay")
 
     def _oddities(self, replicas: Iterable[Replica]) -> list[str]:
         try:
@@ -222,6 +227,10 @@ class Preflight:
             )
         return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
 
+    def _is_given_an_image(self, service: str) -> bool:
+        """True if a new container gets the old image by its name, whatever ran before."""
+        return self._is_swarm and any(service in item.services and not item.is_moved for item in self._named_images)
+
     @property
     def _named_images(self) -> list[ImageItem]:
         return [item for item in self.profile.values if isinstance(item, ImageItem)]
@@ -266,14 +275,16 @@ class Preflight:
     def _strategy(self, found: Found, services: dict[str, ComposeService]) -> tuple[Strategy, str]:
         must_have = self.profile.must_have
         of_code = [name for name in found if any(must_have(name, file.path) for file in self.profile.files)]
-        if empty := [name for name in of_code if not found[name]]:
+        if self._is_swarm:  # an image that cannot be had leaves no container at all
+            of_code = [name for name in of_code if found[name] or not self._is_given_an_image(name)] or of_code
+        if empty := [name for name in of_code if not found[name] and not self._is_given_an_image(name)]:
             one = f"`docker service scale {self.profile.deployment.project}_{empty[0]}=1`"
             how = f"{one} makes one" if self._is_swarm else _MAKE_ONE
             raise Refused(f"{', '.join(empty)} has no container: how the old code gets into it cannot be seen", how)
         of_code = of_code or [self.profile.consumer]
         replicas = [replica for name in of_code for replica in found[name]]
         builds = (services[name] for name in of_code if name in services and services[name].builds)
-        chosen = strategies.decide(self.profile, replicas, next(builds, None))
+        chosen = strategies.decide(self.profile, of_code, replicas, next(builds, None))
         if self._is_swarm and chosen.makes_images:
             raise Refused(
                 "the code is in the image, and no item of the change names the old one",

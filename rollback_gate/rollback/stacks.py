@@ -207,13 +207,15 @@ def _is_cut_short(now: Service, stack: Stack, cluster: Cluster) -> bool:
 
 
 def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _Again) -> str:
-    """Waits; returns what stays open because its node does not answer. Raises RollbackFailed."""
+    """Waits; returns what stays open because its node does not answer, us or the manager. Raises RollbackFailed."""
     deadline = limits.clock() + limits.seconds
     while True:
         now = _now(cluster, project, name)
         stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
-        reached = [task for task in stack.tasks if task.is_wanted or not stack.is_out_of_reach(task)]
-        why = update.why_not_settled(now, reached)
+        former = [task for task in stack.tasks if not task.is_wanted and task.may_run]
+        lost = cluster.lost_nodes() if former else frozenset()  # nobody can tell these nodes to stop one
+        out_of_reach = [task for task in former if stack.is_out_of_reach(task) or task.node in lost]
+        why = update.why_not_settled(now, [task for task in stack.tasks if task not in out_of_reach])
         if not _is_ours(now, again.want):
             raise _somebody_else(now)
         if again.begins(now, stack, cluster):
@@ -222,7 +224,7 @@ def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _
             told = update.failures(now, stack.tasks) or why
             raise RollbackFailed(f"the update of {name} {now.update}: {now.message or why}; {told}", _LOOK)
         if not why:
-            return "; ".join(f"{one.what} could not be looked at: {one.reason}" for one in stack.unseen())
+            return "; ".join(stack.left_running(out_of_reach))
         if limits.clock() > deadline:
             raise RollbackFailed(f"the update of {name} did not end within {limits.seconds:.0f} s: {why}", _LOOK)
         limits.sleep(_POLL_S)

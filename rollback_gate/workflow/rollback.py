@@ -12,7 +12,9 @@ from rollback_gate.change.goal import Direction, Goal, How
 from rollback_gate.change.sources import Choice, Sources
 from rollback_gate.change.strategy import Strategy
 from rollback_gate.errors import Refused, RollbackFailed
+from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Replica
+from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.rollback import goals
 from rollback_gate.rollback.execute import GO_ON
 from rollback_gate.rollback.look import digest_of
@@ -144,13 +146,20 @@ def _fresh_goal(
     sources = Sources(
         session.profile,
         directory,
-        session.engines.of(containers[0]) if containers else session.engine,
+        _engine_with_old(session, containers),
         lambda: session.runner_as(git.owner(directory)),
         session.snapshots,
         session.keeps,
         order.choice,
     )
     return goals.fresh(sources, order.mode, strategy, containers)
+
+
+def _engine_with_old(session: Session, containers: tuple[Replica, ...]) -> Engine:
+    """That of the first container whose engine has the images that the profile names as old, if one has."""
+    engines = [session.engines.of(container) for container in containers] or [session.engine]
+    old = [item.old for item in session.profile.values if isinstance(item, ImageItem)]
+    return next((one for one in engines if all(one.image_id(name) is not None for name in old)), engines[0])
 
 
 def _as_restored(session: Session, order: Order, directory: Path, strategy: Strategy) -> tuple[Goal, str] | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from docker.errors import ImageNotFound
 
 from lab import ssh
 from lab.catalogue import swarm_acts
@@ -133,6 +135,34 @@ def test_a_stack_is_rolled_back_without_interruption_and_undone(operator: Operat
     assert undone.status == 0, undone.output
     assert f"image: {stack.image('phase1')}" in (stack.directory / STACK_FILE).read_text()
     assert operator.verify().status == 10
+
+
+@pytest.mark.thorough
+def test_where_only_the_stacks_file_has_the_change_no_task_is_made_anew(operator: Operator, stack: Stack) -> None:
+    """As after a rollback by hand: what works is not stopped."""
+    stack.heal()
+    file = stack.directory / STACK_FILE
+    file.write_text(file.read_text().replace(stack.image("before"), stack.image("phase1")))
+    running = {container.id for container in stack.containers(WORKER)}
+    ended = operator.rollback("--reason", "a test", "--despite-assessment", "verify")
+    assert ended.status == 0, ended.output
+    assert stack.image("phase1") not in file.read_text()
+    assert {container.id for container in stack.containers(WORKER)} == running
+
+
+@pytest.mark.thorough
+def test_a_change_whose_image_no_node_can_have_is_rolled_back(operator: Operator, stack: Stack) -> None:
+    """It leaves no container of the service at all."""
+    stack.heal()
+    for client in stack.clients.values():
+        with suppress(ImageNotFound):
+            client.images.remove(stack.image("phase1"), force=True)
+    by_stop = ("--update-parallelism", "0", "--update-order", "stop-first", "--no-resolve-image")
+    worker = f"{stack.project}_{WORKER}"
+    stack.ask_manager("service", "update", "-q", "-d", *by_stop, "--image", stack.image("phase1"), worker)
+    stack.wait(lambda: not stack.containers(WORKER), "the workers to end")
+    ended = operator.rollback("--reason", "a test", "--despite-assessment", "verify")
+    assert ended.status == 0, ended.output
 
 
 @pytest.mark.thorough

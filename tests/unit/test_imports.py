@@ -66,6 +66,7 @@ PURE = (WORDS - {"progress"}) | {
     "evidence.replicas",
     "evidence.symptoms",
     "evidence.trial",
+    "evidence.unlisted",
     "platform.configured",
     "platform.replica",
     "platform.stands",

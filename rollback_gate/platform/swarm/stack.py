@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rollback_gate.instant import Instant
@@ -116,6 +116,15 @@ class Stack:
         """True if its node could not be asked just now."""
         name = next((node.name for node in self.nodes if node.id == task.node), None)
         return name is None or name in self.unasked
+
+    def left_running(self, out_of_reach: Iterable[Task]) -> list[str]:
+        """What may go on as it is: containers that could not be looked at, and those that the manager cannot stop."""
+        unseen = [f"{one.what} could not be looked at: {one.reason}" for one in self.unseen()]
+        names = {node.id: node.name for node in self.nodes}
+        known = {one.task for one in self.seen}
+        lost = (names.get(task.node, task.node[:12]) for task in out_of_reach if task.id in known)
+        says = "goes on, as the manager has lost the node"
+        return unseen + [f"a container of {self.service} on node {name} {says}" for name in lost]
 
     def without_container(self) -> list[str]:
         """What the manager says of wanted tasks that have no container."""

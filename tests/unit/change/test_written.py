@@ -49,6 +49,18 @@ def test_an_env_file_is_read_as_compose_reads_it(key: str, value: str | None) ->
     assert value_in(ENV, ".env", key) == value
 
 
+def test_a_stacks_env_file_has_its_values_as_they_stand() -> None:
+    """`docker stack deploy` takes quotes, comments and signs into the value: none may be added, or taken away."""
+    data = b'FORMAT=json\r\nMODE="fast mode"\nPASSWORD=pa$word # 1\n'
+    assert value_in(data, "worker.env", "MODE", is_literal=True) == '"fast mode"'
+    assert value_in(data, "worker.env", "PASSWORD", is_literal=True) == "pa$word # 1"
+    old = with_value(data, "worker.env", "FORMAT", "text --short", is_literal=True)
+    assert old == data.replace(b"=json\r", b"=text --short\r")
+    assert with_value(old, "worker.env", "MODE", None, is_literal=True) == old.replace(b'MODE="fast mode"\n', b"")
+    with pytest.raises(Refused):
+        with_value(data, "worker.env", "FORMAT", "two\nlines", is_literal=True)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -28,16 +28,20 @@ SAME = CodeReading((file_reading(),), ())
 class Node:
     """The engine of the other node."""
 
-    images: dict[str, str] = field(default_factory=lambda: {"ocr/worker:1": "sha256:old"})
+    known: dict[str, str] = field(default_factory=lambda: {"ocr/worker:1": "sha256:old"})
     volumes: set[str] = field(default_factory=set)
     asked: list[tuple[Mount, ...]] = field(default_factory=list)
+    through: list[str] = field(default_factory=list)
 
     @property
     def client(self) -> Any:
         return type("Client", (), {"api": self})
 
     def image_id(self, name: str) -> str | None:
-        return self.images.get(name)
+        return self.known.get(name)
+
+    def images(self) -> list[dict[str, str]]:
+        return [{"Id": one} for one in self.known.values()]
 
     def image_config(self, _: str) -> dict[str, Any]:
         return {}
@@ -66,6 +70,7 @@ def read(monkeypatch: pytest.MonkeyPatch, swarm: Swarm, profile: Profile, one: R
     def made_anew(_: Outside, replicas: Any) -> dict[str, Any]:
         (asked,) = replicas
         swarm.node.asked.append(asked.mounts)
+        swarm.node.through.append(asked.image_name)
         return {asked.id: swarm.there}
 
     monkeypatch.setattr(Outside, "after_a_recreate", made_anew)
@@ -111,13 +116,28 @@ def test_the_changes_image_under_the_old_name_is_the_change(monkeypatch: pytest.
     assert isinstance(found, Unmeasured) or any(value.held is Held.NEW for value in found.values)
 
 
-def test_an_image_that_is_fetched_by_its_digest_needs_no_look_unless_code_is_mounted(
+PINNED = replace(HERE, image_name="ocr/worker:1@sha256:abc")
+
+
+def test_an_image_that_is_fetched_by_its_digest_needs_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, Swarm(Node({})), phase1(), PINNED) == {"two": CodeReading((), ())}
+
+
+def test_mounted_code_is_seen_through_another_image_where_its_own_would_be_fetched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pinned = replace(HERE, image_name="ocr/worker:1@sha256:abc")
-    assert read(monkeypatch, Swarm(Node({})), phase1(), pinned) == {"two": CodeReading((), ())}
-    swarm = Swarm(Node({}), Unmeasured("the code", "no such image"))
-    assert read(monkeypatch, swarm, phase1(), replace(pinned, mounts=(CODE,)))["two"] == swarm.there
+    """A node that has never run the service: what is certain by the digest must not keep it INCONCLUSIVE for ever."""
+    mounted = replace(PINNED, mounts=(CODE,))
+    swarm = Swarm(Node({"redis:7": "sha256:redis"}))
+    assert read(monkeypatch, swarm, phase1(), mounted) == {"two": SAME}
+    assert swarm.node.through == ["sha256:redis"]
+    nothing = read(monkeypatch, Swarm(Node({})), phase1(), mounted)["two"]
+    assert isinstance(nothing, Unmeasured)
+    assert "pull it there" in nothing.reason
+    in_part = Mount("bind", "/srv/x", f"/app/{phase1().files[0].path}")
+    half = read(monkeypatch, swarm, phase1(), replace(PINNED, mounts=(in_part,)))["two"]
+    assert isinstance(half, Unmeasured)
+    assert "some of its code is mounted" in half.reason
 
 
 def test_to_look_makes_no_volume(monkeypatch: pytest.MonkeyPatch) -> None:

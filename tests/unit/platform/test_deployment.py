@@ -22,6 +22,7 @@ from rollback_gate.platform.commands import Completed, allowed
 from rollback_gate.platform.compose import ComposeService
 from rollback_gate.platform.engine import Engine
 from rollback_gate.platform.replica import Mount, parse_inspect
+from rollback_gate.profile.schema import Profile
 from tests.unit.builders import CAPTURES, STARTED, phase1, replica
 
 BOUND = (Mount("bind", "/srv/p/enrichment_service", "/app/enrichment_service"),)
@@ -150,13 +151,21 @@ def test_restarting_and_paused_are_not_running(changes: dict[str, object], runni
     assert replica(**changes).is_running is running
 
 
+def test_an_image_that_an_item_names_needs_no_container() -> None:
+    """One that cannot be had leaves none; the old one gets into a new container by its name."""
+    item = {"kind": "image", "services": ["enrichment-worker"], "file": "s.yml", "key": "i", "new": "a:2", "old": "a:1"}
+    table = phase1('deployment.platform="swarm"', 'deployment.files=["s.yml"]').model_dump()
+    profile = Profile.model_validate({**table, "change": [*table["change"], item]})
+    assert strategy.decide(profile, ["enrichment-worker"], [], None) is Strategy.SETTING
+
+
 def test_strategy() -> None:
     """Mounts decide before the build key; neither of them means image; a mixture is refused."""
-    assert strategy.decide(phase1(), [replica(mounts=BOUND)], BUILT) is Strategy.BIND
-    assert strategy.decide(phase1(), [replica()], BUILT) is Strategy.BUILD
-    assert strategy.decide(phase1(), [replica()], PLAIN) is Strategy.IMAGE
+    assert strategy.decide(phase1(), ["enrichment-worker"], [replica(mounts=BOUND)], BUILT) is Strategy.BIND
+    assert strategy.decide(phase1(), ["enrichment-worker"], [replica()], BUILT) is Strategy.BUILD
+    assert strategy.decide(phase1(), ["enrichment-worker"], [replica()], PLAIN) is Strategy.IMAGE
     with pytest.raises(Refused, match="bind-mounted in some"):
-        strategy.decide(phase1(), [replica(mounts=BOUND), replica()], PLAIN)
+        strategy.decide(phase1(), ["enrichment-worker"], [replica(mounts=BOUND), replica()], PLAIN)
 
 
 def test_the_innermost_mount_covers() -> None:

@@ -16,7 +16,7 @@ from rollback_gate.platform.swarm import update
 from rollback_gate.platform.swarm.cluster import Cluster, Object
 from rollback_gate.platform.swarm.nodes import Node
 from rollback_gate.platform.swarm.service import Service, Update
-from rollback_gate.platform.swarm.stack import Stack
+from rollback_gate.platform.swarm.stack import Seen, Stack
 from rollback_gate.platform.swarm.tasks import Task
 from rollback_gate.platform.swarm.update import Given
 from rollback_gate.profile.schema import Profile
@@ -25,7 +25,7 @@ from rollback_gate.rollback.checklist import Checklist
 from rollback_gate.rollback.preflight import updates_of
 from rollback_gate.rollback.stacks import Limits
 from rollback_gate.rollback.wanted import Wanted, why_not_given
-from tests.unit.builders import STARTED, phase1
+from tests.unit.builders import STARTED, phase1, replica
 from tests.unit.platform.swarm.test_update import at_rest, settled
 from tests.unit.rollback.test_plan import KEEP, situation
 
@@ -54,6 +54,7 @@ class Fake:
     )
     late: list[Task] = field(default_factory=list)
     is_one_away: bool = False
+    is_one_lost: bool = False  # to the manager only: it answers us
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     doubts: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -65,7 +66,8 @@ class Fake:
         tasks = [replace(task, template=self.now.template, node="here") for task in settled()] + self.late
         nodes = tuple(Node(known, known, "", "ready", "active", {}) for known in ("here", "lost"))
         away = {"lost": "no answer"}
-        return {WORKER: Stack(WORKER, (), tuple(tasks), nodes, away if self.is_one_away else {})}
+        seen = tuple(Seen(replica(node="lost"), WORKER, task.id) for task in self.late if self.is_one_lost)
+        return {WORKER: Stack(WORKER, seen, tuple(tasks), nodes, away if self.is_one_away else {})}
 
     def object_of(self, kind: str, name: str) -> Object | None:
         return self.objects.get((kind, name))
@@ -75,7 +77,7 @@ class Fake:
         return self.doubts.get((old, new), "")
 
     def lost_nodes(self) -> frozenset[str]:
-        return frozenset(["lost"] if self.is_one_away else [])
+        return frozenset(["lost"] if self.is_one_away or self.is_one_lost else [])
 
     def digest_of(self, image: str) -> str:
         return self.registry.get(image, "")
@@ -299,6 +301,14 @@ def test_a_former_task_on_a_node_that_is_lost_stops_nothing_and_is_told() -> Non
     assert f"a container of {WORKER} on node lost could not be looked at: no answer" in updated(
         fake, wanted(fake)[WORKER]
     )
+
+
+def test_a_node_that_the_manager_has_lost_and_that_answers_us_stops_nothing_either() -> None:
+    """Nobody stops what runs there: the other services must get the old code all the same."""
+    lost = replace(settled()[0], id="old", desired="shutdown", node="lost")
+    fake = Fake(service(), late=[lost], is_one_lost=True)
+    says = f"a container of {WORKER} on node lost goes on, as the manager has lost the node"
+    assert says in updated(fake, wanted(fake)[WORKER])
 
 
 @pytest.mark.parametrize(
