@@ -61,7 +61,9 @@ MEANING = {
     WRONG_USAGE: "no such command or option",
     ExitCode.WRONG_SETTING: "the profile or a setting is wrong",
     ExitCode.NO_GO: "NO-GO: the rollback did not take effect, or the service does not work; of assess: ROLL BACK NOW",
-    ExitCode.INCONCLUSIVE: "INCONCLUSIVE: something could not be measured; of gate: closed for any reason but a NO-GO; of assess: CANNOT TELL",
+    ExitCode.INCONCLUSIVE: (
+        "INCONCLUSIVE: something could not be measured; of gate: closed for any reason but a NO-GO; of assess: CANNOT TELL"
+    ),
     ExitCode.FIX_UPSTREAM: "assess: FIX THE UPSTREAM FIRST, by the name that the profile gives it",
     ExitCode.INVESTIGATE: "assess: INVESTIGATE",
     ExitCode.ROLLBACK_FAILED: "the rollback failed; the record reports the state of the service",
