@@ -62,7 +62,7 @@ MEANING = {
     ExitCode.WRONG_SETTING: "the profile or a setting is wrong",
     ExitCode.NO_GO: "NO-GO: the rollback did not take effect, or the service does not work; of assess: ROLL BACK NOW",
     ExitCode.INCONCLUSIVE: (
-        "INCONCLUSIVE: something could not be measured; of gate: closed for any reason but a NO-GO; of assess: CANNOT TELL"
+        "INCONCLUSIVE: something could not be measured; of gate: closed, but for a NO-GO; of assess: CANNOT TELL"
     ),
     ExitCode.FIX_UPSTREAM: "assess: FIX THE UPSTREAM FIRST, by the name that the profile gives it",
     ExitCode.INVESTIGATE: "assess: INVESTIGATE",
