@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import yaml
 
 from rollback_gate.change.content import SETTING, Source
 from rollback_gate.change.reading import Held, ValueReading
@@ -28,14 +31,33 @@ def old_file(profile: Profile, directory: Path, path: str) -> Source:
     names = []
     for item in profile.values:
         if item.file == path:
-            data = _old(data, path, item, is_literal(profile))
+            data = _old(data, path, item, is_literal(profile, directory, path))
             names.append(item.key)
     return Source.of(path, SETTING, ", ".join(names), data)
 
 
-def is_literal(profile: Profile) -> bool:
-    """True if quotes, signs and comments in an env file are part of the value, as `docker stack deploy` reads it."""
-    return profile.deployment.platform == "swarm"
+def is_literal(profile: Profile, directory: Path, path: str) -> bool:
+    """True of a stack's `env_file`: `docker stack deploy` takes quotes and comments into the value.
+
+    Any other, such as a `.env`, fills the stack's variables by a shell or a Compose, which take them off.
+    """
+    if profile.deployment.platform != "swarm":
+        return False
+    named = (one for name in profile.deployment.files for one in _env_files(directory / name))
+    return PurePosixPath(path) in {PurePosixPath(one) for one in named}
+
+
+def _env_files(stack_file: Path) -> Iterator[str]:
+    """None of a file that cannot be read: whoever needs it says so."""
+    try:
+        tree = yaml.safe_load(content_of(stack_file))
+        services = list(tree["services"].values())
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for service in services:
+        given = service.get("env_file") if isinstance(service, dict) else None
+        for one in given if isinstance(given, list) else [given]:
+            yield str(one.get("path") if isinstance(one, dict) else one or "")
 
 
 def _old(data: bytes, path: str, item: ValueItem, literal: bool) -> bytes:
@@ -52,8 +74,8 @@ def _old(data: bytes, path: str, item: ValueItem, literal: bool) -> bytes:
 
 def written(profile: Profile, directory: Path) -> dict[str, ValueReading | Unmeasured]:
     """What the files hold now, by the item's place. Never raises."""
-    literal = is_literal(profile)
-    return {item.place: _written(item, directory, literal) for item in profile.values if item.file}
+    items = [(item, item.file) for item in profile.values if item.file]
+    return {item.place: _written(item, directory, is_literal(profile, directory, file)) for item, file in items}
 
 
 def _written(item: ValueItem, directory: Path, literal: bool) -> ValueReading | Unmeasured:

@@ -114,11 +114,12 @@ def _in_env(text: str, path: str, key: str, is_literal: bool) -> Iterator[Place]
     for line in text.split("\n"):
         match = _ASSIGNMENT.match(line.rstrip("\r"))
         if match and match["key"] == key and not line.lstrip().startswith("#"):
-            start = at + match.start("value")
             if is_literal:
-                yield Place(start, start + len(match["value"]), match["value"], "", at)
+                value = line.rstrip("\r").partition("=")[2]
+                start = at + line.index("=") + 1
+                yield Place(start, start + len(value), value, "", at)
             else:
-                yield _assigned(match["value"], start, at, path, key)
+                yield _assigned(match["value"], at + match.start("value"), at, path, key)
         at += len(line) + 1
 
 

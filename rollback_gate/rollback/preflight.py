@@ -21,6 +21,7 @@ from rollback_gate.platform.engine import is_command_line_of
 from rollback_gate.platform.engines import Engines
 from rollback_gate.platform.replica import Replica
 from rollback_gate.platform.swarm import update
+from rollback_gate.platform.swarm.cluster import Cluster
 from rollback_gate.platform.swarm.service import Update
 from rollback_gate.profile.deployment import ImageItem
 from rollback_gate.profile.schema import Profile
@@ -158,7 +159,9 @@ class Preflight:
             for name, replicas in situation.found.items():
                 for odd in self._oddities(replicas):
                     checklist.warn(name, odd)
-                if situation.is_due(name) and any(one.is_anonymous for r in replicas for one in r.mounts):
+                if any(map(situation.is_due, situation.found)) and any(
+                    m.is_anonymous for r in replicas for m in r.mounts
+                ):
                     says = (
                         "each new task gets an empty anonymous volume, and Swarm removes the old one with its container"
                     )
@@ -228,8 +231,14 @@ class Preflight:
         return True, f"{', '.join(sorted({i[7:19] for i in goal.images.values()}))} is there"
 
     def _is_given_an_image(self, service: str) -> bool:
-        """True if a new container gets the old image by its name, whatever ran before."""
-        return self._is_swarm and any(service in item.services and not item.is_moved for item in self._named_images)
+        """True if the old image by its name brings all old code into a new container, whatever ran before."""
+        by_name = any(service in item.services and not item.is_moved for item in self._named_images)
+        return by_name and isinstance(self.engines, Cluster) and not self._mounts_code(self.engines, service)
+
+    def _mounts_code(self, cluster: Cluster, service: str) -> bool:
+        """By what its service says, as there may be no container. True if there is no such service, either."""
+        found = cluster.services(self.profile.deployment.project).get(service)
+        return found is None or any(map(found.mounts_over, self.profile.places(service)))
 
     @property
     def _named_images(self) -> list[ImageItem]:
@@ -284,7 +293,8 @@ class Preflight:
         of_code = of_code or [self.profile.consumer]
         replicas = [replica for name in of_code for replica in found[name]]
         builds = (services[name] for name in of_code if name in services and services[name].builds)
-        chosen = strategies.decide(self.profile, of_code, replicas, next(builds, None))
+        carriers = [name for name in of_code if found[name] or self._is_given_an_image(name)]
+        chosen = strategies.decide(self.profile, carriers, replicas, next(builds, None))
         if self._is_swarm and chosen.makes_images:
             raise Refused(
                 "the code is in the image, and no item of the change names the old one",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rollback_gate.rollback.wanted import Wanted, wanted
 
 _FOLDER = "specs"
 _POLL_S = 0.25
+_LOST_S = 30.0  # twice what a manager needs to miss a node, or to know all of them again
 _TRIES, _BEGUN_AGAIN = 5, 3
 _LOOK = "see `docker service ps --no-trunc`; fix the cause"
 
@@ -206,15 +207,28 @@ def _is_cut_short(now: Service, stack: Stack, cluster: Cluster) -> bool:
     return update.is_cut_short(now, stack.tasks, is_lost)
 
 
+@dataclass
+class _Lost:
+    """Nodes that the manager cannot tell to stop a task. One moment shows nothing: a new leader knows none."""
+
+    after_s: float
+    since: dict[str, float] = field(default_factory=dict)
+    for_good: frozenset[str] = frozenset()
+
+    def look(self, lost: frozenset[str], now: float) -> None:
+        self.since = {node: self.since.get(node, now) for node in lost}
+        self.for_good = frozenset(node for node, since in self.since.items() if now - since >= self.after_s)
+
+
 def _settled(cluster: Cluster, project: str, name: str, limits: Limits, again: _Again) -> str:
     """Waits; returns what stays open because its node does not answer, us or the manager. Raises RollbackFailed."""
-    deadline = limits.clock() + limits.seconds
+    deadline, lost = limits.clock() + limits.seconds, _Lost(min(_LOST_S, limits.seconds / 2))
     while True:
         now = _now(cluster, project, name)
         stack = cluster.stacks(project).get(name, Stack(name, (), (), (), {}))
         former = [task for task in stack.tasks if not task.is_wanted and task.may_run]
-        lost = cluster.lost_nodes() if former else frozenset()  # nobody can tell these nodes to stop one
-        out_of_reach = [task for task in former if stack.is_out_of_reach(task) or task.node in lost]
+        lost.look(cluster.lost_nodes() if former else frozenset(), limits.clock())
+        out_of_reach = [task for task in former if stack.is_out_of_reach(task) or task.node in lost.for_good]
         why = update.why_not_settled(now, [task for task in stack.tasks if task not in out_of_reach])
         if not _is_ours(now, again.want):
             raise _somebody_else(now)

@@ -82,10 +82,12 @@ def _refuse_other_files(profile: Profile, run: Run, account: RunAccount) -> None
 
 def _not_reached(session: Session) -> str:
     try:
-        found = Deployed(session.profile, session.engines).unseen()
+        deployed = Deployed(session.profile, session.engines)
+        found, left = deployed.unseen(), [one for one in deployed.carriers() if one.unwanted and one.is_running]
     except Unreachable as error:
         return f"whether every container was reached could not be asked: {error.message}"
-    return "; ".join(dict.fromkeys(f"not reached: {one}" for rows in found.values() for one in rows))
+    says = [f"not reached: {one}" for rows in found.values() for one in rows]
+    return "; ".join(dict.fromkeys([*says, *(f"{one.name} on node {one.node} goes on" for one in left)]))
 
 
 def _done(situation: Situation, not_reached: str) -> str:

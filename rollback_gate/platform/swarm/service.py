@@ -80,6 +80,11 @@ class Service:
         """Rows `NAME=value`, without what the image sets."""
         return list(self.spec["TaskTemplate"]["ContainerSpec"].get("Env") or ())
 
+    def mounts_over(self, path: str) -> bool:
+        """True if a path inside is behind one of its mounts."""
+        rows = self.spec["TaskTemplate"]["ContainerSpec"].get("Mounts") or ()
+        return any(f"{path}/".startswith(f"{str(row['Target']).rstrip('/')}/") for row in rows)
+
     def as_container(self, with_digest: bool) -> dict[str, Any]:
         """What it is made from, in the form in which an engine shows a container. `with_digest`: of its image."""
         spec = self.spec["TaskTemplate"]["ContainerSpec"]

@@ -121,7 +121,7 @@ class Stack:
         """What may go on as it is: containers that could not be looked at, and those that the manager cannot stop."""
         unseen = [f"{one.what} could not be looked at: {one.reason}" for one in self.unseen()]
         names = {node.id: node.name for node in self.nodes}
-        known = {one.task for one in self.seen}
+        known = {one.task for one in self.seen if one.replica.status not in _OVER}
         lost = (names.get(task.node, task.node[:12]) for task in out_of_reach if task.id in known)
         says = "goes on, as the manager has lost the node"
         return unseen + [f"a container of {self.service} on node {name} {says}" for name in lost]

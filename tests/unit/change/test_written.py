@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from rollback_gate.change import settings
 from rollback_gate.change.written import value_in, with_value
 from rollback_gate.errors import Refused
+from tests.unit.builders import phase1
 
 ENV = b"# made by hand\r\nA=1 # one\r\nexport TIMEOUT = '300'\nEMPTY=\nURL=http://x/#a\nLAST=\"a b\""
 COMPOSE = b"""# the stack
@@ -54,6 +58,7 @@ def test_a_stacks_env_file_has_its_values_as_they_stand() -> None:
     data = b'FORMAT=json\r\nMODE="fast mode"\nPASSWORD=pa$word # 1\n'
     assert value_in(data, "worker.env", "MODE", is_literal=True) == '"fast mode"'
     assert value_in(data, "worker.env", "PASSWORD", is_literal=True) == "pa$word # 1"
+    assert value_in(b"TIMEOUT= 60\n", "worker.env", "TIMEOUT", is_literal=True) == " 60"
     old = with_value(data, "worker.env", "FORMAT", "text --short", is_literal=True)
     assert old == data.replace(b"=json\r", b"=text --short\r")
     assert with_value(old, "worker.env", "MODE", None, is_literal=True) == old.replace(b'MODE="fast mode"\n', b"")
@@ -146,3 +151,17 @@ def test_what_cannot_be_written_safely_is_refused(
     with pytest.raises(Refused, match=says) as refused:
         with_value(data, path, key, value)
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "named", ["env_file: worker.env", "env_file: [other.env, ./worker.env]", "env_file: [{path: worker.env}]"]
+)
+def test_only_what_a_stack_gives_as_env_file_is_taken_as_it_stands(tmp_path: Path, named: str) -> None:
+    """A .env fills the variables of the stack's file, by a shell that takes quotes off."""
+    (tmp_path / "stack.yml").write_text(f"services: {{worker: {{image: a, {named}}}}}\n")
+    profile = phase1('deployment.platform="swarm"', 'deployment.files=["stack.yml"]')
+    assert settings.is_literal(profile, tmp_path, "worker.env")
+    assert not settings.is_literal(profile, tmp_path, ".env")
+    assert not settings.is_literal(phase1(), tmp_path, "worker.env")
+    (tmp_path / "stack.yml").write_text("services: [")
+    assert not settings.is_literal(profile, tmp_path, "worker.env")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,7 @@ class Fake:
     late: list[Task] = field(default_factory=list)
     is_one_away: bool = False
     is_one_lost: bool = False  # to the manager only: it answers us
+    lost_at: Callable[[], bool] = lambda: True
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     doubts: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -77,6 +79,8 @@ class Fake:
         return self.doubts.get((old, new), "")
 
     def lost_nodes(self) -> frozenset[str]:
+        if not self.lost_at():
+            return frozenset()
         return frozenset(["lost"] if self.is_one_away or self.is_one_lost else [])
 
     def digest_of(self, image: str) -> str:
@@ -308,7 +312,17 @@ def test_a_node_that_the_manager_has_lost_and_that_answers_us_stops_nothing_eith
     lost = replace(settled()[0], id="old", desired="shutdown", node="lost")
     fake = Fake(service(), late=[lost], is_one_lost=True)
     says = f"a container of {WORKER} on node lost goes on, as the manager has lost the node"
-    assert says in updated(fake, wanted(fake)[WORKER])
+    assert says in updated(fake, wanted(fake)[WORKER], 60)
+
+
+def test_a_node_that_is_lost_for_a_moment_is_waited_for() -> None:
+    """A manager that has just begun to lead knows no node: what it will still stop must not be left running."""
+    former = replace(settled()[0], id="old", desired="shutdown", node="lost")
+    fake = Fake(service(), late=[former], is_one_lost=True)
+    polls = itertools.count()
+    fake.lost_at = lambda: next(polls) % 3 == 0
+    with pytest.raises(RollbackFailed, match="did not end within 60 s: a former task is being stopped"):
+        updated(fake, wanted(fake)[WORKER], 60)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,11 @@ def test_a_global_service_has_no_number_of_replicas() -> None:
     shown = shown[0] if isinstance(shown, list) else shown
     everywhere = {**shown, "Spec": {**shown["Spec"], "Mode": {"Global": {}}}}
     assert service.parse(everywhere).replicas is None
+
+
+@pytest.mark.parametrize(
+    ("target", "is_over"), [("/app", True), ("/app/", True), ("/app/code/a.py", True), ("/app/cod", False), ("/", True)]
+)
+def test_code_behind_a_mount_of_a_service_is_told_without_a_container(target: str, is_over: bool) -> None:
+    spec = {"TaskTemplate": {"ContainerSpec": {"Mounts": [{"Target": target}]}}}
+    assert replace(a_service("a-1-after"), spec=spec).mounts_over("/app/code/a.py") is is_over
