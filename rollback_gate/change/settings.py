@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from os.path import normpath
+from pathlib import Path
 
 import yaml
 
@@ -43,8 +44,9 @@ def is_literal(profile: Profile, directory: Path, path: str) -> bool:
     """
     if profile.deployment.platform != "swarm":
         return False
-    named = (one for name in profile.deployment.files for one in _env_files(directory / name))
-    return PurePosixPath(path) in {PurePosixPath(one) for one in named}
+    files = [directory / name for name in profile.deployment.files]
+    named = (normpath(files[0].parent / one) for file in files for one in _env_files(file))  # as the first file lies
+    return normpath(directory / path) in named
 
 
 def _env_files(stack_file: Path) -> Iterator[str]:

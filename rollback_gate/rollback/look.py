@@ -74,7 +74,7 @@ class Look:
         now = self.configured(with_values) if with_values and not to_write else {}
         ours = self._own_images(services, everyone)
         needs_build = self._needs_build(bool(restore), [r for r in everyone if r.image_name in ours])
-        is_by_files = bool(to_write) and self.profile.deployment.platform != "swarm"  # there, by its service's spec
+        is_by_files = bool(to_write) and self.profile.deployment.platform != "swarm"  # where the spec counts
         made_otherwise = [r for r in with_values if is_by_files or self._is_made_otherwise(r, now.get(r.service))]
         wrong = tuple(r for r in everyone if r in made_otherwise or self._is_stale(r, ours))
         stale = everyone if needs_build else tuple(r for r in everyone if r in wrong or self._is_idle(r, consuming))
